@@ -1,0 +1,137 @@
+"""What goes into an engine and comes out of it, and the config that builds one."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import FrozenConfig
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One prompt, or a prompt and the beginning of its answer, to be continued n times."""
+
+    prompt: str
+    """Everything before the answer: a finished chat template, or plain text."""
+    prefix: str = ""
+    """The first steps of the answer, as text; the continuation starts right behind them."""
+    n: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    """Strings that end a continuation; they are kept at the end of its text."""
+    seed: int | None = None
+    """Continuation i is drawn with a seed derived from this one and i."""
+    with_logprobs: bool = False
+    has_chat_template: bool = False
+    """The prompt already carries its special tokens; none are added."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One continuation."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    """End-of-text token included where the model wrote one."""
+    logprobs: tuple[float, ...] | None
+    """[num_tokens] log probability of each token under the sampled distribution's model."""
+    finish_reason: FinishReason
+    stop_string: str | None
+    """The stop string that ended it; None with reason `stop` means end of text."""
+    token_texts: tuple[str, ...] | None = None
+    """[num_tokens] pieces that joined give `text`; None where a token is part of a character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """The n continuations of one request and what they cost."""
+
+    completions: tuple[Completion, ...]
+    prompt_tokens: int
+    """Tokens of prompt and prefix, once."""
+    cached_tokens: int
+    """How many of them the first continuation found in the prefix cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringRequest:
+    """A question's prompt and a solution's steps, in order."""
+
+    prompt: str
+    steps: tuple[str, ...]
+    """[num_steps] texts as stored, separators included; none is empty."""
+    has_chat_template: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepScoring:
+    """One value in [0, 1] per step, and the tokens that were read for it."""
+
+    scores: tuple[float, ...]
+    scored_tokens: int
+    cached_tokens: int
+
+
+class VLLMConfig(FrozenConfig):
+    """A language model generated with, or a token-classification verifier read, by vLLM."""
+
+    type: Literal["vllm"] = "vllm"
+    model: str
+    """Folder in Hugging Face format, or a Hugging Face id."""
+    revision: str | None = None
+    """Commit, tag or branch of a Hugging Face id."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Weights and activations; `auto` is what the checkpoint says."""
+    max_model_len: Annotated[int, Field(ge=16)] | None = None
+    """Longest prompt and continuation in tokens; None for what the model was made for."""
+    max_num_seqs: Annotated[int, Field(ge=1)] = 256
+    """Sequences in one batch."""
+    max_num_batched_tokens: Annotated[int, Field(ge=64)] | None = None
+    """Tokens in one forward pass; None for vLLM's own choice."""
+    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
+    """GPUs that share one copy of the model."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of a GPU's memory the engine may take."""
+    cpu_kv_cache_gb: Annotated[int, Field(ge=1)] = 1
+    """Memory for the key-value cache where there is no GPU, in GB."""
+    process: Literal["auto", "host", "own"] = "auto"
+    """Engine inside the host process, or in processes of its own; `auto`: own on a GPU."""
+    seed: int = 0
+    """Seed of the engine; requests carry their own."""
+
+
+class PlantedConfig(FrozenConfig):
+    """The planted-subsequence policy of arXiv:2502.12118: every probability is known."""
+
+    type: Literal["planted"] = "planted"
+    gammas: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
+        0.25,
+        0.75,
+    )
+    """Skills of the mixture, equally likely; a solution is written with one of them."""
+    horizon: Annotated[int, Field(ge=1)] = 10
+    """Symbols in a whole solution (H)."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
+class MarkovConfig(FrozenConfig):
+    """A solver that walks a chain of right and wrong steps: every probability is known."""
+
+    type: Literal["markov"] = "markov"
+    num_steps: Annotated[int, Field(ge=1)] = 5
+    """Steps before the answer line."""
+    p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Chance that a step after a right one is right."""
+    p_recover: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Chance that a step after a wrong one repairs it."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
+EngineConfig = Annotated[VLLMConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")]

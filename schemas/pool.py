@@ -1,0 +1,24 @@
+"""Config of the actors that hold engines."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.base import FrozenConfig
+
+
+class PoolConfig(FrozenConfig):
+    """How many actors hold a copy of the engines, and what each takes of the machine."""
+
+    num_actors: Annotated[int, Field(ge=1)] | None = None
+    """None: one per group of GPUs, or one per core where there is no GPU (at most 8)."""
+    gpus_per_actor: Annotated[float, Field(ge=0)] | None = None
+    """None: as many as the engine's tensor parallelism, 0 where there is no GPU."""
+    cpus_per_actor: Annotated[float, Field(ge=0)] = 0.25
+    """What Ray counts for an actor; the engine's threads are set by the engine."""
+    units_in_flight: Annotated[int, Field(ge=1)] = 2
+    """Units an actor works on at once, so that the end of one does not empty the batch."""
+    max_restarts: Annotated[int, Field(ge=0)] = 3
+    """How often Ray replaces an actor that died."""
+    max_task_retries: Annotated[int, Field(ge=0)] = 3
+    """How often Ray redoes a unit whose actor died."""

@@ -1,0 +1,44 @@
+"""How a question becomes a prompt, and how its answer is cut into steps."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from schemas.base import FrozenConfig
+
+
+def _names_question(template: str) -> str:
+    if template.count("{question}") != 1:
+        raise ValueError(f"expected {{question}} exactly once in the template, got {template!r}")
+    return template
+
+
+Template = Annotated[str, AfterValidator(_names_question)]
+
+
+class PlainPromptConfig(FrozenConfig):
+    """The question inside a text, as a base model reads it."""
+
+    type: Literal["plain"] = "plain"
+    template: Template = "{question}\n"
+    """Text around the question; examples to learn from go here too."""
+    separator: Annotated[str, Field(min_length=1)] = "\n"
+    """What ends a step of this model's solutions."""
+
+
+class ChatPromptConfig(FrozenConfig):
+    """The question as a user's message in the model's own chat template."""
+
+    type: Literal["chat"] = "chat"
+    system: str | None = (
+        "Solve the problem step by step. End each step with an empty line. "
+        "Put the final answer in \\boxed{}."
+    )
+    """The system message; None for none."""
+    template: Template = "{question}"
+    """Text around the question in the user's message."""
+    separator: Annotated[str, Field(min_length=1)] = "\n\n"
+    """What ends a step of this model's solutions."""
+
+
+PromptConfig = Annotated[PlainPromptConfig | ChatPromptConfig, Field(discriminator="type")]

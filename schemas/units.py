@@ -1,0 +1,51 @@
+"""Units of work and what comes back from them: descriptions and receipts, never rows."""
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One shard of one stage of one run: it writes exactly one file, and is retried whole."""
+
+    run_id: str
+    stage: str
+    name: str
+    table: str
+    inputs: tuple[str, ...] = ()
+    """Committed files it reads, relative to the root."""
+    rows: tuple[int, int] | None = None
+    """Half-open range of rows of the first input; None for all."""
+    seed: int = 0
+
+    @property
+    def path(self) -> str:
+        """The file it writes, relative to the root."""
+        return f"{self.table}/run_id={self.run_id}/stage={self.stage}/{self.name}.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a unit wrote and spent."""
+
+    path: str
+    num_rows: int
+    was_there: bool = False
+    """The file had been committed before: nothing was done."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    scored_tokens: int = 0
+    num_errors: int = 0
+    seconds: float = 0.0
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed in [0, 2**31) that depends on nothing but its parts, equal on every machine."""
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def derive_id(*parts: object) -> str:
+    """Sixteen hex digits that depend on nothing but the parts."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]

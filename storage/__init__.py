@@ -1,0 +1,6 @@
+"""The store: unit files in and out, the SQL catalog over them."""
+
+from storage.catalog import connect, query
+from storage.store import Store
+
+__all__ = ["Store", "connect", "query"]

@@ -1,0 +1,1 @@
+"""The work of each stage, the engines, the graders and the verifiers."""

@@ -1,0 +1,1 @@
+"""What generates and scores text, and the actors that hold it."""

@@ -1,0 +1,120 @@
+"""The optimizer of every training here: Muon on hidden matrices, AdamW on everything else.
+
+Muon (https://kellerjordan.github.io/posts/muon, torch.optim.Muon) orthogonalises the momentum of
+a weight matrix; embeddings, output heads, norms and biases do not suit it and get AdamW. Both
+are driven as one optimizer, so learning-rate schedules, gradient clipping, checkpoints and the
+Hugging Face Trainer see all parameters in one place.
+
+Import it where training starts, not at the top of a module: it needs torch.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch  # noqa: TID253 - the class below subclasses a torch class
+
+HEAD_NAMES = frozenset({"lm_head", "score", "classifier"})
+"""What Hugging Face models call the layer that reads the hidden state out."""
+
+
+class SplitOptimizer(torch.optim.Optimizer):
+    """Several optimizers, each with its own parameters, behind the face of one."""
+
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+        self.parts = list(parts)
+        self._num_groups = [len(part.param_groups) for part in parts]
+        super().__init__([group for part in parts for group in part.param_groups], defaults={})
+        self._share()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Take one step with every part; returns the closure's loss if there is one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state and groups of all parts from `state_dict()` of an equal optimizer."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+    def _share(self) -> None:
+        """Let the parts work on this optimizer's own groups and state, so neither can go stale."""
+        first = 0
+        for part, num_groups in zip(self.parts, self._num_groups, strict=True):
+            part.param_groups = self.param_groups[first : first + num_groups]
+            part.state = self.state
+            first += num_groups
+
+
+def make_optimizer(
+    model: torch.nn.Module,
+    *,
+    hidden_lr: float,
+    other_lr: float,
+    head_lr: float | None = None,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """One optimizer over every trainable parameter of a model, each in exactly one group.
+
+    Args:
+        model: any model; its read-out layer is known by its name (`HEAD_NAMES`).
+        hidden_lr: Muon's rate, for matrices that are neither embedding nor head; scaled to the
+            update size of AdamW, so rates found for AdamW are a sensible start.
+        other_lr: AdamW's rate, for embeddings, norms and biases.
+        head_lr: AdamW's rate for the read-out layer; None for `other_lr`.
+        weight_decay: decoupled decay of the hidden matrices.
+
+    Raises:
+        ValueError: nothing in the model can be trained.
+    """
+    hidden, head, other = _split_parameters(model)
+    if not hidden and not head and not other:
+        raise ValueError("expected a model with trainable parameters, every one is frozen")
+    parts: list[torch.optim.Optimizer] = []
+    if hidden:
+        parts.append(
+            torch.optim.Muon(
+                hidden,
+                lr=hidden_lr,
+                momentum=0.95,
+                weight_decay=weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    adam_groups = [
+        {"params": parameters, "lr": lr}
+        for parameters, lr in ((other, other_lr), (head, other_lr if head_lr is None else head_lr))
+        if parameters
+    ]
+    if adam_groups:
+        parts.append(torch.optim.AdamW(adam_groups, betas=(0.9, 0.98), weight_decay=0.0))
+    return SplitOptimizer(parts)
+
+
+def _split_parameters(
+    model: torch.nn.Module,
+) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """The trainable parameters as (hidden matrices, head, everything else)."""
+    embeddings = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, torch.nn.Embedding)
+        for parameter in module.parameters()
+    }
+    hidden, head, other = [], [], []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if id(parameter) in embeddings:
+            other.append(parameter)
+        elif HEAD_NAMES & set(name.split(".")):
+            head.append(parameter)
+        elif parameter.ndim == 2:
+            hidden.append(parameter)
+        else:
+            other.append(parameter)
+    return hidden, head, other

@@ -1,0 +1,1 @@
+"""How a scoring model reads a solution; the same code for training and for serving."""

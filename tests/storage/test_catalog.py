@@ -1,0 +1,207 @@
+import math
+
+import duckdb
+import pytest
+
+from schemas.rows import METRICS, TABLES, Metric, RunEvent, StepLabel, StepScores, now
+from storage import connect, query
+from storage.catalog import view_names
+
+
+def rows(store, sql):
+    return query(connect(store.root), sql).fetchall()
+
+
+def test_an_empty_store_has_every_table_and_view_with_the_right_columns(store):
+    connection = connect(store.root)
+    for spec in TABLES.values():
+        relation = query(connection, f"select * from {spec.name}")
+        assert relation.columns == [*spec.schema.names, "run_id", "stage"]
+        assert relation.fetchall() == []
+    for view in view_names():
+        assert query(connection, f"select * from {view}").fetchall() == []
+
+
+def test_solve_rate_and_pass_at_k_by_hand(store, unit_of, make_problem, make_trajectory):
+    """Two problems, 5 and 4 graded trajectories, 2 and 0 right; one ungraded, one rollout."""
+    store.commit(unit_of("problems", stage="problems"), [make_problem("p0"), make_problem("p1")])
+    store.commit(
+        unit_of("trajectories"),
+        [
+            *(make_trajectory(f"a{i}", problem_id="p0", correct=i < 2) for i in range(5)),
+            *(make_trajectory(f"b{i}", problem_id="p1", correct=False) for i in range(4)),
+            make_trajectory("c", problem_id="p1", correct=None, status="truncated"),
+            make_trajectory(
+                "r", problem_id="p1", strategy="rollout", parent_id="b0", branch_step=1
+            ),
+        ],
+    )
+    found = rows(
+        store,
+        "select problem_id, num_trajectories, num_graded, num_correct, num_truncated, solve_rate "
+        "from solve_rate order by problem_id",
+    )
+    assert found == [("p0", 5, 5, 2, 0, 0.4), ("p1", 5, 4, 0, 1, 0.0)]
+    found = rows(store, "select k, pass_at_k, num_problems from pass_at_k order by k")
+    assert [(k, n) for k, _, n in found] == [(1, 2), (2, 2), (4, 2)]
+    expected = [0.4, 1 - math.comb(3, 2) / math.comb(5, 2), 1.0]
+    assert [value for _, value, _ in found] == pytest.approx([x / 2 for x in expected])
+
+
+def test_pass_at_k_stays_exact_for_many_samples(store, unit_of, make_problem, make_trajectory):
+    store.commit(unit_of("problems", stage="problems"), [make_problem("p0")])
+    store.commit(
+        unit_of("trajectories"),
+        [make_trajectory(f"a{i}", problem_id="p0", correct=i < 3) for i in range(1024)],
+    )
+    found = dict(rows(store, "select k, pass_at_k from pass_at_k"))
+    for k in (1, 64, 512):
+        exact = 1 - math.comb(1021, k) / math.comb(1024, k)
+        assert found[k] == pytest.approx(exact, abs=1e-9)
+    assert found[1024] == 1.0
+
+
+def test_label_balance_by_hand(store, unit_of):
+    def label(name, index, hard, soft):
+        return StepLabel(
+            trajectory_id=name,
+            step_index=index,
+            method="m",
+            completer="c",
+            evidence="rollouts",
+            num_rollouts=8,
+            num_correct=0,
+            soft=soft,
+            hard=hard,
+            ci_low=None,
+            ci_high=None,
+        )
+
+    store.commit(
+        unit_of("step_labels", stage="step_labels"),
+        [
+            label("a", 0, True, 1.0),
+            label("b", 0, False, 0.0),
+            label("c", 0, None, None),
+            label("a", 1, True, 0.5),
+        ],
+    )
+    found = rows(
+        store,
+        "select step_index, num_steps, num_right, num_wrong, num_unlabelled, right_share, "
+        "mean_soft, num_rollouts from label_balance order by step_index",
+    )
+    assert found == [(0, 3, 1, 1, 1, 0.5, 0.5, 24), (1, 1, 1, 0, 0, 1.0, 0.5, 8)]
+
+
+def test_calibration_and_cost_by_hand(store, unit_of, make_trajectory):
+    store.commit(
+        unit_of("trajectories"),
+        [
+            make_trajectory("a", correct=True),
+            make_trajectory("b", correct=False),
+            make_trajectory("c", correct=None),
+        ],
+    )
+    store.commit(
+        unit_of("step_scores", stage="scoring"),
+        [
+            StepScores(
+                trajectory_id=name, verifier="v", scores=scores, scored_tokens=10, cached_tokens=1
+            )
+            for name, scores in [("a", (0.1, 0.95)), ("b", (0.2, 1.0)), ("c", (0.3, 0.9))]
+        ],
+    )
+    found = rows(
+        store,
+        "select bin_low, num_trajectories, mean_score, right_share from verifier_calibration",
+    )
+    assert found == [(0.9, 2, pytest.approx(0.975), 0.5)]
+    found = rows(
+        store,
+        "select stage, strategy, model, num_rows, prompt_tokens, cached_tokens, generated_tokens, "
+        "scored_tokens from cost order by stage",
+    )
+    assert found == [
+        ("sampling", "sample", "policy-0", 3, 15, 6, 27, 0),
+        ("scoring", "score", "v", 3, 0, 3, 0, 30),
+    ]
+
+
+def test_the_newest_event_is_the_state_of_a_run(store, unit_of):
+    for name, state in (("started", "started"), ("failed-1", "failed"), ("completed", "completed")):
+        event = RunEvent(
+            flow="factory",
+            state=state,
+            config="{}",
+            config_hash="h",
+            code_version="1",
+            message=None,
+            happened_at=now(),
+        )
+        store.commit(unit_of("runs", name, stage="factory"), [event])
+    assert rows(store, "select run_id, flow, state from run_state") == [
+        ("run", "factory", "completed")
+    ]
+
+
+def test_curves_hold_every_metric(store, unit_of):
+    metric = Metric(
+        policy="p",
+        verifier=None,
+        strategy="majority",
+        budget=4,
+        bin="all",
+        metric="accuracy",
+        value=0.5,
+        ci_low=0.4,
+        ci_high=0.6,
+        num_problems=10,
+    )
+    store.commit(unit_of(METRICS.name, stage="evaluation"), [metric])
+    assert rows(store, "select strategy, budget, value from curves") == [("majority", 4, 0.5)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create table t as select 1",
+        "copy (select 1) to 'x.parquet'",
+        "attach 'other.db'",
+        "install httpfs",
+        "set threads = 1",
+        "drop view trajectories",
+        "select 1; select 2",
+        "",
+    ],
+)
+def test_only_one_reading_statement_gets_through(store, sql):
+    with pytest.raises(ValueError, match="expected"):
+        query(connect(store.root), sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_text('/etc/passwd')",
+        "select * from read_csv('/etc/passwd')",
+        "select * from glob('/etc/*')",
+        "select * from read_parquet('https://example.org/x.parquet')",
+    ],
+)
+def test_nothing_outside_the_root_can_be_read(store, sql):
+    with pytest.raises(duckdb.Error):
+        query(connect(store.root), sql).fetchall()
+
+
+def test_a_root_with_odd_characters_works(tmp_path, unit_of, make_trajectory):
+    from storage import Store
+
+    store = Store(tmp_path / "it's [a] *store*")
+    store.commit(unit_of("trajectories"), [make_trajectory("a")])
+    assert rows(store, "select trajectory_id from trajectories") == [("a",)]
+
+
+def test_a_numeric_run_id_stays_text(store, unit_of, make_trajectory):
+    store.commit(unit_of("trajectories", run_id="2026"), [make_trajectory("a")])
+    assert rows(store, "select run_id from trajectories") == [("2026",)]
