@@ -7,6 +7,9 @@ from pydantic import Field
 
 from schemas.base import FrozenConfig
 
+SHIPPED_POLICY = "world-policy"
+"""The name of the small policy that comes with the package."""
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -82,7 +85,7 @@ class VLLMConfig(FrozenConfig):
 
     type: Literal["vllm"] = "vllm"
     model: str
-    """Folder in Hugging Face format, or a Hugging Face id."""
+    """Folder in Hugging Face format, a Hugging Face id, or `world-policy`, the shipped one."""
     revision: str | None = None
     """Commit, tag or branch of a Hugging Face id."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -1,10 +1,15 @@
-"""Config of the sampling stage."""
+"""Configs of the sampling stage."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from schemas.base import FrozenConfig
+from schemas.engines import EngineConfig
+from schemas.graders import GraderConfig, MathGraderConfig
+from schemas.pool import PoolConfig
+from schemas.problems import ProblemsConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
 
 
 class SamplingConfig(FrozenConfig):
@@ -20,5 +25,26 @@ class SamplingConfig(FrozenConfig):
     """Cut-off in tokens; a solution cut here gets status `truncated`."""
     with_logprobs: bool = True
     """Keep each step's log probability; rankers by likelihood need it (about 10% slower)."""
-    problems_per_unit: Annotated[int, Field(ge=1)] | None = None
-    """Problems in one unit; None chooses about 1,600 solutions a unit."""
+    trajectories_per_unit: Annotated[int, Field(ge=1)] = 1600
+    """About how many solutions one unit makes; a problem is never split."""
+
+
+class SamplingJob(FrozenConfig):
+    """Which problems a policy solves, and how."""
+
+    problems: ProblemsConfig
+    """The problems; loaded into the run first, if they are not there."""
+    set_name: str = "eval"
+    """What this set of problems is called in the run, for example `train` or `eval`."""
+    policy: EngineConfig
+    """The model that solves."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How it is asked, and what ends a step."""
+    grader: GraderConfig = MathGraderConfig()
+    """What decides whether an answer is right."""
+    sampling: SamplingConfig = SamplingConfig()
+    """How many solutions, at which temperature."""
+    pool: PoolConfig = PoolConfig()
+    """The actors."""
+    seed: int = 0
+    """With the problem's id it makes the seed of each solution."""

@@ -1,10 +1,21 @@
 """Config of the scoring stage."""
 
 from schemas.base import FrozenConfig
+from schemas.engines import EngineConfig
+from schemas.pool import PoolConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
 
 
-class ScoringConfig(FrozenConfig):
-    """Every step of stored trajectories read once by one verifier."""
+class ScoringJob(FrozenConfig):
+    """Every step of a run's sampled solutions read once by one verifier."""
 
-    model: str
-    """Verifier: a model id of the store, a folder, or a Hugging Face id."""
+    set_name: str = "eval"
+    """The set of solutions, as the sampling stage named it."""
+    policy: EngineConfig
+    """The model that wrote them; its prompt format is the verifier's too."""
+    verifier: EngineConfig
+    """The model that scores."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How the policy was asked."""
+    pool: PoolConfig = PoolConfig()
+    """The actors."""

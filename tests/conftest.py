@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,3 +82,25 @@ def unit_of() -> Callable[..., Unit]:
         return Unit(table=table, name=name, **{**values, **fields})  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real Prefect server on a database of its own."""
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A real Ray on this machine."""
+    from tasks.engines.pool import start_ray, stop_ray
+
+    start_ray()
+    yield
+    stop_ray()

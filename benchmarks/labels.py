@@ -1,0 +1,240 @@
+"""What step labels cost and how true they are: 8 rollouts everywhere, against spending less.
+
+Every method labels the same solutions; the exact checker is the truth. Two worlds: the built-in
+one with the shipped policy on real vLLM, and the Markov chain, whose first error is fatal.
+
+    python -m benchmarks.labels --quick
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from schemas.engines import EngineConfig, GenerationRequest, MarkovConfig, VLLMConfig
+from schemas.graders import ExactGraderConfig
+from schemas.prompts import PlainPromptConfig
+from schemas.rows import Problem, StepLabel, Trajectory, now
+from schemas.step_labels import MonteCarloConfig
+from schemas.units import derive_id, derive_seed
+from tasks.engines.base import Engine
+from tasks.engines.markov_engine import check_walk, markov_problems
+from tasks.engines.open import open_engine
+from tasks.graders import Grader, make_grader
+from tasks.problems.checker import check_steps
+from tasks.problems.world import iterate_problems, parse_question
+from tasks.prompts import PromptFormat, make_prompt_format
+from tasks.segmentation import measure_steps
+from tasks.step_labels.audit import audit_labels
+from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
+from tasks.step_labels.labels import label_steps
+from tasks.step_labels.rollouts import roll_out_trajectories
+
+_POLICY = Path(__file__).parents[1] / "models" / "world-policy"
+_MAX_TOKENS = 128
+
+PLAIN = MonteCarloConfig(max_rollout_tokens=_MAX_TOKENS)
+METHODS = {
+    "plain": PLAIN,
+    "first hit": PLAIN.with_fields(stopping="first_hit"),
+    "confidence": PLAIN.with_fields(stopping="confidence"),
+    "bisection": PLAIN.with_fields(search="bisection"),
+    "bisection, first hit": PLAIN.with_fields(search="bisection", stopping="first_hit"),
+}
+"""Audits as in the defaults, and paid for."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Problems, a policy that solves some of them, and the truth about its steps."""
+
+    name: str
+    problems: dict[str, Problem]
+    engine: Engine
+    check: CheckSteps
+    grader: Grader
+    prompt_format: PromptFormat
+
+
+async def open_world(name: str, config: EngineConfig, num_problems: int) -> World:
+    """A world with its policy's engine."""
+    if name == "markov":
+        problems, check = markov_problems(num_problems, seed=1), check_walk
+    else:
+        problems, check = _make_problems(num_problems), _check_world
+    prompt = PlainPromptConfig()
+    return World(
+        name=name,
+        problems={problem.problem_id: problem for problem in problems},
+        engine=await open_engine(config, "policy", separator=prompt.separator),
+        check=check,
+        grader=make_grader(ExactGraderConfig()),
+        prompt_format=make_prompt_format(prompt, config),
+    )
+
+
+async def measure_world(world: World) -> dict[str, object]:
+    """The figures of every method on one world."""
+    solutions = list(
+        await asyncio.gather(*(_solve(problem, world) for problem in world.problems.values()))
+    )
+    truth = label_by_checker(world.problems, solutions, world.check)
+    num_steps = sum(len(solution.steps) for solution in solutions)
+    methods: dict[str, dict[str, object]] = {}
+    for name, config in METHODS.items():
+        start = time.perf_counter()
+        rollouts = await roll_out_trajectories(
+            world.problems,
+            solutions,
+            config,
+            engine=world.engine,
+            grader=world.grader,
+            prompt_format=world.prompt_format,
+            seed=1,
+            scope="benchmark",
+        )
+        seconds = time.perf_counter() - start
+        labels = label_steps(solutions, rollouts, config)
+        num_tokens = sum(row.generated_tokens for row in rollouts)
+        methods[name] = {
+            "tokens_per_step": num_tokens / num_steps,
+            **_compare(labels, truth, config),
+            "num_rollouts": len(rollouts),
+            "prompt_tokens": sum(row.prompt_tokens for row in rollouts),
+            "seconds": seconds,
+            "tokens_per_s": num_tokens / seconds,
+        }
+        if name == "plain":  # the methods behind it find its prefixes cached, too
+            methods[name]["cached_tokens"] = sum(row.cached_tokens for row in rollouts)
+        if config.needs_audit:
+            audit = audit_labels(labels, config)
+            methods[name]["audited_steps"] = audit.num_steps
+            methods[name]["audit_disagreement"] = audit.disagreement_rate
+    plain = methods["plain"]
+    for figures in methods.values():
+        figures["cost"] = figures["tokens_per_step"] / plain["tokens_per_step"]  # type: ignore[operator]
+        figures["agreement_against_plain"] = figures["agreement"] - plain["agreement"]  # type: ignore[operator]
+    return {
+        "policy": world.engine.model_id,
+        "engine": world.engine.name,
+        "num_solutions": len(solutions),
+        "num_steps": num_steps,
+        "methods": methods,
+    }
+
+
+def _compare(
+    labels: Sequence[StepLabel], truth: Sequence[StepLabel], config: MonteCarloConfig
+) -> dict[str, object]:
+    """Hard labels against the checker's; a step without a label agrees with nothing."""
+    claims = {
+        (label.trajectory_id, label.step_index): label.hard
+        for label in labels
+        if label.method == config.method
+    }
+    pairs = [(claims[label.trajectory_id, label.step_index], label.hard) for label in truth]
+    num_both = sum(claim is True and is_right is True for claim, is_right in pairs)
+    return {
+        "agreement": sum(claim is is_right for claim, is_right in pairs) / len(pairs),
+        "precision": num_both / sum(claim is True for claim, _ in pairs),
+        "recall": num_both / sum(is_right is True for _, is_right in pairs),
+        "unlabelled_steps": sum(claim is None for claim, _ in pairs),
+    }
+
+
+async def _solve(problem: Problem, world: World) -> Trajectory:
+    """One solution by the policy."""
+    seed = derive_seed("solution", problem.problem_id)
+    generation = await world.engine.generate(
+        GenerationRequest(
+            prompt=world.prompt_format.build(problem.question), max_tokens=_MAX_TOKENS, seed=seed
+        )
+    )
+    (completion,) = generation.completions
+    is_finished = completion.finish_reason == "stop"
+    grade = world.grader.grade(completion.text, problem.answer) if is_finished else None
+    return Trajectory(
+        trajectory_id=derive_id("benchmark", problem.problem_id),
+        problem_id=problem.problem_id,
+        policy=world.engine.model_id,
+        strategy="sample",
+        sample_index=0,
+        status="finished" if is_finished else "truncated",
+        steps=measure_steps(completion, world.prompt_format.separator),
+        answer=grade.answer if grade else None,
+        correct=grade.correct if grade else None,
+        grader=world.grader.name,
+        temperature=1.0,
+        top_p=1.0,
+        seed=seed,
+        prompt_tokens=generation.prompt_tokens,
+        cached_tokens=generation.cached_tokens,
+        generated_tokens=len(completion.token_ids),
+        engine=world.engine.name,
+        created_at=now(),
+    )
+
+
+def _make_problems(num: int) -> list[Problem]:
+    return [
+        Problem(
+            problem_id=derive_id("benchmark", row, problem.question),
+            source="world",
+            split="dev",
+            question=problem.question,
+            answer=str(problem.answer),
+            level=problem.level,
+        )
+        for row, problem in enumerate(islice(iterate_problems(1, "dev", (1, 2, 3, 4, 5)), num))
+    ]
+
+
+def _check_world(question: str, steps: Sequence[str]) -> Sequence[bool]:
+    return check_steps(parse_question(question), steps).labels
+
+
+def _print_table(worlds: dict[str, dict]) -> None:
+    for name, figures in worlds.items():
+        print(f"\n{name}: {figures['num_solutions']} solutions, {figures['num_steps']} steps")
+        print(f"{'method':22}{'cost':>7}{'tokens/step':>13}{'agreement':>11}{'against plain':>15}")
+        for method, row in figures["methods"].items():
+            print(
+                f"{method:22}{row['cost']:7.2f}{row['tokens_per_step']:13.1f}"
+                f"{row['agreement']:11.3f}{row['agreement_against_plain']:+15.3f}"
+            )
+
+
+async def _measure(policy: str, num_problems: int) -> dict[str, dict]:
+    engines: dict[str, EngineConfig] = {
+        "markov": MarkovConfig(num_steps=6, p_right=0.85),
+        "built-in": VLLMConfig(model=policy),
+    }
+    worlds = {}
+    for name, config in engines.items():
+        world = await open_world(name, config, num_problems)
+        worlds[name] = await measure_world(world)
+        await world.engine.close()
+    return worlds
+
+
+def main() -> None:
+    """Measure both worlds; the last line is one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="at most two minutes")
+    parser.add_argument("--policy", default=str(_POLICY), help="policy of the built-in world")
+    parser.add_argument("--problems", type=int, help="problems per world (quick: 150, else 1000)")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    arguments = parser.parse_args()
+    num_problems = arguments.problems or (150 if arguments.quick else 1000)
+    worlds = asyncio.run(_measure(arguments.policy, num_problems))
+    if arguments.format == "table":
+        _print_table(worlds)
+    print(json.dumps({"benchmark": "labels", "quick": arguments.quick, "worlds": worlds}))
+
+
+if __name__ == "__main__":
+    main()

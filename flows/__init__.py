@@ -1,0 +1,1 @@
+"""What runs after what: a flow per stage, and `factory` for the whole line."""

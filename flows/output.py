@@ -1,0 +1,161 @@
+"""What the command line prints: relations, one trajectory, a run's results."""
+
+import json
+import sys
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.rows import METRICS, from_table
+from tasks.evaluation.summary import accuracy_summary
+
+_MOST_TABLE_ROWS = 200
+
+
+def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
+    """Write a relation to standard output as a table, CSV, JSON (an array) or Parquet.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    if output == "table":
+        _print_table(relation)
+    elif output == "csv":
+        import pyarrow.csv
+
+        pyarrow.csv.write_csv(_flat(relation.to_arrow_table()), sys.stdout.buffer)
+    elif output == "json":
+        rows = relation.to_arrow_table().to_pylist()
+        sys.stdout.write(json.dumps(rows, default=str, ensure_ascii=False) + "\n")
+    elif output == "parquet":
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(relation.to_arrow_table(), sys.stdout.buffer)
+    else:
+        raise ValueError(f"expected --format table, csv, json or parquet, got {output!r}")
+
+
+def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: str) -> None:
+    """Print one trajectory with its steps, their labels and their scores.
+
+    Raises:
+        ValueError: no trajectory, or several, have ids that begin like this.
+    """
+    found = _rows(
+        connection, "select * from trajectories where starts_with(trajectory_id, ?) limit 3", [name]
+    )
+    if len(found) != 1:
+        raise ValueError(
+            f"expected one trajectory whose id begins with {name!r}, "
+            f"got {'none' if not found else 'several'}"
+        )
+    row = found[0]
+    key = [row["trajectory_id"], row["run_id"]]
+    where = "where trajectory_id = ? and run_id = ?"
+    labels = _rows(connection, f"select * from step_labels {where} order by step_index", key)
+    scores = _rows(connection, f"select * from step_scores {where} and len(scores) > 0", key)
+    problem = _rows(
+        connection,
+        "select * from problem_list where problem_id = ? and run_id = ?",
+        [row["problem_id"], row["run_id"]],
+    )
+    if output == "json":
+        whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
+        sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
+    elif output == "text":
+        _print_trajectory(Console(), row, problem, labels, scores)
+    else:
+        raise ValueError(f"expected --format text or json, got {output!r}")
+
+
+def show_report(connection: duckdb.DuckDBPyConnection, run_id: str, output: str) -> None:
+    """Print a run's accuracies by strategy and budget, and what its stages cost.
+
+    Raises:
+        ValueError: the run has no results.
+    """
+    found = connection.sql("select * from metrics where run_id = ?", params=[run_id])
+    metrics = from_table(METRICS, found.to_arrow_table())
+    if not metrics:
+        raise ValueError(f"run {run_id} has no results yet: it ends with its evaluation")
+    if output == "json":
+        rows = _rows(connection, "select * from metrics where run_id = ?", [run_id])
+        sys.stdout.write(json.dumps(rows, default=str) + "\n")
+    elif output == "table":
+        Console().print(accuracy_summary(metrics))
+    else:
+        raise ValueError(f"expected --format table or json, got {output!r}")
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: list[str]
+) -> list[dict[str, Any]]:
+    return connection.sql(statement, params=values).to_arrow_table().to_pylist()
+
+
+def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
+    rows = relation.limit(_MOST_TABLE_ROWS + 1).fetchall()
+    table = Table()
+    for name in relation.columns:
+        table.add_column(Text(name))
+    for row in rows[:_MOST_TABLE_ROWS]:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    console = Console()
+    console.print(table)
+    if len(rows) > _MOST_TABLE_ROWS:
+        console.print(f"the first {_MOST_TABLE_ROWS} rows; --format csv or json prints all")
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Nested columns as JSON text, which CSV can hold."""
+    for index, column in enumerate(table.schema):
+        if pa.types.is_nested(column.type):
+            texts = [json.dumps(v, default=str) for v in table.column(index).to_pylist()]
+            table = table.set_column(index, column.name, pa.array(texts, pa.string()))
+    return table
+
+
+def _print_trajectory(
+    console: Console,
+    row: dict[str, Any],
+    problems: list[dict[str, Any]],
+    labels: list[dict[str, Any]],
+    scores: list[dict[str, Any]],
+) -> None:
+    verdict = {True: "right", False: "wrong", None: "ungraded"}[row["correct"]]
+    for problem in problems:
+        console.print(Text(problem["question"], style="bold"))
+        console.print(Text(f"gold answer {problem['answer']}", style="dim"))
+    console.print(
+        Text(f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']}, "),
+        Text(verdict, style=_STYLES[row["correct"]]),
+    )
+    table = Table(show_lines=False)
+    methods = sorted({label["method"] for label in labels})
+    for name in ("", "step", "tokens", "logprob", *methods, *(s["verifier"] for s in scores)):
+        table.add_column(Text(name))
+    of_step = {(label["step_index"], label["method"]): label for label in labels}
+    for index, step in enumerate(row["steps"]):
+        cells = [Text(str(index)), Text(step["text"].rstrip()), Text(str(step["num_tokens"]))]
+        logprob = step["logprob"]
+        cells.append(Text("" if logprob is None else f"{logprob:.2f}"))
+        cells += [_label_cell(of_step.get((index, method))) for method in methods]
+        cells += [Text(f"{score['scores'][index]:.3f}") for score in scores]
+        table.add_row(*cells)
+    console.print(table)
+
+
+_STYLES = {True: "green", False: "red", None: "yellow"}
+
+
+def _label_cell(label: dict[str, Any] | None) -> Text:
+    if label is None:
+        return Text("")
+    word = {True: "right", False: "wrong", None: "?"}[label["hard"]]
+    if label["evidence"] == "rollouts":
+        word += f" {label['num_correct']}/{label['num_rollouts']}"
+    return Text(word, style=_STYLES[label["hard"]])

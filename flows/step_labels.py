@@ -1,0 +1,74 @@
+"""Step labels: rollouts from every prefix, and what they say of every step."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import sampling
+from flows.units import run_units
+from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
+from schemas.step_labels import MonteCarloConfig, StepLabelsJob
+from schemas.units import Unit
+from storage import Store
+from tasks.engines.host import EngineSet
+from tasks.engines.pool import open_pool
+from tasks.problems.checker import check_steps
+from tasks.problems.world import parse_question
+from tasks.step_labels.task import label, roll_out
+
+STAGE = "step_labels"
+
+
+@flow(name="step_labels", task_runner=ThreadPoolTaskRunner(max_workers=64))
+def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
+    """Label the steps of a set's sampled solutions; the paths of the files of labels."""
+    store = Store(root)
+    units = rollout_units(job, store, run_id)
+    if isinstance(job.labels, MonteCarloConfig):
+        engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
+        with open_pool(root, engines, job.pool) as pool:
+            title = f"roll out {job.set_name}"
+            run_units(roll_out, units, job, store=store, pool=pool, total_rows=0, title=title)
+    paths = []
+    for unit in units:
+        rollouts = (unit.path,) if isinstance(job.labels, MonteCarloConfig) else ()
+        labels = replace(unit, table=STEP_LABELS.name, inputs=(*unit.inputs, *rollouts))
+        label(root, labels, job, _check)
+        paths.append(labels.path)
+    return paths
+
+
+def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Unit]:
+    """Ranges of each file of the set's solutions.
+
+    Raises:
+        ValueError: the run has no such set.
+    """
+    sampled = store.files(
+        TRAJECTORIES.name, run_id=run_id, stage=sampling.STAGE, prefix=f"{job.set_name}-"
+    )
+    if not sampled:
+        raise ValueError(f"run {run_id} has no sampled solutions of the set {job.set_name!r}")
+    problems = f"{PROBLEMS.name}/run_id={run_id}/stage=problems/{job.set_name}.parquet"
+    size = job.trajectories_per_unit
+    return [
+        Unit(
+            run_id=run_id,
+            stage=STAGE,
+            name=f"{PurePath(path).stem}-{start // size:03d}",
+            table=TRAJECTORIES.name,
+            inputs=(path, problems),
+            rows=(start, min(start + size, store.num_rows(path))),
+            seed=job.seed,
+        )
+        for path in sampled
+        for start in range(0, store.num_rows(path), size)
+    ]
+
+
+def _check(question: str, steps: Sequence[str]) -> Sequence[bool]:
+    """The built-in world's exact verdict on each step."""
+    return check_steps(parse_question(question), steps).labels

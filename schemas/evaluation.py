@@ -1,0 +1,85 @@
+"""What the evaluation stage measures from stored rows: budgets, rankers, bins and intervals."""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from schemas.base import FrozenConfig
+from schemas.engines import EngineConfig
+from schemas.graders import GraderConfig, MathGraderConfig
+
+Reduction = Literal["min", "prod", "last", "mean"]
+"""How the step scores of a solution become one score."""
+BinKind = Literal["level", "subject", "oracle_quintile", "model_quintile"]
+"""By what problems are told apart when a figure is not over all of them."""
+
+Weight = Annotated[float, Field(gt=0)]
+
+
+class EvaluationConfig(FrozenConfig):
+    """Which curves are computed, over which bins of problems, and how sure they are."""
+
+    budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (
+        1,
+        4,
+        16,
+        64,
+    )
+    """Candidates per problem (N); a budget above the candidates that were drawn is left out."""
+    reductions: Annotated[tuple[Reduction, ...], Field(min_length=1)] = (
+        "min",
+        "prod",
+        "last",
+        "mean",
+    )
+    """Reductions of step scores to compare; gate, filter and likelihood join the first of them."""
+    likelihood_weights: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.25, 0.5, 1.0, 2.0)
+    """Weights of logit(verifier) beside the summed log likelihood; chosen on one fold."""
+    filter_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Reduced score from which a candidate passes the filter vote."""
+    gate_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share of the top answer's votes that an answer needs to pass the gate."""
+    num_subsets: Annotated[int, Field(ge=1)] = 256
+    """Subsets of the candidates per problem and budget where there is no closed form."""
+    num_bootstrap: Annotated[int, Field(ge=1)] = 1000
+    """Resamples of the problems behind an interval."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+    baselines: tuple[str, ...] = ("majority", "likelihood[sum]")
+    """Strategies over which the paired gain of every other is reported."""
+    bins: tuple[BinKind, ...] = ("level", "subject", "oracle_quintile", "model_quintile")
+    """Kinds of bins reported beside `all`."""
+    num_calibration_bins: Annotated[int, Field(ge=1)] = 10
+    """Bins of equal width of a reliability table."""
+    seed: int = 0
+    """Seed of subsets and resamples."""
+
+    @field_validator("budgets")
+    @classmethod
+    def _check_budgets(cls, budgets: tuple[int, ...]) -> tuple[int, ...]:
+        if any(low >= high for low, high in pairwise(budgets)):
+            raise ValueError(f"expected strictly increasing budgets, got {budgets}")
+        return budgets
+
+    @field_validator("reductions", "likelihood_weights", "bins", "baselines")
+    @classmethod
+    def _check_distinct(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError(f"expected distinct entries, got {values}")
+        return values
+
+
+class EvaluationJob(FrozenConfig):
+    """Which stored solutions are measured, and whose scores rank them."""
+
+    set_name: str = "eval"
+    """The set of solutions, as the sampling stage named it."""
+    policy: EngineConfig
+    """The model that wrote them."""
+    verifier: EngineConfig | None = None
+    """The model that scored them; None compares what needs no verifier."""
+    grader: GraderConfig = MathGraderConfig()
+    """What says which answers are the same answer."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Budgets, rankers, bins and intervals."""

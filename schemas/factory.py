@@ -1,0 +1,51 @@
+"""Config of the whole line; its defaults are the first run on the built-in world."""
+
+from schemas.base import FrozenConfig
+from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
+from schemas.evaluation import EvaluationConfig
+from schemas.graders import GraderConfig, MathGraderConfig
+from schemas.pool import PoolConfig
+from schemas.pretraining import PretrainingConfig
+from schemas.prm_training import PrmTrainingConfig
+from schemas.problems import ProblemsConfig, WorldProblemsConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.sampling import SamplingConfig
+from schemas.step_labels import MonteCarloConfig, StepLabelsConfig
+
+
+class FactoryConfig(FrozenConfig):
+    """Sample, label, train a verifier on the labels, and measure it on other problems."""
+
+    policy: EngineConfig = VLLMConfig(model=SHIPPED_POLICY)
+    """The model that solves, and that finishes solutions for the labels."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How it is asked, and what ends a step."""
+    grader: GraderConfig = MathGraderConfig()
+    """What decides whether an answer is right."""
+    train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=2700, seed=7)
+    """Problems whose solutions are labelled."""
+    eval_problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
+    """Problems on which everything is measured."""
+    train_sampling: SamplingConfig = SamplingConfig(
+        num_samples=1, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
+    )
+    """Solutions to label, per problem."""
+    labels: StepLabelsConfig = MonteCarloConfig(stopping="first_hit", max_rollout_tokens=128)
+    """How their steps get labels."""
+    prm_training: PrmTrainingConfig = PrmTrainingConfig(base_model=SHIPPED_POLICY)
+    """How the verifier is trained from them."""
+    eval_sampling: SamplingConfig = SamplingConfig(num_samples=64, max_tokens=128)
+    """Solutions that the verifier ranks, per problem."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Budgets, rankers, bins and intervals."""
+    pool: PoolConfig = PoolConfig()
+    """The actors."""
+    seed: int = 0
+    """Another seed samples other solutions and rollouts."""
+
+
+FLOW_CONFIGS: dict[str, type[FrozenConfig]] = {
+    "factory": FactoryConfig,
+    "pretrain": PretrainingConfig,
+}
+"""What `stepmill run` can run, and the config of each."""

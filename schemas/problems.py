@@ -1,0 +1,107 @@
+"""Where problems come from: the built-in world, a set on the hub, or a file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import FrozenConfig
+
+GoldFormat = Literal["plain", "solution"]
+"""`plain`: the answer column holds the answer alone. `solution`: it holds a worked solution, whose
+answer stands behind `####` or in the last `\\boxed{...}`."""
+
+LevelNumber = Annotated[int, Field(ge=1, le=5)]
+
+
+class WorldProblemsConfig(FrozenConfig):
+    """Problems of the built-in world: made on the spot, exactly checkable, nothing to download."""
+
+    type: Literal["world"] = "world"
+    split: Literal["train", "dev", "test"] = "dev"
+    """Disjoint by construction: no problem of one split is in another, whatever the seed."""
+    num_problems: Annotated[int, Field(ge=1)] = 200
+    """How many; the first n of a longer set are the same n problems."""
+    seed: int = 1
+    """Another seed makes another set of the same split."""
+    levels: Annotated[tuple[LevelNumber, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
+    """Difficulty levels, taken in turn."""
+
+
+class ColumnsConfig(FrozenConfig):
+    """Which columns of a table hold what."""
+
+    question_column: Annotated[str, Field(min_length=1)] = "question"
+    """Column of the question's text."""
+    answer_column: Annotated[str, Field(min_length=1)] = "answer"
+    """Column of the gold answer, or of the solution that ends in it."""
+    gold_format: GoldFormat = "plain"
+    """Whether the answer column holds the answer alone, or a solution that ends in it."""
+    solution_column: str | None = None
+    """Column of a worked solution; None for none (with `gold_format` "solution": the answer's)."""
+    level_column: str | None = None
+    """Column of a difficulty level: a number, or text with one number, such as "Level 2"."""
+    subject_column: str | None = None
+    """Column of a subject or category."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Use only the first rows; None for all."""
+
+
+class HubProblemsConfig(ColumnsConfig):
+    """A set on the Hugging Face hub."""
+
+    type: Literal["hub"] = "hub"
+    dataset: Annotated[str, Field(min_length=1)]
+    """Hub id, such as `openai/gsm8k`; also the `source` of the problems."""
+    name: str | None = None
+    """The set's configuration, where it has several."""
+    split: str = "test"
+    """The set's own split."""
+    revision: str | None = None
+    """Commit or tag; None for the newest."""
+
+
+class FileProblemsConfig(ColumnsConfig):
+    """A JSONL or Parquet file."""
+
+    type: Literal["file"] = "file"
+    path: Path
+    """The file: `.jsonl`, `.json` (a row a line) or `.parquet`."""
+    split: str = "test"
+    """What the `split` column of the problems says."""
+    source: str | None = None
+    """What the `source` column says, part of every id; None for the file's name without ending."""
+
+
+ProblemsConfig = Annotated[
+    WorldProblemsConfig | HubProblemsConfig | FileProblemsConfig, Field(discriminator="type")
+]
+
+
+def gsm8k(
+    *, split: Literal["train", "test"] = "test", path: Path | None = None, limit: int | None = None
+) -> HubProblemsConfig | FileProblemsConfig:
+    """GSM8K from the hub, or from a copy of its rows in a file; ids are the same."""
+    if path is None:
+        return HubProblemsConfig(
+            dataset="openai/gsm8k", name="main", split=split, gold_format="solution", limit=limit
+        )
+    return FileProblemsConfig(
+        path=path, source="openai/gsm8k", split=split, gold_format="solution", limit=limit
+    )
+
+
+def math500(
+    *, path: Path | None = None, limit: int | None = None
+) -> HubProblemsConfig | FileProblemsConfig:
+    """MATH-500, or any set with MATH's columns, from the hub or from a file; ids are the same."""
+    columns = ColumnsConfig(
+        question_column="problem",
+        solution_column="solution",
+        level_column="level",
+        subject_column="subject",
+        limit=limit,
+    ).model_dump()
+    if path is None:
+        return HubProblemsConfig(dataset="HuggingFaceH4/MATH-500", **columns)
+    return FileProblemsConfig(path=path, source="HuggingFaceH4/MATH-500", **columns)

@@ -1,0 +1,130 @@
+"""How steps get their labels: by rollouts, by the final answer alone, or by an exact checker."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import FrozenConfig
+from schemas.engines import EngineConfig
+from schemas.graders import GraderConfig, MathGraderConfig
+from schemas.pool import PoolConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
+
+
+class MonteCarloConfig(FrozenConfig):
+    """Label a step by how often the policy still solves the problem from it (arXiv:2312.08935)."""
+
+    type: Literal["monte_carlo"] = "monte_carlo"
+    num_rollouts: Annotated[int, Field(ge=1)] = 8
+    """Rollouts per prefix (N in Math-Shepherd); with `stopping`, the most."""
+    min_correct: Annotated[int, Field(ge=1)] = 1
+    """Right rollouts that make the hard label right; 1 is Math-Shepherd's hard estimate."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Temperature of the rollouts; 0 would draw the same one over and over."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Nucleus of the rollouts."""
+    max_rollout_tokens: Annotated[int, Field(ge=1)] = 2048
+    """Cut-off in tokens; a rollout cut here gets status `truncated`, not a verdict."""
+    stopping: Literal["none", "first_hit", "confidence"] = "none"
+    """When a prefix needs no more rollouts. `first_hit`: once its hard label cannot change any
+    more. `confidence`: also once the chance that it still changes is at most 1 - `confidence`.
+    The soft estimate of a prefix stopped early leans towards its hard label."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.97
+    """Chance that an early label is the one all rollouts would give, for `confidence` stopping."""
+    p_fatal: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of prefixes assumed beyond repair before the first rollout, for `confidence`
+    stopping; the solve rate of the others is assumed uniform."""
+    wave_size: Annotated[int, Field(ge=1)] = 1
+    """Rollouts of one prefix in flight together under `stopping`; more fill an idle engine."""
+    reuse_solutions: bool = False
+    """Count a solution as a rollout of each of its own prefixes, which it is if the completer
+    sampled it at this temperature and top-p; others are never counted. Leave it off for solutions
+    that were picked by their outcome or score: they are no fair draw."""
+    search: Literal["linear", "bisection"] = "linear"
+    """Which prefixes are tested: all, or those that a bisection for the first error visits
+    (arXiv:2406.06592), which assumes that no step repairs an earlier error."""
+    audit_fraction: Annotated[float, Field(ge=0, le=1)] = 0.03
+    """Share of the trajectories that are labelled fully as well, which measures what the
+    assumption behind `bisection` or `confidence` stopping costs in truth."""
+
+    @model_validator(mode="after")
+    def _can_be_right(self) -> "MonteCarloConfig":
+        if self.min_correct > self.num_rollouts:
+            raise ValueError(
+                f"min_correct must be at most num_rollouts ({self.num_rollouts}), "
+                f"got {self.min_correct}: no step could ever be right"
+            )
+        return self
+
+    @property
+    def needs_audit(self) -> bool:
+        """Whether labels rest on an assumption; stopping at the first hit rests on none."""
+        return self.search == "bisection" or self.stopping == "confidence"
+
+    @property
+    def method(self) -> str:
+        """What the `method` column says: `monte_carlo[n=8]`, `monte_carlo[n=8,bisection]`."""
+        parts = [f"n={self.num_rollouts}"]
+        if self.min_correct != 1:
+            parts.append(f"min={self.min_correct}")
+        if self.stopping == "first_hit":
+            parts.append("first_hit")
+        if self.stopping == "confidence":
+            parts.append(f"confidence={self.confidence:g}")
+        if self.reuse_solutions:
+            parts.append("reuse")
+        if self.search == "bisection":
+            parts.append("bisection")
+        return f"monte_carlo[{','.join(parts)}]"
+
+    def without_shortcuts(self) -> "MonteCarloConfig":
+        """The config of the plain labels that this config's shortcuts stand for."""
+        return self.with_fields(stopping="none", search="linear")
+
+
+class OutcomeConfig(FrozenConfig):
+    """Label the last step by the final answer and no other: what an ORM learns from."""
+
+    type: Literal["outcome"] = "outcome"
+
+    @property
+    def method(self) -> str:
+        """What the `method` column says."""
+        return "outcome"
+
+
+class CheckerConfig(FrozenConfig):
+    """Label every step by the exact checker of the built-in world."""
+
+    type: Literal["checker"] = "checker"
+
+    @property
+    def method(self) -> str:
+        """What the `method` column says."""
+        return "checker"
+
+
+StepLabelsConfig = Annotated[
+    MonteCarloConfig | OutcomeConfig | CheckerConfig, Field(discriminator="type")
+]
+
+
+class StepLabelsJob(FrozenConfig):
+    """Which stored solutions get step labels, by whom, and how."""
+
+    set_name: str = "train"
+    """The set of solutions, as the sampling stage named it."""
+    policy: EngineConfig
+    """The completer: the model that finishes solutions from their prefixes."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How the solutions' policy was asked, and what ends a step."""
+    grader: GraderConfig = MathGraderConfig()
+    """What decides whether a rollout's answer is right."""
+    labels: StepLabelsConfig = MonteCarloConfig()
+    """How a step gets its label."""
+    trajectories_per_unit: Annotated[int, Field(ge=1)] = 200
+    """Solutions whose prefixes one unit rolls out."""
+    pool: PoolConfig = PoolConfig()
+    """The actors."""
+    seed: int = 0
+    """With problem, prefix and index it makes the seed of each rollout."""

@@ -1,0 +1,196 @@
+"""An engine over a world whose every step probability is known: no model, no waiting.
+
+A world says which steps may follow a prefix, with what probability, and how likely the prefix
+ends in success; this class does the rest of the engine protocol. One step is one token, and a
+prompt counts a token per word, so token counts are exact and small. Nothing is ever cached.
+"""
+
+import asyncio
+import math
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
+
+from schemas.engines import (
+    Completion,
+    FinishReason,
+    Generation,
+    GenerationRequest,
+    ScoringRequest,
+    StepScoring,
+)
+from schemas.errors import RequestRejected
+from schemas.units import derive_seed
+from tasks.segmentation import split_steps, step_body
+
+SEPARATOR = "\n"
+"""What ends a step in every analytic world."""
+
+State = TypeVar("State")
+
+
+class AnalyticEngine(ABC, Generic[State]):
+    """Draws steps from exact probabilities; its verifier is the true chance of success."""
+
+    def __init__(
+        self, *, name: str, model_id: str, vocabulary: Sequence[str], verifier_noise: float
+    ) -> None:
+        """Hold what every request needs.
+
+        Args:
+            name: what the `engine` column says.
+            model_id: what the `policy` and `verifier` columns say.
+            vocabulary: the text of each possible step; a step's token id is its place here.
+            verifier_noise: share of a score that is a fixed pseudo-random number.
+        """
+        self.name = name
+        self.model_id = model_id
+        self._vocabulary = tuple(vocabulary)
+        self._token_ids = {step_body(text): i for i, text in enumerate(vocabulary)}
+        self._verifier_noise = verifier_noise
+
+    @abstractmethod
+    def begin(self, prompt: str) -> State:
+        """The state before the first step.
+
+        Raises:
+            RequestRejected: the prompt holds no question of this world.
+        """
+
+    @abstractmethod
+    def advance(self, state: State, token_id: int) -> State:
+        """The state after one more possible step."""
+
+    @abstractmethod
+    def next_steps(self, state: State) -> Mapping[int, float]:
+        """Probability of each step that may come next; none when the solution is over."""
+
+    @abstractmethod
+    def value(self, state: State) -> float:
+        """The exact probability that the policy's continuation at temperature 1 succeeds."""
+
+    async def generate(self, request: GenerationRequest) -> Generation:
+        """Continue a prefix n times; continuation i of seed s is that of seed s + i alone.
+
+        Temperature and top-p act on the exact next-step distribution as they do in a language
+        model. Temperature 0 takes the likeliest step, the first of the vocabulary among equals.
+        Log probabilities are those of the distribution before temperature and top-p.
+
+        Raises:
+            RequestRejected: prompt or prefix does not belong to this world.
+        """
+        steps = split_steps(request.prefix, SEPARATOR)
+        state = self._replay(request.prompt, steps)
+        await asyncio.sleep(0)  # like a real engine, let the other requests in between
+        return Generation(
+            completions=tuple(self._write(state, request, i) for i in range(request.n)),
+            prompt_tokens=len(request.prompt.split()) + len(steps),
+            cached_tokens=0,
+        )
+
+    async def score(self, request: ScoringRequest) -> StepScoring:
+        """The success probability after each step, mixed with the configured noise.
+
+        The noise of a step is a fixed number in [0, 1) that depends on prompt and steps so far.
+
+        Raises:
+            RequestRejected: prompt or steps do not belong to this world.
+        """
+        state = self.begin(request.prompt)
+        scores = []
+        for index, step in enumerate(request.steps):
+            state = self._follow(state, index, step)
+            noise = derive_seed(request.prompt, *request.steps[: index + 1]) / 2**31
+            scores.append(
+                (1 - self._verifier_noise) * self.value(state) + self._verifier_noise * noise
+            )
+        await asyncio.sleep(0)
+        read = len(request.prompt.split()) + len(request.steps)
+        return StepScoring(scores=tuple(scores), scored_tokens=read, cached_tokens=0)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def prefix_value(self, prompt: str, steps: Sequence[str]) -> float:
+        """The exact probability of success from a prefix, at temperature 1.
+
+        Raises:
+            RequestRejected: prompt or steps do not belong to this world.
+        """
+        return self.value(self._replay(prompt, steps))
+
+    def _replay(self, prompt: str, steps: Sequence[str]) -> State:
+        state = self.begin(prompt)
+        for index, step in enumerate(steps):
+            state = self._follow(state, index, step)
+        return state
+
+    def _follow(self, state: State, index: int, step: str) -> State:
+        token_id = self._token_ids.get(step_body(step))
+        if token_id is None or token_id not in self.next_steps(state):
+            raise RequestRejected(f"{self.name}: step {index} cannot be {step!r} in this world")
+        return self.advance(state, token_id)
+
+    def _write(self, state: State, request: GenerationRequest, index: int) -> Completion:
+        """Continuation `index` of a request."""
+        rng = random.Random(
+            None if request.seed is None else derive_seed("analytic", request.seed + index)
+        )
+        token_ids: list[int] = []
+        logprobs: list[float] = []
+        text = ""
+        finish_reason: FinishReason = "length"
+        stop_string = None
+        while True:
+            p_next = self.next_steps(state)
+            if not p_next:
+                finish_reason, stop_string = "stop", None
+                break
+            if stop_string is not None or len(token_ids) == request.max_tokens:
+                break
+            token_id = _draw(p_next, request.temperature, request.top_p, rng)
+            token_ids.append(token_id)
+            logprobs.append(math.log(p_next[token_id]))
+            text += self._vocabulary[token_id]
+            state = self.advance(state, token_id)
+            stop_string = next((stop for stop in request.stop if text.endswith(stop)), None)
+            if stop_string is not None:
+                finish_reason = "stop"
+        return Completion(
+            text=text,
+            token_ids=tuple(token_ids),
+            logprobs=tuple(logprobs) if request.with_logprobs else None,
+            finish_reason=finish_reason,
+            stop_string=stop_string,
+            token_texts=tuple(self._vocabulary[token_id] for token_id in token_ids),
+        )
+
+
+def _draw(p_next: Mapping[int, float], temperature: float, top_p: float, rng: random.Random) -> int:
+    """One step drawn under temperature and nucleus."""
+    if temperature == 0:
+        return min(p_next, key=lambda token_id: (-p_next[token_id], token_id))
+    token_ids = list(p_next)
+    weights = list(p_next.values())
+    if temperature != 1:
+        weights = [weight ** (1 / temperature) for weight in weights]
+    if top_p < 1:
+        token_ids, weights = _nucleus(token_ids, weights, top_p)
+    return rng.choices(token_ids, weights)[0]
+
+
+def _nucleus(
+    token_ids: list[int], weights: list[float], top_p: float
+) -> tuple[list[int], list[float]]:
+    """The likeliest steps that together hold at least `top_p`."""
+    order = sorted(range(len(token_ids)), key=lambda i: (-weights[i], token_ids[i]))
+    wanted = top_p * sum(weights)
+    kept: list[int] = []
+    held = 0.0
+    for i in order:
+        if held >= wanted:
+            break
+        kept.append(i)
+        held += weights[i]
+    return [token_ids[i] for i in kept], [weights[i] for i in kept]

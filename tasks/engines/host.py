@@ -1,0 +1,152 @@
+"""The body of an actor: it holds the engines of a job and turns units into committed files.
+
+A host is a plain class; `pool.py` makes an actor of it. Rows never leave it: what a unit made is
+written here, and a receipt goes back.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.engines import EngineConfig
+from schemas.errors import EngineFailed
+from schemas.graders import GraderConfig
+from schemas.rows import ModelRole
+from schemas.units import Receipt, Unit
+from storage import Store
+from tasks.engines.base import Engine
+from tasks.engines.open import open_engine
+from tasks.graders import Grader, make_grader
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSet:
+    """The engines that every actor of a pool holds."""
+
+    policy: EngineConfig | None = None
+    verifier: EngineConfig | None = None
+    separator: str = "\n"
+    """What ends a step; a verifier must have been trained with the same."""
+
+    def by_role(self) -> dict[ModelRole, EngineConfig]:
+        """The engines that there are."""
+        both: dict[ModelRole, EngineConfig | None] = {
+            "policy": self.policy,
+            "verifier": self.verifier,
+        }
+        return {role: config for role, config in both.items() if config is not None}
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a host has done since it started, for progress bars; the store keeps the truth."""
+
+    rows: int = 0
+    generated_tokens: int = 0
+    scored_tokens: int = 0
+
+    def add(self, other: "Counters") -> None:
+        """Add another host's figures."""
+        self.rows += other.rows
+        self.generated_tokens += other.generated_tokens
+        self.scored_tokens += other.scored_tokens
+
+
+@dataclass(slots=True)
+class UnitContext:
+    """What the work of a unit may use."""
+
+    store: Store
+    engines: dict[ModelRole, Engine]
+    counters: Counters
+    _graders: dict[GraderConfig, Grader] = field(default_factory=dict)
+
+    def engine(self, role: ModelRole) -> Engine:
+        """The engine of a role.
+
+        Raises:
+            ValueError: this host has none.
+        """
+        if role not in self.engines:
+            raise ValueError(f"this pool has no {role}: it has {sorted(self.engines)}")
+        return self.engines[role]
+
+    def grader(self, config: GraderConfig) -> Grader:
+        """The grader of a config, made once per host."""
+        if config not in self._graders:
+            self._graders[config] = make_grader(config)
+        return self._graders[config]
+
+
+Work = Callable[[Unit, Any, UnitContext], Awaitable[Sequence[object]]]
+"""The work of a stage: a unit and the stage's config in, the unit's rows out."""
+
+
+class Host:
+    """Runs units, several at once, over engines that stay open."""
+
+    def __init__(
+        self, root: str, engines: EngineSet, on_engine_failed: Callable[[], None] | None = None
+    ) -> None:
+        """Prepare a host; its engines open with the first call.
+
+        Args:
+            root: the store.
+            engines: what to hold.
+            on_engine_failed: called when an engine is gone, before the error is raised; an
+                actor ends its process here, so that it is replaced.
+        """
+        self._engine_set = engines
+        self._on_engine_failed = on_engine_failed
+        self._context = UnitContext(Store(root), {}, Counters())
+        self._opening = asyncio.Lock()
+        self._is_open = False
+
+    async def open(self) -> dict[ModelRole, str]:
+        """Open the engines, if they are not; the model id of each role.
+
+        Raises:
+            ModelUnusable: a model does not fit its role.
+        """
+        async with self._opening:
+            if not self._is_open:
+                for role, config in self._engine_set.by_role().items():
+                    self._context.engines[role] = await open_engine(
+                        config, role, separator=self._engine_set.separator
+                    )
+                self._is_open = True
+        return {role: engine.model_id for role, engine in self._context.engines.items()}
+
+    async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
+        """Do a unit's work and commit its file; a file that is there is not made again.
+
+        Raises:
+            EngineFailed: an engine is gone, and this host is of no more use.
+        """
+        store = self._context.store
+        if store.has(unit):
+            return store.receipt(unit)
+        await self.open()
+        start = time.monotonic()
+        try:
+            rows = await work(unit, config, self._context)
+        except EngineFailed:
+            if self._on_engine_failed is not None:
+                self._on_engine_failed()
+            raise
+        return store.commit(unit, rows, seconds=time.monotonic() - start)
+
+    async def counters(self) -> Counters:
+        """What this host has done so far."""
+        return self._context.counters
+
+    async def close(self) -> None:
+        """Close engines and graders."""
+        for engine in self._context.engines.values():
+            await engine.close()
+        self._context.engines.clear()
+        for grader in self._context._graders.values():
+            grader.close()
+        self._is_open = False

@@ -1,0 +1,204 @@
+"""The planted-subsequence policy: a heterogeneous solver known in closed form.
+
+A question is x in {1..10}^5; a hidden map f takes it to the gold f(x) in {11..30}^5. A solution is
+H symbols of {1..30}, one a line, and succeeds if it holds the gold as an ordered subsequence.
+A policy of skill gamma writes the next gold symbol with probability gamma, else one of the 29
+others; the policy here is an equal mixture of skills, each whole solution written with one
+(arXiv:2502.12118, section 7). Once the gold is complete every symbol is equally likely.
+
+As an autoregressive policy the mixture draws each symbol from the average over the skills'
+posterior given the symbols so far, which gives whole solutions exactly the mixture's
+distribution, and continues any prefix exactly.
+"""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+
+from schemas.engines import PlantedConfig
+from schemas.errors import RequestRejected
+from schemas.rows import Problem
+from schemas.units import derive_id, derive_seed
+from tasks.engines.analytic_engine import AnalyticEngine
+
+NUM_SYMBOLS = 30
+NUM_GOLD = 5
+_IMAGE = (23, 14, 30, 11, 19, 26, 17, 12, 28, 21)
+"""f(1), ..., f(10): fixed, and nowhere in a question."""
+_QUESTION = re.compile(r"Map (\d+(?: \d+)*)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedState:
+    """What decides the next symbol."""
+
+    gold: tuple[int, ...]
+    num_symbols: int = 0
+    num_hits: int = 0
+    """Gold symbols written, in order."""
+    num_misses: int = 0
+    """Other symbols written before the gold was complete."""
+
+
+class PlantedEngine(AnalyticEngine[PlantedState]):
+    """The mixture policy, and a verifier that knows its success probability."""
+
+    def __init__(self, config: PlantedConfig) -> None:
+        """An engine named after its skills and horizon."""
+        skills = ",".join(f"{gamma:g}" for gamma in config.gammas)
+        super().__init__(
+            name="planted",
+            model_id=f"planted[{skills}]x{config.horizon}",
+            vocabulary=[f"{symbol}\n" for symbol in range(1, NUM_SYMBOLS + 1)],
+            verifier_noise=config.verifier_noise,
+        )
+        self._config = config
+
+    def begin(self, prompt: str) -> PlantedState:
+        """The state before the first symbol of the last question in the prompt."""
+        found = _QUESTION.findall(prompt)
+        if not found:
+            raise RequestRejected(f"planted: expected 'Map 3 7 1 9 2.' in the prompt: {prompt!r}")
+        inputs = [int(word) for word in found[-1].split()]
+        if not all(1 <= x <= len(_IMAGE) for x in inputs):
+            raise RequestRejected(f"planted: expected inputs in 1..{len(_IMAGE)}, got {inputs}")
+        return PlantedState(gold=tuple(_IMAGE[x - 1] for x in inputs))
+
+    def advance(self, state: PlantedState, token_id: int) -> PlantedState:
+        """The state after one more symbol."""
+        is_complete = state.num_hits == len(state.gold)
+        is_hit = not is_complete and token_id + 1 == state.gold[state.num_hits]
+        return PlantedState(
+            gold=state.gold,
+            num_symbols=state.num_symbols + 1,
+            num_hits=state.num_hits + is_hit,
+            num_misses=state.num_misses + (not is_complete and not is_hit),
+        )
+
+    def next_steps(self, state: PlantedState) -> Mapping[int, float]:
+        """Probability of each symbol under the posterior mixture of skills."""
+        if state.num_symbols >= self._config.horizon:
+            return {}
+        if state.num_hits == len(state.gold):
+            return dict.fromkeys(range(NUM_SYMBOLS), 1 / NUM_SYMBOLS)
+        skills = self._config.gammas
+        p_skills = _posterior(state.num_hits, state.num_misses, skills)
+        p_hit = sum(p * gamma for p, gamma in zip(p_skills, skills, strict=True))
+        p_next = dict.fromkeys(range(NUM_SYMBOLS), (1 - p_hit) / (NUM_SYMBOLS - 1))
+        p_next[state.gold[state.num_hits] - 1] = p_hit
+        return p_next
+
+    def value(self, state: PlantedState) -> float:
+        """The chance that the rest of the solution completes the gold."""
+        return _p_complete(
+            state.num_hits, state.num_misses, state.num_symbols, len(state.gold), self._config
+        )
+
+
+def planted_problems(num: int, seed: int, *, split: str = "train") -> list[Problem]:
+    """`num` different questions with their gold strings.
+
+    Raises:
+        ValueError: more questions are asked for than there are.
+    """
+    num_questions = len(_IMAGE) ** NUM_GOLD
+    if num > num_questions:
+        raise ValueError(f"expected at most {num_questions} planted problems, got {num}")
+    rng = random.Random(derive_seed("planted_problems", seed))
+    problems = []
+    for row, code in enumerate(rng.sample(range(num_questions), num)):
+        inputs = [code // 10**place % 10 + 1 for place in range(NUM_GOLD)]
+        question = f"Map {' '.join(map(str, inputs))}."
+        problems.append(
+            Problem(
+                problem_id=derive_id("planted", seed, row, question),
+                source="planted",
+                split=split,
+                question=question,
+                answer=" ".join(str(_IMAGE[x - 1]) for x in inputs),
+            )
+        )
+    return problems
+
+
+def count_hits(symbols: Sequence[int], gold: Sequence[int]) -> int:
+    """How much of the gold the symbols hold as an ordered subsequence, from its beginning."""
+    num_hits = 0
+    for symbol in symbols:
+        if num_hits < len(gold) and symbol == gold[num_hits]:
+            num_hits += 1
+    return num_hits
+
+
+def p_success(prefix: Sequence[int], gold: Sequence[int], config: PlantedConfig) -> float:
+    """The exact probability that a solution beginning with `prefix` holds the gold.
+
+    Raises:
+        ValueError: the prefix is longer than a solution.
+    """
+    if len(prefix) > config.horizon:
+        raise ValueError(f"expected at most {config.horizon} symbols, got {len(prefix)}")
+    num_hits = num_misses = 0
+    for symbol in prefix:
+        if num_hits == len(gold):
+            break
+        if symbol == gold[num_hits]:
+            num_hits += 1
+        else:
+            num_misses += 1
+    return _p_complete(num_hits, num_misses, len(prefix), len(gold), config)
+
+
+def p_hitting_times(config: PlantedConfig, num_gold: int = NUM_GOLD) -> list[float]:
+    """[horizon] the chance that the gold is complete exactly at symbol 1, 2, ..., H.
+
+    The hitting time under one skill is negative binomial; the mixture averages them.
+    """
+    return [
+        sum(
+            comb(time - 1, num_gold - 1) * gamma**num_gold * (1 - gamma) ** (time - num_gold)
+            for gamma in config.gammas
+        )
+        / len(config.gammas)
+        if time >= num_gold
+        else 0.0
+        for time in range(1, config.horizon + 1)
+    ]
+
+
+def bilevel_reward_variance(config: PlantedConfig, num_gold: int = NUM_GOLD) -> float:
+    """Heterogeneity sigma^2 of the policy: the variance of the bi-level reward.
+
+    The reward is H - t + 1 for a gold complete at symbol t, and 0 without. As steps follow from
+    the prefix alone, the summed variance of Q over a solution equals the reward's own variance.
+    """
+    p_times = p_hitting_times(config, num_gold)
+    rewards = [config.horizon - time for time in range(config.horizon)]
+    mean = sum(p * r for p, r in zip(p_times, rewards, strict=True))
+    return sum(p * r**2 for p, r in zip(p_times, rewards, strict=True)) - mean**2
+
+
+def _posterior(num_hits: int, num_misses: int, skills: Sequence[float]) -> list[float]:
+    """[num_skills] probability of each skill given what was written so far."""
+    weights = [gamma**num_hits * (1 - gamma) ** num_misses for gamma in skills]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def _p_complete(
+    num_hits: int, num_misses: int, num_symbols: int, num_gold: int, config: PlantedConfig
+) -> float:
+    """The chance of at least the missing hits among the symbols left."""
+    num_left = config.horizon - num_symbols
+    num_needed = num_gold - num_hits
+    p_skills = _posterior(num_hits, num_misses, config.gammas)
+    return sum(
+        p_skill
+        * sum(
+            comb(num_left, k) * gamma**k * (1 - gamma) ** (num_left - k)
+            for k in range(num_needed, num_left + 1)
+        )
+        for p_skill, gamma in zip(p_skills, config.gammas, strict=True)
+    )

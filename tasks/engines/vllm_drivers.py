@@ -1,0 +1,286 @@
+"""Two ways to run vLLM: inside this process, or in processes of its own.
+
+`HostDriver` steps vLLM's synchronous engine from the event loop, in this process and thread: it
+starts in seconds, where vLLM's own processes take half a minute, each importing torch again. No
+second thread steps it: on a CPU, torch lets go of the interpreter's lock thousands of times a
+second, and a Python thread that waits for it makes every forward pass wait in turn.
+`OwnDriver` is vLLM's AsyncLLM: on a GPU the work on the host then overlaps with the device's.
+
+Both take token ids and vLLM's own parameters and give back vLLM's own outputs.
+"""
+
+import asyncio
+import gc
+import importlib.metadata
+import itertools
+import os
+import sys
+import weakref
+from functools import partial
+from typing import Any, Protocol
+
+from schemas.engines import VLLMConfig
+from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
+from schemas.rows import ModelRole
+
+CPU_BLOCK_TOKENS = 32
+"""Tokens in a block of the key-value cache on a CPU, where vLLM's own 128 is longer than most
+prompts and only whole blocks are shared; CPU kernels want multiples of 32."""
+
+_ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+}
+_CPU_ENVIRONMENT = {
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound threads share one core with the rest of us
+    "OMP_NUM_THREADS": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # with 1, vLLM would start a worker process besides
+}
+_TURNS_AFTER_OUTPUT = 4
+"""Turns of the event loop between a step that finished requests and the next: a coroutine needs
+about three from its result to its next request, which should be in the next batch."""
+
+
+class Driver(Protocol):
+    """Runs requests on one vLLM engine; many may be in flight."""
+
+    max_model_len: int
+
+    def submit(self, token_ids: list[int], params: Any) -> asyncio.Future[Any]:
+        """Begin one request; the future holds vLLM's final output for it.
+
+        Raises:
+            RequestRejected: vLLM refuses the request; so may the future.
+            EngineFailed: the engine is gone; so may the future.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free the model; requests in flight fail with EngineFailed."""
+        ...
+
+
+class HostDriver:
+    """vLLM's engine in this process, stepped between the turns of the event loop."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        from vllm import EngineArgs
+        from vllm.usage.usage_lib import UsageContext
+        from vllm.v1.engine.llm_engine import LLMEngine
+        from vllm.v1.executor import Executor
+
+        config = EngineArgs(**arguments).create_engine_config(UsageContext.LLM_CLASS)
+        self.max_model_len: int = config.model_config.max_model_len
+        self._engine = LLMEngine(
+            config, Executor.get_class(config), log_stats=False, multiprocess_mode=False
+        )
+        self._ids = map(str, itertools.count())
+        self._pending: dict[str, asyncio.Future[Any]] = {}
+        self._stepping: asyncio.Task[None] | None = None
+        self._failure: EngineFailed | None = None
+        _host_drivers.add(self)
+
+    def submit(self, token_ids: list[int], params: Any) -> asyncio.Future[Any]:
+        """Begin one request (see Driver)."""
+        if self._failure is not None:
+            raise EngineFailed(str(self._failure)) from self._failure
+        request_id = next(self._ids)
+        try:
+            self._engine.add_request(request_id, _prompt(token_ids), params)
+        except ValueError as error:
+            raise RequestRejected(f"vLLM refused the request: {error}") from error
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        future.add_done_callback(partial(self._forget_cancelled, request_id))
+        self._pending[request_id] = future
+        if self._stepping is None or self._stepping.done():
+            self._stepping = loop.create_task(self._step_until_idle())
+        return future
+
+    async def close(self) -> None:
+        """Free the model (see Driver)."""
+        if self._failure is None:
+            self._fail("the engine was closed", None)
+        if self._stepping is not None:
+            self._stepping.cancel()
+        if self in _host_drivers:
+            _host_drivers.discard(self)
+            self._engine.engine_core.shutdown()
+            del self._engine
+            gc.collect()
+            for driver in _host_drivers:
+                driver.rejoin()
+
+    def rejoin(self) -> None:
+        """Set up vLLM's process groups again, which closing another engine here tore down."""
+        self._engine.collective_rpc(_init_process_groups)
+
+    async def _step_until_idle(self) -> None:
+        """Step the engine for as long as requests are in flight, handing out what is finished."""
+        try:
+            while self._pending:
+                if not self._engine.has_unfinished_requests():
+                    raise RuntimeError(f"vLLM lost {len(self._pending)} requests")
+                finished = self._engine.step()
+                for output in finished:
+                    future = self._pending.pop(output.request_id, None)
+                    if future is not None and not future.done():
+                        future.set_result(output)
+                for _ in range(_TURNS_AFTER_OUTPUT if finished else 1):
+                    await asyncio.sleep(0)
+        except Exception as error:
+            self._fail(f"vLLM failed in a step: {type(error).__name__}: {error}", error)
+
+    def _fail(self, message: str, cause: Exception | None) -> None:
+        """Fail every request in flight, and every later one."""
+        self._failure = EngineFailed(message)
+        self._failure.__cause__ = cause
+        pending, self._pending = self._pending, {}
+        for future in pending.values():
+            if not future.done():
+                future.set_exception(self._failure)
+
+    def _forget_cancelled(self, request_id: str, future: asyncio.Future[Any]) -> None:
+        """Stop vLLM from working on a request that nobody waits for any more."""
+        if future.cancelled() and self._pending.pop(request_id, None) is not None:
+            self._engine.abort_request([request_id])
+
+
+class OwnDriver:
+    """vLLM's AsyncLLM: the engine in processes of its own."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self._engine = AsyncLLM.from_engine_args(
+            AsyncEngineArgs(**arguments), usage_context=UsageContext.LLM_CLASS
+        )
+        self.max_model_len: int = self._engine.model_config.max_model_len
+        self._ids = map(str, itertools.count())
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    def submit(self, token_ids: list[int], params: Any) -> asyncio.Future[Any]:
+        """Begin one request (see Driver)."""
+        if self._closed:
+            raise EngineFailed("the engine was closed")
+        task = asyncio.get_running_loop().create_task(self._run(token_ids, params))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Free the model (see Driver)."""
+        self._closed = True
+        self._engine.shutdown()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, token_ids: list[int], params: Any) -> Any:
+        """The final output of one request."""
+        from vllm import SamplingParams
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        begin = self._engine.generate if isinstance(params, SamplingParams) else self._engine.encode
+        last = None
+        try:
+            async for output in begin(_prompt(token_ids), params, next(self._ids)):
+                last = output
+        except EngineDeadError as error:
+            raise EngineFailed(f"vLLM's engine process died: {error}") from error
+        except EngineGenerateError as error:
+            cause = error.__cause__ or error
+            if self._engine.errored or self._closed:
+                raise EngineFailed(f"vLLM's engine process failed: {cause}") from error
+            raise RequestRejected(f"vLLM failed on the request: {cause!r}") from error
+        except ValueError as error:
+            raise RequestRejected(f"vLLM refused the request: {error}") from error
+        if last is None:
+            raise EngineFailed("vLLM ended a request without an output")
+        return last
+
+
+_host_drivers: weakref.WeakSet[HostDriver] = weakref.WeakSet()
+"""Engines that share this process, and with it vLLM's process groups."""
+
+
+def open_driver(config: VLLMConfig, model: str, role: ModelRole) -> Driver:
+    """Load a model folder into vLLM; this takes seconds, in which the event loop stands still.
+
+    Raises:
+        ModelUnusable: vLLM cannot serve this model with this config.
+    """
+    prepare_environment()
+    arguments = engine_arguments(config, model, role)
+    own = config.process == "own" or (config.process == "auto" and not is_cpu_build())
+    try:
+        return OwnDriver(arguments) if own else HostDriver(arguments)
+    except ValueError as error:
+        raise ModelUnusable(f"{role} {model}: vLLM cannot serve it: {error}") from error
+
+
+def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:
+    """What vLLM's EngineArgs are built from."""
+    arguments: dict[str, Any] = {
+        "model": model,
+        "runner": "pooling" if role == "verifier" else "generate",
+        "dtype": config.dtype,
+        "max_model_len": config.max_model_len,
+        "max_num_seqs": config.max_num_seqs,
+        "max_num_batched_tokens": config.max_num_batched_tokens,
+        "tensor_parallel_size": config.tensor_parallel_size,
+        "gpu_memory_utilization": config.gpu_memory_utilization,
+        "seed": config.seed,
+        # A verifier reads out every token, so none may come from the cache.
+        "enable_prefix_caching": role != "verifier",
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if is_cpu_build():
+        arguments["enforce_eager"] = True  # compiling costs half a minute and gains nothing here
+        arguments["block_size"] = CPU_BLOCK_TOKENS
+        # Cutting a prompt with a seed in two asks torch for what its CPU generators cannot do,
+        # and the whole engine fails ("CPU Generator does not use offset", vLLM 0.25 to 0.32).
+        arguments["enable_chunked_prefill"] = False
+        arguments["kv_cache_memory_bytes"] = config.cpu_kv_cache_gb << 30
+    return arguments
+
+
+def prepare_environment() -> None:
+    """Set what vLLM reads from the environment, except where the user has set it."""
+    defaults = {**_ENVIRONMENT, **_CPU_ENVIRONMENT} if is_cpu_build() else _ENVIRONMENT
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def is_cpu_build() -> bool:
+    """Whether the installed vLLM was built for CPUs; asks without importing it."""
+    if os.environ.get("VLLM_TARGET_DEVICE") == "cpu" or sys.platform == "darwin":
+        return True
+    installed = {d.name: d.version for d in importlib.metadata.distributions(name="vllm-cpu")}
+    installed |= {d.name: d.version for d in importlib.metadata.distributions(name="vllm")}
+    return "vllm-cpu" in installed or "cpu" in installed.get("vllm", "")
+
+
+def _prompt(token_ids: list[int]) -> Any:
+    """Token ids in the form that vLLM takes without looking at them again."""
+    return {"type": "token", "prompt_token_ids": token_ids}
+
+
+def _init_process_groups(worker: Any) -> None:
+    """Set up vLLM's process groups (of one process) as the worker did when it started."""
+    from vllm.config import set_current_vllm_config
+    from vllm.platforms import current_platform
+    from vllm.utils.network_utils import get_distributed_init_method, get_ip, get_open_port
+    from vllm.v1.worker.gpu_worker import init_worker_distributed_environment
+
+    with set_current_vllm_config(worker.vllm_config):
+        init_worker_distributed_environment(
+            worker.vllm_config,
+            worker.rank,
+            get_distributed_init_method(get_ip(), get_open_port()),
+            worker.local_rank,
+            current_platform.dist_backend,
+        )

@@ -1,0 +1,1 @@
+"""Evaluation: figures with intervals, computed from stored rows alone."""

@@ -1,0 +1,157 @@
+"""The candidates of a problem as the statistics see them, built from stored rows.
+
+A row is a candidate for answer, or it is excluded:
+
+* graded rows (`correct` is true or false) are candidates;
+* a truncated row without an answer is a candidate that is wrong and casts no vote: the budget
+  was spent and nothing came of it. How many rows were truncated, and the accuracy among finished
+  rows alone, are reported beside the curves;
+* every other ungraded row (`correct` is null: the grader could not decide), a pruned branch and
+  a row with status `error` are excluded and counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.rows import Problem, Status, StepScores, Trajectory
+
+
+class AnswerClasses(Protocol):
+    """What the evaluation needs of a grader."""
+
+    def classes(self, answers: Sequence[str | None]) -> list[int | None]:
+        """One class per answer: equal answers share one, an answer that is None has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """All drawn rows of one problem, in order of drawing; the lists run in parallel."""
+
+    problem_id: str
+    level: int | None = None
+    subject: str | None = None
+    classes: tuple[int | None, ...]
+    """[num_drawn] equivalence class of the answer; None without an answer."""
+    correct: tuple[bool | None, ...]
+    """[num_drawn] None is ungraded."""
+    status: tuple[Status, ...]
+    logprobs: tuple[float | None, ...]
+    """[num_drawn] summed log probability of the generated tokens."""
+    num_tokens: tuple[int, ...]
+    """[num_drawn] generated tokens."""
+    scores: tuple[tuple[float, ...] | None, ...]
+    """[num_drawn] step scores of one verifier; None where it gave none."""
+    scored_tokens: tuple[int, ...]
+    """[num_drawn] tokens that the verifier read."""
+
+    def __post_init__(self) -> None:
+        """Check that the lists run in parallel.
+
+        Raises:
+            ValueError: a list has another length than `classes`.
+        """
+        for name in ("correct", "status", "logprobs", "num_tokens", "scores", "scored_tokens"):
+            if len(getattr(self, name)) != self.num_drawn:
+                raise ValueError(
+                    f"problem {self.problem_id}: expected {self.num_drawn} {name}, "
+                    f"got {len(getattr(self, name))}"
+                )
+
+    @property
+    def num_drawn(self) -> int:
+        """Rows drawn for the problem, excluded ones too: the budget that was spent."""
+        return len(self.classes)
+
+    def usable(self) -> list[int]:
+        """Indices of the rows that are candidates, by the rule at the top of this file."""
+        return [
+            index
+            for index, status in enumerate(self.status)
+            if status in ("finished", "truncated")
+            and (self.correct[index] is not None or self._ran_out(index))
+        ]
+
+    def _ran_out(self, index: int) -> bool:
+        return self.status[index] == "truncated" and self.classes[index] is None
+
+
+def build_candidates(
+    problems: Sequence[Problem],
+    trajectories: Sequence[Trajectory],
+    scores: Sequence[StepScores],
+    grader: AnswerClasses,
+) -> list[Candidates]:
+    """One `Candidates` per problem, in the order of the problems.
+
+    Args:
+        problems: one row per problem.
+        trajectories: whole solutions of these problems by one policy, in any order.
+        scores: one verifier's scores of these trajectories, or none.
+        grader: says which answers are the same answer.
+
+    Raises:
+        ValueError: a row appears twice, a trajectory's problem is missing, scores come from two
+            verifiers, or a trajectory does not have one score per step.
+    """
+    by_problem: dict[str, list[Trajectory]] = {problem.problem_id: [] for problem in problems}
+    if len(by_problem) < len(problems):
+        raise ValueError(f"expected distinct problems, got {len(problems) - len(by_problem)} twice")
+    seen: set[str] = set()
+    for trajectory in trajectories:
+        if trajectory.trajectory_id in seen:
+            raise ValueError(f"trajectory {trajectory.trajectory_id}: expected once, got it twice")
+        if trajectory.problem_id not in by_problem:
+            raise ValueError(
+                f"trajectory {trajectory.trajectory_id}: its problem {trajectory.problem_id} "
+                f"is not among the {len(problems)} given"
+            )
+        seen.add(trajectory.trajectory_id)
+        by_problem[trajectory.problem_id].append(trajectory)
+    by_trajectory = _index_scores(scores)
+    return [_gather(p, by_problem[p.problem_id], by_trajectory, grader) for p in problems]
+
+
+def _index_scores(scores: Sequence[StepScores]) -> dict[str, StepScores]:
+    verifiers = sorted({row.verifier for row in scores})
+    if len(verifiers) > 1:
+        raise ValueError(f"expected the scores of one verifier, got {', '.join(verifiers)}")
+    indexed = {row.trajectory_id: row for row in scores}
+    if len(indexed) < len(scores):
+        raise ValueError(f"expected distinct score rows, got {len(scores) - len(indexed)} twice")
+    return indexed
+
+
+def _gather(
+    problem: Problem,
+    trajectories: Sequence[Trajectory],
+    by_trajectory: dict[str, StepScores],
+    grader: AnswerClasses,
+) -> Candidates:
+    rows = sorted(trajectories, key=lambda row: (row.sample_index, row.trajectory_id))
+    scored = [by_trajectory.get(row.trajectory_id) for row in rows]
+    return Candidates(
+        problem_id=problem.problem_id,
+        level=problem.level,
+        subject=problem.subject,
+        classes=tuple(grader.classes([row.answer for row in rows])),
+        correct=tuple(row.correct for row in rows),
+        status=tuple(row.status for row in rows),
+        logprobs=tuple(row.logprob for row in rows),
+        num_tokens=tuple(row.generated_tokens for row in rows),
+        scores=tuple(_step_scores(row, score) for row, score in zip(rows, scored, strict=True)),
+        scored_tokens=tuple(0 if score is None else score.scored_tokens for score in scored),
+    )
+
+
+def _step_scores(row: Trajectory, score: StepScores | None) -> tuple[float, ...] | None:
+    """The scores of a row; None where it was not scored or could not be."""
+    if score is None or score.error is not None:
+        return None
+    if len(score.scores) != len(row.steps):
+        raise ValueError(
+            f"trajectory {row.trajectory_id}: expected {len(row.steps)} step scores, "
+            f"got {len(score.scores)}"
+        )
+    return score.scores or None

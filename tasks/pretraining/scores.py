@@ -1,0 +1,166 @@
+"""What a policy of the built-in world scores on its dev split, for its card.
+
+Samples with transformers itself, so that the recipe stands alone; the line's own sampling and
+evaluation stages give the same figures within their error. Every figure uses all solutions:
+pass@k is the unbiased estimate of Chen et al. (arXiv:2107.03374), majority@k the mean over the
+disjoint groups of k solutions, ties shared equally.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from math import comb
+from typing import Any
+
+from schemas.units import derive_seed
+from tasks.problems.checker import SolutionCheck, check_steps
+from tasks.problems.world import WorldProblem, iterate_problems
+from tasks.segmentation import split_steps
+
+EVAL_SEED = 1
+"""Seed of the problems measured on, the same for every policy."""
+MAX_SOLUTION_TOKENS = 120
+BUDGETS = (1, 4, 16, 64)
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScores:
+    """Mean scores of a group of problems."""
+
+    num_problems: int
+    greedy: float
+    pass_at: dict[int, float]
+    majority_at: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyScores:
+    """Mean scores of a policy: of all problems, by level, by trap."""
+
+    num_solutions: int
+    groups: dict[str, GroupScores]
+    """By name: `all`, then `level 1` to `level 5`, then the trap kinds."""
+    wrong_step_rate: float
+    """Part of the right answers that were reached through a wrong step."""
+
+    def as_metrics(self) -> dict[str, float]:
+        """The figures by name, such as `pass@4` or `greedy, level 3`."""
+        metrics = {"wrong_step_rate": self.wrong_step_rate}
+        for name, scores in self.groups.items():
+            suffix = "" if name == "all" else f", {name}"
+            metrics[f"greedy{suffix}"] = scores.greedy
+            metrics |= {f"pass@{k}{suffix}": value for k, value in scores.pass_at.items()}
+            metrics |= {f"majority@{k}{suffix}": value for k, value in scores.majority_at.items()}
+        return metrics
+
+
+def measure_policy(
+    model: Any, tokenizer: Any, *, num_problems: int, num_solutions: int, seed: int
+) -> PolicyScores:
+    """Sample solutions of dev problems and check them exactly."""
+    problems = list(islice(iterate_problems(EVAL_SEED, "dev"), num_problems))
+    greedy = _sample(model, tokenizer, problems, num_solutions=1, seed=None)
+    sampled = _sample(model, tokenizer, problems, num_solutions=num_solutions, seed=seed)
+    checks = [
+        [check_steps(problem, split_steps(text, "\n")) for text in texts]
+        for problem, texts in zip(problems, sampled, strict=True)
+    ]
+    greedy_right = [
+        check_steps(problem, split_steps(texts[0], "\n")).is_correct
+        for problem, texts in zip(problems, greedy, strict=True)
+    ]
+    right = [check for problem_checks in checks for check in problem_checks if check.is_correct]
+    flawed = [check for check in right if check.first_error is not None]
+    names = sorted({name for problem in problems for name in _group_names(problem)})
+    return PolicyScores(
+        num_solutions=num_solutions,
+        groups={
+            name: _score_group(
+                [checks[i] for i, p in enumerate(problems) if name in _group_names(p)],
+                [greedy_right[i] for i, p in enumerate(problems) if name in _group_names(p)],
+            )
+            for name in names
+        },
+        wrong_step_rate=len(flawed) / len(right) if right else 0.0,
+    )
+
+
+def pass_at_k(num_solutions: int, num_right: int, k: int) -> float:
+    """The chance that k of the solutions, drawn without return, hold a right one."""
+    return 1 - comb(num_solutions - num_right, k) / comb(num_solutions, k)
+
+
+def majority_at_k(checks: Sequence[SolutionCheck], k: int) -> float:
+    """How often the commonest answer of k solutions is right; no answer casts no vote."""
+    values = []
+    for first in range(0, len(checks) - k + 1, k):
+        group = checks[first : first + k]
+        votes = Counter(check.answer for check in group if check.answer is not None)
+        most = max(votes.values(), default=0)
+        winners = {answer for answer, count in votes.items() if count == most}
+        right = {check.answer for check in group if check.is_correct}
+        values.append(len(winners & right) / len(winners) if winners else 0.0)
+    return sum(values) / len(values)
+
+
+def _group_names(problem: WorldProblem) -> tuple[str, str, str]:
+    return "all", f"level {problem.level}", problem.traps
+
+
+def _score_group(
+    checks: Sequence[Sequence[SolutionCheck]], greedy_right: Sequence[bool]
+) -> GroupScores:
+    def mean(score: Callable[[Sequence[SolutionCheck]], float]) -> float:
+        return sum(map(score, checks)) / len(checks)
+
+    num_solutions = len(checks[0])
+    budgets = [k for k in BUDGETS if k <= num_solutions]
+    return GroupScores(
+        num_problems=len(checks),
+        greedy=sum(greedy_right) / len(greedy_right),
+        pass_at={
+            k: mean(lambda c, k=k: pass_at_k(len(c), sum(s.is_correct for s in c), k))
+            for k in budgets
+        },
+        majority_at={k: mean(lambda c, k=k: majority_at_k(c, k)) for k in budgets if k > 1},
+    )
+
+
+def _sample(
+    model: Any,
+    tokenizer: Any,
+    problems: Sequence[WorldProblem],
+    *,
+    num_solutions: int,
+    seed: int | None,
+) -> list[list[str]]:
+    """[num_problems][num_solutions] texts at temperature 1; greedy where there is no seed."""
+    import torch
+
+    texts = []
+    per_call = max(1, _ROWS_AT_ONCE // num_solutions)
+    model.eval()
+    for first in range(0, len(problems), per_call):
+        prompts = [problem.question + "\n" for problem in problems[first : first + per_call]]
+        inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.manual_seed(derive_seed("scores", seed, first))
+            token_ids = model.generate(
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                max_new_tokens=MAX_SOLUTION_TOKENS,
+                num_return_sequences=num_solutions,
+                do_sample=seed is not None,
+                temperature=1.0,
+                top_k=0,
+                top_p=1.0,
+            )
+        solutions = tokenizer.batch_decode(
+            token_ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        texts += [
+            solutions[row : row + num_solutions] for row in range(0, len(solutions), num_solutions)
+        ]
+    return texts

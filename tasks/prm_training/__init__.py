@@ -1,0 +1,1 @@
+"""Verifiers from labelled steps: examples in, a checkpoint and its held-out figures out."""

@@ -1,0 +1,167 @@
+"""The exact step checker of the built-in world: is each line of a solution right, and why not?
+
+It needs the question's text only. A state is the multiset of signed quantities not yet combined;
+a right line combines two of them (or works out a product) and leads to new states. Any order and
+any grouping is right, so the checker keeps every state a solution may be in. It reads the
+calculation alone, not the day or the quoted words before it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.problems.world import WorldProblem, parse_question
+from tasks.segmentation import split_steps
+
+StepKind = Literal[
+    "ok",
+    "slip",  # the right calculation with a wrong result
+    "wrong_operand",  # a number that is not there, or no longer there
+    "wrong_op",  # the right numbers, wrongly combined
+    "skipped",  # an answer before everything was taken into account
+    "miscopied",  # everything done, but another number given as the answer
+    "malformed",  # not a line of a solution, or a line behind the answer
+    "after",  # behind the first error, where nothing can be right any more
+]
+
+_CALCULATION = re.compile(
+    r"(?:[A-Z][a-z]+: )?(?:\[[a-z ]+\] )?(\d{1,9}) ([-+*]) (\d{1,9}) = (\d{1,9})"
+)
+_ANSWER = re.compile(r"Answer: (\d{1,9})")
+
+_Term = tuple[int, tuple[int, ...]]
+"""(sign, (value,)) or (sign, (factor, factor)) of a product not worked out yet."""
+_State = tuple[_Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SolutionCheck:
+    """What the checker says of a solution."""
+
+    kinds: tuple[StepKind, ...]
+    """[num_steps]"""
+    answer: int | None
+    """The answer given; None where there is none."""
+    is_correct: bool
+    """Whether the answer is right, however it was reached."""
+
+    @property
+    def first_error(self) -> int | None:
+        """Index of the first wrong step; None where every step is right."""
+        return next((i for i, kind in enumerate(self.kinds) if kind != "ok"), None)
+
+    @property
+    def labels(self) -> tuple[bool, ...]:
+        """[num_steps] whether the solution is still right after each step."""
+        return tuple(kind == "ok" for kind in self.kinds)
+
+
+def check_solution(question: str, solution: str) -> SolutionCheck:
+    """Check a solution line by line.
+
+    Raises:
+        ValueError: the question is not one of the built-in world.
+    """
+    return check_steps(parse_question(question), split_steps(solution, "\n"))
+
+
+def check_steps(problem: WorldProblem, steps: Sequence[str]) -> SolutionCheck:
+    """Check a solution that was cut into its lines, with or without their newlines."""
+    terms = [(event.kind.sign, event.values) for event in problem.events if event.kind.sign]
+    states: set[_State] = {tuple(sorted([(1, (problem.start,)), *terms]))}
+    kinds: list[StepKind] = []
+    answer: int | None = None
+    has_erred = False
+    for step in steps:
+        line = step.strip()
+        given = _ANSWER.fullmatch(line)
+        kind: StepKind = "malformed"
+        if answer is None and given:
+            answer = int(given[1])
+            kind = _check_answer(problem, states, answer)
+        elif answer is None:
+            kind, states = _check_calculation(states, line)
+        kinds.append("after" if has_erred else kind)
+        has_erred = has_erred or kind != "ok"
+    return SolutionCheck(tuple(kinds), answer, answer == problem.answer)
+
+
+def _check_answer(problem: WorldProblem, states: set[_State], answer: int) -> StepKind:
+    is_done = any(len(state) == 1 and len(state[0][1]) == 1 for state in states)
+    if not is_done:
+        return "skipped"
+    return "ok" if answer == problem.answer else "miscopied"
+
+
+def _check_calculation(states: set[_State], line: str) -> tuple[StepKind, set[_State]]:
+    """What a line is, and the states it leads to (none from a wrong line)."""
+    match = _CALCULATION.fullmatch(line)
+    if match is None:
+        return "malformed", set()
+    left, operator, right, result = int(match[1]), match[2], int(match[3]), int(match[4])
+    next_states = {
+        tuple(sorted(move.state))
+        for state in states
+        for move in _moves(state)
+        if move.operator == operator and _same_operands(move, left, right)
+    }
+    if not next_states:
+        is_there = any(Counter([left, right]) <= _numbers(state) for state in states)
+        return ("wrong_op" if is_there else "wrong_operand"), set()
+    true_result = {"+": left + right, "-": left - right, "*": left * right}[operator]
+    return ("ok", next_states) if result == true_result else ("slip", set())
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A right calculation and the state it leads to."""
+
+    left: int
+    operator: str
+    right: int
+    state: _State
+
+
+def _same_operands(move: _Move, left: int, right: int) -> bool:
+    if (move.left, move.right) == (left, right):
+        return True
+    return move.operator != "-" and (move.right, move.left) == (left, right)
+
+
+def _numbers(state: _State) -> Counter[int]:
+    """Every number of a state, factors included, with how often it is there."""
+    return Counter(value for _, values in state for value in values)
+
+
+def _moves(state: _State) -> Iterator[_Move]:
+    """Every right calculation in a state."""
+    for index, (sign, values) in enumerate(state):
+        if len(values) == 2:
+            first, second = values
+            rest = state[:index] + state[index + 1 :]
+            worked_out = (*rest, (sign, (first * second,)))
+            yield _Move(first, "*", second, worked_out)
+            if second == 2:
+                yield _Move(first, "+", first, worked_out)
+    for index, (sign, values) in enumerate(state):
+        for other_index in range(index + 1, len(state)):
+            other_sign, other_values = state[other_index]
+            if len(values) == 2 or len(other_values) == 2:
+                continue
+            rest = tuple(t for i, t in enumerate(state) if i not in (index, other_index))
+            yield from _combinations(sign, values[0], other_sign, other_values[0], rest)
+
+
+def _combinations(
+    sign: int, value: int, other_sign: int, other_value: int, rest: _State
+) -> Iterator[_Move]:
+    """The right calculation with two signed values, if its result is not below zero."""
+    if sign == other_sign:
+        total = value + other_value
+        yield _Move(value, "+", other_value, (*rest, (sign, (total,))))
+        return
+    plus, minus = (value, other_value) if sign > 0 else (other_value, value)
+    if plus >= minus:
+        yield _Move(plus, "-", minus, (*rest, (1, (plus - minus,))))

@@ -1,0 +1,172 @@
+"""Simulated students: they write the solutions that the shipped policy learns from.
+
+Each has a skill and persistent misconceptions: whoever reads "Ana buys 7 books from Hugo" as a
+gain for Hugo does so all through the solution, and everything after a mistake is consistent with
+it. So a policy trained on them is a mixture of people, confidently wrong where most people are.
+A solution has a line per calculation, `Tuesday: [buys from] 34 - 7 = 27`, and ends with
+`Answer: 27`; the brackets quote the words the line rests on.
+"""
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from tasks.problems.kinds import DAYS, Kind
+from tasks.problems.world import Event, WorldProblem
+
+SKILL_EFFECT = 2.4
+"""How far skill moves a misconception's log odds, from the best student to the worst."""
+P_FOLLOWS = 0.95
+"""How faithfully a student follows a common misconception from one use to the next."""
+RARE_RATE = 0.2
+"""A misconception rarer than this is followed always."""
+
+P_ADDS_PRODUCT = 0.10
+"""Misconception: 2 bags of 4 are 2 + 4."""
+P_FORGETS = 0.07
+P_FORGETS_EVENT = 0.35
+"""A forgetful student leaves each event out with this chance."""
+P_REPEATS = 0.03
+P_REPEATS_EVENT = 0.4
+P_STOPS_EARLY = 0.03
+"""Misconception: the last event does not count."""
+
+P_PRODUCTS_FIRST = 0.2
+P_SWAPS_FACTORS = 0.18
+P_SWAPS_TERMS = 0.06
+
+
+@dataclass(slots=True)
+class _Student:
+    """One student writing one solution."""
+
+    rng: random.Random
+    is_flawless: bool
+    skill: float
+    misconceptions: dict[str, bool] = field(default_factory=dict)
+
+    def errs(self, name: str, rate: float) -> bool:
+        """Whether the student makes this mistake now; `rate` is how common it is at mid skill."""
+        if self.is_flawless:
+            return False
+        if name not in self.misconceptions:
+            log_odds = math.log(rate / (1 - rate)) + SKILL_EFFECT * (0.5 - self.skill)
+            self.misconceptions[name] = self.rng.random() < 1 / (1 + math.exp(-log_odds))
+        has_misconception = self.misconceptions[name]
+        if self.rng.random() < P_FOLLOWS or rate <= RARE_RATE:
+            return has_misconception
+        return not has_misconception
+
+    def compute(self, result: int) -> int:
+        """The result as the student writes it: now and then off by one or by ten."""
+        if not self.is_flawless and self.rng.random() < 0.004 + 0.01 * (1 - self.skill):
+            return result + self.rng.choice((1, -1, 10))
+        return result
+
+
+@dataclass(slots=True)
+class _Move:
+    """What a student means to do about one event."""
+
+    label: str
+    sign: int
+    value: int
+    product: tuple[int, str, int] | None
+    """To be worked out before the value is known: (left, operator, right)."""
+
+
+def write_solution(problem: WorldProblem, rng: random.Random, *, flawless: bool = False) -> str:
+    """One student's solution, without a newline at its end.
+
+    Args:
+        problem: what to solve.
+        rng: decides who the student is and everything they do.
+        flawless: no mistakes; the way of writing it down still varies.
+    """
+    while True:
+        lines = _attempt(problem, rng, flawless)
+        # A student who arrives below zero sees that something is wrong: somebody else tries.
+        if lines is not None:
+            return "\n".join(lines)
+
+
+def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[str] | None:
+    """The lines of a solution; None where it went below zero."""
+    student = _Student(rng, flawless, skill=rng.random())
+    is_products_first = rng.random() < P_PRODUCTS_FIRST
+    moves = _plan(problem, student)
+    lines: list[str] = []
+    if is_products_first:
+        for move in moves:
+            _work_out_product(move, student, lines)
+    total = problem.start
+    for move in moves:
+        _work_out_product(move, student, lines)
+        if move.sign < 0 and total < move.value:
+            return None
+        left, right = total, move.value
+        result = student.compute(total + move.sign * move.value)
+        if move.sign > 0 and rng.random() < P_SWAPS_TERMS:
+            left, right = right, left
+        lines.append(f"{move.label}{left} {'+' if move.sign > 0 else '-'} {right} = {result}")
+        total = result
+    return None if total < 0 else [*lines, f"Answer: {total}"]
+
+
+def _plan(problem: WorldProblem, student: _Student) -> list[_Move]:
+    """What the student means to do, event by event."""
+    is_forgetful = student.errs("forgets", P_FORGETS)
+    is_repetitive = student.errs("repeats", P_REPEATS)
+    is_hasty = student.errs("stops early", P_STOPS_EARLY)
+    moves = []
+    for day, event in zip(DAYS[1:], problem.events, strict=False):
+        sign, product = _read_event(event, student)
+        if not sign:
+            continue
+        if is_forgetful and student.rng.random() < P_FORGETS_EVENT:
+            continue
+        label = f"{day}: [{event.kind.cue}] "
+        num_times = 2 if is_repetitive and student.rng.random() < P_REPEATS_EVENT else 1
+        moves += [_Move(label, sign, event.values[0], product) for _ in range(num_times)]
+    return moves[:-1] if is_hasty else moves
+
+
+def _read_event(event: Event, student: _Student) -> tuple[int, tuple[int, str, int] | None]:
+    """The sign the student gives an event, and the product they work out for it."""
+    kind = event.kind
+    is_wrong = student.errs(kind.name, kind.error_rate)
+    sign = kind.wrong_sign if is_wrong else kind.sign
+    if kind.family == "trap B":
+        # The misreading is to count the quantity once.
+        return sign, None if is_wrong else _write_repeated(kind, event.values, student.rng)
+    if len(event.values) == 1:
+        return sign, None
+    outer, inner = event.values
+    if student.errs("adds product", P_ADDS_PRODUCT):
+        return sign, (outer, "+", inner)
+    if student.rng.random() < P_SWAPS_FACTORS:
+        return sign, (inner, "*", outer)
+    return sign, (outer, "*", inner)
+
+
+def _write_repeated(
+    kind: Kind, values: tuple[int, ...], rng: random.Random
+) -> tuple[int, str, int]:
+    """One of the right ways to write a quantity that comes several times."""
+    quantity, num_times = values
+    draw = rng.random()
+    if kind.name == "twice" and draw < 0.26:
+        return quantity, "+", quantity
+    if draw < 0.5:
+        return quantity, "*", num_times
+    return num_times, "*", quantity
+
+
+def _work_out_product(move: _Move, student: _Student, lines: list[str]) -> None:
+    """Write the line of a move's product, if it still has one, and take over its result."""
+    if move.product is None:
+        return
+    left, operator, right = move.product
+    move.value = student.compute(left * right if operator == "*" else left + right)
+    lines.append(f"{move.label}{left} {operator} {right} = {move.value}")
+    move.product = None

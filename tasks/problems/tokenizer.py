@@ -1,0 +1,75 @@
+"""The tokenizer of the built-in world: a few hundred whole words, digits one by one.
+
+Every text the world or its students can write comes back exactly, and so does any other ASCII
+text, a token a character. A prompt gets `<s>` in front by itself, so a policy can be prompted
+with plain text in transformers and in vLLM alike.
+"""
+
+from typing import TYPE_CHECKING
+
+from tasks.problems.kinds import CONTAINERS, DAYS, KINDS, NAMES, THINGS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+MAX_TOKENS = 256
+"""Positions of the shipped policy; a question and a solution take up to about 200."""
+
+_SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+_OPERATORS = (" + ", " - ", " * ", " / ", " = ")
+_VERBS = ("buys", "finds", "wins", "sells", "loses", "uses", "gets", "hands", "sees", "paints")
+_PHRASES = (
+    *("has", "gives", "from", "to", "for", "now has", "fewer", "than", "twice", "Each of"),
+    *("friends gives", "on each of", "days", "of", "does", "have now"),
+)
+_WORDS = sorted(
+    {*NAMES, *THINGS, *CONTAINERS, *_VERBS, *_PHRASES}, key=lambda word: (-len(word), word)
+)
+
+
+def build_tokenizer() -> "PreTrainedTokenizerFast":
+    """The tokenizer, ready to be saved beside a policy."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = _vocabulary()
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_token_pattern()), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", vocabulary["<s>"])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+        model_max_length=MAX_TOKENS,
+    )
+
+
+def _token_pattern() -> str:
+    """What is one token: words take the spaces around them along, cues their brackets."""
+    days = "|".join(DAYS)
+    words = "|".join(_WORDS)
+    return (
+        rf"(?:{days}): |\[[a-z ]+\] |\. |Answer: |How many |"
+        rf"(?: ?\b(?:{words})\b ?)| [-+*/=] |[\s\S]"
+    )
+
+
+def _vocabulary() -> dict[str, int]:
+    """Every token with its id; ids are part of a checkpoint, so the order must never change."""
+    tokens = [
+        *_SPECIAL,
+        *"0123456789",
+        *("\n", *_OPERATORS, "Answer: ", "How many ", ". "),
+        *(f"{day}: " for day in DAYS),
+        *(f"[{kind.cue}] " for kind in KINDS.values()),
+    ]
+    for word in _WORDS:
+        tokens += [word, f" {word}", f"{word} ", f" {word} "]
+    tokens += [chr(code) for code in range(32, 127)]
+    return {token: index for index, token in enumerate(dict.fromkeys(tokens))}

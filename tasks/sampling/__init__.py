@@ -1,0 +1,1 @@
+"""N independent solutions per problem, graded as they are made."""

@@ -1,0 +1,116 @@
+"""Sample solutions and grade them: `trajectories` rows with strategy `sample`.
+
+All problems of a unit are in flight at once; one problem is one request for N continuations.
+Reads a range of a problems file. A request that cannot be served becomes N rows with status
+`error`, so that a problem always has its N rows. A solution cut at the token limit without an
+answer is ungraded (null), never wrong.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from schemas.engines import Completion, Generation, GenerationRequest
+from schemas.errors import RequestRejected
+from schemas.rows import Problem, Status, Trajectory, now
+from schemas.sampling import SamplingJob
+from schemas.units import Unit, derive_id, derive_seed
+from tasks.engines.base import Engine
+from tasks.engines.host import UnitContext
+from tasks.graders import Grade, Grader, grade_all
+from tasks.prompts import PromptFormat, make_prompt_format
+from tasks.segmentation import measure_steps
+
+STRATEGY = "sample"
+
+
+async def sample_problems(unit: Unit, job: SamplingJob, context: UnitContext) -> list[Trajectory]:
+    """N solutions of each problem of the unit, in the order of the problems."""
+    problems: Sequence[Problem] = context.store.read(unit.inputs[0], unit.rows)
+    prompt_format = make_prompt_format(job.prompt, job.policy)
+    engine, grader = context.engine("policy"), context.grader(job.grader)
+
+    async def solve(problem: Problem) -> list[Trajectory]:
+        rows = await sample_problem(
+            problem, engine, grader, prompt_format, job, scope=f"{unit.run_id}/{unit.stage}"
+        )
+        context.counters.rows += len(rows)
+        context.counters.generated_tokens += sum(row.generated_tokens for row in rows)
+        return rows
+
+    solved = await asyncio.gather(*(solve(problem) for problem in problems))
+    return [row for rows in solved for row in rows]
+
+
+async def sample_problem(
+    problem: Problem,
+    engine: Engine,
+    grader: Grader,
+    prompt_format: PromptFormat,
+    job: SamplingJob,
+    *,
+    scope: str,
+) -> list[Trajectory]:
+    """N graded solutions of one problem; ids are unique within `scope`."""
+    config = job.sampling
+    seed = derive_seed(job.seed, job.set_name, problem.problem_id)
+    request = GenerationRequest(
+        prompt=prompt_format.build(problem.question),
+        n=config.num_samples,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        max_tokens=config.max_tokens,
+        seed=seed,
+        with_logprobs=config.with_logprobs,
+        has_chat_template=prompt_format.has_chat_template,
+    )
+    error: str | None = None
+    generation = Generation(completions=(), prompt_tokens=0, cached_tokens=0)
+    try:
+        generation = await engine.generate(request)
+    except RequestRejected as rejection:
+        error = str(rejection)
+    texts = [completion.text for completion in generation.completions]
+    grades = await grade_all(grader, texts, problem.answer)
+    rows = []
+    for index in range(config.num_samples):
+        completion = generation.completions[index] if error is None else None
+        steps = measure_steps(completion, prompt_format.separator) if completion else ()
+        answer, correct = _verdict(completion, grades[index] if completion else None)
+        rows.append(
+            Trajectory(
+                trajectory_id=derive_id(scope, job.set_name, problem.problem_id, seed, index),
+                problem_id=problem.problem_id,
+                policy=engine.model_id,
+                strategy=STRATEGY,
+                sample_index=index,
+                status=_status(completion),
+                error=error,
+                steps=steps,
+                answer=answer,
+                correct=correct,
+                grader=grader.name,
+                temperature=config.temperature,
+                top_p=config.top_p,
+                seed=seed,
+                prompt_tokens=generation.prompt_tokens if index == 0 else 0,
+                cached_tokens=generation.cached_tokens if index == 0 else 0,
+                generated_tokens=len(completion.token_ids) if completion else 0,
+                engine=engine.name,
+                created_at=now(),
+            )
+        )
+    return rows
+
+
+def _status(completion: Completion | None) -> Status:
+    if completion is None:
+        return "error"
+    return "finished" if completion.finish_reason == "stop" else "truncated"
+
+
+def _verdict(completion: Completion | None, grade: Grade | None) -> tuple[str | None, bool | None]:
+    if completion is None or grade is None:
+        return None, None
+    if grade.answer is None and completion.finish_reason == "length":
+        return None, None
+    return grade.answer, grade.correct

@@ -1,0 +1,1 @@
+"""One verifier's scores of stored trajectories."""

@@ -1,0 +1,15 @@
+"""The scoring stage's Prefect task: one file of trajectories."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schemas.scoring import ScoringJob
+from schemas.units import Receipt, Unit
+from tasks.engines.pool import EnginePool
+from tasks.scoring.score import score_trajectories
+
+
+@task(task_run_name="score {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def score_unit(pool: EnginePool, unit: Unit, job: ScoringJob) -> Receipt:
+    """Score every step of one unit's trajectories."""
+    return pool.run(unit, score_trajectories, job)

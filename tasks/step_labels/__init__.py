@@ -1,0 +1,1 @@
+"""Step labels: after which steps can a solution still end right?"""

@@ -1,0 +1,59 @@
+"""Step labels by an exact checker, where the world has one: the truth that others are held to."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from schemas.rows import Problem, StepLabel, Trajectory
+from schemas.step_labels import CheckerConfig
+
+CheckSteps = Callable[[str, Sequence[str]], Sequence[bool]]
+"""From a question and step texts to whether the solution is still right after each step."""
+
+COMPLETER = "checker"
+"""What the `completer` column says, as nobody completes anything."""
+
+
+def label_by_checker(
+    problems: Mapping[str, Problem], trajectories: Sequence[Trajectory], check: CheckSteps
+) -> list[StepLabel]:
+    """Label every step of every trajectory, in order.
+
+    Args:
+        problems: by problem id.
+        trajectories: the solutions to label.
+        check: the checker.
+
+    Raises:
+        ValueError: a trajectory's problem is not given, or the checker's verdicts do not fit.
+    """
+    method = CheckerConfig().method
+    labels = []
+    for trajectory in trajectories:
+        problem = problems.get(trajectory.problem_id)
+        if problem is None:
+            raise ValueError(
+                f"trajectory {trajectory.trajectory_id}: its problem {trajectory.problem_id} "
+                f"is not among the {len(problems)} problems given"
+            )
+        verdicts = check(problem.question, [step.text for step in trajectory.steps])
+        if len(verdicts) != len(trajectory.steps):
+            raise ValueError(
+                f"trajectory {trajectory.trajectory_id}: expected {len(trajectory.steps)} "
+                f"verdicts of the checker, got {len(verdicts)}"
+            )
+        labels += [
+            StepLabel(
+                trajectory_id=trajectory.trajectory_id,
+                step_index=index,
+                method=method,
+                completer=COMPLETER,
+                evidence="checker",
+                num_rollouts=0,
+                num_correct=0,
+                soft=float(is_right),
+                hard=is_right,
+                ci_low=None,
+                ci_high=None,
+            )
+            for index, is_right in enumerate(verdicts)
+        ]
+    return labels

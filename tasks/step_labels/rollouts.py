@@ -1,0 +1,212 @@
+"""Monte Carlo rollouts: the policy finishes a solution from each of its prefixes.
+
+Reads trajectories, makes `trajectories` rows with strategy `rollout`, whose `parent_id` and
+`branch_step` say which prefix they continue (arXiv:2312.08935; arXiv:2406.06592 for bisection).
+
+All prefixes of all solutions are in flight at once and share their past in the engine's prefix
+cache. Each prefix is a coroutine of its own: none waits for another, except a bisection for its
+own last test. Rollout i of a prefix is drawn with a seed that depends on the prefix and i alone,
+so stopping earlier draws the first of the very same rollouts. The last step needs no rollout.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from schemas.engines import GenerationRequest
+from schemas.errors import RequestRejected
+from schemas.rows import Problem, Trajectory, now
+from schemas.step_labels import MonteCarloConfig
+from schemas.units import derive_id, derive_seed
+from tasks.engines.base import Engine
+from tasks.graders import Grader, grade_all
+from tasks.prompts import PromptFormat
+from tasks.segmentation import measure_steps
+from tasks.step_labels.bisection import bisect_first_error
+from tasks.step_labels.labels import STRATEGY, hard_label
+from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
+from tasks.step_labels.stopping import num_to_draw
+
+
+async def roll_out_trajectories(
+    problems: Mapping[str, Problem],
+    trajectories: Sequence[Trajectory],
+    config: MonteCarloConfig,
+    *,
+    engine: Engine,
+    grader: Grader,
+    prompt_format: PromptFormat,
+    seed: int,
+    scope: str,
+    on_rows: Callable[[list[Trajectory]], None] = lambda rows: None,
+) -> list[Trajectory]:
+    """The rollouts that the labels of these solutions need.
+
+    A rollout cut at the token limit, or that could not be graded, has no verdict (null). A
+    request that the engine rejects becomes a row with status `error`.
+
+    Args:
+        problems: by problem id.
+        trajectories: the solutions; those without steps get no rollouts.
+        config: how many rollouts, of which prefixes.
+        engine: the completer.
+        grader: judges the whole text, prefix included.
+        prompt_format: how the completer is asked.
+        seed: with problem, prefix and index it makes the seed of each rollout.
+        scope: ids are unique within it.
+        on_rows: told of rows as they are made, for a progress bar.
+
+    Returns:
+        Rows by prefix in the order in which prefixes first appear in `trajectories`, then by
+        sample index. Tokens of a prompt that several rollouts share stand on the first.
+
+    Raises:
+        ValueError: a trajectory's problem is not given.
+        EngineFailed: the engine is gone; what was in flight is cancelled.
+    """
+    for trajectory in trajectories:
+        if trajectory.problem_id not in problems:
+            raise ValueError(
+                f"trajectory {trajectory.trajectory_id}: its problem {trajectory.problem_id} "
+                f"is not among the {len(problems)} problems given"
+            )
+    prefixes = collect_prefixes(trajectories, config, engine.model_id)
+    job = _Job(problems, config, engine, grader, prompt_format, seed, scope, on_rows, prefixes)
+    is_linear = config.search == "linear"
+    wanted = [key for key, prefix in prefixes.items() if is_linear or prefix.is_audited]
+    searched = [] if is_linear else trajectories
+    await _finish_all(
+        [
+            *(job.rows_of(key) for key in wanted),
+            *(asyncio.create_task(_bisect(trajectory, job)) for trajectory in searched),
+        ],
+        job,
+    )
+    return [row for key in prefixes if key in job.tasks for row in job.tasks[key].result()]
+
+
+@dataclass(slots=True)
+class _Job:
+    """What every coroutine of one call shares."""
+
+    problems: Mapping[str, Problem]
+    config: MonteCarloConfig
+    engine: Engine
+    grader: Grader
+    prompt_format: PromptFormat
+    seed: int
+    scope: str
+    on_rows: Callable[[list[Trajectory]], None]
+    prefixes: Mapping[PrefixKey, Prefix]
+    tasks: dict[PrefixKey, asyncio.Task[list[Trajectory]]] = field(default_factory=dict)
+    """Prefixes begun; a second one who asks waits for the first."""
+
+    def rows_of(self, key: PrefixKey) -> asyncio.Task[list[Trajectory]]:
+        """The rollouts of a prefix, begun if they were not."""
+        if key not in self.tasks:
+            self.tasks[key] = asyncio.create_task(_roll_out_prefix(self.prefixes[key], self))
+        return self.tasks[key]
+
+
+async def _finish_all(waiting: Sequence[asyncio.Task[Any]], job: _Job) -> None:
+    """Wait for all; the first failure cancels the others and is raised as it is."""
+    try:
+        await asyncio.gather(*waiting)
+    except BaseException:
+        unfinished = [task for task in (*waiting, *job.tasks.values()) if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        raise
+
+
+async def _bisect(trajectory: Trajectory, job: _Job) -> None:
+    """Roll out the prefixes that a search for the first error asks for."""
+    search = bisect_first_error(len(trajectory.steps), trajectory.correct)
+    verdict: bool | None = None
+    with suppress(StopIteration):
+        while True:
+            key = prefix_key(trajectory, search.send(verdict))
+            rows = await job.rows_of(key)
+            verdicts = [*job.prefixes[key].known, *(row.correct for row in rows)]
+            verdict = hard_label(verdicts, job.config)
+
+
+async def _roll_out_prefix(prefix: Prefix, job: _Job) -> list[Trajectory]:
+    """Wave after wave of rollouts until the stopping rule has enough."""
+    config = job.config.without_shortcuts() if prefix.is_audited else job.config
+    rows: list[Trajectory] = []
+    while wave := num_to_draw([*prefix.known, *(row.correct for row in rows)], config):
+        drawn = await _draw_wave(prefix, len(rows), wave, job)
+        job.on_rows(drawn)
+        rows += drawn
+        if rows[-1].status == "error":
+            break  # the same request again would be rejected again
+    return rows
+
+
+async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Trajectory]:
+    """Rollouts `first` to `first + num - 1` of a prefix in one request; one row if rejected."""
+    problem_id, text = prefix.key
+    problem = job.problems[problem_id]
+    request = GenerationRequest(
+        prompt=job.prompt_format.build(problem.question),
+        prefix=text,
+        n=num,
+        temperature=job.config.temperature,
+        top_p=job.config.top_p,
+        max_tokens=job.config.max_rollout_tokens,
+        seed=derive_seed(job.seed, *prefix.key) + first,
+        has_chat_template=job.prompt_format.has_chat_template,
+    )
+    try:
+        generation = await job.engine.generate(request)
+    except RequestRejected as rejection:
+        return [replace(_empty_row(prefix, first, job), error=str(rejection))]
+    texts = [text + completion.text for completion in generation.completions]
+    grades = await grade_all(job.grader, texts, problem.answer)
+    rows = []
+    for offset, completion in enumerate(generation.completions):
+        is_finished = completion.finish_reason == "stop"
+        grade = grades[offset] if is_finished else None
+        rows.append(
+            replace(
+                _empty_row(prefix, first + offset, job),
+                status="finished" if is_finished else "truncated",
+                steps=measure_steps(completion, job.prompt_format.separator),
+                answer=grade.answer if grade else None,
+                correct=grade.correct if grade else None,
+                prompt_tokens=0 if offset else generation.prompt_tokens,
+                cached_tokens=0 if offset else generation.cached_tokens,
+                generated_tokens=len(completion.token_ids),
+            )
+        )
+    return rows
+
+
+def _empty_row(prefix: Prefix, index: int, job: _Job) -> Trajectory:
+    """Rollout `index` of a prefix before anything was generated."""
+    parent = prefix.parent
+    return Trajectory(
+        trajectory_id=derive_id(job.scope, parent.trajectory_id, prefix.num_steps, index),
+        problem_id=parent.problem_id,
+        policy=job.engine.model_id,
+        strategy=STRATEGY,
+        sample_index=index,
+        parent_id=parent.trajectory_id,
+        branch_step=prefix.num_steps,
+        status="error",
+        steps=(),
+        grader=job.grader.name,
+        temperature=job.config.temperature,
+        top_p=job.config.top_p,
+        seed=derive_seed(job.seed, *prefix.key) + index,
+        prompt_tokens=0,
+        cached_tokens=0,
+        generated_tokens=0,
+        round=parent.round,
+        engine=job.engine.name,
+        created_at=now(),
+    )

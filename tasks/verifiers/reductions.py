@@ -1,0 +1,48 @@
+"""Step scores to one score per solution, and one score to its log odds.
+
+No reduction is best everywhere: `last` suits soft rollout labels (arXiv:2408.03314), `min` was
+best for Math-Shepherd (arXiv:2312.08935). Those who rank offer all and compare.
+"""
+
+import math
+from collections.abc import Sequence
+
+from schemas.evaluation import Reduction
+
+LOGIT_CLAMP = 1e-6
+"""Scores are moved this far from 0 and 1 before the logit, so it stays within +-13.8155."""
+
+
+def reduce_scores(scores: Sequence[float], how: Reduction) -> float:
+    """The score of a solution from the scores of its steps.
+
+    Args:
+        scores: [num_steps] in step order, in [0, 1].
+        how: `min`, `prod` or `mean` over the steps, or the `last` step's score.
+
+    Raises:
+        ValueError: there is no step score, or the reduction is unknown.
+    """
+    if not scores:
+        raise ValueError(f"expected at least one step score to reduce by {how}, got none")
+    if how == "min":
+        return min(scores)
+    if how == "prod":
+        return math.prod(scores)
+    if how == "last":
+        return scores[-1]
+    if how == "mean":
+        return math.fsum(scores) / len(scores)
+    raise ValueError(f"expected a reduction of min, prod, last, mean, got {how!r}")
+
+
+def logit(p: float) -> float:
+    """The log odds of a probability, which is first clamped to [1e-6, 1 - 1e-6].
+
+    Raises:
+        ValueError: `p` is not in [0, 1].
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"expected a probability in [0, 1], got {p}")
+    p = min(max(p, LOGIT_CLAMP), 1.0 - LOGIT_CLAMP)
+    return math.log(p) - math.log1p(-p)

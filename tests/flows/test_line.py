@@ -1,0 +1,129 @@
+"""Sampling, labels and evaluation over the Markov engine, on a real Ray and a real Prefect."""
+
+import pytest
+
+from schemas.engines import MarkovConfig
+from schemas.evaluation import EvaluationConfig, EvaluationJob
+from schemas.pool import PoolConfig
+from schemas.problems import WorldProblemsConfig
+from schemas.rows import PROBLEMS
+from schemas.sampling import SamplingConfig, SamplingJob
+from schemas.step_labels import MonteCarloConfig, StepLabelsJob
+from schemas.units import Unit
+from storage import connect, query
+from tasks.engines.markov_engine import markov_problems
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+POLICY = MarkovConfig(num_steps=4, p_right=0.8)
+POOL = PoolConfig(num_actors=2)
+
+
+@pytest.fixture
+def walks(store):
+    """A store with a set of problems of the Markov world."""
+    unit = Unit(run_id="run", stage="problems", name="eval", table=PROBLEMS.name)
+    store.commit(unit, markov_problems(30, seed=3))
+    return store
+
+
+def ask(store, sql):
+    return query(connect(store.root), sql).fetchall()
+
+
+@pytest.fixture
+def sampled(walks, prefect_server, local_ray):
+    from flows.sampling import sample
+
+    job = SamplingJob(
+        problems=WorldProblemsConfig(),
+        policy=POLICY,
+        sampling=SamplingConfig(num_samples=8, max_tokens=10, trajectories_per_unit=80),
+        pool=POOL,
+    )
+    sample(job, str(walks.root), "run")
+    return walks, job
+
+
+def test_every_problem_has_its_samples_once_and_a_second_run_makes_none(sampled):
+    from flows.sampling import sample
+
+    store, job = sampled
+    count = "select count(*), count(distinct trajectory_id), count(distinct problem_id) from trajectories"
+    assert ask(store, count) == [(240, 240, 30)]
+    assert ask(store, "select distinct num_trajectories from solve_rate") == [(8,)]
+    files = sorted(store.root.glob("trajectories/*/*/*.parquet"))
+    written = {path: path.stat().st_mtime_ns for path in files}
+    assert len(files) == 3
+    sample(job, str(store.root), "run")
+    assert {path: path.stat().st_mtime_ns for path in files} == written
+
+
+def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
+    """With no recovery the hard label of a step is right exactly when all steps so far were."""
+    from flows.step_labels import label_steps
+
+    store, _ = sampled
+    job = StepLabelsJob(
+        set_name="eval",
+        policy=POLICY,
+        labels=MonteCarloConfig(num_rollouts=32, max_rollout_tokens=10, stopping="first_hit"),
+        pool=POOL,
+    )
+    label_steps(job, str(store.root), "run")
+    assert ask(store, "select count(*) from step_labels")[0][0] == 240 * 5
+    wrong = ask(
+        store,
+        """
+        select count(*) from step_labels as l
+        inner join trajectories as t using (trajectory_id)
+        where l.hard != not contains(
+            array_to_string(list_transform(t.steps[: l.step_index + 1], lambda s: s.text), ''), 'off')
+        """,
+    )
+    assert wrong == [(0,)]
+    orphans = """
+        select count(*) from trajectories as r
+        where r.strategy = 'rollout'
+          and r.parent_id not in (select trajectory_id from trajectories where strategy = 'sample')
+    """
+    assert ask(store, orphans) == [(0,)]
+
+
+def test_evaluation_writes_metrics_that_match_the_sql_view(sampled):
+    from flows.evaluation import evaluate
+
+    store, _ = sampled
+    job = EvaluationJob(policy=POLICY, evaluation=EvaluationConfig(budgets=(1, 4, 8)))
+    evaluate(job, str(store.root), "run")
+    found = ask(
+        store,
+        "select budget, value from curves where strategy = 'pass' and metric = 'accuracy' "
+        "and bin = 'all' order by budget",
+    )
+    view = ask(store, "select k, pass_at_k from pass_at_k where k in (1, 4, 8) order by k")
+    assert [k for k, _ in found] == [1, 4, 8]
+    assert [v for _, v in found] == pytest.approx([v for _, v in view])
+    assert (store.root / "reports/run/accuracy-eval.png").stat().st_size > 10_000
+
+
+def test_a_unit_that_fails_does_not_stop_the_others(walks, prefect_server, local_ray, make_problem):
+    """One unit reads a set with a question that is no walk; its rows say so, all others are made."""
+    from flows.sampling import sample
+
+    unit = Unit(run_id="run", stage="problems", name="mixed", table=PROBLEMS.name)
+    walks.commit(unit, [*markov_problems(4, seed=5), make_problem("bad", question="What?")])
+    job = SamplingJob(
+        problems=WorldProblemsConfig(),
+        set_name="mixed",
+        policy=POLICY,
+        sampling=SamplingConfig(num_samples=2, max_tokens=10),
+        pool=POOL,
+    )
+    sample(job, str(walks.root), "run")
+    found = ask(
+        walks,
+        "select problem_id = 'bad', status, count(*), any_value(error) from trajectories group by all "
+        "order by 1",
+    )
+    assert [row[:3] for row in found] == [(False, "finished", 8), (True, "error", 2)]
+    assert "Walk" in found[1][3]

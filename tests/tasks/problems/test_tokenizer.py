@@ -1,0 +1,58 @@
+import random
+from itertools import islice
+
+import pytest
+from transformers import AutoTokenizer
+
+from tasks.problems.students import write_solution
+from tasks.problems.tokenizer import MAX_TOKENS, build_tokenizer
+from tasks.problems.world import iterate_problems
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    build_tokenizer().save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def test_every_text_of_the_world_comes_back_and_fits(tokenizer):
+    rng = random.Random(0)
+    for problem in islice(iterate_problems(2, "train"), 1000):
+        text = problem.question + "\n" + write_solution(problem, rng)
+        ids = tokenizer(text)["input_ids"]
+        assert tokenizer.unk_token_id not in ids
+        assert tokenizer.decode(ids, skip_special_tokens=True) == text
+        assert len(ids) < MAX_TOKENS
+
+
+def test_prompts_get_a_beginning_and_continuations_none(tokenizer):
+    prompt = "Monday: Ana has 20 pens. How many pens does Ana have now?\n"
+    ids = tokenizer(prompt)["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id
+    assert tokenizer.eos_token_id not in ids
+    assert tokenizer(prompt, add_special_tokens=False)["input_ids"] == ids[1:]
+
+
+def test_lines_are_tokenised_alike_alone_and_in_context(tokenizer):
+    rng = random.Random(1)
+    for problem in islice(iterate_problems(4, "dev"), 200):
+        lines = write_solution(problem, rng).splitlines(keepends=True)
+        whole = tokenizer(problem.question + "\n" + "".join(lines))["input_ids"]
+        pieces = tokenizer(problem.question + "\n")["input_ids"]
+        for line in lines:
+            pieces += tokenizer(line, add_special_tokens=False)["input_ids"]
+        assert whole == pieces
+
+
+def test_foreign_ascii_text_is_spelt_out(tokenizer):
+    text = "Zoe's 3 cats ~ {x} \\ weigh 12.5 kg!"
+    ids = tokenizer(text)["input_ids"]
+    assert tokenizer.unk_token_id not in ids
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+
+
+def test_ids_are_those_of_the_shipped_policy(tokenizer):
+    assert len(tokenizer) == 297
+    ids = tokenizer("Tuesday: [buys from] 34 - 7 = 27\nAnswer: 27")["input_ids"]
+    assert ids == [1, 24, 39, 7, 8, 16, 11, 19, 6, 11, 14, 20, 6, 11]
