@@ -41,11 +41,13 @@ PLAIN = MonteCarloConfig(max_rollout_tokens=_MAX_TOKENS)
 METHODS = {
     "plain": PLAIN,
     "first hit": PLAIN.with_fields(stopping="first_hit"),
+    "first hit, reuse": PLAIN.with_fields(stopping="first_hit", reuse_solutions=True),
     "confidence": PLAIN.with_fields(stopping="confidence"),
+    "confidence, reuse": PLAIN.with_fields(stopping="confidence", reuse_solutions=True),
     "bisection": PLAIN.with_fields(search="bisection"),
     "bisection, first hit": PLAIN.with_fields(search="bisection", stopping="first_hit"),
 }
-"""Audits as in the defaults, and paid for."""
+"""The audits of the defaults are included, and paid for."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ with seed s is drawn with seed s + i, as vLLM itself does.
 import asyncio
 import math
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from schemas.engines import (
     Completion,
@@ -23,17 +23,17 @@ from schemas.engines import (
     VLLMConfig,
 )
 from schemas.errors import EngineFailed, RequestRejected
+from schemas.rows import ModelRole
+from tasks.engines.token_texts import TokenDecoder
 from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment
-from tasks.models import check_model_folder, resolve_model, identify_model
+from tasks.models import check_model_folder, identify_model, resolve_model
 from tasks.verifiers.layout import lay_out
-
-EngineRole = Literal["policy", "verifier", "critic"]
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 _CACHED_PROMPTS = 4096
 
 
-async def open_vllm_engine(config: VLLMConfig, role: EngineRole, *, separator: str) -> "VLLMEngine":
+async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: str) -> "VLLMEngine":
     """Check a model, load it into vLLM, and give the engine that serves it.
 
     Args:
@@ -72,7 +72,7 @@ class VLLMEngine:
         driver: Driver,
         tokenizer: Any,
         *,
-        role: EngineRole,
+        role: ModelRole,
         separator: str,
         name: str,
         model_id: str,
@@ -81,9 +81,9 @@ class VLLMEngine:
         self.model_id = model_id
         self._driver = driver
         self._tokenizer = tokenizer
-        self._role: EngineRole = role
+        self._role: ModelRole = role
         self._separator = separator
-        self._pieces = _TokenPieces(tokenizer)
+        self._decoder = TokenDecoder(tokenizer)
         self._prompt_ids = lru_cache(_CACHED_PROMPTS)(self._tokenize_prompt)
 
     async def generate(self, request: GenerationRequest) -> Generation:
@@ -103,7 +103,9 @@ class VLLMEngine:
             token_ids, self._sampling_params(request, self._driver.max_model_len - len(token_ids))
         )
         return Generation(
-            completions=tuple(self._completion(output.outputs[0], bool(request.stop)) for output in outputs),
+            completions=tuple(
+                self._completion(output.outputs[0], bool(request.stop)) for output in outputs
+            ),
             prompt_tokens=len(token_ids),
             cached_tokens=outputs[0].num_cached_tokens or 0,
         )
@@ -208,53 +210,19 @@ class VLLMEngine:
         except ValueError as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
 
-    def _completion(self, output: Any, has_text: bool) -> Completion:
+    def _completion(self, output: Any, *, has_text: bool) -> Completion:
         """One continuation from vLLM's own record of it."""
         if output.finish_reason not in _FINISH_REASONS:
             raise EngineFailed(f"vLLM ended a continuation with reason {output.finish_reason!r}")
         token_ids = tuple(output.token_ids)
         # A number here is an end-of-text token of a model that has several.
         stop_string = output.stop_reason if isinstance(output.stop_reason, str) else None
-        text = output.text if has_text else self._pieces.join(token_ids)
+        text = output.text if has_text else self._decoder.decode(token_ids)
         return Completion(
             text=text,
             token_ids=token_ids,
             logprobs=None if output.logprobs is None else tuple(output.logprobs.logprobs),
             finish_reason=_FINISH_REASONS[output.finish_reason],
             stop_string=stop_string,
-            token_texts=self._pieces.split(text, token_ids),
-        )
-
-
-class _TokenPieces:
-    """The text of single tokens, decoded once each."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        # Some tokenizers drop the space before a text's first word: decode behind a first word.
-        self._anchor: int = tokenizer("a", add_special_tokens=False)["input_ids"][-1]
-        self._anchor_text = self._decode([self._anchor])
-        self._texts: dict[int, str] = {}
-
-    def join(self, token_ids: tuple[int, ...]) -> str:
-        """The text of a continuation."""
-        return self._decode([self._anchor, *token_ids]).removeprefix(self._anchor_text)
-
-    def split(self, text: str, token_ids: tuple[int, ...]) -> tuple[str, ...] | None:
-        """[num_tokens] pieces that joined are the text; None where they are not."""
-        known = self._texts
-        try:
-            pieces = tuple([known[token_id] for token_id in token_ids])
-        except KeyError:
-            for token_id in token_ids:
-                if token_id not in known:
-                    whole = self._decode([self._anchor, token_id])
-                    known[token_id] = whole.removeprefix(self._anchor_text)
-            pieces = tuple([known[token_id] for token_id in token_ids])
-        return pieces if "".join(pieces) == text else None
-
-    def _decode(self, token_ids: list[int]) -> str:
-        """Text of tokens without the special ones."""
-        return self._tokenizer.decode(
-            token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            token_texts=self._decoder.split(text, token_ids),
         )

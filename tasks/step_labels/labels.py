@@ -37,7 +37,7 @@ def label_steps(
     The last step is labelled by the answer (evidence `answer`, no rollouts), tested steps by
     their rollouts, and what a bisection did not test by what it found (`inferred`, no soft
     estimate). A step that nothing tells about has neither label. `num_rollouts` counts those
-    with a verdict.
+    with a verdict, and solutions that the config counts as rollouts.
 
     Args:
         trajectories: the solutions to label.

@@ -73,6 +73,7 @@ class World:
                 make_trajectory(
                     f"{problem.problem_id}-{index}",
                     problem_id=problem.problem_id,
+                    policy=self.engine.model_id,
                     steps=measure_steps(completion, "\n"),
                     correct=GRADER.grade(completion.text, problem.answer).correct,
                 )
@@ -182,7 +183,7 @@ def test_confidence_stopping_saves_more_where_nothing_is_to_be_hit(make_trajecto
     world = World(FATAL, 60)
     solutions = world.solutions(make_trajectory)
     first_hit = PLAIN.with_fields(stopping="first_hit")
-    confidence = PLAIN.with_fields(stopping="confidence", audit_fraction=0)
+    confidence = PLAIN.with_fields(stopping="confidence", confidence=0.95, audit_fraction=0)
     first_rows, rows = (world.roll_out(solutions, c) for c in (first_hit, confidence))
     assert num_tokens(rows) < 0.8 * num_tokens(first_rows)
     exact = hard(label_steps(solutions, first_rows, first_hit))
@@ -239,6 +240,54 @@ def _bisect_states(states: Sequence[bool]) -> list[bool | None]:
             return [end.value.verdict(index) for index in range(len(states))]
 
 
+def test_a_sampled_solution_counts_as_a_fair_rollout_of_its_prefixes(make_trajectory):
+    world = World(FATAL, 300)
+    solutions = world.solutions(make_trajectory)
+    config = PLAIN.with_fields(num_rollouts=4, reuse_solutions=True)
+    rows = world.roll_out(solutions, config)
+    assert len(rows) == 300 * 5 * 3
+    labels = label_steps(solutions, rows, config)
+    assert {label.method for label in labels} == {"monte_carlo[n=4,reuse]"}
+    assert {label.num_rollouts for label in labels} == {0, 4}
+    firsts = [label for label in labels if label.step_index == 0]
+    values = [p_right_answer(1, world.states(solution)[0], world.config) for solution in solutions]
+    error = sum(x.num_correct - 4 * p for x, p in zip(firsts, values, strict=True))
+    assert abs(error) < 4 * sqrt(sum(4 * p * (1 - p) for p in values))
+
+
+def test_right_solutions_need_no_rollouts_when_they_count(make_trajectory):
+    world = World(FATAL, 40)
+    solutions = world.solutions(make_trajectory)
+    for search in ("linear", "bisection"):
+        config = PLAIN.with_fields(
+            stopping="first_hit", reuse_solutions=True, search=search, audit_fraction=0
+        )
+        rows = world.roll_out(solutions, config)
+        wrong = {s.trajectory_id for s in solutions if not s.correct}
+        assert {row.parent_id for row in rows} <= wrong
+        assert max(row.sample_index for row in rows) == 6
+        labels = label_steps(solutions, rows, config)
+        assert all(label.hard for label in labels if label.trajectory_id not in wrong)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"policy": "another"},
+        {"temperature": 0.7},
+        {"top_p": 0.9},
+        {"strategy": "beam"},
+        {"correct": None},
+        {"status": "truncated"},
+    ],
+)
+def test_what_is_no_fair_draw_is_not_counted(make_trajectory, fields):
+    world = World(FATAL, 2)
+    solutions = [replace(s, **fields) for s in world.solutions(make_trajectory)]
+    config = PLAIN.with_fields(reuse_solutions=True)
+    assert len(world.roll_out(solutions, config)) == 2 * 5 * 8
+
+
 @pytest.mark.parametrize("config", [PLAIN, PLAIN.with_fields(search="bisection", audit_fraction=0)])
 def test_equal_prefixes_are_rolled_out_once(make_trajectory, config):
     world = World(FATAL, 12)
@@ -262,7 +311,7 @@ def test_labels_do_not_depend_on_the_order_of_solutions(make_trajectory):
     backwards = solutions[::-1]
     for config in (
         PLAIN,
-        PLAIN.with_fields(stopping="confidence", audit_fraction=0.3),
+        PLAIN.with_fields(stopping="confidence", audit_fraction=0.3, reuse_solutions=True),
         PLAIN.with_fields(search="bisection", stopping="first_hit", audit_fraction=0.3),
     ):
         forth = label_steps(solutions, world.roll_out(solutions, config), config)
