@@ -75,7 +75,7 @@ def report(
 
 def main() -> None:
     """Run the command line; a caller's mistake is one line on standard error, and exit code 2."""
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     try:
         app()
     except (StepmillError, ValueError, OSError) as error:

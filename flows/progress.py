@@ -52,7 +52,7 @@ def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Itera
                 figures = show()
                 if not is_terminal and time.monotonic() - last_line >= _LINE_EVERY_S:
                     last_line = time.monotonic()
-                    _say(f"{stage}: {figures}")
+                    say(f"{stage}: {figures}")
 
         watcher = threading.Thread(target=watch, name=f"progress of {stage}", daemon=True)
         watcher.start()
@@ -64,9 +64,10 @@ def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Itera
             figures = f"{show()}, {time.monotonic() - start:.0f} s"
             bar.update(line, total=1, completed=1, figures=figures)
             if not is_terminal:
-                _say(f"{stage}: {figures}, done")
+                say(f"{stage}: {figures}, done")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """One line on standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

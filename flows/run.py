@@ -9,8 +9,11 @@ from rich.console import Console
 
 from flows.server import ensure_server
 from schemas.base import FrozenConfig
+from schemas.engines import VLLMConfig
 from storage import Store
 from storage.runs import new_run_id
+from storage.store import check_name
+from tasks.engines.open import identify_engine
 
 
 def run_flow(
@@ -24,8 +27,11 @@ def run_flow(
     console = Console(stderr=True)
     config_class = _config_class(name)
     config = read_config(config_class, config_file, changes)
+    run_id = check_name("run id", run_id or new_run_id(name))
+    for _, engine in config:
+        if isinstance(engine, VLLMConfig):
+            identify_engine(engine)  # a model that is none is found out here, not in an actor
     store = Store(root)
-    run_id = run_id or new_run_id(name)
     console.print(f"store: {store.root}\nrun:   {run_id}")
     console.print(f"UI:    {ensure_server()}")
     _flow(name)(config, str(store.root), run_id)

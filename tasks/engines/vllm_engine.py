@@ -104,7 +104,8 @@ class VLLMEngine:
         )
         return Generation(
             completions=tuple(
-                self._completion(output.outputs[0], bool(request.stop)) for output in outputs
+                self._completion(output.outputs[0], has_text=bool(request.stop))
+                for output in outputs
             ),
             prompt_tokens=len(token_ids),
             cached_tokens=outputs[0].num_cached_tokens or 0,
