@@ -1,7 +1,8 @@
 """Start a flow from the command line: its config checked first, then Prefect, then the flow."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,27 @@ from rich.console import Console
 from flows.server import ensure_server
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
+from schemas.evaluation import EvaluationJob
+from schemas.factory import FactoryConfig
+from schemas.pretraining import PretrainingConfig
+from schemas.prm_training import PrmTrainingJob
+from schemas.sampling import SamplingJob
+from schemas.scoring import ScoringJob
+from schemas.step_labels import StepLabelsJob
 from storage import Store
 from storage.runs import new_run_id
 from storage.store import check_name
 from tasks.engines.open import identify_engine
+
+_FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
+    "factory": ("flows.factory", "factory", FactoryConfig),
+    "pretraining": ("flows.pretraining", "pretrain", PretrainingConfig),
+    "sampling": ("flows.sampling", "sample", SamplingJob),
+    "step_labels": ("flows.step_labels", "label_steps", StepLabelsJob),
+    "prm_training": ("flows.prm_training", "train_verifier", PrmTrainingJob),
+    "scoring": ("flows.scoring", "score", ScoringJob),
+    "evaluation": ("flows.evaluation", "evaluate", EvaluationJob),
+}
 
 
 def run_flow(
@@ -25,7 +43,9 @@ def run_flow(
         ValueError: no such flow, or a config that does not fit; the field is named.
     """
     console = Console(stderr=True)
-    config_class = _config_class(name)
+    if name not in _FLOWS:
+        raise ValueError(f"there is no flow {name!r}: expected one of {', '.join(_FLOWS)}")
+    module, function, config_class = _FLOWS[name]
     config = read_config(config_class, config_file, changes)
     run_id = check_name("run id", run_id or new_run_id(name))
     for _, engine in config:
@@ -34,7 +54,8 @@ def run_flow(
     store = Store(root)
     console.print(f"store: {store.root}\nrun:   {run_id}")
     console.print(f"UI:    {ensure_server()}")
-    _flow(name)(config, str(store.root), run_id)
+    # Imported late: Prefect reads its settings, the server's address among them, on import.
+    getattr(import_module(module), function)(config, str(store.root), run_id)
     if name == "factory":
         _say_next(Console(), store, run_id)
 
@@ -69,25 +90,6 @@ def read_config(
             place = place.setdefault(parent, {})
         place[leaf] = yaml.safe_load(text)
     return config_class.from_partial(values)
-
-
-def _config_class(name: str) -> type[FrozenConfig]:
-    from schemas.factory import FLOW_CONFIGS
-
-    if name not in FLOW_CONFIGS:
-        raise ValueError(f"there is no flow {name!r}: expected one of {', '.join(FLOW_CONFIGS)}")
-    return FLOW_CONFIGS[name]
-
-
-def _flow(name: str) -> Callable[..., Any]:
-    """Import late: Prefect reads its settings when it is imported."""
-    if name == "factory":
-        from flows.factory import factory
-
-        return factory
-    from flows.pretraining import pretrain
-
-    return pretrain
 
 
 def _say_next(console: Console, store: Store, run_id: str) -> None:

@@ -5,7 +5,6 @@ from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
 from schemas.evaluation import EvaluationConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
-from schemas.pretraining import PretrainingConfig
 from schemas.prm_training import PrmTrainingConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
@@ -32,7 +31,9 @@ class FactoryConfig(FrozenConfig):
     """Solutions to label, per problem."""
     labels: StepLabelsConfig = MonteCarloConfig(stopping="first_hit", max_rollout_tokens=128)
     """How their steps get labels."""
-    prm_training: PrmTrainingConfig = PrmTrainingConfig(base_model=SHIPPED_POLICY)
+    prm_training: PrmTrainingConfig = PrmTrainingConfig(
+        base_model=SHIPPED_POLICY, hidden_lr=1e-3, max_steps=1800
+    )
     """How the verifier is trained from them."""
     eval_sampling: SamplingConfig = SamplingConfig(num_samples=64, max_tokens=128)
     """Solutions that the verifier ranks, per problem."""
@@ -42,10 +43,3 @@ class FactoryConfig(FrozenConfig):
     """The actors."""
     seed: int = 0
     """Another seed samples other solutions and rollouts."""
-
-
-FLOW_CONFIGS: dict[str, type[FrozenConfig]] = {
-    "factory": FactoryConfig,
-    "pretrain": PretrainingConfig,
-}
-"""What `stepmill run` can run, and the config of each."""

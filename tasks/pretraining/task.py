@@ -1,0 +1,51 @@
+"""The pretraining stage's Prefect task: a policy of the built-in world from nothing."""
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schemas.pretraining import PretrainingConfig
+from schemas.rows import Model, now
+from schemas.units import Receipt, Unit
+from storage import Store
+from tasks.models import identify_model
+from tasks.pretraining.train import TrainingProgress, pretrain
+
+
+@task(task_run_name="pretrain {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def pretrain_unit(
+    root: str,
+    unit: Unit,
+    config: PretrainingConfig,
+    on_progress: Callable[[TrainingProgress], None],
+) -> Receipt:
+    """Train a policy, save it as a checkpoint of the store and register it in `models`."""
+    store = Store(root)
+    if store.has(unit):
+        return store.receipt(unit)
+    start = time.monotonic()
+    checkpoints = store.checkpoints()
+    building = checkpoints / f".building-{uuid.uuid4().hex}" / "policy"
+    building.mkdir(parents=True)
+    try:
+        metrics = pretrain(config, building, on_progress)
+        model_id = identify_model(str(building))
+        if not (checkpoints / model_id).is_dir():
+            building.rename(checkpoints / model_id)
+    finally:
+        shutil.rmtree(building.parent, ignore_errors=True)
+    model = Model(
+        model_id=model_id,
+        role="policy",
+        path=f"{checkpoints.name}/{model_id}",
+        base=None,
+        training_set="simulated students of the built-in world",
+        metrics=json.dumps(metrics),
+        created_at=now(),
+    )
+    return store.commit(unit, [model], seconds=time.monotonic() - start)
