@@ -63,14 +63,21 @@ def show(
 @app.command()
 def report(
     run_id: Annotated[str, typer.Argument(help="The run.")],
+    by: Annotated[
+        str | None,
+        typer.Option(help="Accuracy by level, subject, oracle_quintile or model_quintile."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="With --by: candidates per problem; else the most there are.")
+    ] = None,
     output: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     root: Root = _DEFAULT_ROOT,
 ) -> None:
-    """Print a run's results: accuracy by strategy and budget, and what it cost."""
-    from flows.output import show_report
+    """Print a run's results: accuracy by strategy and budget, and figures against the truth."""
+    from flows.report import show_report
     from storage import connect
 
-    show_report(connect(root), run_id, output)
+    show_report(connect(root), run_id, output, by=by, budget=budget)
 
 
 def main() -> None:

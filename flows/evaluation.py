@@ -4,15 +4,16 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows import sampling
+from flows import sampling, step_labels
 from flows.pictures import draw_pictures
 from flows.scoring import score_files
+from flows.truth import known_kinds
 from schemas.evaluation import EvaluationJob
-from schemas.rows import METRICS, PROBLEMS, TRAJECTORIES
+from schemas.rows import METRICS, PROBLEMS, STEP_LABELS, TRAJECTORIES
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.engines.open import identify_engine
-from tasks.evaluation.task import evaluate_set
+from tasks.evaluation.task import evaluate_label_set, evaluate_set
 
 STAGE = "evaluation"
 
@@ -21,25 +22,49 @@ STAGE = "evaluation"
 def evaluate(job: EvaluationJob, root: str, run_id: str) -> str:
     """Measure a set's solutions without generating anything; the path of the metrics."""
     store = Store(root)
-    sampled = store.files(
-        TRAJECTORIES.name, run_id=run_id, stage=sampling.STAGE, prefix=f"{job.set_name}-"
-    )
-    if not sampled:
-        raise ValueError(f"run {run_id} has no sampled solutions of the set {job.set_name!r}")
+    sampled = _sampled(store, run_id, job.set_name)
     name, scores = job.set_name, []
     if job.verifier is not None:
         verifier = identify_engine(job.verifier)
         name = f"{name}-{derive_id(verifier)}"
         scores = score_files(store, run_id, [PurePath(path).stem for path in sampled], verifier)
-    problems = f"{PROBLEMS.name}/run_id={run_id}/stage=problems/{job.set_name}.parquet"
-    unit = Unit(
-        run_id=run_id,
-        stage=STAGE,
-        name=name,
-        table=METRICS.name,
-        inputs=(problems, *sampled, *scores),
-    )
+    labels = _labels(store, run_id, job.set_name)
+    problems = _problems(run_id, job.set_name)
+    unit = _unit(run_id, name, (problems, *sampled, *scores, *labels))
     if not store.has(unit):
-        evaluate_set(root, unit, job)
+        evaluate_set(root, unit, job, known_kinds(store, problems))
     draw_pictures(store, run_id, store.read(unit.path), job)
     return unit.path
+
+
+@flow(name="evaluation of labels")
+def evaluate_labels(job: EvaluationJob, root: str, run_id: str, set_name: str = "train") -> str:
+    """Measure the step labels of a set, against the truth where it is known; the path."""
+    store = Store(root)
+    sampled, labels = _sampled(store, run_id, set_name), _labels(store, run_id, set_name)
+    if not labels:
+        raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
+    problems = _problems(run_id, set_name)
+    unit = _unit(run_id, f"labels-{set_name}", (problems, *sampled, *labels))
+    if not store.has(unit):
+        evaluate_label_set(root, unit, job, known_kinds(store, problems))
+    return unit.path
+
+
+def _sampled(store: Store, run_id: str, name: str) -> list[str]:
+    found = store.files(TRAJECTORIES.name, run_id=run_id, stage=sampling.STAGE, prefix=f"{name}-")
+    if not found:
+        raise ValueError(f"run {run_id} has no sampled solutions of the set {name!r}")
+    return found
+
+
+def _labels(store: Store, run_id: str, name: str) -> list[str]:
+    return store.files(STEP_LABELS.name, run_id=run_id, stage=step_labels.STAGE, prefix=f"{name}-")
+
+
+def _problems(run_id: str, name: str) -> str:
+    return f"{PROBLEMS.name}/run_id={run_id}/stage=problems/{name}.parquet"
+
+
+def _unit(run_id: str, name: str, inputs: tuple[str, ...]) -> Unit:
+    return Unit(run_id=run_id, stage=STAGE, name=name, table=METRICS.name, inputs=inputs)

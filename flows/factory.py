@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.evaluation import evaluate
 from flows.prm_training import train_verifier
@@ -24,7 +23,7 @@ from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
 
 
-@flow(name="factory", task_runner=ThreadPoolTaskRunner(max_workers=64))
+@flow(name="factory")
 def factory(config: FactoryConfig, root: str, run_id: str) -> str:
     """Run the line, or what is missing of it; the path of the metrics."""
     shared = {"policy": config.policy, "prompt": config.prompt}

@@ -1,4 +1,4 @@
-"""What the command line prints: relations, one trajectory, a run's results."""
+"""What the command line prints: relations, and one trajectory."""
 
 import json
 import sys
@@ -10,10 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.rows import METRICS, from_table
-from tasks.evaluation.summary import accuracy_summary
-
 _MOST_TABLE_ROWS = 200
+_NO_TERMINAL_WIDTH = 10_000
+
+
+def open_console() -> Console:
+    """A console on standard output; where that is no terminal, nothing is broken or cut to fit."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_NO_TERMINAL_WIDTH)
 
 
 def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
@@ -67,28 +71,9 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
         whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
         sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
     elif output == "text":
-        _print_trajectory(Console(), row, problem, labels, scores)
+        _print_trajectory(open_console(), row, problem, labels, scores)
     else:
         raise ValueError(f"expected --format text or json, got {output!r}")
-
-
-def show_report(connection: duckdb.DuckDBPyConnection, run_id: str, output: str) -> None:
-    """Print a run's accuracies by strategy and budget, and what its stages cost.
-
-    Raises:
-        ValueError: the run has no results.
-    """
-    found = connection.sql("select * from metrics where run_id = ?", params=[run_id])
-    metrics = from_table(METRICS, found.to_arrow_table())
-    if not metrics:
-        raise ValueError(f"run {run_id} has no results yet: it ends with its evaluation")
-    if output == "json":
-        rows = _rows(connection, "select * from metrics where run_id = ?", [run_id])
-        sys.stdout.write(json.dumps(rows, default=str) + "\n")
-    elif output == "table":
-        Console().print(accuracy_summary(metrics))
-    else:
-        raise ValueError(f"expected --format table or json, got {output!r}")
 
 
 def _rows(
@@ -101,10 +86,10 @@ def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
     rows = relation.limit(_MOST_TABLE_ROWS + 1).fetchall()
     table = Table()
     for name in relation.columns:
-        table.add_column(Text(name))
+        table.add_column(Text(name), overflow="fold")
     for row in rows[:_MOST_TABLE_ROWS]:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    console = Console()
+    console = open_console()
     console.print(table)
     if len(rows) > _MOST_TABLE_ROWS:
         console.print(f"the first {_MOST_TABLE_ROWS} rows; --format csv or json prints all")

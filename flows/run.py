@@ -93,7 +93,7 @@ def read_config(
 
 
 def _say_next(console: Console, store: Store, run_id: str) -> None:
-    from flows.output import show_report
+    from flows.report import show_report
     from storage import connect
 
     show_report(connect(store.root), run_id, "table")

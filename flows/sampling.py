@@ -1,10 +1,9 @@
 """Sampling: N graded solutions per problem."""
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.problems import problems
-from flows.units import run_units
+from flows.units import run_units, unit_runner
 from schemas.rows import TRAJECTORIES
 from schemas.sampling import SamplingJob
 from schemas.units import Unit
@@ -16,7 +15,7 @@ from tasks.sampling.task import sample_unit
 STAGE = "sampling"
 
 
-@flow(name="sampling", task_runner=ThreadPoolTaskRunner(max_workers=64))
+@flow(name="sampling", task_runner=unit_runner())
 def sample(job: SamplingJob, root: str, run_id: str) -> list[str]:
     """Sample and grade; the paths of the files of trajectories."""
     store = Store(root)

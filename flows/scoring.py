@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import sampling
-from flows.units import run_units
+from flows.units import run_units, unit_runner
 from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
 from schemas.scoring import ScoringJob
 from schemas.units import Unit, derive_id
@@ -20,7 +19,7 @@ from tasks.scoring.task import score_unit
 STAGE = "scoring"
 
 
-@flow(name="scoring", task_runner=ThreadPoolTaskRunner(max_workers=64))
+@flow(name="scoring", task_runner=unit_runner())
 def score(job: ScoringJob, root: str, run_id: str) -> list[str]:
     """Score the set's solutions; the paths of the files of scores."""
     store = Store(root)

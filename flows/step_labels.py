@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import sampling
-from flows.units import run_units
+from flows.units import run_units, unit_runner
 from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import MonteCarloConfig, StepLabelsJob
 from schemas.units import Unit
@@ -22,7 +21,7 @@ from tasks.step_labels.task import label, roll_out
 STAGE = "step_labels"
 
 
-@flow(name="step_labels", task_runner=ThreadPoolTaskRunner(max_workers=64))
+@flow(name="step_labels", task_runner=unit_runner())
 def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
     """Label the steps of a set's sampled solutions; the paths of the files of labels."""
     store = Store(root)

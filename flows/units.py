@@ -5,12 +5,21 @@ from typing import Any
 
 from prefect import Task
 from prefect.futures import as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.progress import stage_progress
 from schemas.errors import StepmillError
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.engines.pool import EnginePool
+
+
+_MOST_UNITS_AT_ONCE = 64
+
+
+def unit_runner() -> Any:
+    """Runs a flow's units on threads; each waits for an actor with room."""
+    return ThreadPoolTaskRunner(max_workers=_MOST_UNITS_AT_ONCE)
 
 
 class UnitsFailed(StepmillError):

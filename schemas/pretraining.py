@@ -36,7 +36,7 @@ class ArchitectureConfig(FrozenConfig):
 class PretrainingConfig(FrozenConfig):
     """One training run. Equal configs on one machine give equal weights."""
 
-    num_tokens: Annotated[int, Field(ge=1)] = 10_000_000
+    num_tokens: Annotated[int, Field(ge=1)] = 6_000_000
     """Tokens trained on, padding not counted; about 10,000 a second on one core."""
     seed: int = 0
     """Decides the initial weights, the problems, the students and the order."""
@@ -48,11 +48,13 @@ class PretrainingConfig(FrozenConfig):
     """Peak learning rate of Muon, on hidden matrices."""
     other_lr: Annotated[float, Field(gt=0)] = 0.003
     """Peak learning rate of AdamW, on embeddings, head and norms."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled decay of the hidden matrices, which Muon otherwise lets grow without bound."""
     num_warmup_steps: Annotated[int, Field(ge=0)] = 50
     """Steps in which the learning rate rises to its peak."""
-    decay_fraction: Fraction = 0.45
+    decay_fraction: Fraction = 0.8
     """Last part of the tokens, in which the learning rate falls linearly to zero."""
-    curriculum_fraction: Fraction = 0.2
+    curriculum_fraction: Fraction = 0.14
     """First part of the tokens, in which the hardest level seen rises from 1 to 5."""
     prompt_loss_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of a question's tokens in the loss; a solution's tokens weigh 1."""

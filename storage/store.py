@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,7 +82,7 @@ class Store:
             OSError: the disk is full or the folder cannot be written; nothing appears.
         """
         spec = _spec_of(unit)
-        table = rows if isinstance(rows, pa.Table) else to_table(spec, rows)
+        table: Any = rows if isinstance(rows, pa.Table) else to_table(spec, rows)
         if not table.schema.equals(spec.schema):
             raise ValueError(f"{unit.path}: expected the schema of {spec.name}, got {table.schema}")
         target = self.root / unit.path
@@ -105,7 +106,7 @@ class Store:
         """
         spec = _spec_of(unit)
         wanted = [c for c in (*_TOKEN_COLUMNS, "status") if c in spec.schema.names]
-        table = pq.read_table(self.root / unit.path, columns=wanted, partitioning=None)
+        table = pq.ParquetFile(self.root / unit.path).read(columns=wanted)
         return _count(unit, table, was_there=True)
 
     def read(self, path: str, rows: tuple[int, int] | None = None) -> list:
@@ -116,7 +117,7 @@ class Store:
             rows: for example (100, 200).
         """
         spec = TABLES[path.split("/", 1)[0]]
-        table = pq.read_table(self.root / path, partitioning=None)
+        table = pq.ParquetFile(self.root / path).read()
         if rows is not None:
             table = table.slice(rows[0], rows[1] - rows[0])
         return from_table(spec, table)

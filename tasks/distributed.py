@@ -44,6 +44,7 @@ def run_training(
         cpus_per_worker: Ray CPUs that each worker takes.
 
     Raises:
+        ValueError: Ray has some GPUs, but fewer than workers.
         Exception: what `train` raised on a worker, with that worker's traceback as its cause.
     """
     if num_workers == 0:
@@ -53,8 +54,11 @@ def run_training(
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError
 
-    use_gpu = ray.cluster_resources().get("GPU", 0) >= num_workers
-    board = ray.remote(num_cpus=0)(_Board).remote() if on_progress else None
+    num_gpus = int(ray.cluster_resources().get("GPU", 0))
+    if 0 < num_gpus < num_workers:
+        raise ValueError(f"expected a GPU for each of {num_workers} workers, Ray has {num_gpus}")
+    use_gpu = num_gpus > 0
+    board: Any = ray.remote(num_cpus=0)(_Board).remote() if on_progress else None
     trainer = TorchTrainer(
         _train_loop,
         train_loop_config={"train": train, "job": job, "board": board},
@@ -153,7 +157,8 @@ def _own_interrupt_handler() -> Iterator[None]:
 def _cause_of(error: Any) -> BaseException:
     """The exception that the training function itself raised, of the lowest rank that failed."""
     failure = error.worker_failures[min(error.worker_failures)]
-    return getattr(failure, "_base_exc", None) or getattr(failure, "cause", None) or failure
+    # Ray Train wraps what a worker raised to keep its traceback, and has no public way back.
+    return getattr(failure, "_base_exc", failure)
 
 
 def _returned(result: ResultT | None) -> ResultT:

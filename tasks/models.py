@@ -58,7 +58,10 @@ def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
     if path_or_id == SHIPPED_POLICY:
         return _SHIPPED_FOLDER
     if is_folder(path_or_id):
-        return Path(path_or_id).resolve()
+        folder = Path(path_or_id).expanduser().resolve()
+        if not folder.is_dir():
+            raise ModelUnusable(f"model {folder}: expected a folder in Hugging Face format")
+        return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

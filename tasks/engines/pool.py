@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from schemas.errors import EngineFailed
 from schemas.pool import PoolConfig
@@ -106,7 +107,9 @@ class EnginePool:
                 max_task_retries=config.max_task_retries,
                 max_concurrency=config.units_in_flight + 2,
             )
-            actors = [actor_class.remote(self._root, self._engines) for _ in range(number)]
+            actors: list[Any] = [
+                actor_class.remote(self._root, self._engines) for _ in range(number)
+            ]
             try:
                 _get([actor.open.remote() for actor in actors])
             except BaseException:
@@ -133,7 +136,7 @@ class EnginePool:
                 raise EngineFailed("no actor is left: all died more often than max_restarts allows")
             try:
                 receipt = _get(actor.run.remote(unit, work, config))
-            except ray.exceptions.RayActorError:
+            except RayActorError:
                 self._retire_slot()
                 continue
             except BaseException:
@@ -150,7 +153,7 @@ class EnginePool:
         ready, _ = ray.wait(calls, num_returns=len(calls), timeout=1.0)
         total = Counters()
         for call in ready:
-            with contextlib.suppress(ray.exceptions.RayError):
+            with contextlib.suppress(RayError):
                 total.add(ray.get(call))
         return total
 
@@ -231,5 +234,5 @@ def _get(calls: Any) -> Any:
     """The results of calls; an error raised in an actor is raised here as what it was."""
     try:
         return ray.get(calls)
-    except ray.exceptions.RayTaskError as error:
+    except RayTaskError as error:
         raise error.cause from error

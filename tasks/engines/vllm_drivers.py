@@ -90,7 +90,7 @@ class HostDriver:
         request_id = next(self._ids)
         try:
             self._engine.add_request(request_id, _prompt(token_ids), params)
-        except ValueError as error:
+        except refusals() as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
         loop = asyncio.get_running_loop()
         future = loop.create_future()
@@ -197,7 +197,7 @@ class OwnDriver:
             if self._engine.errored or self._closed:
                 raise EngineFailed(f"vLLM's engine process failed: {cause}") from error
             raise RequestRejected(f"vLLM failed on the request: {cause!r}") from error
-        except ValueError as error:
+        except refusals() as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
         if last is None:
             raise EngineFailed("vLLM ended a request without an output")
@@ -219,8 +219,15 @@ def open_driver(config: VLLMConfig, model: str, role: ModelRole) -> Driver:
     own = config.process == "own" or (config.process == "auto" and not is_cpu_build())
     try:
         return OwnDriver(arguments) if own else HostDriver(arguments)
-    except ValueError as error:
+    except refusals() as error:
         raise ModelUnusable(f"{role} {model}: vLLM cannot serve it: {error}") from error
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What vLLM raises on a request that it cannot serve; its own errors left ValueError."""
+    from vllm.exceptions import VLLMValidationError
+
+    return ValueError, VLLMValidationError
 
 
 def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from schemas.engines import (
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
 from tasks.engines.token_texts import TokenDecoder
-from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment
+from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
 from tasks.models import check_model_folder, identify_model, resolve_model
 from tasks.verifiers.layout import lay_out
 
@@ -208,7 +208,7 @@ class VLLMEngine:
                 )
                 for index in range(request.n)
             ]
-        except ValueError as error:
+        except refusals() as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
 
     def _completion(self, output: Any, *, has_text: bool) -> Completion:

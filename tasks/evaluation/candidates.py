@@ -95,6 +95,19 @@ def build_candidates(
         ValueError: a row appears twice, a trajectory's problem is missing, scores come from two
             verifiers, or a trajectory does not have one score per step.
     """
+    by_problem = drawn_rows(problems, trajectories)
+    by_trajectory = _index_scores(scores)
+    return [_gather(p, by_problem[p.problem_id], by_trajectory, grader) for p in problems]
+
+
+def drawn_rows(
+    problems: Sequence[Problem], trajectories: Sequence[Trajectory]
+) -> dict[str, list[Trajectory]]:
+    """The rows of each problem in order of drawing, problems in the order given.
+
+    Raises:
+        ValueError: a row appears twice, or a trajectory's problem is missing.
+    """
     by_problem: dict[str, list[Trajectory]] = {problem.problem_id: [] for problem in problems}
     if len(by_problem) < len(problems):
         raise ValueError(f"expected distinct problems, got {len(problems) - len(by_problem)} twice")
@@ -109,8 +122,9 @@ def build_candidates(
             )
         seen.add(trajectory.trajectory_id)
         by_problem[trajectory.problem_id].append(trajectory)
-    by_trajectory = _index_scores(scores)
-    return [_gather(p, by_problem[p.problem_id], by_trajectory, grader) for p in problems]
+    for rows in by_problem.values():
+        rows.sort(key=lambda row: (row.sample_index, row.trajectory_id))
+    return by_problem
 
 
 def _index_scores(scores: Sequence[StepScores]) -> dict[str, StepScores]:
@@ -125,11 +139,10 @@ def _index_scores(scores: Sequence[StepScores]) -> dict[str, StepScores]:
 
 def _gather(
     problem: Problem,
-    trajectories: Sequence[Trajectory],
+    rows: Sequence[Trajectory],
     by_trajectory: dict[str, StepScores],
     grader: AnswerClasses,
 ) -> Candidates:
-    rows = sorted(trajectories, key=lambda row: (row.sample_index, row.trajectory_id))
     scored = [by_trajectory.get(row.trajectory_id) for row in rows]
     return Candidates(
         problem_id=problem.problem_id,

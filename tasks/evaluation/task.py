@@ -1,49 +1,116 @@
-"""The evaluation stage's Prefect task: a set's stored rows in, metrics and pictures out."""
+"""The evaluation stage's Prefect tasks: a set's stored rows in, metrics out."""
 
 import time
+from collections.abc import Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.evaluation import EvaluationJob
-from schemas.rows import Metric, Problem, StepScores, Trajectory
+from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.engines.open import identify_engine
-from tasks.evaluation.candidates import build_candidates
+from tasks.evaluation.candidates import build_candidates, drawn_rows
+from tasks.evaluation.picks import measure_picks, measure_right_answers
 from tasks.evaluation.report import evaluate
+from tasks.evaluation.truth import (
+    Kinds,
+    StepKinds,
+    check_solutions,
+    first_error,
+    kinds_of_labels,
+    measure_labels,
+)
+from tasks.evaluation.verifier_quality import measure_verifier
 from tasks.graders import make_grader
 
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def evaluate_set(root: str, unit: Unit, job: EvaluationJob) -> Receipt:
-    """Measure every strategy on a set's stored solutions.
+def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None) -> Receipt:
+    """Measure every strategy on a set's stored solutions, and the scores against the truth.
 
-    The unit's inputs are files of problems, trajectories and scores, in any order.
+    The unit's inputs are files of problems, trajectories, scores and step labels, in any order.
+    `kinds` is the exact checker of the problems, where they have one; without it, the step labels
+    stand for the truth.
     """
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
-    rows = measure_set(unit, job, store)
+    rows = measure_set(unit, job, store, kinds)
     return store.commit(unit, rows, seconds=time.monotonic() - start)
 
 
-def measure_set(unit: Unit, job: EvaluationJob, store: Store) -> list[Metric]:
+@task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def evaluate_label_set(
+    root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None
+) -> Receipt:
+    """Measure a set's step labels; the unit's inputs are as above, without scores."""
+    store = Store(root)
+    if store.has(unit):
+        return store.receipt(unit)
+    start = time.monotonic()
+    trajectories: list[Trajectory] = _read(store, unit, "trajectories")
+    rows = measure_labels(
+        trajectories,
+        _read(store, unit, "step_labels"),
+        check_solutions(_read(store, unit, "problems"), trajectories, kinds) if kinds else {},
+        job.evaluation,
+        policy=identify_engine(job.policy),
+    )
+    return store.commit(unit, rows, seconds=time.monotonic() - start)
+
+
+def measure_set(
+    unit: Unit, job: EvaluationJob, store: Store, kinds: Kinds | None = None
+) -> list[Metric]:
     """The metrics of a set."""
-
-    def read(table: str) -> list:
-        return [row for p in unit.inputs if p.startswith(f"{table}/") for row in store.read(p)]
-
-    problems: list[Problem] = read("problems")
-    trajectories: list[Trajectory] = read("trajectories")
-    scores: list[StepScores] = read("step_scores")
+    problems: list[Problem] = _read(store, unit, "problems")
+    trajectories: list[Trajectory] = _read(store, unit, "trajectories")
+    scores: list[StepScores] = _read(store, unit, "step_scores")
     grader = make_grader(job.grader)
     try:
         candidates = build_candidates(problems, trajectories, scores, grader)
     finally:
         grader.close()
+    policy = identify_engine(job.policy)
     verifier = None if job.verifier is None else identify_engine(job.verifier)
-    return evaluate(
-        candidates, job.evaluation, policy=identify_engine(job.policy), verifier=verifier
-    )
+    config = job.evaluation
+    rows = evaluate(candidates, config, policy=policy, verifier=verifier)
+    if kinds is not None:
+        truth = check_solutions(problems, trajectories, kinds)
+        errors = _first_errors(problems, trajectories, truth)
+        rows += measure_right_answers(candidates, errors, config, policy=policy)
+        if verifier is not None:
+            names = {"policy": policy, "verifier": verifier}
+            rows += measure_picks(candidates, errors, config, **names)
+            rows += measure_verifier(trajectories, scores, truth, config, **names)
+    elif verifier is not None:
+        labels: list[StepLabel] = _read(store, unit, "step_labels")
+        for method in sorted({label.method for label in labels}):
+            rows += measure_verifier(
+                trajectories,
+                scores,
+                kinds_of_labels([label for label in labels if label.method == method]),
+                config,
+                policy=policy,
+                verifier=verifier,
+                reference=method,
+            )
+    return rows
+
+
+def _read(store: Store, unit: Unit, table: str) -> list:
+    """The rows of the unit's inputs that are files of a table."""
+    return [row for p in unit.inputs if p.startswith(f"{table}/") for row in store.read(p)]
+
+
+def _first_errors(
+    problems: Sequence[Problem], trajectories: Sequence[Trajectory], truth: StepKinds
+) -> list[list[str]]:
+    """[num_problems][num_drawn] the first error of each row, in the order of the candidates."""
+    return [
+        [first_error(truth[row.trajectory_id], is_correct=row.correct is True) for row in rows]
+        for rows in drawn_rows(problems, trajectories).values()
+    ]

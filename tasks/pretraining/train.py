@@ -1,7 +1,8 @@
 """Train the shipped policy from nothing: a small Llama that reads simulated students.
 
-Muon on hidden matrices, AdamW on the rest, a warm-up, a plateau and a linear decay. The budget
-is counted in tokens, not in seconds, so a config names one training run on any machine.
+Muon on hidden matrices, AdamW on the rest; a warm-up, a short plateau and a long linear decay;
+the hardest level rises at the start. The budget is counted in tokens, not in seconds, so a
+config names one training run on any machine.
 """
 
 import random
@@ -112,7 +113,12 @@ def _train(
 
     from tasks.optimizers import make_optimizer
 
-    optimizer = make_optimizer(model, hidden_lr=config.hidden_lr, other_lr=config.other_lr)
+    optimizer = make_optimizer(
+        model,
+        hidden_lr=config.hidden_lr,
+        other_lr=config.other_lr,
+        weight_decay=config.weight_decay,
+    )
     peaks = [group["lr"] for group in optimizer.param_groups]
     rng = random.Random(derive_seed("pretraining", config.seed))
     model.train()

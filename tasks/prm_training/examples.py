@@ -87,12 +87,13 @@ def build_examples(
             twice or for a step that its trajectory does not have.
     """
     questions = {problem.problem_id: problem.question for problem in problems}
-    labels_by_id = _labels_by_trajectory(step_labels, config)
+    labels_by_id = {} if config.data == "orm" else _labels_by_trajectory(step_labels, config)
     examples: list[StepExample] = []
     left_out: dict[str, int] = {}
     for trajectory in trajectories:
         reason = _why_unusable(trajectory)
-        labels = None if reason else _labels_of(trajectory, labels_by_id, config)
+        by_step = labels_by_id.get(trajectory.trajectory_id, {})
+        labels = None if reason else _labels_of(trajectory, by_step, config)
         if labels is None:
             reason = reason or "unlabelled"
             left_out[reason] = left_out.get(reason, 0) + 1
@@ -110,7 +111,7 @@ def build_examples(
                 steps=tuple(step.text for step in trajectory.steps),
                 labels=labels,
                 has_chat_template=has_chat_template,
-                is_outcome=all(label is None for label in labels[:-1]),
+                is_outcome=not any(label is not None for label in by_step.values()),
             )
         )
     if config.data == "mixture":
@@ -118,7 +119,7 @@ def build_examples(
         if num_over:
             left_out["over_outcome_share"] = num_over
     if not examples:
-        raise ValueError(f"expected at least one labelled trajectory, all were left out: {left_out}")
+        raise ValueError(f"expected a labelled trajectory, all were left out: {left_out}")
     return ExampleSet(tuple(examples), left_out)
 
 
@@ -185,13 +186,10 @@ def _why_unusable(trajectory: Trajectory) -> str | None:
 
 
 def _labels_of(
-    trajectory: Trajectory,
-    labels_by_id: Mapping[str, Mapping[int, float | None]],
-    config: PrmTrainingConfig,
+    trajectory: Trajectory, by_step: Mapping[int, float | None], config: PrmTrainingConfig
 ) -> tuple[float | None, ...] | None:
     """[num_steps] what is known of each step; None if nothing is."""
     num_steps = len(trajectory.steps)
-    by_step = labels_by_id.get(trajectory.trajectory_id, {}) if config.data != "orm" else {}
     for index in by_step:
         if not 0 <= index < num_steps:
             raise ValueError(
@@ -227,8 +225,9 @@ def _limit_outcomes(
 ) -> tuple[list[StepExample], int]:
     """Drop outcome rows at random until their share is allowed; also how many were dropped."""
     outcomes = [index for index, example in enumerate(examples) if example.is_outcome]
-    num_steps_rows = len(examples) - len(outcomes)
-    allowed = int(num_steps_rows * config.outcome_share / (1 - config.outcome_share))
+    num_step_rows = len(examples) - len(outcomes)
+    share = config.outcome_share
+    allowed = round(num_step_rows * share / (1 - share))
     num_over = max(0, len(outcomes) - allowed)
     rng = random.Random(derive_seed("outcome rows", config.seed))
     dropped = set(rng.sample(outcomes, num_over))

@@ -78,8 +78,8 @@ def check_separator(tokenizer: Any, separator: str) -> None:
     ids = tokenizer(separator, add_special_tokens=False)["input_ids"]
     if not ids or tokenizer.unk_token_id in ids:
         raise ModelUnusable(
-            f"separator {separator!r}: expected text that the tokenizer of {tokenizer.name_or_path} "
-            f"knows, it becomes the tokens {tokenizer.convert_ids_to_tokens(ids)}"
+            f"separator {separator!r}: expected text that this tokenizer knows, it becomes the "
+            f"tokens {tokenizer.convert_ids_to_tokens(ids)}"
         )
 
 

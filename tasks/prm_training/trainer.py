@@ -80,7 +80,8 @@ class StepTrainer(PRMTrainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimizer that the config names."""
         if self.optimizer is None:
-            self.optimizer = build_optimizer(self.model if model is None else model, self.config)
+            trained: Any = self.model if model is None else model
+            self.optimizer = build_optimizer(trained, self.config)
         return self.optimizer
 
     def create_scheduler(

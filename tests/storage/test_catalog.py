@@ -3,7 +3,7 @@ import math
 import duckdb
 import pytest
 
-from schemas.rows import METRICS, TABLES, Metric, RunEvent, StepLabel, StepScores, now
+from schemas.rows import METRICS, TABLES, Metric, RunEvent, RunState, StepLabel, StepScores, now
 from storage import connect, query
 from storage.catalog import view_names
 
@@ -129,7 +129,12 @@ def test_calibration_and_cost_by_hand(store, unit_of, make_trajectory):
 
 
 def test_the_newest_event_is_the_state_of_a_run(store, unit_of):
-    for name, state in (("started", "started"), ("failed-1", "failed"), ("completed", "completed")):
+    states: list[tuple[str, RunState]] = [
+        ("started", "started"),
+        ("failed-1", "failed"),
+        ("completed", "completed"),
+    ]
+    for name, state in states:
         event = RunEvent(
             flow="factory",
             state=state,

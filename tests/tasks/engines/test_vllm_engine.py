@@ -202,12 +202,14 @@ def test_a_stop_string_ends_the_text_and_stays_in_it(
     runner: asyncio.Runner, policy: VLLMEngine
 ) -> None:
     free = runner.run(policy.generate(request(n=8, max_tokens=100)))
-    stopped = runner.run(policy.generate(request(n=8, max_tokens=100, stop=("9",))))
+    assert free.completions[0].token_texts is not None
+    stop = free.completions[0].token_texts[30]
+    stopped = runner.run(policy.generate(request(n=8, max_tokens=100, stop=(stop,))))
     ended = 0
     for before, after in zip(free.completions, stopped.completions, strict=True):
-        if "9" in before.text:
-            assert after.text == before.text[: before.text.index("9") + 1]
-            assert (after.finish_reason, after.stop_string) == ("stop", "9")
+        if stop in before.text:
+            assert after.text == before.text[: before.text.index(stop) + len(stop)]
+            assert (after.finish_reason, after.stop_string) == ("stop", stop)
             assert after.token_ids == before.token_ids[: len(after.token_ids)]
             ended += 1
         else:

@@ -83,7 +83,7 @@ def test_levels_rise_over_the_curriculum(progress, curriculum_fraction, level):
 
 @pytest.mark.parametrize(
     ("step", "progress", "factor"),
-    [(0, 0.0, 0.2), (4, 0.1, 1.0), (100, 0.55, 1.0), (100, 0.775, 0.5), (100, 1.0, 0.0)],
+    [(0, 0.0, 0.2), (4, 0.1, 1.0), (100, 0.2, 1.0), (100, 0.6, 0.5), (100, 1.0, 0.0)],
 )
 def test_learning_rate_warms_up_stays_and_falls_to_zero(step, progress, factor):
     assert lr_factor(step, progress, TINY) == pytest.approx(factor)

@@ -38,9 +38,7 @@ def test_loss_of_soft_and_weighted_targets_by_hand():
     logits[0, 1] = torch.tensor([0.0, math.log(3)])  # says right with .75
     logits[1, 4] = torch.tensor([math.log(4), 0.0])  # says right with .2
     expected = (
-        -math.log(0.75)
-        - 0.5 * math.log(0.5)
-        - 0.5 * (0.25 * math.log(0.2) + 0.75 * math.log(0.8))
+        -math.log(0.75) - 0.5 * math.log(0.5) - 0.5 * (0.25 * math.log(0.2) + 0.75 * math.log(0.8))
     ) / 2.0
     loss = step_loss(logits, batch["targets"], batch["weights"])
     assert loss.item() == pytest.approx(expected, rel=1e-6)

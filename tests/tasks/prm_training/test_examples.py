@@ -104,7 +104,7 @@ def test_nothing_left_says_why(make_problem, make_trajectory):
 
 
 def test_a_label_of_a_step_that_is_not_there_names_the_trajectory(make_problem, make_trajectory):
-    with pytest.raises(ValueError, match="trajectory t0: expected labels of its 3 steps.*step 3"):
+    with pytest.raises(ValueError, match=r"trajectory t0: expected labels of its 3 steps.*step 3"):
         build([make_trajectory("t0", steps=STEPS)], [label("t0", 3, True)], make_problem)
 
 
@@ -121,7 +121,7 @@ def test_a_trajectory_without_its_problem_is_refused(make_problem, make_trajecto
 
 
 def test_labels_must_fit_the_steps():
-    with pytest.raises(ValueError, match="trajectory t7: expected 2 step labels.*got 3"):
+    with pytest.raises(ValueError, match=r"trajectory t7: expected 2 step labels.*got 3"):
         StepExample(
             trajectory_id="t7",
             problem_id="p",
@@ -185,9 +185,7 @@ def test_the_held_out_split_is_by_problem_and_stays_when_data_grows():
 def test_few_problems_still_hold_one_out_but_never_the_only_one():
     def of(*problem_ids):
         return [
-            StepExample(
-                trajectory_id=f"t{i}", problem_id=i, prompt="", steps=("a",), labels=(1.0,)
-            )
+            StepExample(trajectory_id=f"t{i}", problem_id=i, prompt="", steps=("a",), labels=(1.0,))
             for i in problem_ids
         ]
 

@@ -1,0 +1,20 @@
+"""Where the truth about steps is known: the built-in world's exact checker."""
+
+from collections.abc import Sequence
+
+from storage import Store
+from tasks.evaluation.truth import Kinds
+from tasks.problems.checker import check_steps
+from tasks.problems.load import WORLD_SOURCE
+from tasks.problems.world import parse_question
+
+
+def known_kinds(store: Store, path: str) -> Kinds | None:
+    """The exact checker of a file of problems; None unless all are of the built-in world."""
+    sources = {problem.source for problem in store.read(path)}
+    return check_kinds if sources == {WORLD_SOURCE} else None
+
+
+def check_kinds(question: str, steps: Sequence[str]) -> Sequence[str]:
+    """The built-in world's exact verdict on each step, and what is wrong with it."""
+    return check_steps(parse_question(question), steps).kinds
