@@ -4,12 +4,12 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows import sampling, step_labels
 from flows.pictures import draw_pictures
 from flows.scoring import score_files
+from flows.sets import label_files, problems_path, sampled_files
 from flows.truth import known_kinds
 from schemas.evaluation import EvaluationJob
-from schemas.rows import METRICS, PROBLEMS, STEP_LABELS, TRAJECTORIES
+from schemas.rows import METRICS
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.engines.open import identify_engine
@@ -22,14 +22,14 @@ STAGE = "evaluation"
 def evaluate(job: EvaluationJob, root: str, run_id: str) -> str:
     """Measure a set's solutions without generating anything; the path of the metrics."""
     store = Store(root)
-    sampled = _sampled(store, run_id, job.set_name)
+    sampled = sampled_files(store, run_id, job.set_name)
     name, scores = job.set_name, []
     if job.verifier is not None:
         verifier = identify_engine(job.verifier)
         name = f"{name}-{derive_id(verifier)}"
         scores = score_files(store, run_id, [PurePath(path).stem for path in sampled], verifier)
-    labels = _labels(store, run_id, job.set_name)
-    problems = _problems(run_id, job.set_name)
+    labels = label_files(store, run_id, job.set_name)
+    problems = problems_path(run_id, job.set_name)
     unit = _unit(run_id, name, (problems, *sampled, *scores, *labels))
     if not store.has(unit):
         evaluate_set(root, unit, job, known_kinds(store, problems))
@@ -41,29 +41,14 @@ def evaluate(job: EvaluationJob, root: str, run_id: str) -> str:
 def evaluate_labels(job: EvaluationJob, root: str, run_id: str, set_name: str = "train") -> str:
     """Measure the step labels of a set, against the truth where it is known; the path."""
     store = Store(root)
-    sampled, labels = _sampled(store, run_id, set_name), _labels(store, run_id, set_name)
+    sampled, labels = sampled_files(store, run_id, set_name), label_files(store, run_id, set_name)
     if not labels:
         raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
-    problems = _problems(run_id, set_name)
+    problems = problems_path(run_id, set_name)
     unit = _unit(run_id, f"labels-{set_name}", (problems, *sampled, *labels))
     if not store.has(unit):
         evaluate_label_set(root, unit, job, known_kinds(store, problems))
     return unit.path
-
-
-def _sampled(store: Store, run_id: str, name: str) -> list[str]:
-    found = store.files(TRAJECTORIES.name, run_id=run_id, stage=sampling.STAGE, prefix=f"{name}-")
-    if not found:
-        raise ValueError(f"run {run_id} has no sampled solutions of the set {name!r}")
-    return found
-
-
-def _labels(store: Store, run_id: str, name: str) -> list[str]:
-    return store.files(STEP_LABELS.name, run_id=run_id, stage=step_labels.STAGE, prefix=f"{name}-")
-
-
-def _problems(run_id: str, name: str) -> str:
-    return f"{PROBLEMS.name}/run_id={run_id}/stage=problems/{name}.parquet"
 
 
 def _unit(run_id: str, name: str, inputs: tuple[str, ...]) -> Unit:

@@ -5,7 +5,7 @@ from contextvars import copy_context
 
 from prefect import flow
 
-from flows.evaluation import evaluate
+from flows.evaluation import evaluate, evaluate_labels
 from flows.prm_training import train_verifier
 from flows.sampling import sample
 from flows.scoring import score
@@ -39,7 +39,9 @@ def factory(config: FactoryConfig, root: str, run_id: str) -> str:
             )
             sample(train, root, run_id)
             label_steps(StepLabelsJob(labels=config.labels, **asked), root, run_id)
-            training = PrmTrainingJob(training=config.prm_training, **shared)
+            training = PrmTrainingJob(
+                training=config.prm_training, method=config.labels.method, **shared
+            )
             # Training keeps one core busy, sampling the others: side by side they share them.
             model = side.submit(copy_context().run, train_verifier, training, root, run_id)
             sample(
@@ -55,4 +57,5 @@ def factory(config: FactoryConfig, root: str, run_id: str) -> str:
             grader=config.grader,
             evaluation=config.evaluation,
         )
+        evaluate_labels(job, root, run_id, "train")
         return evaluate(job, root, run_id)

@@ -31,6 +31,6 @@ def draw_pictures(
             plot_bins(metrics, paths[-1], kind="level", budget=budget)
     for reference in references(metrics)[:1]:
         paths.append(folder / f"reliability-{job.set_name}.png")
-        title = f"Reliability of the verifier's step scores, against {reference}"
+        title = f"Step scores against {reference}"
         plot_reliability(calibration_table(metrics, reference), paths[-1], title=title)
     return paths

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from prefect import flow
 
-from flows import sampling, step_labels
 from flows.progress import stage_progress
+from flows.sets import label_files, problems_path, sampled_files
 from schemas.prm_training import PrmTrainingJob
-from schemas.rows import MODELS, PROBLEMS, STEP_LABELS, TRAJECTORIES
+from schemas.rows import MODELS
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.pool import start_ray
@@ -22,15 +22,10 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str) -> str:
     store = Store(root)
     inputs: list[str] = []
     for name in job.set_names:
-        for table, stage, prefix in (
-            (PROBLEMS.name, "problems", name),
-            (TRAJECTORIES.name, sampling.STAGE, f"{name}-"),
-            (STEP_LABELS.name, step_labels.STAGE, f"{name}-"),
-        ):
-            found = store.files(table, run_id=run_id, stage=stage, prefix=prefix)
-            if not found:
-                raise ValueError(f"run {run_id} has no {table} of the set {name!r}")
-            inputs += found
+        labels = label_files(store, run_id, name)
+        if not labels:
+            raise ValueError(f"run {run_id} has no step labels of the set {name!r}")
+        inputs += [problems_path(run_id, name), *sampled_files(store, run_id, name), *labels]
     unit = Unit(
         run_id=run_id,
         stage=STAGE,

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.progress import say
+from flows.sets import PROBLEMS_STAGE
 from schemas.problems import ProblemsConfig
 from schemas.rows import PROBLEMS
 from schemas.units import Unit
@@ -15,7 +16,7 @@ _MOST_NOTES = 10
 @flow(name="problems")
 def problems(config: ProblemsConfig, root: str, run_id: str, set_name: str = "eval") -> str:
     """Load one set of problems; the path of its file in the store."""
-    unit = Unit(run_id=run_id, stage="problems", name=set_name, table=PROBLEMS.name)
+    unit = Unit(run_id=run_id, stage=PROBLEMS_STAGE, name=set_name, table=PROBLEMS.name)
     if not Store(root).has(unit):
         notes = load_problem_set(root, unit, config)
         for note in notes[:_MOST_NOTES]:

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.problems import problems
+from flows.sets import SAMPLING_STAGE, unit_name
 from flows.units import run_units, unit_runner
 from schemas.rows import TRAJECTORIES
 from schemas.sampling import SamplingJob
@@ -11,8 +12,6 @@ from storage import Store
 from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
 from tasks.sampling.task import sample_unit
-
-STAGE = "sampling"
 
 
 @flow(name="sampling", task_runner=unit_runner())
@@ -41,8 +40,8 @@ def sampling_units(job: SamplingJob, run_id: str, path: str, num_problems: int) 
     return [
         Unit(
             run_id=run_id,
-            stage=STAGE,
-            name=f"{job.set_name}-{index:05d}",
+            stage=SAMPLING_STAGE,
+            name=unit_name(job.set_name, index),
             table=TRAJECTORIES.name,
             inputs=(path,),
             rows=(start, min(start + size, num_problems)),

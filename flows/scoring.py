@@ -5,9 +5,9 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows import sampling
+from flows.sets import problems_path, sampled_files
 from flows.units import run_units, unit_runner
-from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
+from schemas.rows import STEP_SCORES
 from schemas.scoring import ScoringJob
 from schemas.units import Unit, derive_id
 from storage import Store
@@ -23,20 +23,15 @@ STAGE = "scoring"
 def score(job: ScoringJob, root: str, run_id: str) -> list[str]:
     """Score the set's solutions; the paths of the files of scores."""
     store = Store(root)
-    sampled = store.files(
-        TRAJECTORIES.name, run_id=run_id, stage=sampling.STAGE, prefix=f"{job.set_name}-"
-    )
-    if not sampled:
-        raise ValueError(f"run {run_id} has no sampled solutions of the set {job.set_name!r}")
+    sampled = sampled_files(store, run_id, job.set_name)
     verifier = identify_engine(job.verifier)
-    problems = f"{PROBLEMS.name}/run_id={run_id}/stage=problems/{job.set_name}.parquet"
     units = [
         Unit(
             run_id=run_id,
             stage=STAGE,
             name=_unit_name(PurePath(path).stem, verifier),
             table=STEP_SCORES.name,
-            inputs=(path, problems),
+            inputs=(path, problems_path(run_id, job.set_name)),
         )
         for path in sampled
     ]

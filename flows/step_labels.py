@@ -6,9 +6,9 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows import sampling
+from flows.sets import STEP_LABELS_STAGE, problems_path, sampled_files
 from flows.units import run_units, unit_runner
-from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
+from schemas.rows import STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import MonteCarloConfig, StepLabelsJob
 from schemas.units import Unit
 from storage import Store
@@ -17,8 +17,6 @@ from tasks.engines.pool import open_pool
 from tasks.problems.checker import check_steps
 from tasks.problems.world import parse_question
 from tasks.step_labels.task import label, roll_out
-
-STAGE = "step_labels"
 
 
 @flow(name="step_labels", task_runner=unit_runner())
@@ -46,20 +44,15 @@ def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Uni
     Raises:
         ValueError: the run has no such set.
     """
-    sampled = store.files(
-        TRAJECTORIES.name, run_id=run_id, stage=sampling.STAGE, prefix=f"{job.set_name}-"
-    )
-    if not sampled:
-        raise ValueError(f"run {run_id} has no sampled solutions of the set {job.set_name!r}")
-    problems = f"{PROBLEMS.name}/run_id={run_id}/stage=problems/{job.set_name}.parquet"
+    sampled = sampled_files(store, run_id, job.set_name)
     size = job.trajectories_per_unit
     return [
         Unit(
             run_id=run_id,
-            stage=STAGE,
+            stage=STEP_LABELS_STAGE,
             name=f"{PurePath(path).stem}-{start // size:03d}",
             table=TRAJECTORIES.name,
-            inputs=(path, problems),
+            inputs=(path, problems_path(run_id, job.set_name)),
             rows=(start, min(start + size, store.num_rows(path))),
             seed=job.seed,
         )

@@ -13,7 +13,6 @@ from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.engines.pool import EnginePool
 
-
 _MOST_UNITS_AT_ONCE = 64
 
 

@@ -2,9 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$")]
+"""The name of a set of problems in a run, such as `train` or `eval`; without a dot."""
 
 
 class FrozenConfig(BaseModel):

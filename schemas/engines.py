@@ -28,7 +28,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     """Strings that end a continuation; they are kept at the end of its text."""
     seed: int | None = None
-    """Continuation i is drawn with a seed derived from this one and i."""
+    """Continuation i is drawn with this seed + i, so a later request can go on where one ended."""
     with_logprobs: bool = False
     has_chat_template: bool = False
     """The prompt already carries its special tokens; none are added."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 
@@ -73,7 +73,7 @@ class EvaluationConfig(FrozenConfig):
 class EvaluationJob(FrozenConfig):
     """Which stored solutions are measured, and whose scores rank them."""
 
-    set_name: str = "eval"
+    set_name: SetName = "eval"
     """The set of solutions, as the sampling stage named it."""
     policy: EngineConfig
     """The model that wrote them."""

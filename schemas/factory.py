@@ -29,7 +29,9 @@ class FactoryConfig(FrozenConfig):
         num_samples=1, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
     )
     """Solutions to label, per problem."""
-    labels: StepLabelsConfig = MonteCarloConfig(stopping="first_hit", max_rollout_tokens=128)
+    labels: StepLabelsConfig = MonteCarloConfig(
+        search="bisection", stopping="first_hit", max_rollout_tokens=128
+    )
     """How their steps get labels."""
     prm_training: PrmTrainingConfig = PrmTrainingConfig(
         base_model=SHIPPED_POLICY, hidden_lr=1e-3, max_steps=1800

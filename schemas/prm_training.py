@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 
@@ -99,7 +99,7 @@ class PrmTrainingConfig(FrozenConfig):
 class PrmTrainingJob(FrozenConfig):
     """Which labelled solutions of a run a verifier is trained from."""
 
-    set_names: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
+    set_names: Annotated[tuple[SetName, ...], Field(min_length=1)] = ("train",)
     """The sets of solutions, as the sampling stage named them."""
     policy: EngineConfig
     """The model that wrote them; its prompt format is the verifier's too."""

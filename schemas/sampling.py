@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
@@ -34,7 +34,7 @@ class SamplingJob(FrozenConfig):
 
     problems: ProblemsConfig
     """The problems; loaded into the run first, if they are not there."""
-    set_name: str = "eval"
+    set_name: SetName = "eval"
     """What this set of problems is called in the run, for example `train` or `eval`."""
     policy: EngineConfig
     """The model that solves."""

@@ -1,6 +1,6 @@
 """Config of the scoring stage."""
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
@@ -9,7 +9,7 @@ from schemas.prompts import PlainPromptConfig, PromptConfig
 class ScoringJob(FrozenConfig):
     """Every step of a run's sampled solutions read once by one verifier."""
 
-    set_name: str = "eval"
+    set_name: SetName = "eval"
     """The set of solutions, as the sampling stage named it."""
     policy: EngineConfig
     """The model that wrote them; its prompt format is the verifier's too."""

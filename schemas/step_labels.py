@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
@@ -112,7 +112,7 @@ StepLabelsConfig = Annotated[
 class StepLabelsJob(FrozenConfig):
     """Which stored solutions get step labels, by whom, and how."""
 
-    set_name: str = "train"
+    set_name: SetName = "train"
     """The set of solutions, as the sampling stage named it."""
     policy: EngineConfig
     """The completer: the model that finishes solutions from their prefixes."""

@@ -14,8 +14,10 @@ import gc
 import importlib.metadata
 import itertools
 import json
+import logging
 import os
 import sys
+import warnings
 import weakref
 from functools import partial
 from pathlib import Path
@@ -218,7 +220,9 @@ def open_driver(config: VLLMConfig, model: str, role: ModelRole) -> Driver:
     arguments = engine_arguments(config, model, role)
     own = config.process == "own" or (config.process == "auto" and not is_cpu_build())
     try:
-        return OwnDriver(arguments) if own else HostDriver(arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # vLLM's own, about torch
+            return OwnDriver(arguments) if own else HostDriver(arguments)
     except refusals() as error:
         raise ModelUnusable(f"{role} {model}: vLLM cannot serve it: {error}") from error
 
@@ -262,6 +266,10 @@ def prepare_environment() -> None:
     defaults = {**_ENVIRONMENT, **_CPU_ENVIRONMENT} if is_cpu_build() else _ENVIRONMENT
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
+    if is_cpu_build() and "torch" in sys.modules:  # it has read the environment already
+        num_threads = os.environ["OMP_NUM_THREADS"].partition(",")[0]
+        sys.modules["torch"].set_num_threads(int(num_threads))
 
 
 def is_cpu_build() -> bool:
@@ -289,14 +297,14 @@ def _init_process_groups(worker: Any) -> None:
     """Set up vLLM's process groups (of one process) as the worker did when it started."""
     from vllm.config import set_current_vllm_config
     from vllm.platforms import current_platform
-    from vllm.utils.network_utils import get_distributed_init_method, get_ip, get_open_port
+    from vllm.utils.network_utils import get_distributed_init_method, get_open_port
     from vllm.v1.worker.gpu_worker import init_worker_distributed_environment
 
     with set_current_vllm_config(worker.vllm_config):
         init_worker_distributed_environment(
             worker.vllm_config,
             worker.rank,
-            get_distributed_init_method(get_ip(), get_open_port()),
+            get_distributed_init_method("127.0.0.1", get_open_port()),
             worker.local_rank,
             current_platform.dist_backend,
         )

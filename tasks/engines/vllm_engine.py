@@ -25,7 +25,7 @@ from schemas.engines import (
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
 from tasks.engines.token_texts import TokenDecoder
-from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
+from tasks.engines.vllm_drivers import Driver, open_driver, refusals
 from tasks.models import check_model_folder, identify_model, resolve_model
 from tasks.verifiers.layout import lay_out
 
@@ -46,7 +46,6 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     """
     folder = resolve_model(config.model, config.revision)
     check_model_folder(folder, role, separator=separator)
-    prepare_environment()
     driver = open_driver(config, str(folder), role)
 
     import vllm

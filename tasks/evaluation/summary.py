@@ -118,7 +118,8 @@ def truth_summary(metrics: Sequence[Metric]) -> Table | None:
     table.add_column("figure", overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
     for names in (_LABEL_FIGURES, _SCORE_FIGURES, _POOL_FIGURES):
-        rows = [row for row in metrics if row.metric in names and not row.bin.startswith("score=")]
+        rows = [row for row in metrics if row.metric in names]
+        rows.sort(key=lambda row: (row.bin != "all", row.bin not in _BIN_WORDS, row.bin))
         for group in sorted({_truth_group(row) for row in rows}):
             table.add_row(f"[bold]{escape(group)}[/bold]")
             for name, words in names.items():

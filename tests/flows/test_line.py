@@ -60,6 +60,7 @@ def test_every_problem_has_its_samples_once_and_a_second_run_makes_none(sampled)
 
 def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
     """With no recovery the hard label of a step is right exactly when all steps so far were."""
+    from flows.evaluation import evaluate_labels
     from flows.step_labels import label_steps
 
     store, _ = sampled
@@ -71,6 +72,12 @@ def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
     )
     label_steps(job, str(store.root), "run")
     assert ask(store, "select count(*) from step_labels")[0][0] == 240 * 5
+    # A Markov chain has no checker: what is known of the labels is how many there are.
+    evaluation = EvaluationJob(policy=POLICY)
+    path = evaluate_labels(evaluation, str(store.root), "run", set_name="eval")
+    found = ask(store, "select metric, value, num_problems from metrics order by metric")
+    assert path.endswith("/labels-eval.parquet")
+    assert found == [("labelled_steps", 240 * 5.0, 30), ("unlabelled_rate", 0.0, 30)]
     wrong = ask(
         store,
         """
@@ -105,6 +112,9 @@ def test_evaluation_writes_metrics_that_match_the_sql_view(sampled):
     assert [k for k, _ in found] == [1, 4, 8]
     assert [v for _, v in found] == pytest.approx([v for _, v in view])
     assert (store.root / "reports/run/accuracy-eval.png").stat().st_size > 10_000
+    without_truth = "('step_auc', 'picks', 'right_through_wrong_step')"
+    assert ask(store, f"select count(*) from metrics where metric in {without_truth}") == [(0,)]
+    assert not (store.root / "reports/run/reliability-eval.png").exists()
 
 
 def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, local_ray, make_problem):

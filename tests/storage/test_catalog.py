@@ -150,21 +150,57 @@ def test_the_newest_event_is_the_state_of_a_run(store, unit_of):
     ]
 
 
+def figure(**fields):
+    values = {
+        "policy": "p",
+        "verifier": None,
+        "strategy": "majority",
+        "budget": 4,
+        "bin": "all",
+        "metric": "accuracy",
+        "value": 0.5,
+        "ci_low": 0.4,
+        "ci_high": 0.6,
+        "num_problems": 10,
+    }
+    return Metric(**{**values, **fields})
+
+
 def test_curves_hold_every_metric(store, unit_of):
-    metric = Metric(
-        policy="p",
-        verifier=None,
-        strategy="majority",
-        budget=4,
-        bin="all",
-        metric="accuracy",
-        value=0.5,
-        ci_low=0.4,
-        ci_high=0.6,
-        num_problems=10,
-    )
-    store.commit(unit_of(METRICS.name, stage="evaluation"), [metric])
+    store.commit(unit_of(METRICS.name, stage="evaluation"), [figure()])
     assert rows(store, "select strategy, budget, value from curves") == [("majority", 4, 0.5)]
+
+
+def test_what_two_verifiers_share_is_in_curves_once(store, unit_of):
+    """A figure is measured again with a second verifier, with a slightly different interval."""
+    weighted = {"strategy": "weighted[min]", "value": 0.7}
+    coverage = {"metric": "labelled_steps", "budget": None, "ci_low": None, "ci_high": None}
+    for index, verifier in enumerate(("v", "w")):
+        store.commit(
+            unit_of(METRICS.name, name=f"eval-{verifier}", stage="evaluation"),
+            [
+                figure(value=0.1 + 0.2 if index else 0.3, ci_low=0.2 - index / 100),
+                figure(**weighted, verifier=verifier),
+                figure(**coverage),
+            ],
+        )
+    store.commit(
+        unit_of(METRICS.name, name="other-v", stage="evaluation"), [figure(num_problems=20)]
+    )
+    found = rows(
+        store,
+        "select metric, strategy, verifier, round(value, 6), ci_low, ci_high, num_problems "
+        "from curves order by all",
+    )
+    assert found == [
+        ("accuracy", "majority", None, 0.3, 0.19, 0.6, 10),
+        ("accuracy", "majority", None, 0.5, 0.4, 0.6, 20),
+        ("accuracy", "weighted[min]", "v", 0.7, 0.4, 0.6, 10),
+        ("accuracy", "weighted[min]", "w", 0.7, 0.4, 0.6, 10),
+        ("labelled_steps", "majority", None, 0.5, None, None, 10),
+    ]
+    key = "run_id, policy, verifier, strategy, budget, bin, metric, num_problems"
+    assert rows(store, f"select {key} from curves group by {key} having count(*) > 1") == []
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,6 @@ def fail_on_last_rank(job, report):
     return rank
 
 
-def sum_of_ranks(job, report):
-    import torch
-
-    total = torch.tensor([torch.distributed.get_rank() + job])
-    torch.distributed.all_reduce(total)
-    report({"total": total.item()})
-    return total.item()
-
-
 def nothing(job, report):
     return None
 
@@ -61,22 +52,6 @@ def test_one_worker_returns_its_value_and_its_reports(local_ray, tmp_path):
     assert result == {"square": 9, "is_distributed": False}
     assert reports == [{"step": 1}, {"step": 2}]
     assert signal.getsignal(signal.SIGINT) is before
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-def test_two_workers_compute_together_and_the_first_one_reports(local_ray, tmp_path):
-    reports = []
-    result = run_training(
-        sum_of_ranks,
-        10,
-        num_workers=2,
-        work_dir=tmp_path,
-        on_progress=reports.append,
-        cpus_per_worker=0.5,
-    )
-    assert result == 21
-    assert reports == [{"total": 21}]
 
 
 @pytest.mark.slow

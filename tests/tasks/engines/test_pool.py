@@ -144,7 +144,7 @@ def test_an_actor_whose_engine_process_is_killed_is_replaced(store, make_pool):
     unit = Unit(
         run_id="run",
         stage="sampling",
-        name="eval-00000",
+        name="eval.00000",
         table="trajectories",
         inputs=(source.path,),
     )

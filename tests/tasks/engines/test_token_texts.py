@@ -7,7 +7,12 @@ import pytest
 from tasks.engines.token_texts import TokenDecoder
 from tasks.problems.tokenizer import build_tokenizer
 
-TEXTS = ["12 + 30 = 42\n\nso it is 42.", " leading and  double spaces ", "naïve – 7 €\n", "日本 🙂 ok"]
+TEXTS = [
+    "12 + 30 = 42\n\nso it is 42.",
+    " leading and  double spaces ",
+    "naïve – 7 €\n",
+    "日本 🙂 ok",
+]
 
 
 def byte_level() -> Any:

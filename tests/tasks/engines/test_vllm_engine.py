@@ -21,6 +21,7 @@ from tasks.verifiers.layout import lay_out
 QUESTION = "Monday: Hugo has 34 books. Tuesday: Ana buys 7 books from Hugo. How many books?\n"
 STEPS = ("Tuesday: [buys from] 34 - 7 = 27\n", "Tuesday: 27 + 7 = 34\n", "Answer: 27\n")
 CONTEXT = 256
+END_OF_TEXT = 2
 
 
 def save_model(folder: Path, *, verifier: bool = False, broken: bool = False) -> Path:
@@ -38,16 +39,19 @@ def save_model(folder: Path, *, verifier: bool = False, broken: bool = False) ->
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
         initializer_range=0.2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=END_OF_TEXT,
         tie_word_embeddings=False,
-        step_separator="\n",
     )
     torch.manual_seed(0)
-    model = LlamaForTokenClassification(config) if verifier else LlamaForCausalLM(config)
-    if broken:
-        model.score.weight.data.fill_(torch.nan)
+    if verifier:
+        config.update({"step_separator": "\n"})
+        model = LlamaForTokenClassification(config)
+        if broken:
+            torch.nn.init.constant_(model.get_parameter("score.weight"), torch.nan)
+    else:
+        model = LlamaForCausalLM(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -221,7 +225,6 @@ def test_finish_reason_tells_end_of_text_from_the_limit(
     runner: asyncio.Runner, policy: VLLMEngine
 ) -> None:
     generation = runner.run(policy.generate(request(n=64, max_tokens=60, with_logprobs=True)))
-    end = build_tokenizer().eos_token_id
     reasons = set()
     for completion in generation.completions:
         reasons.add(completion.finish_reason)
@@ -229,7 +232,7 @@ def test_finish_reason_tells_end_of_text_from_the_limit(
         assert completion.logprobs is not None
         assert len(completion.logprobs) == len(completion.token_ids)
         if completion.finish_reason == "stop":
-            assert completion.token_ids[-1] == end
+            assert completion.token_ids[-1] == END_OF_TEXT
             assert "</s>" not in completion.text
         else:
             assert len(completion.token_ids) == 60
@@ -378,7 +381,7 @@ def test_a_failed_step_fails_all_requests_and_leaves_other_engines_alone(
     def fail() -> None:
         raise RuntimeError("out of memory")
 
-    async def generate() -> list[Generation | BaseException]:
+    async def generate() -> list[Any]:
         config = VLLMConfig(model=str(policy_folder), process="host")
         engine = await open_vllm_engine(config, "policy", separator="\n")
         monkeypatch.setattr(engine._driver._engine, "step", fail)  # type: ignore[attr-defined]
@@ -386,7 +389,7 @@ def test_a_failed_step_fails_all_requests_and_leaves_other_engines_alone(
         outcomes = await asyncio.gather(*pending, return_exceptions=True)
         later = await asyncio.gather(engine.generate(request()), return_exceptions=True)
         await engine.close()
-        return outcomes + later
+        return [*outcomes, *later]
 
     for outcome in runner.run(generate()):
         assert isinstance(outcome, EngineFailed)
@@ -404,7 +407,8 @@ def test_a_closed_engine_fails_what_is_in_flight(
         await asyncio.sleep(0)
         await engine.close()
         await engine.close()
-        return await asyncio.gather(pending, engine.generate(request()), return_exceptions=True)
+        later = engine.generate(request())
+        return list(await asyncio.gather(pending, later, return_exceptions=True))
 
     assert [type(outcome) for outcome in runner.run(generate())] == [EngineFailed, EngineFailed]
 

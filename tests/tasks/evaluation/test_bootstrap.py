@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.evaluation.bootstrap import bootstrap_difference, bootstrap_mean
+from tasks.evaluation.bootstrap import bootstrap_difference, bootstrap_mean, bootstrap_ratio
 
 SETTINGS = {"num_resamples": 4000, "confidence": 0.95, "seed": 7}
 
@@ -57,3 +57,14 @@ def test_seed_decides():
     assert bootstrap_mean(values, **SETTINGS).low == bootstrap_mean(values, **SETTINGS).low
     other = bootstrap_mean(values, **{**SETTINGS, "seed": 8})
     assert bootstrap_mean(values, **SETTINGS).low != other.low
+
+
+def test_a_ratio_weighs_problems_by_their_rows():
+    """1 of 4 rows, 3 of 3, and a problem without rows: 4 of 7, over two problems."""
+    parts, wholes = np.array([[1.0], [3.0], [0.0]]), np.array([[4.0], [3.0], [0.0]])
+    means = bootstrap_ratio(parts, wholes, num_resamples=500, confidence=0.95, seed=3)
+    assert means.value[0] == pytest.approx(4 / 7)
+    assert means.num_problems.tolist() == [2]
+    assert means.interval(0) == (0.25, 1.0)
+    alone = bootstrap_ratio(parts[:1], wholes[:1], num_resamples=50, confidence=0.95, seed=3)
+    assert alone.interval(0) == (None, None)

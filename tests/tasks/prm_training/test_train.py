@@ -168,13 +168,6 @@ def test_ray_train_gives_the_weights_of_the_plain_run(recipe, train, local_ray):
 @pytest.mark.slow
 @pytest.mark.ray
 def test_two_workers_share_each_batch_and_learn_the_same(recipe, train, local_ray):
-    trained = train(recipe(num_workers=2), cpus_per_worker=0.5)
+    trained = train(recipe(num_workers=2, max_steps=40), cpus_per_worker=0.5)
     assert trained.metrics["step_auc"] > 0.95
-    assert trained.counts["steps"] == 60
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-def test_a_worker_s_error_reaches_the_caller_as_it_was(recipe, train, local_ray):
-    with pytest.raises(ModelUnusable, match="separator 'ки'"):
-        train(recipe(separator="ки", num_workers=1))
+    assert trained.counts["steps"] == 40
