@@ -22,7 +22,7 @@ from schemas.problems import (
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
 from tasks.problems.students import write_solution
-from tasks.problems.world import iterate_problems
+from tasks.problems.world import WorldProblem, iterate_problems
 
 WORLD_SOURCE = "world"
 
@@ -58,24 +58,28 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
 
 
 def _make_world_problems(config: WorldProblemsConfig) -> list[Problem]:
-    problems = []
-    drawn = iterate_problems(config.seed, config.split, config.levels)
-    for row, problem in enumerate(islice(drawn, config.num_problems)):
-        question, answer = problem.question, str(problem.answer)
-        rng = random.Random(derive_seed("solution", question))
-        problems.append(
-            Problem(
-                problem_id=derive_id(WORLD_SOURCE, row, question, answer),
-                source=WORLD_SOURCE,
-                split=config.split,
-                question=question,
-                answer=answer,
-                solution=write_solution(problem, rng, flawless=True),
-                level=problem.level,
-                subject=problem.traps,
-            )
-        )
-    return problems
+    """The first different problems of the world's stream."""
+    stream = iterate_problems(config.seed, config.split, config.levels)
+    different: dict[str, WorldProblem] = {}
+    while len(different) < config.num_problems:
+        problem = next(stream)
+        different.setdefault(problem.question, problem)
+    return [_to_row(problem, row, config.split) for row, problem in enumerate(different.values())]
+
+
+def _to_row(problem: WorldProblem, row: int, split: str) -> Problem:
+    question, answer = problem.question, str(problem.answer)
+    rng = random.Random(derive_seed("solution", question))
+    return Problem(
+        problem_id=derive_id(WORLD_SOURCE, row, question, answer),
+        source=WORLD_SOURCE,
+        split=split,
+        question=question,
+        answer=answer,
+        solution=write_solution(problem, rng, flawless=True),
+        level=problem.level,
+        subject=problem.traps,
+    )
 
 
 def _read_hub(config: HubProblemsConfig) -> list[Any]:

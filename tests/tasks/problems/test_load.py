@@ -39,6 +39,14 @@ def test_world_rows_are_complete_and_keep_their_ids():
     assert load_problems(WorldProblemsConfig(num_problems=3))[0] == problems[:3]
 
 
+def test_world_sets_ask_nothing_twice():
+    problems, notes = load_problems(
+        WorldProblemsConfig(split="train", num_problems=3000, seed=7, levels=(1,))
+    )
+    assert len({p.question for p in problems}) == len(problems) == 3000
+    assert notes == []
+
+
 def test_gsm8k_gold_answers_stand_behind_the_hashes(shared_data):
     problems, notes = load_problems(gsm8k(path=shared_data / "gsm8k_test.jsonl"))
     assert len(problems) == 1319
