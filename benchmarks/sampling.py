@@ -24,8 +24,8 @@ from tasks.engines.vllm_drivers import engine_arguments, is_cpu_build
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders.extraction import extract_answer
 from tasks.models import resolve_model
-from tasks.problems.world import iterate_problems
 from tasks.segmentation import measure_steps
+from tasks.world.problems import iterate_problems
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORLD_POLICY = PROJECT / "tasks" / "pretraining" / "world-policy"

@@ -14,9 +14,9 @@ from schemas.units import Unit
 from storage import Store
 from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
-from tasks.problems.checker import check_steps
-from tasks.problems.world import parse_question
 from tasks.step_labels.task import label, roll_out
+from tasks.world.checker import check_steps
+from tasks.world.problems import parse_question
 
 
 @flow(name="step_labels", task_runner=unit_runner())

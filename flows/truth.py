@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from storage import Store
 from tasks.evaluation.truth import Kinds
-from tasks.problems.checker import check_steps
 from tasks.problems.load import WORLD_SOURCE
-from tasks.problems.world import parse_question
+from tasks.world.checker import check_steps
+from tasks.world.problems import parse_question
 
 
 def known_kinds(store: Store, path: str) -> Kinds | None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.problems.kinds import LEVELS
-from tasks.problems.students import write_solution
-from tasks.problems.world import draw_problem
+from tasks.world.kinds import LEVELS
+from tasks.world.problems import draw_problem
+from tasks.world.students import write_solution
 
 if TYPE_CHECKING:
     import torch

@@ -14,9 +14,9 @@ from math import comb
 from typing import Any
 
 from schemas.units import derive_seed
-from tasks.problems.checker import SolutionCheck, check_steps
-from tasks.problems.world import WorldProblem, iterate_problems
 from tasks.segmentation import split_steps
+from tasks.world.checker import SolutionCheck, check_steps
+from tasks.world.problems import WorldProblem, iterate_problems
 
 EVAL_SEED = 1
 """Seed of the problems measured on, the same for every policy."""

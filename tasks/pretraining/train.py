@@ -17,8 +17,8 @@ from schemas.units import derive_seed
 from tasks.pretraining.card import write_card
 from tasks.pretraining.corpus import Batch, draw_examples, make_batches
 from tasks.pretraining.scores import PolicyScores, measure_policy
-from tasks.problems.kinds import LEVELS
-from tasks.problems.tokenizer import MAX_TOKENS, build_tokenizer
+from tasks.world.kinds import LEVELS
+from tasks.world.tokenizer import MAX_TOKENS, build_tokenizer
 
 if TYPE_CHECKING:
     import torch

@@ -1,1 +1,1 @@
-"""Problems: the built-in world, and sets read from the hub or from files."""
+"""Problems: the built-in world's, and sets read from the hub or from files."""

@@ -21,8 +21,8 @@ from schemas.problems import (
 )
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
-from tasks.problems.students import write_solution
-from tasks.problems.world import WorldProblem, iterate_problems
+from tasks.world.problems import WorldProblem, iterate_problems
+from tasks.world.students import write_solution
 
 WORLD_SOURCE = "world"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.engines.token_texts import TokenDecoder
-from tasks.problems.tokenizer import build_tokenizer
+from tasks.world.tokenizer import build_tokenizer
 
 TEXTS = [
     "12 + 30 = 42\n\nso it is 42.",

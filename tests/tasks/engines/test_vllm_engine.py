@@ -14,9 +14,9 @@ from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from tasks.engines.base import Engine
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.models import identify_model
-from tasks.problems.tokenizer import build_tokenizer
 from tasks.segmentation import measure_steps
 from tasks.verifiers.layout import lay_out
+from tasks.world.tokenizer import build_tokenizer
 
 QUESTION = "Monday: Hugo has 34 books. Tuesday: Ana buys 7 books from Hugo. How many books?\n"
 STEPS = ("Tuesday: [buys from] 34 - 7 = 27\n", "Tuesday: 27 + 7 = 34\n", "Answer: 27\n")

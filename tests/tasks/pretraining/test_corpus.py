@@ -3,9 +3,9 @@ import random
 import pytest
 
 from tasks.pretraining.corpus import draw_examples, make_batches
-from tasks.problems.checker import check_solution
-from tasks.problems.tokenizer import build_tokenizer
-from tasks.problems.world import parse_question
+from tasks.world.checker import check_solution
+from tasks.world.problems import parse_question
+from tasks.world.tokenizer import build_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.pretraining.scores import majority_at_k, pass_at_k
-from tasks.problems.checker import SolutionCheck
+from tasks.world.checker import SolutionCheck
 
 
 def _checks(answers, gold):

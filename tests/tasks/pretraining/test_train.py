@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from schemas.pretraining import ArchitectureConfig, PretrainingConfig
 from tasks.pretraining.train import lr_factor, max_level, pretrain
-from tasks.problems.world import iterate_problems
+from tasks.world.problems import iterate_problems
 
 TINY = PretrainingConfig(
     num_tokens=60_000,

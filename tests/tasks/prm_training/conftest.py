@@ -23,7 +23,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def toy_tokenizer() -> Any:
     """`<s>` in front; a token per word and per digit."""
-    from tasks.problems.tokenizer import build_tokenizer
+    from tasks.world.tokenizer import build_tokenizer
 
     return build_tokenizer()
 

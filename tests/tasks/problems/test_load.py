@@ -13,8 +13,8 @@ from schemas.problems import (
     gsm8k,
     math500,
 )
-from tasks.problems.checker import check_solution
 from tasks.problems.load import load_problems
+from tasks.world.checker import check_solution
 
 
 def _write_jsonl(path, *rows):

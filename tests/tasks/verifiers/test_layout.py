@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tasks.problems.tokenizer import build_tokenizer
 from tasks.segmentation import split_steps
 from tasks.verifiers.layout import lay_out
+from tasks.world.tokenizer import build_tokenizer
 
 PROMPT = "Monday: Hugo has 34 books. How many books?\n"
 STEPS = ("Tuesday: [buys from] 34 - 7 = 27\n", "Tuesday: 27 + 7 = 34\n", "Answer: 27\n")

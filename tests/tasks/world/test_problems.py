@@ -2,8 +2,8 @@ from itertools import islice
 
 import pytest
 
-from tasks.problems.kinds import KINDS, LEVELS
-from tasks.problems.world import Event, Split, WorldProblem, iterate_problems, parse_question
+from tasks.world.kinds import KINDS, LEVELS
+from tasks.world.problems import Event, Split, WorldProblem, iterate_problems, parse_question
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 

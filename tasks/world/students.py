@@ -11,8 +11,8 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from tasks.problems.kinds import DAYS, Kind
-from tasks.problems.world import Event, WorldProblem
+from tasks.world.kinds import DAYS, Kind
+from tasks.world.problems import Event, WorldProblem
 
 SKILL_EFFECT = 2.4
 """How far skill moves a misconception's log odds, from the best student to the worst."""

@@ -7,7 +7,7 @@ with plain text in transformers and in vLLM alike.
 
 from typing import TYPE_CHECKING
 
-from tasks.problems.kinds import CONTAINERS, DAYS, KINDS, NAMES, THINGS
+from tasks.world.kinds import CONTAINERS, DAYS, KINDS, NAMES, THINGS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tasks.problems.kinds import (
+from tasks.world.kinds import (
     CLOSING_KINDS,
     CONTAINERS,
     DAYS,

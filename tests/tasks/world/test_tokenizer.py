@@ -4,9 +4,9 @@ from itertools import islice
 import pytest
 from transformers import AutoTokenizer
 
-from tasks.problems.students import write_solution
-from tasks.problems.tokenizer import MAX_TOKENS, build_tokenizer
-from tasks.problems.world import iterate_problems
+from tasks.world.problems import iterate_problems
+from tasks.world.students import write_solution
+from tasks.world.tokenizer import MAX_TOKENS, build_tokenizer
 
 
 @pytest.fixture(scope="module")

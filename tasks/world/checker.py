@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.problems.world import WorldProblem, parse_question
 from tasks.segmentation import split_steps
+from tasks.world.problems import WorldProblem, parse_question
 
 StepKind = Literal[
     "ok",

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.problems.checker import check_solution
+from tasks.world.checker import check_solution
 
 QUESTION = (
     "Monday: Dan has 34 books. Tuesday: Ana buys 7 books from Dan. "

@@ -1,9 +1,9 @@
 import random
 from itertools import islice
 
-from tasks.problems.checker import check_steps
-from tasks.problems.students import write_solution
-from tasks.problems.world import iterate_problems, parse_question
+from tasks.world.checker import check_steps
+from tasks.world.problems import iterate_problems, parse_question
+from tasks.world.students import write_solution
 
 
 def _write(problem, seed, **kwargs):
