@@ -5,6 +5,7 @@ Train. Each worker reads the file, lays out the same rows and trains on its shar
 the first one measures the held-out problems and saves the checkpoint.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -88,6 +89,8 @@ def train_verifier(
 
 def train_on_worker(job: TrainingJob, report: Report) -> TrainedVerifier | None:
     """The work of one training process; the first one returns what it saved, the others None."""
+    # TRL warns at import that its PRM trainer may change; the version is pinned.
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     from tasks.prm_training.trainer import (
         ReportProgress,
         StepTrainer,
