@@ -5,6 +5,8 @@ own copy of the model with the same settings. They take turns in one process, an
 changes from round to round; every round has problems of its own, so that no prompt is cached. The
 engine's time includes what the sampling stage does with each continuation: its text, its steps
 with their log probabilities, its answer. Prints one JSON object on its last line.
+
+    python -m benchmarks.sampling --quick
 """
 
 import argparse

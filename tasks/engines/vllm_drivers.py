@@ -28,8 +28,8 @@ from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
 
 CPU_BLOCK_TOKENS = 32
-"""Tokens in a block of the key-value cache on a CPU, where vLLM's own 128 is longer than most
-prompts and only whole blocks are shared; CPU kernels want multiples of 32."""
+"""Tokens in a block of the key-value cache on a CPU. Only whole blocks are shared, and vLLM's own
+128 is longer than most prompts; its CPU kernels take multiples of 32 alone."""
 
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",

@@ -27,9 +27,9 @@ confidently wrong. It knows nothing but this world.
 
 ## How it was made
 
-{num_steps:,} steps, {num_tokens:,} tokens, {training_s:.0f} seconds; final loss
-{final_loss:.3f} nats per weighted token. Fresh problems of the train split throughout, each with
-the solution of a fresh student. The whole recipe, for `pretrain`:
+{num_steps:,} steps, {num_tokens:,} tokens, {training_s:.0f} seconds. Fresh problems of the
+train split throughout, each with the solution of a fresh student. The whole recipe, for
+`pretrain`:
 
 ```json
 {config}
@@ -59,7 +59,7 @@ def write_card(
     Args:
         folder: where the checkpoint lies.
         config: the recipe it was made by.
-        training: num_parameters, num_steps, num_tokens, training_s and final_loss.
+        training: num_parameters, num_steps, num_tokens and training_s.
         scores: what was measured; None leaves that part out.
     """
     text = _CARD.format(config=json.dumps(config.model_dump(), indent=2), **training)
