@@ -13,9 +13,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
-from schemas.engines import EngineConfig, GenerationRequest, MarkovConfig, VLLMConfig
+from schemas.engines import (
+    SHIPPED_POLICY,
+    EngineConfig,
+    GenerationRequest,
+    MarkovConfig,
+    VLLMConfig,
+)
 from schemas.graders import ExactGraderConfig
 from schemas.prompts import PlainPromptConfig
 from schemas.rows import Problem, StepLabel, Trajectory, now
@@ -34,7 +39,6 @@ from tasks.step_labels.rollouts import roll_out_trajectories
 from tasks.world.checker import check_steps
 from tasks.world.problems import iterate_problems, parse_question
 
-_POLICY = Path(__file__).parents[1] / "models" / "world-policy"
 _MAX_TOKENS = 128
 
 PLAIN = MonteCarloConfig(max_rollout_tokens=_MAX_TOKENS)
@@ -227,7 +231,7 @@ def main() -> None:
     """Measure both worlds; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="at most two minutes")
-    parser.add_argument("--policy", default=str(_POLICY), help="policy of the built-in world")
+    parser.add_argument("--policy", default=SHIPPED_POLICY, help="policy of the built-in world")
     parser.add_argument("--problems", type=int, help="problems per world (quick: 150, else 1000)")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     arguments = parser.parse_args()

@@ -44,7 +44,9 @@ class Candidates:
     scores: tuple[tuple[float, ...] | None, ...]
     """[num_drawn] step scores of one verifier; None where it gave none."""
     scored_tokens: tuple[int, ...]
-    """[num_drawn] tokens that the verifier read."""
+    """[num_drawn] tokens that the verifier read; 0 where an equal text was read before."""
+    text_ids: tuple[int, ...] | None = None
+    """[num_drawn] rows with equal texts share a number; None where all texts differ."""
 
     def __post_init__(self) -> None:
         """Check that the lists run in parallel.
@@ -155,7 +157,13 @@ def _gather(
         num_tokens=tuple(row.generated_tokens for row in rows),
         scores=tuple(_step_scores(row, score) for row, score in zip(rows, scored, strict=True)),
         scored_tokens=tuple(0 if score is None else score.scored_tokens for score in scored),
+        text_ids=_number_texts(rows),
     )
+
+
+def _number_texts(rows: Sequence[Trajectory]) -> tuple[int, ...]:
+    numbers: dict[str, int] = {}
+    return tuple(numbers.setdefault(row.text, len(numbers)) for row in rows)
 
 
 def _step_scores(row: Trajectory, score: StepScores | None) -> tuple[float, ...] | None:

@@ -16,6 +16,7 @@ Its `metric` is one of
 verifier.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,7 +26,7 @@ from schemas.rows import Metric
 from schemas.units import derive_seed
 from tasks.evaluation.bootstrap import Means, bootstrap_difference, bootstrap_mean
 from tasks.evaluation.candidates import Candidates
-from tasks.evaluation.curves import FloatArray
+from tasks.evaluation.curves import FloatArray, pass_at_k
 from tasks.evaluation.difficulty import assign_levels, model_ease, oracle_ease
 from tasks.evaluation.rankers import (
     NUM_FOLDS,
@@ -218,21 +219,38 @@ def _token_rows(
 ) -> list[Metric]:
     """Mean tokens per problem for a budget: all drawn rows cost, excluded ones too."""
     rows: list[Metric] = []
-    for metric, counts in (
-        ("generated_tokens", [problem.num_tokens for problem in candidates]),
-        ("scored_tokens", [problem.scored_tokens for problem in candidates]),
-    ):
-        spent = np.array(
-            [
-                [k * float(np.mean(c)) if k <= len(c) else np.nan for k in table.budgets]
-                for c in counts
-            ]
-        )
+    for metric, spend in (("generated_tokens", _written), ("scored_tokens", _read_once)):
+        spent = np.array([[spend(c, k) for k in table.budgets] for c in candidates])
         means = reporter.means(spent, "all")
         for name in table.strategies:
             if metric == "generated_tokens" or reads_verifier(name):
                 rows += reporter.rows(means, [(name, k) for k in table.budgets], metric)
     return rows
+
+
+def _written(problem: Candidates, budget: int) -> float:
+    """Expected tokens of `budget` of the drawn rows; nan where fewer were drawn."""
+    if budget > problem.num_drawn:
+        return float("nan")
+    return budget * float(np.mean(problem.num_tokens))
+
+
+def _read_once(problem: Candidates, budget: int) -> float:
+    """Expected tokens that a verifier reads of them, each distinct text once.
+
+    A text that m of n rows have is among k of them with the chance of pass@k for m right rows.
+    """
+    if budget > problem.num_drawn:
+        return float("nan")
+    text_ids = problem.text_ids or range(problem.num_drawn)
+    tokens: dict[int, int] = {}
+    for text_id, cost in zip(text_ids, problem.scored_tokens, strict=True):
+        tokens[text_id] = tokens.get(text_id, 0) + cost
+    counts = Counter(text_ids)
+    return sum(
+        cost * pass_at_k(problem.num_drawn, counts[text_id], budget)
+        for text_id, cost in tokens.items()
+    )
 
 
 def _ranking_rows(

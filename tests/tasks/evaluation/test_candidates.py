@@ -70,6 +70,7 @@ def test_rows_become_parallel_lists_in_order_of_drawing():
         num_tokens=(9, 7, 9),
         scores=((0.9, 0.7), None, None),
         scored_tokens=(14, 0, 0),
+        text_ids=(0, 0, 0),
     )
 
 

@@ -255,3 +255,21 @@ def test_pictures_of_nothing_are_refused(metrics, tmp_path):
         plot_accuracy(metrics, tmp_path / "a.png", bin_name="level=9")
     with pytest.raises(ValueError, match="expected a bin with steps"):
         plot_reliability(reliability_table([], []), tmp_path / "b.png")
+
+
+def test_a_text_that_several_rows_have_is_read_once():
+    """Two of three rows share a text of 10 tokens, the third has 40: by hand over all subsets."""
+    problem = Candidates(
+        problem_id="p",
+        classes=(0, 0, 1),
+        correct=(True, True, False),
+        status=("finished",) * 3,
+        logprobs=(None,) * 3,
+        num_tokens=(5, 5, 5),
+        scores=((0.9,), (0.9,), (0.2,)),
+        scored_tokens=(10, 0, 40),
+        text_ids=(0, 0, 1),
+    )
+    metrics = evaluate([problem], EvaluationConfig(budgets=(1, 2, 3)), policy="p", verifier="v")
+    found = [find(metrics, "weighted[min]", k, "scored_tokens").value for k in (1, 2, 3)]
+    assert found == pytest.approx([(10 + 10 + 40) / 3, (10 + 50 + 50) / 3, 50])
