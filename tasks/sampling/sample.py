@@ -52,7 +52,7 @@ async def sample_problem(
 ) -> list[Trajectory]:
     """N graded solutions of one problem; ids are unique within `scope`."""
     config = job.sampling
-    seed = derive_seed(job.seed, job.set_name, problem.problem_id)
+    seed = sampling_seed(job, problem)
     request = GenerationRequest(
         prompt=prompt_format.build(problem.question),
         n=config.num_samples,
@@ -91,7 +91,7 @@ async def sample_problem(
                 grader=grader.name,
                 temperature=config.temperature,
                 top_p=config.top_p,
-                seed=seed,
+                seed=seed + index,
                 prompt_tokens=generation.prompt_tokens if index == 0 else 0,
                 cached_tokens=generation.cached_tokens if index == 0 else 0,
                 generated_tokens=len(completion.token_ids) if completion else 0,
@@ -100,6 +100,11 @@ async def sample_problem(
             )
         )
     return rows
+
+
+def sampling_seed(job: SamplingJob, problem: Problem) -> int:
+    """The seed of a problem's first solution; solution i is drawn with this seed + i."""
+    return derive_seed(job.seed, job.set_name, problem.problem_id)
 
 
 def _status(completion: Completion | None) -> Status:
