@@ -5,6 +5,7 @@
 
 PYTHON ?= python3.11
 VENV := .venv
+export OMP_NUM_THREADS ?= 1
 BIN := $(VENV)/bin
 HAS_GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 LOCK := requirements/$(if $(HAS_GPU),gpu,cpu).lock

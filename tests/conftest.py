@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before anything imports torch: its threads fight over the cores of a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from schemas.rows import Problem, Step, Trajectory
 from schemas.units import Unit
 from storage import Store

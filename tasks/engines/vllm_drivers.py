@@ -151,6 +151,10 @@ class HostDriver:
             self._engine.abort_request([request_id])
 
 
+_LOOK_EVERY_S = 1.0
+"""How often an engine in a process of its own is looked after while requests are in flight."""
+
+
 class OwnDriver:
     """vLLM's AsyncLLM: the engine in processes of its own."""
 
@@ -165,16 +169,33 @@ class OwnDriver:
         self.max_model_len: int = self._engine.model_config.max_model_len
         self._ids = map(str, itertools.count())
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._watcher: asyncio.Task[None] | None = None
+        self._is_dead = False
         self._closed = False
 
     def submit(self, token_ids: list[int], params: Any) -> asyncio.Future[Any]:
         """Begin one request (see Driver)."""
         if self._closed:
             raise EngineFailed("the engine was closed")
-        task = asyncio.get_running_loop().create_task(self._run(token_ids, params))
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._run(token_ids, params))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self._watcher is None or self._watcher.done():
+            self._watcher = loop.create_task(self._watch())
         return task
+
+    async def _watch(self) -> None:
+        """Fail what is in flight once the engine's process is gone.
+
+        vLLM notices the death on a thread, and requests that were waiting then may never hear.
+        """
+        while self._tasks:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._engine.errored:
+                self._is_dead = True
+                for task in list(self._tasks):
+                    task.cancel()
 
     async def close(self) -> None:
         """Free the model (see Driver)."""
@@ -192,6 +213,10 @@ class OwnDriver:
         try:
             async for output in begin(_prompt(token_ids), params, next(self._ids)):
                 last = output
+        except asyncio.CancelledError as error:
+            if not self._is_dead:
+                raise
+            raise EngineFailed("vLLM's engine process died") from error
         except EngineDeadError as error:
             raise EngineFailed(f"vLLM's engine process died: {error}") from error
         except EngineGenerateError as error:
