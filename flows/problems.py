@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.progress import say
 from flows.sets import PROBLEMS_STAGE
+from schemas.graders import GraderConfig
 from schemas.problems import ProblemsConfig
 from schemas.rows import PROBLEMS
 from schemas.units import Unit
@@ -14,11 +15,17 @@ _MOST_NOTES = 10
 
 
 @flow(name="problems")
-def problems(config: ProblemsConfig, root: str, run_id: str, set_name: str = "eval") -> str:
+def problems(
+    config: ProblemsConfig,
+    root: str,
+    run_id: str,
+    set_name: str = "eval",
+    grader: GraderConfig | None = None,
+) -> str:
     """Load one set of problems; the path of its file in the store."""
     unit = Unit(run_id=run_id, stage=PROBLEMS_STAGE, name=set_name, table=PROBLEMS.name)
     if not Store(root).has(unit):
-        notes = load_problem_set(root, unit, config)
+        notes = load_problem_set(root, unit, config, grader)
         for note in notes[:_MOST_NOTES]:
             say(f"problems {set_name}: {note}")
         if len(notes) > _MOST_NOTES:

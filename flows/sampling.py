@@ -18,7 +18,7 @@ from tasks.sampling.task import sample_unit
 def sample(job: SamplingJob, root: str, run_id: str) -> list[str]:
     """Sample and grade; the paths of the files of trajectories."""
     store = Store(root)
-    path = problems(job.problems, root, run_id, job.set_name)
+    path = problems(job.problems, root, run_id, job.set_name, job.grader)
     units = sampling_units(job, run_id, path, store.num_rows(path))
     engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
     with open_pool(root, engines, job.pool) as pool:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from prefect import flow
 
 from flows.sets import STEP_LABELS_STAGE, problems_path, sampled_files
+from flows.truth import check_kinds
 from flows.units import run_units, unit_runner
 from schemas.rows import STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import MonteCarloConfig, StepLabelsJob
@@ -15,8 +16,6 @@ from storage import Store
 from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
 from tasks.step_labels.task import label, roll_out
-from tasks.world.checker import check_steps
-from tasks.world.problems import parse_question
 
 
 @flow(name="step_labels", task_runner=unit_runner())
@@ -63,4 +62,4 @@ def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Uni
 
 def _check(question: str, steps: Sequence[str]) -> Sequence[bool]:
     """The built-in world's exact verdict on each step."""
-    return check_steps(parse_question(question), steps).labels
+    return [kind == "ok" for kind in check_kinds(question, steps)]

@@ -208,7 +208,8 @@ class OwnDriver:
         from vllm import SamplingParams
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        begin = self._engine.generate if isinstance(params, SamplingParams) else self._engine.encode
+        is_generation = isinstance(params, SamplingParams)
+        begin: Any = self._engine.generate if is_generation else self._engine.encode
         last = None
         try:
             async for output in begin(_prompt(token_ids), params, next(self._ids)):

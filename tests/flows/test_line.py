@@ -138,3 +138,26 @@ def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, local
     )
     assert [row[:3] for row in found] == [(False, "finished", 8), (True, "error", 2)]
     assert "Walk" in found[1][3]
+
+
+def test_one_problem_and_one_sample_are_enough(walks, prefect_server, local_ray):
+    from flows.evaluation import evaluate
+    from flows.sampling import sample
+
+    unit = Unit(run_id="run", stage="problems", name="one", table=PROBLEMS.name)
+    walks.commit(unit, markov_problems(1, seed=9))
+    job = SamplingJob(
+        problems=WorldProblemsConfig(),
+        set_name="one",
+        policy=POLICY,
+        sampling=SamplingConfig(num_samples=1, max_tokens=10),
+        pool=POOL,
+    )
+    sample(job, str(walks.root), "run")
+    evaluate(EvaluationJob(set_name="one", policy=POLICY), str(walks.root), "run")
+    found = ask(
+        walks,
+        "select strategy, budget, num_problems from curves "
+        "where metric = 'accuracy' and bin = 'all' and strategy in ('pass', 'majority') order by 1",
+    )
+    assert found == [("majority", 1, 1), ("pass", 1, 1)]
