@@ -1,6 +1,6 @@
 """The whole line: sample, label, train a verifier, sample others, score, measure."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 
 from prefect import flow
@@ -30,26 +30,30 @@ def factory(config: FactoryConfig, root: str, run_id: str) -> str:
     asked = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
     with recorded_run(Store(root), run_id, "factory", config):
         engines = EngineSet(policy=config.policy, separator=config.prompt.separator)
-        with open_pool(root, engines, config.pool), ThreadPoolExecutor(1) as side:
-            train = SamplingJob(
-                set_name="train",
-                problems=config.train_problems,
-                sampling=config.train_sampling,
-                **asked,
-            )
-            sample(train, root, run_id)
-            label_steps(StepLabelsJob(labels=config.labels, **asked), root, run_id)
-            training = PrmTrainingJob(
-                training=config.prm_training, method=config.labels.method, **shared
-            )
-            # Training keeps one core busy, sampling the others: side by side they share them.
-            model = side.submit(copy_context().run, train_verifier, training, root, run_id)
-            sample(
-                SamplingJob(problems=config.eval_problems, sampling=config.eval_sampling, **asked),
-                root,
-                run_id,
-            )
-            verifier = VLLMConfig(model=model.result())
+        training = PrmTrainingJob(
+            training=config.prm_training, method=config.labels.method, **shared
+        )
+        early: Future[str] | None = None
+        with ThreadPoolExecutor(1) as side:
+            with open_pool(root, engines, config.pool) as pool:
+                train = SamplingJob(
+                    set_name="train",
+                    problems=config.train_problems,
+                    sampling=config.train_sampling,
+                    **asked,
+                )
+                sample(train, root, run_id)
+                label_steps(StepLabelsJob(labels=config.labels, **asked), root, run_id)
+                # Without GPUs training takes one core and sampling the others. With GPUs it
+                # waits until the policy has left them.
+                if not pool.holds_gpus:
+                    early = side.submit(copy_context().run, train_verifier, training, root, run_id)
+                held_out = SamplingJob(
+                    problems=config.eval_problems, sampling=config.eval_sampling, **asked
+                )
+                sample(held_out, root, run_id)
+            model = early.result() if early else train_verifier(training, root, run_id)
+        verifier = VLLMConfig(model=model)
         score(ScoringJob(verifier=verifier, pool=config.pool, **shared), root, run_id)
         job = EvaluationJob(
             policy=config.policy,

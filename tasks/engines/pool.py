@@ -86,6 +86,8 @@ class EnginePool:
         self._idle: queue.Queue[Any] = queue.Queue()
         self._num_slots = 0
         self._lock = threading.Lock()
+        self.holds_gpus = False
+        """Whether its actors keep GPUs from others while it is open."""
 
     def start(self) -> None:
         """Start the actors if they are not; they open their engines side by side.
@@ -117,6 +119,7 @@ class EnginePool:
                     ray.kill(actor)
                 raise
             self._actors = actors
+            self.holds_gpus = gpus > 0
             for actor in actors * config.units_in_flight:
                 self._idle.put(actor)
             self._num_slots = len(actors) * config.units_in_flight
