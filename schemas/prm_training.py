@@ -52,7 +52,7 @@ class PrmTrainingConfig(FrozenConfig):
     optimizer: Literal["muon", "adamw"] = "adamw"
     """`muon` for hidden matrices with AdamW for the rest, or AdamW for all."""
     hidden_lr: Annotated[float, Field(gt=0)] = 1e-5
-    """Rate of the body's matrices (about 6e-3 for Muon on a small model)."""
+    """Rate of matrices; 1e-3 suits a model of a million weights, 1e-5 one of billions."""
     other_lr: Annotated[float, Field(gt=0)] | None = None
     """Rate of embeddings, norms and biases; None for a quarter of `hidden_lr` with Muon and all
     of it with AdamW."""
