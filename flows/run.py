@@ -1,6 +1,9 @@
 """Start a flow from the command line: its config checked first, then Prefect, then the flow."""
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from flows.progress import say
 from flows.server import ensure_server
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
@@ -22,6 +26,8 @@ from storage import Store
 from storage.runs import new_run_id
 from storage.store import check_name
 from tasks.engines.open import identify_engine
+
+_PATIENCE_S = 5.0
 
 _FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
     "factory": ("flows.factory", "factory", FactoryConfig),
@@ -54,6 +60,7 @@ def run_flow(
     store = Store(root)
     console.print(f"store: {store.root}\nrun:   {run_id}")
     console.print(f"UI:    {ensure_server()}")
+    _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.
     getattr(import_module(module), function)(config, str(store.root), run_id)
     if name == "factory":
@@ -90,6 +97,19 @@ def read_config(
             place = place.setdefault(parent, {})
         place[leaf] = yaml.safe_load(text)
     return config_class.from_partial(values)
+
+
+def _stop_soon_when_interrupted(run_id: str) -> None:
+    """Ctrl-C ends the run within seconds, whatever it waits for: nothing committed can be lost."""
+
+    def stop(number: int, frame: object) -> None:
+        say(f"stopped: `stepmill run --run-id {run_id}` with the same settings goes on")
+        timer = threading.Timer(_PATIENCE_S, os._exit, [128 + number])
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
 
 
 def _say_next(console: Console, store: Store, run_id: str) -> None:

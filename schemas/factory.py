@@ -34,7 +34,7 @@ class FactoryConfig(FrozenConfig):
     )
     """How their steps get labels."""
     prm_training: PrmTrainingConfig = PrmTrainingConfig(
-        base_model=SHIPPED_POLICY, hidden_lr=1e-3, max_steps=1800
+        base_model=SHIPPED_POLICY, hidden_lr=1e-3, max_steps=3000
     )
     """How the verifier is trained from them."""
     eval_sampling: SamplingConfig = SamplingConfig(num_samples=64, max_tokens=128)
