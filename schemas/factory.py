@@ -1,11 +1,15 @@
 """Config of the whole line; its defaults are the first run on the built-in world."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from schemas.base import FrozenConfig
 from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
 from schemas.evaluation import EvaluationConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
-from schemas.prm_training import PrmTrainingConfig
+from schemas.prm_training import PrmTrainingConfig, PrmTrainingJob
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.sampling import SamplingConfig
@@ -45,3 +49,8 @@ class FactoryConfig(FrozenConfig):
     """The actors."""
     seed: int = 0
     """Another seed samples other solutions and rollouts."""
+
+    @model_validator(mode="after")
+    def _separators_agree(self) -> Self:
+        PrmTrainingJob(policy=self.policy, prompt=self.prompt, training=self.prm_training)
+        return self

@@ -109,3 +109,12 @@ class PrmTrainingJob(FrozenConfig):
     """Which labels, as the `method` column says; None where the run has labels of one method."""
     training: PrmTrainingConfig
     """Base model, targets, recipe."""
+
+    @model_validator(mode="after")
+    def _separators_agree(self) -> Self:
+        if self.training.separator != self.prompt.separator:
+            raise ValueError(
+                f"training.separator: expected {self.prompt.separator!r}, which ends the steps of "
+                f"the prompt's solutions, got {self.training.separator!r}"
+            )
+        return self
