@@ -60,7 +60,9 @@ def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
     if is_folder(path_or_id):
         folder = Path(path_or_id).expanduser().resolve()
         if not folder.is_dir():
-            raise ModelUnusable(f"model {folder}: expected a folder in Hugging Face format")
+            raise ModelUnusable(
+                f"model {folder}: expected a folder in Hugging Face format, got no such folder"
+            )
         return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
