@@ -12,8 +12,9 @@ from typing import Literal
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""Written into every file; a reader refuses files of a later version."""
+SCHEMA_VERSION = 2
+"""Written into every store; a reader refuses a later one. Version 2 added the tables `verdicts` and
+`failures`, and columns of `metrics` and `runs` that are null in older files."""
 
 Status = Literal["finished", "truncated", "pruned", "error"]
 Evidence = Literal["rollouts", "answer", "inferred", "checker"]
@@ -123,6 +124,29 @@ class StepScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One later grading of a trajectory; the newest one counts, before the trajectory's own."""
+
+    trajectory_id: str
+    grader: str
+    answer: str | None
+    correct: bool | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One unit that failed for a reason of its own; `unit` is the file that it did not write."""
+
+    unit: str
+    error_type: str
+    message: str
+    traceback: str
+    code_version: str
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One trained or registered model; `metrics` is JSON text."""
 
@@ -149,6 +173,8 @@ class Metric:
     ci_low: float | None
     ci_high: float | None
     num_problems: int
+    set_name: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +182,8 @@ class RunEvent:
     """A run began or ended; the newest event of a run is its state. `config` is JSON text."""
 
     flow: str
+    part: str | None = None
+    """Which set of problems, for a flow that a run may hold several times."""
     state: RunState
     config: str
     config_hash: str
@@ -298,6 +326,8 @@ METRICS = TableSpec(
         ci_low=(pa.float64(), None),
         ci_high=(pa.float64(), None),
         num_problems=pa.int32(),
+        set_name=(pa.string(), None),
+        created_at=(_TIME, None),
     ),
 )
 RUNS = TableSpec(
@@ -305,6 +335,7 @@ RUNS = TableSpec(
     RunEvent,
     _schema(
         flow=pa.string(),
+        part=(pa.string(), None),
         state=pa.string(),
         config=pa.string(),
         config_hash=pa.string(),
@@ -313,9 +344,42 @@ RUNS = TableSpec(
         happened_at=_TIME,
     ),
 )
+VERDICTS = TableSpec(
+    "verdicts",
+    Verdict,
+    _schema(
+        trajectory_id=pa.string(),
+        grader=pa.string(),
+        answer=(pa.string(), None),
+        correct=(pa.bool_(), None),
+        created_at=_TIME,
+    ),
+)
+FAILURES = TableSpec(
+    "failures",
+    Failure,
+    _schema(
+        unit=pa.string(),
+        error_type=pa.string(),
+        message=pa.string(),
+        traceback=pa.string(),
+        code_version=pa.string(),
+        happened_at=_TIME,
+    ),
+)
 TABLES: dict[str, TableSpec] = {
     spec.name: spec
-    for spec in (PROBLEMS, TRAJECTORIES, STEP_LABELS, STEP_SCORES, MODELS, METRICS, RUNS)
+    for spec in (
+        PROBLEMS,
+        TRAJECTORIES,
+        STEP_LABELS,
+        STEP_SCORES,
+        VERDICTS,
+        MODELS,
+        METRICS,
+        RUNS,
+        FAILURES,
+    )
 }
 
 _STEP_FIELDS = tuple(f.name for f in fields(Step))
@@ -349,8 +413,11 @@ def to_table(spec: TableSpec, records: Sequence[object]) -> pa.Table:
 
 
 def from_table(spec: TableSpec, table: pa.Table) -> list:
-    """The records of an Arrow table (or of some of its rows), in order."""
-    names = [field.name for field in spec.schema]
+    """The records of an Arrow table (or of some of its rows), in order.
+
+    A column that an older version did not write takes the record's default.
+    """
+    names = [field.name for field in spec.schema if field.name in table.column_names]
     records = []
     for row in table.select(names).to_pylist():
         if spec is TRAJECTORIES:

@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from schemas.rows import TABLES, TRAJECTORIES, from_table, to_table
+from schemas.rows import SCHEMA_VERSION, TABLES, TRAJECTORIES, from_table, to_table
 
 
 @pytest.mark.parametrize("spec", TABLES.values(), ids=lambda spec: spec.name)
@@ -19,7 +19,7 @@ def test_record_fields_and_schema_columns_agree(spec):
 
 def test_every_table_names_its_schema_version():
     for spec in TABLES.values():
-        assert spec.schema.metadata[b"stepmill_schema_version"] == b"1"
+        assert spec.schema.metadata[b"stepmill_schema_version"] == str(SCHEMA_VERSION).encode()
 
 
 def test_trajectories_come_back_as_they_went_in(make_trajectory):
