@@ -3,30 +3,32 @@
 from prefect import flow
 
 from flows.progress import say, stage_progress
+from flows.recording import recorded_flow
 from schemas.pretraining import PretrainingConfig
 from schemas.rows import MODELS
 from schemas.units import Unit
-from storage import Store
 from tasks.pretraining.task import pretrain_unit
 from tasks.pretraining.train import TrainingProgress
 
+STAGE = "pretraining"
+
 
 @flow(name="pretraining")
-def pretrain(config: PretrainingConfig, root: str, run_id: str) -> str:
+def pretrain(config: PretrainingConfig, root: str, run_id: str | None = None) -> str:
     """Train and register a policy; the folder of its checkpoint."""
-    store = Store(root)
-    unit = Unit(run_id=run_id, stage="pretraining", name="policy", table=MODELS.name)
     latest = TrainingProgress(step=0, tokens=0, total_tokens=config.num_tokens, loss=float("nan"))
 
     def on_progress(progress: TrainingProgress) -> None:
         nonlocal latest
         latest = progress
 
-    if not store.has(unit):
-        with stage_progress(
-            "pretrain", lambda: (latest.tokens, latest.total_tokens, 0), unit="tokens"
-        ):
-            pretrain_unit(root, unit, config, on_progress)
-    folder = store.root / store.read(unit.path)[0].path
-    say(f"policy: {folder}")
-    return str(folder)
+    with recorded_flow(STAGE, config, root, run_id) as (store, run_id):
+        unit = Unit(run_id=run_id, stage=STAGE, name="policy", table=MODELS.name)
+        if not store.has(unit):
+            with stage_progress(
+                "pretrain", lambda: (latest.tokens, latest.total_tokens, 0), unit="tokens"
+            ):
+                pretrain_unit(store.url, unit, config, on_progress)
+        folder = f"{store.url}/{store.read(unit.path)[0].path}"
+        say(f"policy: {folder}")
+        return folder

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from prefect import flow
 
 from flows.progress import stage_progress
+from flows.recording import recorded_flow
 from flows.sets import label_files, problems_path, sampled_files
 from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Unit
-from storage import Store
 from tasks.engines.pool import start_ray
 from tasks.prm_training.task import train_unit
 
@@ -17,28 +17,30 @@ STAGE = "prm_training"
 
 
 @flow(name="prm_training")
-def train_verifier(job: PrmTrainingJob, root: str, run_id: str) -> str:
+def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) -> str:
     """Train and register a verifier; the folder of its checkpoint."""
-    store = Store(root)
-    inputs: list[str] = []
-    for name in job.set_names:
-        labels = label_files(store, run_id, name)
-        if not labels:
-            raise ValueError(f"run {run_id} has no step labels of the set {name!r}")
-        inputs += [problems_path(run_id, name), *sampled_files(store, run_id, name), *labels]
-    unit = Unit(
-        run_id=run_id,
-        stage=STAGE,
-        name=f"{job.training.model_name}-{job.config_hash()}",
-        table=MODELS.name,
-        inputs=tuple(inputs),
-        seed=job.training.seed,
-    )
-    if not store.has(unit):
-        if job.training.num_workers:
-            start_ray()
-        _train(root, unit, job)
-    return str(store.root / store.read(unit.path)[0].path)
+    name = f"{job.training.model_name}-{job.config_hash()}"
+    with recorded_flow(STAGE, job, root, run_id, part=name) as (store, run_id):
+        inputs: list[str] = []
+        for set_name in job.set_names:
+            labels = label_files(store, run_id, set_name)
+            if not labels:
+                raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
+            problems = problems_path(run_id, set_name)
+            inputs += [problems, *sampled_files(store, run_id, set_name), *labels]
+        unit = Unit(
+            run_id=run_id,
+            stage=STAGE,
+            name=name,
+            table=MODELS.name,
+            inputs=tuple(inputs),
+            seed=job.training.seed,
+        )
+        if not store.has(unit):
+            if job.training.num_workers:
+                start_ray()
+            _train(store.url, unit, job)
+        return f"{store.url}/{store.read(unit.path)[0].path}"
 
 
 def _train(root: str, unit: Unit, job: PrmTrainingJob) -> None:

@@ -10,7 +10,11 @@ class RequestRejected(StepmillError):
 
 
 class EngineFailed(StepmillError):
-    """The engine itself is gone; the host that held it must end so that Ray replaces it."""
+    """An engine, its actor or all of Ray is gone: nothing is wrong with the unit that met it."""
+
+
+class UnitKilledItsActor(StepmillError):
+    """Every actor that worked on this unit died: it takes too much memory, or crashes an engine."""
 
 
 class ModelUnusable(StepmillError, ValueError):
@@ -23,3 +27,7 @@ class RunConflict(StepmillError, ValueError):
 
 class StoreUnusable(StepmillError, ValueError):
     """A root that is no store, cannot be written, or was written by a newer version."""
+
+
+class StoreUnreachable(StepmillError, OSError):
+    """An object store did not answer, or not in time, after all retries."""

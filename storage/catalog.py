@@ -1,9 +1,11 @@
 """SQL over a store: a read-only DuckDB connection with a view per table and the views of `sql/`.
 
-The connection lives in memory, may read files below the root and nothing else, has no network,
-and its settings are locked. `query` lets one reading statement through.
+The connection lives in memory, may read files below the root and nothing else, has no network of
+its own, and its settings are locked. `query` lets one reading statement through.
 """
 
+import os
+import weakref
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +13,11 @@ import duckdb
 import pyarrow as pa
 
 from schemas.rows import TABLES, TableSpec
-from storage.store import Store
+from storage.health import committed_files, unreadable_footers
+from storage.locks import share
+from storage.object_files import ObjectFiles
+from storage.roots import LocalRoot, ObjectRoot
+from storage.store import MARKER, Store
 
 _SQL_TYPES = {
     pa.string(): "varchar",
@@ -20,6 +26,8 @@ _SQL_TYPES = {
     pa.float64(): "double",
     pa.bool_(): "boolean",
 }
+_FILES_SCHEMA = pa.schema([("path", pa.string()), ("num_bytes", pa.int64())])
+_SKIPPED_SCHEMA = pa.schema([("path", pa.string()), ("reason", pa.string())])
 _READING = {
     duckdb.StatementType.SELECT,
     duckdb.StatementType.EXPLAIN,
@@ -29,17 +37,27 @@ _READING = {
 def connect(root: str | Path) -> duckdb.DuckDBPyConnection:
     """Open a store for reading: a view per table (with `run_id` and `stage`) and all SQL views.
 
+    The connection sees the files that are committed now. A file that cannot be read is left out,
+    and named in the table `skipped_files`. While the connection is open, a local store is not
+    compacted.
+
     Raises:
         StoreUnusable: the root is not a store.
     """
     store = Store(root, create=False)
     connection = duckdb.connect(":memory:")
+    if isinstance(store.files_root, LocalRoot):
+        weakref.finalize(connection, os.close, share(store.root / MARKER))
+    files, skipped = committed_files(store)
     connection.execute("set timezone = 'UTC'")
-    folders = {f"{store.root}/", f"{_escape_glob(str(store.root))}/"}
+    if isinstance(store.files_root, ObjectRoot):
+        connection.register_filesystem(ObjectFiles(store.files_root, files))
+    folders = {f"{store.url}/", f"{_escape_glob(store.url)}/"}
     connection.execute(f"set allowed_directories = [{', '.join(map(_literal, sorted(folders)))}]")
     connection.execute("set enable_external_access = false")
     for spec in TABLES.values():
-        connection.execute(_table_view(store, spec))
+        _create_table_view(connection, store, spec, files, skipped)
+    _create_file_tables(connection, store, files, skipped)
     _create_views(connection)
     connection.execute("set lock_configuration = true")
     return connection
@@ -95,20 +113,85 @@ def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
             del waiting[name]
 
 
-def _table_view(store: Store, spec: TableSpec) -> str:
-    folder = store.root / spec.name
-    if any(folder.glob("run_id=*/stage=*/*.parquet")):
-        pattern = f"{_escape_glob(str(folder))}/**/*.parquet"
+def _create_table_view(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    spec: TableSpec,
+    files: dict[str, int],
+    skipped: dict[str, str],
+) -> None:
+    """The view of a table; files that DuckDB cannot read move from `files` to `skipped`."""
+    while paths := [path for path in files if path.startswith(f"{spec.name}/")]:
         source = (
-            f"read_parquet({_literal(pattern)}, union_by_name = true, hive_partitioning = true, "
-            "hive_types = {'run_id': varchar, 'stage': varchar})"
+            f"read_parquet({_list_of(store, paths)}, union_by_name = true, "
+            "hive_partitioning = true, hive_types = {'run_id': varchar, 'stage': varchar})"
         )
-        return f"create view {spec.name} as select * from {source}"
+        try:
+            connection.execute(f"create view {spec.name} as select * from {source}")
+            return
+        except duckdb.Error:
+            found = unreadable_footers(store, paths)
+            if not found:
+                raise
+            skipped |= found
+            for path in found:
+                del files[path]
     columns = ", ".join(f"null::{_sql_type(f.type)} as {f.name}" for f in spec.schema)
-    return (
+    connection.execute(
         f"create view {spec.name} as "
         f"select {columns}, null::varchar as run_id, null::varchar as stage where false"
     )
+
+
+def _create_file_tables(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    files: dict[str, int],
+    skipped: dict[str, str],
+) -> None:
+    """`files`, `skipped_files`, and `file_metadata`, which reads footers when it is asked."""
+    _create_from_arrow(
+        connection,
+        "files",
+        pa.table({"path": [*files], "num_bytes": [*files.values()]}, schema=_FILES_SCHEMA),
+    )
+    _create_from_arrow(
+        connection,
+        "skipped_files",
+        pa.table({"path": [*skipped], "reason": [*skipped.values()]}, schema=_SKIPPED_SCHEMA),
+    )
+    if not files:
+        connection.execute(
+            "create view file_metadata as "
+            "select null::varchar as path, null::bigint as num_rows, null::varchar as units "
+            "where false"
+        )
+        return
+    listed, skip = _list_of(store, list(files)), len(store.url) + 2
+    connection.execute(
+        f"""
+        create view file_metadata as
+        with units as (
+            select file_name, decode(value) as units
+            from parquet_kv_metadata({listed})
+            where decode(key) = 'stepmill_units'
+        )
+        select substr(f.file_name, {skip}) as path, f.num_rows, u.units
+        from parquet_file_metadata({listed}) as f
+        left join units as u on u.file_name = f.file_name
+        """
+    )
+
+
+def _create_from_arrow(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    connection.register("incoming", table)
+    connection.execute(f"create table {name} as select * from incoming")
+    connection.unregister("incoming")
+
+
+def _list_of(store: Store, paths: list[str]) -> str:
+    """Files as a SQL list; without `*`, so that nothing is looked up again."""
+    return f"[{', '.join(_literal(_escape_glob(f'{store.url}/{path}')) for path in paths)}]"
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+import secrets
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -16,43 +17,68 @@ _MAX_MESSAGE = 2000
 
 
 def new_run_id(flow: str) -> str:
-    """A run id nobody else has: the flow's name and the time."""
-    return f"{flow}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    """A run id nobody else has: the flow's name, the time, and four random digits."""
+    return f"{flow}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @contextlib.contextmanager
-def recorded_run(store: Store, run_id: str, flow: str, config: FrozenConfig) -> Iterator[bool]:
-    """Record that a run begins and how it ends.
+def recorded_run(
+    store: Store,
+    run_id: str,
+    flow: str,
+    config: FrozenConfig,
+    *,
+    part: str | None = None,
+    named_by_part: Collection[str] = (),
+) -> Iterator[bool]:
+    """Record that a flow of a run begins and how it ends.
+
+    Args:
+        store: where.
+        run_id: the run.
+        flow: the flow.
+        config: what it does.
+        part: which of the run's several runs of this flow it is; usually a set of problems.
+        named_by_part: fields of the config that the part stands for. They are not compared, so
+            that a model which was moved is still the same model.
 
     Yields:
-        Whether the run had begun before, so that this is its continuation.
+        Whether it had begun before, so that this is its continuation.
 
     Raises:
-        RunConflict: the run id began with another config; what differs is named.
+        RunConflict: it began with another config; what differs is named.
     """
-    unit = _unit(run_id, flow, "started")
-    was_begun = store.has(unit)
+    started = _unit(run_id, flow, "started", part)
+    # Committed before it is compared: of two processes that begin at once, one finds the other's.
+    was_begun = store.commit(started, [_event(flow, part, "started", config, None)]).was_there
     if was_begun:
-        _check_same(store.read(unit.path)[0], run_id, config)
-    store.commit(unit, [_event(flow, "started", config, None)])
+        _check_same(store.read(started.path)[0], run_id, config, named_by_part)
     try:
         yield was_begun
     except BaseException as error:
         message = f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
-        name = f"failed-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
-        store.commit(_unit(run_id, flow, name), [_event(flow, "failed", config, message)])
+        failed = _unit(run_id, flow, f"failed-{_stamp()}", part)
+        store.commit(failed, [_event(flow, part, "failed", config, message)])
         raise
-    done = _unit(run_id, flow, f"completed-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
-    store.commit(done, [_event(flow, "completed", config, None)])
+    completed = _unit(run_id, flow, f"completed-{_stamp()}", part)
+    store.commit(completed, [_event(flow, part, "completed", config, None)])
 
 
-def _unit(run_id: str, flow: str, name: str) -> Unit:
+def _unit(run_id: str, flow: str, event: str, part: str | None) -> Unit:
+    name = event if part is None else f"{event}-{part}"
     return Unit(run_id=run_id, stage=flow, name=name, table=RUNS.name)
 
 
-def _event(flow: str, state: RunState, config: FrozenConfig, message: str | None) -> RunEvent:
+def _stamp() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+
+
+def _event(
+    flow: str, part: str | None, state: RunState, config: FrozenConfig, message: str | None
+) -> RunEvent:
     return RunEvent(
         flow=flow,
+        part=part,
         state=state,
         config=config.model_dump_json(),
         config_hash=config.config_hash(),
@@ -62,19 +88,22 @@ def _event(flow: str, state: RunState, config: FrozenConfig, message: str | None
     )
 
 
-def _check_same(began: RunEvent, run_id: str, config: FrozenConfig) -> None:
-    if began.config_hash == config.config_hash():
-        return
+def _check_same(
+    began: RunEvent, run_id: str, config: FrozenConfig, named_by_part: Collection[str]
+) -> None:
     old, new = _flatten(json.loads(began.config)), _flatten(config.model_dump(mode="json"))
+    left_out = {"pool", *named_by_part}
     changes = [
         f"{name}: {old.get(name)!r} then, {new.get(name)!r} now"
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name) and not name.startswith("pool.")
+        if old.get(name) != new.get(name) and name.split(".")[0] not in left_out
     ]
-    raise RunConflict(
-        f"run {run_id} began with another config ({'; '.join(changes[:5]) or 'older fields'}): "
-        "give the config it began with, or another run id"
-    )
+    if changes:
+        part = "" if began.part is None else f" ({began.part})"
+        raise RunConflict(
+            f"{began.flow}{part} of run {run_id} began with another config "
+            f"({'; '.join(changes[:5])}): give the config it began with, or another run id"
+        )
 
 
 def _flatten(value: object, prefix: str = "") -> dict[str, object]:

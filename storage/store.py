@@ -1,71 +1,123 @@
-"""Unit files in and out of one root folder, under the commit rule.
+"""Unit files in and out of one root, under the commit rule.
 
-A unit writes one file. It is written under `.staging/` and then linked to its final name, which
-fails if the name is taken: so a file appears whole, exactly once, and a file that exists is done.
-Nothing else records what is finished. What a killed process leaves under `.staging/` is never
-read, and removed when it is a day old.
+A unit writes one file. It is finished elsewhere and then given its name in one step that fails if
+the name is taken (`roots.py`): so a file appears whole, exactly once, and a file that exists is
+done. Nothing else records what is finished. `compaction.py` may fold the files of many units into
+one; a unit's path goes on naming its rows.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
-import time
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.errors import StoreUnusable
+from schemas.errors import StoreUnreachable, StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec, from_table, to_table
 from schemas.units import Receipt, Unit
+from storage.folded import (
+    UNITS_KEY,
+    FoldedIndex,
+    Place,
+    UnitRows,
+    is_folded,
+    read_place,
+    read_units,
+    units_metadata,
+)
+from storage.locks import shared
+from storage.roots import LocalRoot, ObjectRoot, open_root, scratch_folder
 
-_MARKER = "stepmill.json"
-_STAGING = ".staging"
-_STAGING_LIFE_S = 24 * 3600
+MARKER = "stepmill.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TOKEN_COLUMNS = ("prompt_tokens", "cached_tokens", "generated_tokens", "scored_tokens")
 
 
 class Store:
-    """One root folder of unit files."""
+    """The unit files below one root: a local folder, or `s3://bucket/prefix`."""
 
     def __init__(self, root: str | Path, *, create: bool = True) -> None:
         """Open a store, or make an empty one.
 
         Raises:
-            StoreUnusable: the root is a URL, is no store, cannot be written, or is newer.
+            StoreUnusable: the root is no store, cannot be written, cannot keep the commit rule, or
+                is newer.
         """
-        if "://" in str(root):
-            raise StoreUnusable(f"root {root}: expected a local folder, got a URL")
-        self.root = Path(root).expanduser().absolute()
-        marker = self.root / _MARKER
-        if not marker.exists():
-            if not create:
-                raise StoreUnusable(f"{self.root} is not a store: it has no {_MARKER}")
-            self._create(marker)
-        version = _schema_version(marker)
+        self.files_root = open_root(root)
+        if isinstance(self.files_root, LocalRoot) and "\n" in self.files_root.url:
+            raise StoreUnusable(f"root {self.files_root.url!r}: expected a path in one line")
+        self._folded = FoldedIndex(self.files_root)
+        self._object_folders: dict[str, list[str]] = {}
+        try:
+            if not self.files_root.exists(MARKER):
+                if not create:
+                    raise StoreUnusable(f"{self.url} is not a store: it has no {MARKER}")
+                self._create()
+            version = self._schema_version()
+        except OSError as error:
+            raise StoreUnusable(f"cannot open a store at {self.url}: {error}") from error
         if version > SCHEMA_VERSION:
             raise StoreUnusable(
-                f"{self.root} was written by schema version {version}; this stepmill reads up to "
+                f"{self.url} was written by schema version {version}; this stepmill reads up to "
                 f"{SCHEMA_VERSION}: use a newer stepmill"
             )
 
-    def _create(self, marker: Path) -> None:
+    @property
+    def url(self) -> str:
+        """What another process opens this store by."""
+        return self.files_root.url
+
+    @property
+    def root(self) -> Path:
+        """The folder of a local store.
+
+        Raises:
+            StoreUnusable: it is in an object store.
+        """
+        if not isinstance(self.files_root, LocalRoot):
+            raise StoreUnusable(f"{self.url}: expected a local folder")
+        return self.files_root.folder
+
+    def _create(self) -> None:
+        if isinstance(self.files_root, LocalRoot):
+            self.root.mkdir(parents=True, exist_ok=True)
+        with self.scratch() as folder:
+            marker = folder / MARKER
+            marker.write_text(json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
+            self.files_root.put(marker, MARKER)
+            if self.files_root.put(marker, MARKER):
+                raise StoreUnusable(
+                    f"{self.url}: the object store overwrites files in spite of If-None-Match, so "
+                    "rows could be lost: use one that supports conditional writes"
+                )
+
+    def _schema_version(self) -> int:
+        with self.files_root.open(MARKER) as stream:
+            text = stream.read()
         try:
-            (self.root / _STAGING).mkdir(parents=True, exist_ok=True)
-            with self._staged(".json") as staged:
-                staged.write_text(json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
-                _link(staged, marker)
-        except OSError as error:
-            raise StoreUnusable(f"cannot make a store at {self.root}: {error}") from error
+            return int(json.loads(text)["schema_version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreUnusable(
+                f"{self.url}/{MARKER}: expected a schema version, got {error!r}"
+            ) from error
 
     def has(self, unit: Unit) -> bool:
-        """Whether the unit's file is committed."""
-        return (self.root / unit.path).exists()
+        """Whether the unit's rows are committed."""
+        return self.files_root.exists(unit.path) or unit.path in self._places_beside(unit.path)
+
+    def missing(self, units: Sequence[Unit]) -> list[Unit]:
+        """Those of the units that are not committed, in order; one listing per folder."""
+        folders = {_folder_of(unit.path) for unit in units}
+        there = {path for folder in folders for path in self._unit_paths(folder)}
+        return [unit for unit in units if unit.path not in there]
 
     def commit(
         self, unit: Unit, rows: Sequence[object] | pa.Table, seconds: float = 0.0
@@ -75,25 +127,24 @@ class Store:
         Args:
             unit: names the file.
             rows: records of the unit's table in order, or an Arrow table of its schema.
-            seconds: what the work took, for the receipt.
+            seconds: what the work took, kept in the file's metadata.
 
         Raises:
             ValueError: a name is unusable, or a row does not fit the table.
-            OSError: the disk is full or the folder cannot be written; nothing appears.
+            OSError: the disk is full, the folder cannot be written, or the object store does not
+                answer; nothing appears.
         """
         spec = _spec_of(unit)
         table: Any = rows if isinstance(rows, pa.Table) else to_table(spec, rows)
         if not table.schema.equals(spec.schema):
             raise ValueError(f"{unit.path}: expected the schema of {spec.name}, got {table.schema}")
-        target = self.root / unit.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._sweep_staging()
+        held = UnitRows(name=unit.name, rows=table.num_rows, seconds=seconds)
+        metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata([held])}
         with self._staged(".parquet") as staged:
-            pq.write_table(
-                table.replace_schema_metadata(spec.schema.metadata), staged, compression="zstd"
-            )
-            _flush(staged)
-            was_there = not _link(staged, target)
+            pq.write_table(table.replace_schema_metadata(metadata), staged, compression="zstd")
+            with self._no_compaction():
+                was_there = unit.path in self._places_beside(unit.path)
+                was_there = was_there or not self.files_root.put(staged, unit.path)
         if was_there:
             return self.receipt(unit)
         return _count(unit, table, seconds=seconds)
@@ -105,63 +156,167 @@ class Store:
             FileNotFoundError: it is not.
         """
         spec = _spec_of(unit)
+        table, seconds = self._read_table(unit.path)
         wanted = [c for c in (*_TOKEN_COLUMNS, "status") if c in spec.schema.names]
-        table = pq.ParquetFile(self.root / unit.path).read(columns=wanted)
-        return _count(unit, table, was_there=True)
+        return _count(unit, table.select(wanted), seconds=seconds or 0.0, was_there=True)
 
     def read(self, path: str, rows: tuple[int, int] | None = None) -> list:
-        """The records of a committed file, or of a half-open range of its rows.
+        """The records of a committed unit, or of a half-open range of its rows.
 
         Args:
             path: relative to the root; its first folder names the table.
             rows: for example (100, 200).
+
+        Raises:
+            FileNotFoundError: it is not committed.
+            StoreUnusable: its file is not readable.
         """
         spec = TABLES[path.split("/", 1)[0]]
-        table = pq.ParquetFile(self.root / path).read()
+        table, _ = self._read_table(path)
         if rows is not None:
             table = table.slice(rows[0], rows[1] - rows[0])
         return from_table(spec, table)
 
     def num_rows(self, path: str) -> int:
-        """How many rows a committed file has."""
-        return pq.read_metadata(self.root / path).num_rows
+        """How many rows a committed unit has."""
+        try:
+            with self.files_root.open(path) as stream, _readable(path):
+                return pq.read_metadata(stream).num_rows
+        except FileNotFoundError:
+            return self._place_of(path).num_rows
 
     def files(self, table: str, *, run_id: str, stage: str, prefix: str = "") -> list[str]:
-        """Committed files of a stage of a run, by name, relative to the root."""
-        folder = self.root / table / f"run_id={run_id}" / f"stage={stage}"
-        return sorted(str(p.relative_to(self.root)) for p in folder.glob(f"{prefix}*.parquet"))
+        """Paths of the committed units of a stage of a run, by name, relative to the root."""
+        folder = f"{table}/run_id={run_id}/stage={stage}"
+        start = f"{folder}/{prefix}"
+        return sorted(path for path in self._unit_paths(folder) if path.startswith(start))
 
-    def checkpoints(self) -> Path:
-        """The folder that holds a folder per trained model."""
-        return self.root / "checkpoints"
+    def put_folder(self, local: Path, name: str) -> None:
+        """Give a finished local folder a name in the store; one that is there stays.
+
+        On a local store it is moved, so it should lie in `scratch()`; then it is there whole or
+        not at all. In an object store its files appear one by one: name it in a row only after.
+        """
+        if isinstance(self.files_root, LocalRoot):
+            target = self.root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                local.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+            return
+        for file in sorted(local.rglob("*")):
+            if file.is_file():
+                self.files_root.put(file, f"{name}/{file.relative_to(local).as_posix()}")
+
+    def put_file(self, local: Path, name: str) -> None:
+        """Put a file that may be replaced, such as a picture, under a name in the store."""
+        if isinstance(self.files_root, LocalRoot):
+            target = self.root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+            shutil.copyfile(local, beside)
+            beside.replace(target)
+            return
+        self.files_root.remove(name)
+        self.files_root.put(local, name)
+
+    def local_folder(self, name: str) -> Path:
+        """A folder of the store as a local folder; from an object store it is fetched once.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+        """
+        if isinstance(self.files_root, LocalRoot):
+            folder = self.root / name
+            if not folder.is_dir():
+                raise FileNotFoundError(f"{self.url} has no folder {name}")
+            return folder
+        return fetch_folder(f"{self.url}/{name}")
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder for half-made files on the store's disk, gone afterwards."""
-        folder = self.root / _STAGING / uuid.uuid4().hex
-        folder.mkdir(parents=True)
-        try:
+        """A folder for half-made files, on the store's disk where it has one; gone afterwards."""
+        with scratch_folder(self.files_root) as folder:
             yield folder
-        finally:
-            for path in sorted(folder.rglob("*"), reverse=True):
-                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-            folder.rmdir()
 
     @contextlib.contextmanager
     def _staged(self, suffix: str) -> Iterator[Path]:
-        path = self.root / _STAGING / f"{uuid.uuid4().hex}{suffix}"
-        path.parent.mkdir(exist_ok=True)
+        path = self.files_root.scratch_parent() / f"{uuid.uuid4().hex}{suffix}"
         try:
             yield path
         finally:
             path.unlink(missing_ok=True)
 
-    def _sweep_staging(self) -> None:
-        too_old = time.time() - _STAGING_LIFE_S
-        for path in (self.root / _STAGING).glob("*.*"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < too_old:
-                    path.unlink()
+    def _no_compaction(self) -> contextlib.AbstractContextManager[None]:
+        """Keep folders where they are while a name is taken in them."""
+        if isinstance(self.files_root, LocalRoot):
+            return shared(self.root / MARKER)
+        return contextlib.nullcontext()
+
+    def _unit_paths(self, folder: str) -> list[str]:
+        paths = [path for path in self.files_root.files(folder) if path.endswith(".parquet")]
+        return [p for p in paths if not is_folded(p)] + list(self._folded.places(paths))
+
+    def _places_beside(self, path: str) -> dict[str, Place]:
+        """The places of the units folded in a unit's folder."""
+        if isinstance(self.files_root, ObjectRoot):
+            # Compaction never changes an object store in place; a copy was folded before it was
+            # a store, so one look is enough.
+            folder = _folder_of(path)
+            if folder not in self._object_folders:
+                self._object_folders[folder] = list(self.files_root.files(folder))
+            return self._folded.places(self._object_folders[folder])
+        names = self.root.joinpath(_folder_of(path)).glob("folded-*.parquet")
+        return self._folded.places([p.relative_to(self.root).as_posix() for p in names])
+
+    def _place_of(self, path: str) -> Place:
+        place = self._places_beside(path).get(path)
+        if place is None:
+            raise FileNotFoundError(f"{self.url} has no committed file {path}")
+        return place
+
+    def _read_table(self, path: str) -> tuple[pa.Table, float | None]:
+        """A unit's rows and seconds."""
+        try:
+            with self.files_root.open(path) as stream, _readable(path):
+                file = pq.ParquetFile(stream)
+                (unit,) = read_units(path, file.metadata)
+                return file.read(), unit.seconds
+        except FileNotFoundError:
+            place = self._place_of(path)
+            with _readable(place.path):
+                return read_place(self.files_root, place), place.seconds
+
+
+def fetch_folder(url: str) -> Path:
+    """A folder `s3://bucket/...` as a local folder, fetched once and kept in the user's cache.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    root = ObjectRoot(url)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepmill"
+    parent, _, name = root.url.rpartition("/")
+    target = cache / hashlib.sha256(parent.encode()).hexdigest()[:16] / name
+    if target.is_dir():
+        return target
+    paths = list(root.files())
+    if not paths:
+        raise FileNotFoundError(f"there is no folder {root.url}")
+    building = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    try:
+        for path in paths:
+            file = building / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with root.open(path) as stream:
+                file.write_bytes(stream.read())
+        with contextlib.suppress(OSError):  # another process was faster
+            building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return target
 
 
 def check_name(kind: str, name: str) -> str:
@@ -170,12 +325,26 @@ def check_name(kind: str, name: str) -> str:
     Raises:
         ValueError: it cannot.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or is_folded(name):
         raise ValueError(
             f"{kind} {name!r}: expected 1 to 100 letters, digits, '.', '_' or '-', "
             "beginning with a letter or digit"
         )
     return name
+
+
+@contextlib.contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Name the file that Arrow cannot read."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if getattr(error, "errno", None) is not None or isinstance(error, StoreUnreachable):
+            raise  # the disk or the network, not the file
+        raise StoreUnusable(
+            f"{path} is not a readable Parquet file ({error}): `stepmill doctor --repair` moves it "
+            "away, and its unit is made again"
+        ) from error
 
 
 def _spec_of(unit: Unit) -> TableSpec:
@@ -184,29 +353,8 @@ def _spec_of(unit: Unit) -> TableSpec:
     return TABLES[unit.table]
 
 
-def _schema_version(marker: Path) -> int:
-    try:
-        return int(json.loads(marker.read_text())["schema_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreUnusable(f"{marker}: expected a schema version, got {error!r}") from error
-
-
-def _link(staged: Path, target: Path) -> bool:
-    """Whether the staged file took the target's name; False if the name was taken before."""
-    try:
-        os.link(staged, target)
-    except FileExistsError:
-        return False
-    _flush(target.parent)
-    return True
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _folder_of(path: str) -> str:
+    return str(PurePosixPath(path).parent)
 
 
 def _count(

@@ -1,8 +1,9 @@
 """What a model folder must hold, and the name under which rows remember a model.
 
-A model is a folder in Hugging Face format or a Hugging Face id. `identify_model` names it by its
-content, so two runs with the same name used the same weights; `check_model_folder` says what is
-wrong with a folder before an engine spends half a minute finding out.
+A model is a folder in Hugging Face format, such a folder in an object store (`s3://...`), or a
+Hugging Face id. `identify_model` names it by its content, so two runs with the same name used the
+same weights; `check_model_folder` says what is wrong with a folder before an engine spends half a
+minute finding out.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from typing import Any
 from schemas.engines import SHIPPED_POLICY
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from storage.store import fetch_folder
 
 SEPARATOR_KEY = "step_separator"
 """The key of a verifier's config.json that holds the separator it was trained with."""
@@ -57,6 +59,11 @@ def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
     """
     if path_or_id == SHIPPED_POLICY:
         return _SHIPPED_FOLDER
+    if path_or_id.startswith("s3://"):
+        try:
+            return fetch_folder(path_or_id)
+        except OSError as error:
+            raise ModelUnusable(f"model {path_or_id}: it cannot be fetched: {error}") from error
     if is_folder(path_or_id):
         folder = Path(path_or_id).expanduser().resolve()
         if not folder.is_dir():

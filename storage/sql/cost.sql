@@ -1,27 +1,81 @@
--- One row per run x stage x strategy x model: rows made and tokens spent. Verifiers' reading is
--- in `scored_tokens`; `cached_tokens` are the part of prompts and readings found in a cache.
-with spent as (
+-- One row per run x stage x strategy x model: rows made, tokens spent, seconds of engine time, and
+-- what came of it. Verifiers' reading is in `scored_tokens`; `cached_tokens` are the part of prompts
+-- and readings found in a cache.
+-- `engine_s` is what the stage's units took of their actors' time, shared among its strategies and
+-- models by the tokens they generated and scored (by rows where there are none); null where a file
+-- does not say, as those of a store's first version.
+-- `num_kept` counts what was worth the tokens, and `kept` says what that is: of solutions those right
+-- by their newest verdict, of rollouts the steps of their stage that got a hard label, of scores the
+-- solutions scored without an error. `tokens_per_kept` is generated and scored tokens for each of
+-- them, null where there is none.
+with labelled as (
+    select run_id, stage, completer as model, count(*) as num_labelled
+    from step_labels
+    where hard is not null
+    group by all
+),
+solved as (
     select
         run_id, stage, strategy, policy as model,
         count(*) as num_rows,
         sum(prompt_tokens) as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
         sum(generated_tokens) as generated_tokens,
-        sum(scored_tokens) as scored_tokens
-    from trajectories
+        sum(scored_tokens) as scored_tokens,
+        count(*) filter (correct) as num_right
+    from graded
     group by all
+),
+spent as (
+    select
+        'trajectories' as table_name,
+        s.run_id, s.stage, s.strategy, s.model, s.num_rows,
+        s.prompt_tokens, s.cached_tokens, s.generated_tokens, s.scored_tokens,
+        if(s.strategy = 'rollout', 'labelled steps', 'right solutions') as kept,
+        if(s.strategy = 'rollout', coalesce(l.num_labelled, 0), s.num_right) as num_kept
+    from solved as s
+    left join labelled as l
+        on s.run_id = l.run_id and s.stage = l.stage and s.model = l.model
     union all
     select
+        'step_scores' as table_name,
         run_id, stage, 'score' as strategy, verifier as model,
         count(*) as num_rows,
         0 as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
         0 as generated_tokens,
-        sum(scored_tokens) as scored_tokens
+        sum(scored_tokens) as scored_tokens,
+        'scored solutions' as kept,
+        count(*) filter (error is null) as num_kept
     from step_scores
     group by all
+),
+busy as (
+    select
+        run_id, stage, table_name,
+        if(count(seconds) = count(*), sum(seconds), null) as seconds
+    from units
+    group by all
+),
+shared as (
+    select
+        s.*,
+        b.seconds,
+        s.generated_tokens + s.scored_tokens as tokens,
+        sum(s.generated_tokens + s.scored_tokens) over stage_table as stage_tokens,
+        sum(s.num_rows) over stage_table as stage_rows
+    from spent as s
+    left join busy as b
+        on s.run_id = b.run_id and s.stage = b.stage and s.table_name = b.table_name
+    window stage_table as (partition by s.run_id, s.stage, s.table_name)
 )
 select
-    run_id, stage, strategy, model,
-    num_rows, prompt_tokens, cached_tokens, generated_tokens, scored_tokens
-from spent
+    run_id, stage, strategy, model, num_rows,
+    prompt_tokens::bigint as prompt_tokens,
+    cached_tokens::bigint as cached_tokens,
+    generated_tokens::bigint as generated_tokens,
+    scored_tokens::bigint as scored_tokens,
+    seconds * coalesce(tokens / nullif(stage_tokens, 0), num_rows / stage_rows) as engine_s,
+    kept, num_kept,
+    tokens / nullif(num_kept, 0) as tokens_per_kept
+from shared

@@ -1,13 +1,11 @@
--- One row per run x policy x verifier x strategy x budget x bin x metric: every measured figure.
--- Evaluating a second verifier measures again what needs no verifier: a figure of the same value
--- (to nine digits) over as many problems is one row, with the widest of its intervals. Figures that
--- differ, as those of two sets of problems do, stay apart.
+-- One row per run x set x policy x verifier x strategy x budget x bin x metric: the figure as it
+-- was measured last. What needs no verifier has none, and is there once however many verifiers
+-- were evaluated. Set and time are null in figures of a store's first version.
 select
-    run_id, policy, verifier, strategy, budget, bin, metric,
-    any_value(value) as value,
-    min(ci_low) as ci_low,
-    max(ci_high) as ci_high,
-    num_problems
+    run_id, set_name, policy, verifier, strategy, budget, bin, metric,
+    value, ci_low, ci_high, num_problems, created_at
 from metrics
-group by
-    run_id, policy, verifier, strategy, budget, bin, metric, num_problems, round(value, 9)
+qualify row_number() over (
+    partition by run_id, set_name, policy, verifier, strategy, budget, bin, metric
+    order by created_at desc nulls last, value
+) = 1

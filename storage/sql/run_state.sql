@@ -1,11 +1,15 @@
--- One row per run and flow: its newest event is its state.
+-- One row per run, flow and part (a set of problems; null for a whole run): its newest event.
 with ranked as (
     select
-        run_id, flow, state, config_hash, code_version, message, happened_at,
-        min(happened_at) over (partition by run_id, flow) as started_at,
-        row_number() over (partition by run_id, flow order by happened_at desc, state) as age
+        run_id, flow, part, state, config_hash, code_version, message, happened_at,
+        min(happened_at) over (partition by run_id, flow, part) as started_at,
+        row_number() over (
+            partition by run_id, flow, part order by happened_at desc, state
+        ) as age
     from runs
 )
-select run_id, flow, state, config_hash, code_version, message, started_at, happened_at as changed_at
+select
+    run_id, flow, part, state, config_hash, code_version, message,
+    started_at, happened_at as changed_at
 from ranked
 where age = 1

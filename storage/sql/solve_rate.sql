@@ -1,5 +1,5 @@
 -- One row per run x problem x policy x strategy: how often the policy's whole solutions are right.
--- Ungraded and failed trajectories are counted apart, never as wrong.
+-- Ungraded and failed trajectories are counted apart, never as wrong. The newest verdicts count.
 with counted as (
     select
         run_id, problem_id, policy, strategy,
@@ -8,7 +8,7 @@ with counted as (
         count(*) filter (correct) as num_correct,
         count(*) filter (status = 'truncated') as num_truncated,
         count(*) filter (status = 'error') as num_errors
-    from trajectories
+    from graded
     where parent_id is null
     group by all
 )

@@ -1,9 +1,7 @@
 """The pretraining stage's Prefect task: a policy of the built-in world from nothing."""
 
 import json
-import shutil
 import time
-import uuid
 from collections.abc import Callable
 
 from prefect import task
@@ -29,20 +27,16 @@ def pretrain_unit(
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
-    checkpoints = store.checkpoints()
-    building = checkpoints / f".building-{uuid.uuid4().hex}" / "policy"
-    building.mkdir(parents=True)
-    try:
-        metrics = pretrain(config, building, on_progress)
-        model_id = identify_model(str(building))
-        if not (checkpoints / model_id).is_dir():
-            building.rename(checkpoints / model_id)
-    finally:
-        shutil.rmtree(building.parent, ignore_errors=True)
+    with store.scratch() as scratch:
+        folder = scratch / "policy"
+        folder.mkdir()
+        metrics = pretrain(config, folder, on_progress)
+        model_id = identify_model(str(folder))
+        store.put_folder(folder, f"checkpoints/{model_id}")
     model = Model(
         model_id=model_id,
         role="policy",
-        path=f"{checkpoints.name}/{model_id}",
+        path=f"checkpoints/{model_id}",
         base=None,
         training_set="simulated students of the built-in world",
         metrics=json.dumps(metrics),

@@ -34,14 +34,15 @@ def train_unit(root: str, unit: Unit, job: PrmTrainingJob, on_progress: OnProgre
         trained = train_verifier(
             job.training,
             folder / "examples.parquet",
-            checkpoints_dir=store.checkpoints(),
+            checkpoints_dir=folder,
             work_dir=folder / "ray",
             on_progress=on_progress,
         )
+        store.put_folder(folder / trained.model_id, f"checkpoints/{trained.model_id}")
     model = Model(
         model_id=trained.model_id,
         role="verifier",
-        path=f"{store.checkpoints().name}/{trained.model_id}",
+        path=f"checkpoints/{trained.model_id}",
         base=job.training.base_model,
         training_set=",".join(job.set_names),
         metrics=json.dumps({**trained.metrics, **trained.counts, "left_out": examples.left_out}),

@@ -1,9 +1,21 @@
 import math
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
-from schemas.rows import METRICS, TABLES, Metric, RunEvent, RunState, StepLabel, StepScores, now
+from schemas.rows import (
+    METRICS,
+    TABLES,
+    Metric,
+    RunEvent,
+    RunState,
+    StepLabel,
+    StepScores,
+    Verdict,
+    now,
+    to_table,
+)
 from storage import connect, query
 from storage.catalog import view_names
 
@@ -61,29 +73,30 @@ def test_pass_at_k_stays_exact_for_many_samples(store, unit_of, make_problem, ma
     assert found[1024] == 1.0
 
 
-def test_label_balance_by_hand(store, unit_of):
-    def label(name, index, hard, soft):
-        return StepLabel(
-            trajectory_id=name,
-            step_index=index,
-            method="m",
-            completer="c",
-            evidence="rollouts",
-            num_rollouts=8,
-            num_correct=0,
-            soft=soft,
-            hard=hard,
-            ci_low=None,
-            ci_high=None,
-        )
+def step_label(name, index, *, hard, soft=None, completer="policy-0"):
+    return StepLabel(
+        trajectory_id=name,
+        step_index=index,
+        method="m",
+        completer=completer,
+        evidence="rollouts",
+        num_rollouts=8,
+        num_correct=0,
+        soft=soft,
+        hard=hard,
+        ci_low=None,
+        ci_high=None,
+    )
 
+
+def test_label_balance_by_hand(store, unit_of):
     store.commit(
         unit_of("step_labels", stage="step_labels"),
         [
-            label("a", 0, True, 1.0),
-            label("b", 0, False, 0.0),
-            label("c", 0, None, None),
-            label("a", 1, True, 0.5),
+            step_label("a", 0, hard=True, soft=1.0),
+            step_label("b", 0, hard=False, soft=0.0),
+            step_label("c", 0, hard=None),
+            step_label("a", 1, hard=True, soft=0.5),
         ],
     )
     found = rows(
@@ -125,6 +138,100 @@ def test_calibration_and_cost_by_hand(store, unit_of, make_trajectory):
     assert found == [
         ("sampling", "sample", "policy-0", 3, 15, 6, 27, 0),
         ("scoring", "score", "v", 3, 0, 3, 0, 30),
+    ]
+
+
+def test_cost_of_every_stage_by_hand(store, unit_of, make_trajectory):
+    """Solutions by two strategies, their rollouts, and the scores of two verifiers."""
+
+    def score(name, verifier, scored_tokens, error=None):
+        return StepScores(
+            trajectory_id=name,
+            verifier=verifier,
+            scores=(),
+            scored_tokens=scored_tokens,
+            cached_tokens=0,
+            error=error,
+        )
+
+    beam = {"strategy": "beam", "policy": "policy-0"}
+    store.commit(
+        unit_of("trajectories", "u0"),
+        [
+            make_trajectory("a", correct=True, generated_tokens=10),
+            make_trajectory("b", correct=False, generated_tokens=8),
+        ],
+        seconds=6.0,
+    )
+    store.commit(
+        unit_of("trajectories", "u1"),
+        [
+            make_trajectory("c", **beam, correct=True, generated_tokens=9, scored_tokens=20),
+            make_trajectory("d", **beam, correct=None, generated_tokens=7, scored_tokens=0),
+        ],
+        seconds=3.0,
+    )
+    rollout = {"strategy": "rollout", "parent_id": "a", "correct": True, "generated_tokens": 6}
+    store.commit(
+        unit_of("trajectories", stage="step_labels"),
+        [make_trajectory(f"r{i}", **rollout, branch_step=i) for i in range(3)],
+        seconds=4.0,
+    )
+    labels = [step_label("a", 0, hard=True), step_label("a", 1, hard=False)]
+    labels += [step_label("b", 0, hard=None), step_label("b", 1, hard=True, completer="other")]
+    store.commit(unit_of("step_labels", stage="step_labels"), labels, seconds=100.0)
+    store.commit(
+        unit_of("step_scores", "v", stage="scoring"),
+        [score("a", "v", 10), score("b", "v", 0, error="too long")],
+        seconds=1.5,
+    )
+    store.commit(unit_of("step_scores", "w", stage="scoring"), [score("a", "w", 30)], seconds=2.5)
+    right_after_all = Verdict(
+        trajectory_id="b", grader="math", answer="4", correct=True, created_at=now()
+    )
+    store.commit(unit_of("verdicts", stage="regrade"), [right_after_all])
+    found = rows(
+        store,
+        "select stage, strategy, model, num_rows, generated_tokens, scored_tokens, engine_s, "
+        "kept, num_kept, tokens_per_kept from cost order by all",
+    )
+    assert found == [
+        # 9 s over 18 + 36 tokens
+        ("sampling", "beam", "policy-0", 2, 16, 20, 6.0, "right solutions", 1, 36.0),
+        ("sampling", "sample", "policy-0", 2, 18, 0, 3.0, "right solutions", 2, 9.0),
+        # 4 s over 10 + 30 tokens
+        ("scoring", "score", "v", 2, 0, 10, 1.0, "scored solutions", 1, 10.0),
+        ("scoring", "score", "w", 1, 0, 30, 3.0, "scored solutions", 1, 30.0),
+        # labelling itself takes no engine; one label is another completer's, one says nothing
+        ("step_labels", "rollout", "policy-0", 3, 18, 0, 4.0, "labelled steps", 2, 9.0),
+    ]
+    key = "run_id, stage, strategy, model"
+    assert rows(store, f"select {key} from cost group by {key} having count(*) > 1") == []
+
+
+def test_engine_time_is_shared_by_rows_without_tokens_and_null_where_a_file_lacks_it(
+    store, unit_of, make_trajectory
+):
+    failed = {"generated_tokens": 0, "correct": None, "status": "error"}
+    store.commit(
+        unit_of("trajectories", run_id="failed"),
+        [
+            *(make_trajectory(f"a{i}", **failed) for i in range(3)),
+            make_trajectory("b", **failed, policy="policy-1"),
+        ],
+        seconds=8.0,
+    )
+    store.commit(unit_of("trajectories", run_id="old"), [make_trajectory("c")], seconds=1.0)
+    older = unit_of("trajectories", "u1", run_id="old")
+    table = to_table(TABLES["trajectories"], [make_trajectory("d")])
+    pq.write_table(table, store.root / older.path)  # as a first version wrote it
+    found = rows(
+        store, "select run_id, model, engine_s, num_kept, tokens_per_kept from cost order by all"
+    )
+    assert found == [
+        ("failed", "policy-0", 6.0, 0, None),
+        ("failed", "policy-1", 2.0, 0, None),
+        ("old", "policy-0", None, 2, 9.0),
     ]
 
 

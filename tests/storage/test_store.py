@@ -66,9 +66,47 @@ def test_a_newer_store_is_refused(store):
         Store(store.root)
 
 
-def test_a_url_is_refused_with_what_was_expected():
-    with pytest.raises(StoreUnusable, match="expected a local folder, got a URL"):
-        Store("s3://bucket/store")
+@pytest.mark.parametrize("root", ["gs://bucket/store", "https://example.org/store"])
+def test_a_url_of_another_kind_is_refused_with_what_was_expected(root):
+    with pytest.raises(StoreUnusable, match="expected a local folder or s3://BUCKET/PREFIX"):
+        Store(root)
+
+
+def test_missing_units_keep_their_order(store, unit_of, make_problem):
+    units = [unit_of("problems", name, stage="problems") for name in ("c", "a", "b")]
+    store.commit(units[1], [make_problem()])
+    assert store.missing(units) == [units[0], units[2]]
+
+
+def test_a_file_says_which_unit_it_is_and_what_it_took(store, unit_of, make_problem):
+    store.commit(unit_of("problems", "u7"), [make_problem("a"), make_problem("b")], seconds=1.5)
+    metadata = pq.read_metadata(store.root / unit_of("problems", "u7").path).metadata
+    held = json.loads(metadata[b"stepmill_units"])
+    assert held == [{"name": "u7", "rows": 2, "seconds": 1.5}]
+    assert store.receipt(unit_of("problems", "u7")).seconds == 1.5
+
+
+def test_a_folder_is_put_whole_and_the_first_one_stays(store):
+    for text in ("first", "second"):
+        with store.scratch() as scratch:
+            (scratch / "model").mkdir()
+            (scratch / "model" / "weights").write_text(text)
+            store.put_folder(scratch / "model", "checkpoints/m")
+    assert (store.local_folder("checkpoints/m") / "weights").read_text() == "first"
+    assert list((store.root / ".staging").iterdir()) == []
+    with pytest.raises(FileNotFoundError, match="checkpoints/other"):
+        store.local_folder("checkpoints/other")
+
+
+def test_a_damaged_file_is_named_when_it_is_read(store, unit_of, make_problem):
+    unit = unit_of("problems")
+    store.commit(unit, [make_problem()])
+    path = store.root / unit.path
+    whole = path.read_bytes()
+    for damaged in (whole[:-3], b"PAR1" + b"x" * 40 + whole[-8:]):
+        path.write_bytes(damaged)
+        with pytest.raises(StoreUnusable, match=r"run_id=run/stage=sampling/u0\.parquet is not a"):
+            store.read(unit.path)
 
 
 def test_files_are_listed_by_name_and_prefix(store, unit_of, make_problem):
@@ -91,16 +129,14 @@ def test_a_writer_killed_in_the_middle_leaves_no_file_and_the_next_one_finishes(
         from schemas.rows import Problem
         from schemas.units import Unit
         from storage import Store
-        import storage.store
+        import os
 
         def stop_here(staged, target):
-            if target.suffix == ".parquet":
-                print("written", flush=True)
-                sys.stdin.read()
-            return True
+            print("written", flush=True)
+            sys.stdin.read()
 
         store = Store(sys.argv[1])
-        storage.store._link = stop_here
+        os.link = stop_here
         row = Problem(problem_id="p", source="s", split="dev", question="q", answer="a")
         store.commit(Unit(run_id="run", stage="problems", name="u0", table="problems"), [row])
         """

@@ -1,0 +1,100 @@
+"""Folded files: one Parquet file with the rows of many units, and where in it each unit lies.
+
+Every file says in its metadata, under `stepmill_units`, which units it holds, in order, with their
+rows and seconds. A unit's own file holds one; a folded one, named `folded-<32 hex digits>`, many.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.roots import Root
+
+UNITS_KEY = b"stepmill_units"
+_FOLDED = re.compile(r"folded-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRows:
+    """How many rows of a file are a unit's, and what the unit's work took."""
+
+    name: str
+    rows: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a unit's rows lie: a file, the first row in it, and how many."""
+
+    path: str
+    start: int
+    num_rows: int
+    seconds: float | None
+
+
+def is_folded(path: str) -> bool:
+    """Whether a file's name is that of a folded one."""
+    return _FOLDED.fullmatch(PurePosixPath(path).stem) is not None
+
+
+def units_metadata(units: list[UnitRows]) -> bytes:
+    """What a file's metadata says of the units in it."""
+    return json.dumps([asdict(unit) for unit in units]).encode()
+
+
+def read_units(path: str, metadata: pq.FileMetaData) -> list[UnitRows]:
+    """The units that a file holds; a file of an older version holds the unit of its name."""
+    text = (metadata.metadata or {}).get(UNITS_KEY)
+    if text is None:
+        name = PurePosixPath(path).stem
+        return [UnitRows(name=name, rows=metadata.num_rows, seconds=None)]
+    return [UnitRows(**fields) for fields in json.loads(text)]
+
+
+class FoldedIndex:
+    """Which units lie in folded files. Files never change, so each is read once per process."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._known: dict[str, dict[str, Place]] = {}
+
+    def places(self, paths: list[str]) -> dict[str, Place]:
+        """The places of all units in the folded files among these, by the path of the unit."""
+        found: dict[str, Place] = {}
+        for path in filter(is_folded, paths):
+            if path not in self._known:
+                with self._root.open(path) as stream:
+                    self._known[path] = _places_in(path, pq.read_metadata(stream))
+            found |= self._known[path]
+        return found
+
+
+def read_place(root: Root, place: Place) -> pa.Table:
+    """The rows of a unit in a folded file; row groups without any of them are not read."""
+    with root.open(place.path) as stream:
+        file = pq.ParquetFile(stream)
+        end = place.start + place.num_rows
+        first, wanted, skipped = 0, [], 0
+        for group in range(file.num_row_groups):
+            last = first + file.metadata.row_group(group).num_rows
+            if last <= place.start:
+                skipped = last
+            elif first < end:
+                wanted.append(group)
+            first = last
+        return file.read_row_groups(wanted).slice(place.start - skipped, place.num_rows)
+
+
+def _places_in(path: str, metadata: pq.FileMetaData) -> dict[str, Place]:
+    folder, places, start = PurePosixPath(path).parent, {}, 0
+    for unit in read_units(path, metadata):
+        places[str(folder / f"{unit.name}.parquet")] = Place(
+            path=path, start=start, num_rows=unit.rows, seconds=unit.seconds
+        )
+        start += unit.rows
+    return places

@@ -1,0 +1,296 @@
+"""Where a store's files lie: a local folder, or a prefix of an S3 bucket.
+
+Both offer the one operation the commit rule needs, `put`: a file appears under its name whole, or
+not at all because the name is taken. Locally that is a hard link of a finished file; on S3 it is
+one PutObject with `If-None-Match: *`. Paths are relative to the root and use `/`.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+from typing_extensions import override
+
+from schemas.errors import StoreUnreachable, StoreUnusable
+
+STAGING = ".staging"
+_STAGING_LIFE_S = 24 * 3600
+_MOST_PUT_BYTES = 5 * 1024**3
+"""S3's limit for one PutObject."""
+_READ_BLOCK_BYTES = 1024**2
+_CONFLICT_WAITS_S = (0.1, 0.3, 1.0, 3.0)
+
+
+class Root(Protocol):
+    """One place that holds a store's files."""
+
+    url: str
+    """What another process opens it by: an absolute path, or `s3://bucket/prefix`."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        ...
+
+    def put(self, file: Path, path: str) -> bool:
+        """Give a finished local file its name in the store; False if the name was taken before."""
+        ...
+
+    def open(self, path: str) -> pa.NativeFile:
+        """A file for random reading.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        ...
+
+    def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
+        """The last bytes of files given with their sizes; all of a shorter one."""
+        ...
+
+    def files(self, folder: str = "") -> dict[str, int]:
+        """All files below a folder, at any depth, and their sizes in bytes; staging left out."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        ...
+
+    def scratch_parent(self) -> Path:
+        """A local folder with room for what `put` will be given; on the store's disk if it can."""
+        ...
+
+
+def open_root(root: str | Path) -> Root:
+    """The root of that name.
+
+    Raises:
+        StoreUnusable: it is a URL of a kind that cannot keep the commit rule, or of no bucket.
+    """
+    text = str(root)
+    if text.startswith("s3://"):
+        return ObjectRoot(text)
+    if "://" in text:
+        raise StoreUnusable(f"root {text}: expected a local folder or s3://BUCKET/PREFIX")
+    return LocalRoot(Path(text).expanduser().absolute())
+
+
+class LocalRoot(Root):
+    """A folder. What is half-made lies in its `.staging/`, and is removed when a day old."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = str(folder)
+
+    @override
+    def exists(self, path: str) -> bool:
+        return (self.folder / path).exists()
+
+    @override
+    def put(self, file: Path, path: str) -> bool:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _flush(file)
+        try:
+            os.link(file, target)
+        except FileExistsError:
+            return False
+        _flush(target.parent)
+        return True
+
+    @override
+    def open(self, path: str) -> pa.NativeFile:
+        return pa.OSFile(str(self.folder / path))
+
+    @override
+    def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
+        found = {}
+        for path, size in files.items():
+            with contextlib.suppress(FileNotFoundError), (self.folder / path).open("rb") as stream:
+                stream.seek(max(0, size - num_bytes))
+                found[path] = stream.read()
+        return found
+
+    @override
+    def files(self, folder: str = "") -> dict[str, int]:
+        found: dict[str, int] = {}
+        top = self.folder / folder
+        for parent, folders, names in os.walk(top):
+            if parent == str(self.folder):
+                folders[:] = [name for name in folders if name != STAGING]
+            for name in names:
+                path = Path(parent) / name
+                with contextlib.suppress(FileNotFoundError):
+                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+        return dict(sorted(found.items()))
+
+    @override
+    def remove(self, path: str) -> None:
+        (self.folder / path).unlink(missing_ok=True)
+
+    @override
+    def scratch_parent(self) -> Path:
+        staging = self.folder / STAGING
+        staging.mkdir(exist_ok=True)
+        too_old = time.time() - _STAGING_LIFE_S
+        for path in staging.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < too_old:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return staging
+
+
+class ObjectRoot(Root):
+    """A prefix of an S3 bucket; region, endpoint and keys come from the usual AWS settings."""
+
+    def __init__(self, url: str) -> None:
+        """Name a bucket; nothing is asked of it yet.
+
+        Raises:
+            StoreUnusable: the URL names no bucket.
+        """
+        bucket, _, prefix = url.removeprefix("s3://").strip("/").partition("/")
+        if not bucket:
+            raise StoreUnusable(f"root {url}: expected s3://BUCKET/PREFIX")
+        self._top = f"{bucket}/{prefix}".rstrip("/")
+        self.url = f"s3://{self._top}"
+
+    @property
+    def _fs(self) -> Any:
+        """One file system per process: its threads do not survive a fork or a pickle."""
+        import s3fs
+
+        # Listings must be fresh: other processes commit files all the time.
+        return s3fs.S3FileSystem(
+            use_listings_cache=False,
+            config_kwargs={
+                "retries": {"max_attempts": 8, "mode": "standard"},
+                "connect_timeout": 10,
+                "read_timeout": 60,
+            },
+        )
+
+    @override
+    def exists(self, path: str) -> bool:
+        try:
+            with self._told():
+                self._fs.info(self._key(path))
+        except FileNotFoundError:
+            return False
+        return True
+
+    @override
+    def put(self, file: Path, path: str) -> bool:
+        size = file.stat().st_size
+        if size > _MOST_PUT_BYTES:
+            raise ValueError(f"{path}: a file may have {_MOST_PUT_BYTES:,} bytes, got {size:,}")
+        body = file.read_bytes()
+        for wait_s in (*_CONFLICT_WAITS_S, None):
+            try:
+                with self._told():
+                    # One request, whatever the size: only so is it all or nothing.
+                    self._fs.call_s3(
+                        "put_object", **self._address(path), Body=body, IfNoneMatch="*"
+                    )
+            except OSError as error:
+                code = _error_code(error)
+                if isinstance(error, FileExistsError) or code == "PreconditionFailed":
+                    return False
+                if code != "ConditionalRequestConflict" or wait_s is None:
+                    raise
+                # Another process is putting the same file at this moment.
+                time.sleep(wait_s)
+            else:
+                return True
+        raise AssertionError("the last try returns or raises")
+
+    @override
+    def open(self, path: str) -> pa.NativeFile:
+        with self._told():
+            stream = self._fs.open(self._key(path), "rb", block_size=_READ_BLOCK_BYTES)
+        return pa.PythonFile(stream, mode="r")
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """A range of the bytes of a key `bucket/prefix/path`."""
+        with self._told():
+            return self._fs.cat_file(key, start=start, end=end)
+
+    @override
+    def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
+        paths = [path for path, size in files.items() if size]
+        with self._told():
+            found = self._fs.cat_ranges(
+                [self._key(path) for path in paths],
+                [max(0, files[path] - num_bytes) for path in paths],
+                [files[path] for path in paths],
+                on_error="return",
+            )
+        gone = {path for path, size in files.items() if not size}
+        tails = {
+            path: tail for path, tail in zip(paths, found, strict=True) if isinstance(tail, bytes)
+        }
+        return tails | {path: b"" for path in gone}
+
+    @override
+    def files(self, folder: str = "") -> dict[str, int]:
+        with self._told():
+            found = self._fs.find(self._key(folder), detail=True)
+        skip = len(self._top) + 1
+        return {key[skip:]: info["size"] for key, info in sorted(found.items())}
+
+    @override
+    def remove(self, path: str) -> None:
+        with self._told(), contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._key(path))
+
+    @override
+    def scratch_parent(self) -> Path:
+        return Path(tempfile.gettempdir())
+
+    def _key(self, path: str) -> str:
+        return f"{self._top}/{path}".rstrip("/")
+
+    def _address(self, path: str) -> dict[str, str]:
+        bucket, _, key = self._key(path).partition("/")
+        return {"Bucket": bucket, "Key": key}
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what the transport raises, when all its retries failed, into one error of ours."""
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            yield
+        except (BotoCoreError, TimeoutError, ConnectionError) as error:
+            raise StoreUnreachable(f"{self.url}: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def scratch_folder(root: Root) -> Iterator[Path]:
+    """A local folder for half-made files, gone afterwards."""
+    folder = root.scratch_parent() / f"stepmill-{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _error_code(error: OSError) -> str | None:
+    """What S3 called the error that was translated to this one."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("Error", {}).get("Code")
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
