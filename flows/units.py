@@ -1,19 +1,29 @@
-"""Units as Prefect tasks: submitted together, awaited together, those that are there left out."""
+"""Units as Prefect tasks: submitted together, awaited together, those that are there left out.
 
-from collections.abc import Callable, Sequence
+A unit that fails for a reason of its own is quarantined: its error becomes a row of `failures`, the
+other units and the stages after them go on without it, and a later run with the same run id tries
+it again. A fault of the machinery, when its retries are used up, stops the run after the units
+that could be finished.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect import Task
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.progress import stage_progress
+from flows.pages import publish_units
+from flows.progress import say, stage_progress
 from schemas.errors import StepmillError
 from schemas.units import Receipt, Unit
 from storage import Store
+from storage.failures import record_failure
 from tasks.engines.pool import EnginePool
+from tasks.faults import is_infrastructure_fault
 
 _MOST_UNITS_AT_ONCE = 64
+_MOST_TOLD = 3
 
 
 def unit_runner() -> Any:
@@ -22,7 +32,7 @@ def unit_runner() -> Any:
 
 
 class UnitsFailed(StepmillError):
-    """Some units of a stage failed; the others are committed."""
+    """Units of a stage failed by a fault of the machinery, or all by their own; others are kept."""
 
 
 def run_units(
@@ -35,7 +45,7 @@ def run_units(
     total_rows: int,
     title: str,
 ) -> list[Receipt]:
-    """Run a task per unit over a pool's actors; the receipts, in the order of the units.
+    """Run a task per unit over a pool's actors; the receipts of those that are committed, in order.
 
     Args:
         unit_task: called with (pool, unit, job).
@@ -47,10 +57,10 @@ def run_units(
         title: what the progress line is called.
 
     Raises:
-        UnitsFailed: some units failed; all others were finished first.
+        UnitsFailed: the machinery failed, or every unit was quarantined.
     """
-    missing = [unit for unit in units if not store.has(unit)]
-    receipts = {unit: store.receipt(unit) for unit in units if unit not in missing}
+    missing = store.missing(units)
+    receipts = {unit: store.receipt(unit) for unit in set(units).difference(missing)}
     if missing:
         rows_there = sum(receipt.num_rows for receipt in receipts.values())
         pool.start()
@@ -63,23 +73,63 @@ def run_units(
             return rows_there + max(done.rows - before.rows, 0), total_rows, max(tokens, 0)
 
         with stage_progress(title, measure):
-            receipts |= _run(lambda unit: unit_task.submit(pool, unit, job), missing)
-    return [receipts[unit] for unit in units]
+            futures = {unit_task.submit(pool, unit, job): unit for unit in missing}
+            outcomes = {
+                futures[future]: future.result(raise_on_failure=False)
+                for future in as_completed(list(futures))
+            }
+        publish_units(title, store, {**receipts, **outcomes})
+        receipts |= keep_receipts(store, outcomes, title)
+    return [receipts[unit] for unit in units if unit in receipts]
 
 
-def _run(submit: Callable[[Unit], Any], units: Sequence[Unit]) -> dict[Unit, Receipt]:
-    unit_of = {submit(unit): unit for unit in units}
-    receipts: dict[Unit, Receipt] = {}
-    failures: list[str] = []
-    for future in as_completed(list(unit_of)):
-        outcome = future.result(raise_on_failure=False)
-        if isinstance(outcome, Receipt):
-            receipts[unit_of[future]] = outcome
-        else:
-            failures.append(f"{unit_of[future].path}: {type(outcome).__name__}: {outcome}")
-    if failures:
+def run_here(
+    call: Callable[[Unit], Receipt], units: Iterable[Unit], *, store: Store, title: str
+) -> list[Receipt]:
+    """Do units one after another in this process, with the same rules for those that fail."""
+    outcomes: dict[Unit, Receipt | BaseException] = {}
+    for unit in units:
+        try:
+            outcomes[unit] = call(unit)
+        except Exception as error:
+            outcomes[unit] = error
+            if is_infrastructure_fault(error):
+                break
+    publish_units(title, store, outcomes)
+    return list(keep_receipts(store, outcomes, title).values())
+
+
+def keep_receipts(
+    store: Store, outcomes: Mapping[Unit, Receipt | BaseException], title: str
+) -> dict[Unit, Receipt]:
+    """The receipts among the outcomes; units that failed by themselves are quarantined.
+
+    Raises:
+        UnitsFailed: the machinery failed, or every unit was quarantined.
+    """
+    receipts = {u: outcome for u, outcome in outcomes.items() if isinstance(outcome, Receipt)}
+    errors = {u: outcome for u, outcome in outcomes.items() if not isinstance(outcome, Receipt)}
+    faults = {u: error for u, error in errors.items() if not _is_own(error)}
+    own = {u: error for u, error in errors.items() if u not in faults}
+    for unit, error in own.items():
+        record_failure(store, unit, error)
+    for line in _lines(own)[:_MOST_TOLD]:
+        say(f"{title}: quarantined {line}")
+    if len(own) > _MOST_TOLD:
+        say(f"{title}: and {len(own) - _MOST_TOLD} more: `select * from quarantined`")
+    if faults:
         raise UnitsFailed(
-            f"{len(failures)} of {len(units)} units failed; the others are committed, and a run "
-            f"with the same run id does the rest. First: {failures[0]}"
+            f"{len(faults)} of {len(outcomes)} units failed; the others are committed, and a run "
+            f"with the same run id does the rest. First: {_lines(faults)[0]}"
         )
+    if own and not receipts:
+        raise UnitsFailed(f"{title}: every unit failed. First: {_lines(own)[0]}")
     return receipts
+
+
+def _is_own(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not is_infrastructure_fault(error)
+
+
+def _lines(errors: Mapping[Unit, BaseException]) -> list[str]:
+    return [f"{u.path}: {type(error).__name__}: {error}" for u, error in errors.items()]

@@ -1,0 +1,29 @@
+"""Which errors are faults of the machinery, worth another try, and which are a unit's own.
+
+A fault of the machinery (an engine or actor that died, a disk that is full, a store or server that
+does not answer) says nothing about the unit: its task is retried with growing pauses, and in the
+end the run stops, to be gone on with. Every other error would come again: the unit is
+quarantined with it, and the run goes on without.
+"""
+
+from typing import Any
+
+from schemas.errors import EngineFailed, StoreUnreachable
+
+RETRIES = 3
+RETRY_DELAYS_S = [2.0, 8.0, 30.0]
+"""Pauses before the first, second and third retry."""
+
+
+def is_infrastructure_fault(error: BaseException) -> bool:
+    """Whether an error says nothing about the unit that met it."""
+    # A missing file is the unit's: its input was removed. Other OSErrors are disk and network.
+    if isinstance(error, FileNotFoundError):
+        return False
+    return isinstance(error, EngineFailed | StoreUnreachable | OSError)
+
+
+def is_worth_retrying(task: object, task_run: object, state: Any) -> bool:
+    """Prefect's question after a task failed (`retry_condition_fn`)."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, BaseException) and is_infrastructure_fault(error)
