@@ -1,4 +1,4 @@
-"""Units that failed for a reason of their own, kept with their error until a later run makes them."""
+"""Units that failed for a reason of their own, kept with their error."""
 
 import traceback
 from importlib.metadata import version

@@ -3,6 +3,10 @@
 It is a `flock` on the store's marker file, which a process holds until it lets go or dies. Commits
 hold it for the instant of a link, SQL connections for as long as they are open, and `compact` alone
 for the instant in which it puts a folded folder in place of the one with many small files.
+
+Locks are granted in no order, so somebody who wants to be alone could wait for ever while others
+come and go. Hence the gate, a `flock` on the root folder: everybody passes through it to get the
+lock, and who wants to be alone shuts it while those inside leave.
 """
 
 import contextlib
@@ -14,14 +18,16 @@ from pathlib import Path
 
 from schemas.errors import StoreUnusable
 
-_LOOK_EVERY_S = 0.05
+_LOOK_EVERY_S = 0.02
+_GATE_SHUT_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""How long each try keeps others out; they get in between two tries."""
 
 
 def share(marker: Path) -> int:
     """Hold the lock with others until the returned descriptor is closed."""
     descriptor = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
     # A file system without locks cannot be compacted in place, so there is nothing to wait for.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), _gate(marker, fcntl.LOCK_SH):
         fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
@@ -44,23 +50,44 @@ def alone(marker: Path, *, patience_s: float) -> Iterator[None]:
         StoreUnusable: others kept it for longer than the patience, or there are no locks here.
     """
     descriptor = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
-    deadline = time.monotonic() + patience_s
+    deadline, tries = time.monotonic() + patience_s, 0
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StoreUnusable(
-                        f"{marker.parent}: somebody has been reading it for {patience_s:.0f} s "
-                        "(an open SQL connection?): try again later"
-                    ) from None
-                time.sleep(_LOOK_EVERY_S)
-            except OSError as error:
+        while not _takes_alone(marker, descriptor, _GATE_SHUT_S[min(tries, 4)]):
+            tries += 1
+            if time.monotonic() > deadline:
                 raise StoreUnusable(
-                    f"{marker.parent}: its file system has no locks: {error}"
-                ) from error
+                    f"{marker.parent}: somebody has been reading it for {patience_s:.0f} s "
+                    "(an open SQL connection?): try again later"
+                )
+            time.sleep(_GATE_SHUT_S[0])
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _takes_alone(marker: Path, descriptor: int, shut_s: float) -> bool:
+    """Shut the gate for so long at most; whether those inside have left by then."""
+    try:
+        with _gate(marker, fcntl.LOCK_EX):
+            opens_again = time.monotonic() + shut_s
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > opens_again:
+                        return False
+                    time.sleep(_LOOK_EVERY_S)
+                else:
+                    return True
+    except OSError as error:
+        raise StoreUnusable(f"{marker.parent}: its file system has no locks: {error}") from error
+
+
+@contextlib.contextmanager
+def _gate(marker: Path, kind: int) -> Iterator[None]:
+    descriptor = os.open(marker.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, kind)
         yield
     finally:
         os.close(descriptor)

@@ -1,0 +1,316 @@
+"""Fold many small files into few, in place or into a new store.
+
+In place (local stores): the files of one folder, a stage of a run, are written again as one file
+that names its units (`folded.py`), in a new folder beside. Then, with nobody reading by SQL and
+nobody committing for that instant (`locks.py`), the two folders change places in one step of the
+kernel. A tool that lists the folder sees all small files or the folded one, never both and never
+neither; a process killed at any moment leaves one of the two.
+
+Object stores cannot exchange folders: `copy_store` writes a folded copy under another root, whose
+marker comes last, and leaves the first one alone. It works between any two roots.
+"""
+
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import StoreUnusable
+from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec
+from storage.folded import UNITS_KEY, UnitRows, read_units, units_metadata
+from storage.health import committed_files
+from storage.locks import alone
+from storage.roots import LocalRoot, Root, open_root, scratch_folder
+from storage.store import MARKER, Store
+
+_MOST_BYTES = 256 * 1024**2
+"""Size at which a folded file is full."""
+_ROW_GROUP_ROWS = 122_880
+"""Rows that DuckDB reads as one piece."""
+_ROW_GROUP_BYTES = 128 * 1024**2
+_VERSION_KEY = b"stepmill_schema_version"
+_PATIENCE_S = 60.0
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folding:
+    """What became of one folder."""
+
+    folder: str
+    files_before: int
+    files_after: int
+    num_units: int
+    num_rows: int
+    bytes_before: int
+    bytes_after: int
+
+
+OnFolder = Callable[[Folding], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file to be folded, and the units in it."""
+
+    path: str
+    num_bytes: int
+    units: list[UnitRows]
+
+
+def compact(
+    store: Store,
+    *,
+    run_id: str | None = None,
+    patience_s: float = _PATIENCE_S,
+    on_folder: OnFolder | None = None,
+) -> list[Folding]:
+    """Fold the files of a local store in place, folder by folder; what was done.
+
+    Runs may go on at the same time: what they commit meanwhile stays as it is.
+
+    Args:
+        store: a store in a local folder.
+        run_id: fold this run's files only.
+        patience_s: how long to wait for open SQL connections.
+        on_folder: told of each folder that was folded.
+
+    Raises:
+        StoreUnusable: it is an object store, somebody kept reading, or the file system cannot
+            exchange two folders; the folders folded so far stay so.
+    """
+    if not isinstance(store.files_root, LocalRoot):
+        raise StoreUnusable(
+            f"{store.url}: expected a local folder; an object store is folded into a new one: "
+            "`stepmill compact --to NEW_ROOT`"
+        )
+    done = []
+    for folder, files in _folders(store).items():
+        if run_id is not None and f"run_id={run_id}" not in PurePosixPath(folder).parts:
+            continue
+        groups = [group for group in _groups(_foldable(store, files)) if len(group) > 1]
+        if groups and (folding := _fold_in_place(store, folder, groups, patience_s)):
+            done.append(folding)
+            if on_folder is not None:
+                on_folder(folding)
+    return done
+
+
+def copy_store(store: Store, target: str, *, on_folder: OnFolder | None = None) -> list[Folding]:
+    """Write a folded copy of a store under another root; the store itself is left alone.
+
+    Units that are committed after it began are not in the copy.
+
+    Raises:
+        StoreUnusable: there are files at the target already.
+    """
+    root = open_root(target)
+    if isinstance(root, LocalRoot):
+        root.folder.mkdir(parents=True, exist_ok=True)
+    if root.files():
+        raise StoreUnusable(f"{root.url}: expected an empty root, it holds files")
+    done, copied = [], set()
+    for folder, files in _folders(store).items():
+        sources = _foldable(store, files)
+        copied |= {source.path for source in sources}
+        sizes = []
+        for group in _groups(sources):
+            with scratch_folder(root) as scratch:
+                file = _write(store.files_root, group, scratch)
+                sizes.append(file.stat().st_size)
+                root.put(file, f"{folder}/{file.name}")
+        folding = _folding(folder, sources, files_after=len(sizes), bytes_after=sum(sizes))
+        done.append(folding)
+        if on_folder is not None:
+            on_folder(folding)
+    for path in store.files_root.files():
+        if path.split("/", 1)[0] not in TABLES and path != MARKER:
+            _copy(store.files_root, path, root)
+    _copy(store.files_root, MARKER, root)
+    return done
+
+
+def _folders(store: Store) -> dict[str, dict[str, int]]:
+    """The readable files of each folder that holds any, with their sizes."""
+    folders: dict[str, dict[str, int]] = {}
+    for path, size in committed_files(store)[0].items():
+        folders.setdefault(str(PurePosixPath(path).parent), {})[path] = size
+    return folders
+
+
+def _foldable(store: Store, files: dict[str, int]) -> list[_Source]:
+    """The files that hold what their table holds; others are left as they are."""
+    sources = []
+    for path, size in files.items():
+        try:
+            with store.files_root.open(path) as stream:
+                file = pq.ParquetFile(stream)
+                units, schema = read_units(path, file.metadata), file.schema_arrow
+        except (pa.ArrowException, ValueError, OSError):
+            continue
+        if (
+            _is_ours(_spec_of(path), schema)
+            and sum(u.rows for u in units) == file.metadata.num_rows
+        ):
+            sources.append(_Source(path, size, units))
+    return sources
+
+
+def _is_ours(spec: TableSpec, schema: pa.Schema) -> bool:
+    """Whether a file has the columns of its table, but for those that came with later versions."""
+    metadata = schema.metadata or {}
+    if _VERSION_KEY not in metadata or int(metadata[_VERSION_KEY]) > SCHEMA_VERSION:
+        return False
+    there = {field.name: field.type for field in schema}
+    wanted = {field.name: field.type for field in spec.schema}
+    absent = wanted.keys() - there.keys()
+    same = all(wanted.get(name) == kind for name, kind in there.items())
+    return same and all(spec.schema.field(name).nullable for name in absent)
+
+
+def _groups(sources: Sequence[_Source]) -> list[list[_Source]]:
+    """Neighbours whose sizes together fill one folded file."""
+    groups: list[list[_Source]] = []
+    size = 0
+    for source in sources:
+        if not groups or size + source.num_bytes > _MOST_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(source)
+        size += source.num_bytes
+    return groups
+
+
+def _fold_in_place(
+    store: Store, folder: str, groups: list[list[_Source]], patience_s: float
+) -> Folding | None:
+    """Put a folder with the folded files in place of this one; None if it changed meanwhile."""
+    live, sources = store.root / folder, [source for group in groups for source in group]
+    with store.scratch() as scratch:
+        built = scratch / live.name
+        built.mkdir()
+        shutil.copystat(live, built)
+        new = [_write(store.files_root, group, built) for group in groups]
+        with alone(store.root / MARKER, patience_s=patience_s):
+            names = {path.name for path in live.iterdir()}
+            folded = {PurePosixPath(source.path).name for source in sources}
+            if not folded <= names:
+                return None  # another process folded them
+            for name in names - folded:
+                os.link(live / name, built / name)
+            _exchange(built, live)
+        # What is in `built` now is the old folder, which goes with the scratch folder.
+        return _folding(
+            folder,
+            sources,
+            files_after=len(new),
+            bytes_after=sum((live / path.name).stat().st_size for path in new),
+        )
+
+
+def _write(root: Root, group: Sequence[_Source], folder: Path) -> Path:
+    """Write a group's rows as one file; a group of one keeps its name and bytes."""
+    if len(group) == 1:
+        target = folder / PurePosixPath(group[0].path).name
+        with root.open(group[0].path) as stream:
+            target.write_bytes(stream.read())
+        return target
+    spec, units = _spec_of(group[0].path), [unit for source in group for unit in source.units]
+    digest = hashlib.sha256("\x1f".join([group[0].path, *(u.name for u in units)]).encode())
+    target = folder / f"folded-{digest.hexdigest()[:32]}.parquet"
+    metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata(units)}
+    schema = spec.schema.with_metadata(metadata)
+    num_rows = 0
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for table in _row_groups(root, group, spec):
+            writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP_ROWS)
+            num_rows += table.num_rows
+    expected = sum(unit.rows for unit in units)
+    if num_rows != expected:
+        raise StoreUnusable(
+            f"{group[0].path} and its neighbours: expected {expected} rows, got {num_rows}"
+        )
+    return target
+
+
+def _row_groups(root: Root, group: Sequence[_Source], spec: TableSpec) -> Iterator[pa.Table]:
+    """The rows of the files in order, in pieces that fit into memory."""
+    waiting: list[pa.Table] = []
+    for source in group:
+        with root.open(source.path) as stream:
+            file = pq.ParquetFile(stream)
+            for index in range(file.num_row_groups):
+                waiting.append(_with_all_columns(spec, file.read_row_group(index)))
+                rows = sum(table.num_rows for table in waiting)
+                num_bytes = sum(table.nbytes for table in waiting)
+                if rows >= _ROW_GROUP_ROWS or num_bytes >= _ROW_GROUP_BYTES:
+                    yield pa.concat_tables(waiting)
+                    waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _with_all_columns(spec: TableSpec, table: pa.Table) -> pa.Table:
+    """A table of an older version with the columns that came later, null."""
+    columns = [
+        table.column(field.name)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in spec.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=spec.schema)
+
+
+def _copy(source: Root, path: str, target: Root) -> None:
+    with scratch_folder(target) as scratch, source.open(path) as stream:
+        file = scratch / "file"
+        file.write_bytes(stream.read())
+        target.put(file, path)
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Let two folders change places in one step.
+
+    Raises:
+        StoreUnusable: this file system cannot.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.renameat2(
+        _AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE
+    )
+    if not failed:
+        return
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        raise StoreUnusable(
+            f"{second}: its file system cannot exchange two folders: "
+            "use `stepmill compact --to NEW_ROOT`"
+        )
+    raise OSError(code, os.strerror(code), str(second))
+
+
+def _folding(
+    folder: str, sources: Sequence[_Source], *, files_after: int, bytes_after: int
+) -> Folding:
+    units = [unit for source in sources for unit in source.units]
+    return Folding(
+        folder=folder,
+        files_before=len(sources),
+        files_after=files_after,
+        num_units=len(units),
+        num_rows=sum(unit.rows for unit in units),
+        bytes_before=sum(source.num_bytes for source in sources),
+        bytes_after=bytes_after,
+    )
+
+
+def _spec_of(path: str) -> TableSpec:
+    return TABLES[path.split("/", 1)[0]]
