@@ -4,52 +4,67 @@ from pathlib import PurePath
 
 from prefect import flow
 
+from flows.pages import publish_accuracies
 from flows.pictures import draw_pictures
+from flows.recording import name_run, recorded_flow
 from flows.scoring import score_files
 from flows.sets import label_files, problems_path, sampled_files
+from flows.stored import name_models
 from flows.truth import known_kinds
+from flows.verdicts import verdict_files
 from schemas.evaluation import EvaluationJob
 from schemas.rows import METRICS
 from schemas.units import Unit, derive_id
-from storage import Store
-from tasks.engines.open import identify_engine
 from tasks.evaluation.task import evaluate_label_set, evaluate_set
 
 STAGE = "evaluation"
 
 
-@flow(name="evaluation")
-def evaluate(job: EvaluationJob, root: str, run_id: str) -> str:
+@flow(name="evaluation", flow_run_name=name_run)
+def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
     """Measure a set's solutions without generating anything; the path of the metrics."""
-    store = Store(root)
-    sampled = sampled_files(store, run_id, job.set_name)
-    name, scores = job.set_name, []
-    if job.verifier is not None:
-        verifier = identify_engine(job.verifier)
-        name = f"{name}-{derive_id(verifier)}"
-        scores = score_files(store, run_id, [PurePath(path).stem for path in sampled], verifier)
-    labels = label_files(store, run_id, job.set_name)
-    problems = problems_path(run_id, job.set_name)
-    unit = _unit(run_id, name, (problems, *sampled, *scores, *labels))
-    if not store.has(unit):
-        evaluate_set(root, unit, job, known_kinds(store, problems))
-    draw_pictures(store, run_id, store.read(unit.path), job)
-    return unit.path
+    part = f"{job.set_name}-{job.config_hash()}"
+    with recorded_flow(STAGE, job, root, run_id, part=part) as (store, run_id):
+        all_files = sampled_files(store, run_id, job.set_name)
+        job, sampled = name_models(store, run_id, job, all_files)
+        stems = [PurePath(path).stem for path in sampled]
+        scores, name = [], job.set_name
+        if job.verifier_name is not None:
+            scores = score_files(store, run_id, stems, job.verifier_name)
+            name = f"{name}-{derive_id(job.verifier_name)}"
+        labels = label_files(store, run_id, job.set_name)
+        verdicts = [path for of in verdict_files(store, run_id, sampled).values() for path in of]
+        problems = problems_path(run_id, job.set_name)
+        unit = _unit(run_id, name, job, (problems, *sampled, *scores, *labels, *verdicts))
+        if not store.has(unit):
+            evaluate_set(store.url, unit, job, known_kinds(store, problems))
+        metrics = store.read(unit.path)
+        draw_pictures(store, run_id, metrics, job)
+        publish_accuracies(store, run_id, metrics, set_name=job.set_name)
+        return unit.path
 
 
-@flow(name="evaluation of labels")
-def evaluate_labels(job: EvaluationJob, root: str, run_id: str, set_name: str = "train") -> str:
+@flow(name="evaluation of labels", flow_run_name=name_run)
+def evaluate_labels(
+    job: EvaluationJob, root: str, run_id: str | None = None, set_name: str = "train"
+) -> str:
     """Measure the step labels of a set, against the truth where it is known; the path."""
-    store = Store(root)
-    sampled, labels = sampled_files(store, run_id, set_name), label_files(store, run_id, set_name)
-    if not labels:
-        raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
-    problems = problems_path(run_id, set_name)
-    unit = _unit(run_id, f"labels-{set_name}", (problems, *sampled, *labels))
-    if not store.has(unit):
-        evaluate_label_set(root, unit, job, known_kinds(store, problems))
-    return unit.path
+    job = job.with_fields(set_name=set_name, verifier=None, verifier_name=None)
+    part = f"labels-{set_name}-{job.config_hash()}"
+    with recorded_flow(STAGE, job, root, run_id, part=part) as (store, run_id):
+        all_files = sampled_files(store, run_id, set_name)
+        labels = label_files(store, run_id, set_name)
+        if not labels:
+            raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
+        job, sampled = name_models(store, run_id, job, all_files)
+        problems = problems_path(run_id, set_name)
+        unit = _unit(run_id, f"labels-{set_name}", job, (problems, *sampled, *labels))
+        if not store.has(unit):
+            evaluate_label_set(store.url, unit, job, known_kinds(store, problems))
+        return unit.path
 
 
-def _unit(run_id: str, name: str, inputs: tuple[str, ...]) -> Unit:
+def _unit(run_id: str, name: str, job: EvaluationJob, inputs: tuple[str, ...]) -> Unit:
+    """Another config, or other files to read, make another unit."""
+    name = f"{name}-{derive_id(job.config_hash(), *inputs)}"
     return Unit(run_id=run_id, stage=STAGE, name=name, table=METRICS.name, inputs=inputs)

@@ -6,7 +6,9 @@ from contextvars import copy_context
 from prefect import flow
 
 from flows.evaluation import evaluate, evaluate_labels
+from flows.pages import publish_report
 from flows.prm_training import train_verifier
+from flows.recording import name_run, recorded_flow
 from flows.sampling import sample
 from flows.scoring import score
 from flows.step_labels import label_steps
@@ -17,18 +19,17 @@ from schemas.prm_training import PrmTrainingJob
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.step_labels import StepLabelsJob
-from storage import Store
-from storage.runs import recorded_run
 from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
 
 
-@flow(name="factory")
-def factory(config: FactoryConfig, root: str, run_id: str) -> str:
+@flow(name="factory", flow_run_name=name_run)
+def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
     """Run the line, or what is missing of it; the path of the metrics."""
     shared = {"policy": config.policy, "prompt": config.prompt}
     asked = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
-    with recorded_run(Store(root), run_id, "factory", config):
+    with recorded_flow("factory", config, root, run_id) as (store, run_id):
+        root = store.url
         engines = EngineSet(policy=config.policy, separator=config.prompt.separator)
         training = PrmTrainingJob(
             training=config.prm_training, method=config.labels.method, **shared
@@ -62,4 +63,6 @@ def factory(config: FactoryConfig, root: str, run_id: str) -> str:
             evaluation=config.evaluation,
         )
         evaluate_labels(job, root, run_id, "train")
-        return evaluate(job, root, run_id)
+        path = evaluate(job, root, run_id)
+        publish_report("report-factory", store, run_id, store.read(path))
+        return path

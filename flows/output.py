@@ -12,12 +12,21 @@ from rich.text import Text
 
 _MOST_TABLE_ROWS = 200
 _NO_TERMINAL_WIDTH = 10_000
+_OBEYED = [*range(9), *range(11, 32), *range(127, 160)]  # all but tab and line feed
+_TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_ESCAPES = {code: f"\\x{code:02x}" for code in _OBEYED}
+_ESCAPES |= {code: f"\\u{code:04x}" for code in _TURNING}
 
 
 def open_console() -> Console:
     """A console on standard output; where that is no terminal, nothing is broken or cut to fit."""
     console = Console()
     return console if console.is_terminal else Console(width=_NO_TERMINAL_WIDTH)
+
+
+def visible(text: str) -> str:
+    """A text with what a terminal would obey written out: control characters, turned direction."""
+    return text.translate(_ESCAPES)
 
 
 def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
@@ -50,7 +59,7 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
         ValueError: no trajectory, or several, have ids that begin like this.
     """
     found = _rows(
-        connection, "select * from trajectories where starts_with(trajectory_id, ?) limit 3", [name]
+        connection, "select * from graded where starts_with(trajectory_id, ?) limit 3", [name]
     )
     if len(found) != 1:
         raise ValueError(
@@ -86,9 +95,9 @@ def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
     rows = relation.limit(_MOST_TABLE_ROWS + 1).fetchall()
     table = Table()
     for name in relation.columns:
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(Text(visible(name)), overflow="fold")
     for row in rows[:_MOST_TABLE_ROWS]:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
     console = open_console()
     console.print(table)
     if len(rows) > _MOST_TABLE_ROWS:
@@ -113,23 +122,27 @@ def _print_trajectory(
 ) -> None:
     verdict = {True: "right", False: "wrong", None: "ungraded"}[row["correct"]]
     for problem in problems:
-        console.print(Text(problem["question"], style="bold"))
-        console.print(Text(f"gold answer {problem['answer']}", style="dim"))
-    console.print(
-        Text(f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']}, "),
-        Text(verdict, style=_STYLES[row["correct"]]),
-    )
+        console.print(Text(visible(problem["question"]), style="bold"))
+        console.print(Text(visible(f"gold answer {problem['answer']}"), style="dim"))
+    made = f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']}, "
+    console.print(Text(visible(made)), Text(verdict, style=_STYLES[row["correct"]]))
+    of_steps = [score for score in scores if len(score["scores"]) == len(row["steps"])]
+    for score in scores:
+        if score not in of_steps:
+            words = f"{score['verifier']}: {score['scores'][0]:.3f} for the whole solution"
+            console.print(Text(visible(words)))
     table = Table(show_lines=False)
     methods = sorted({label["method"] for label in labels})
-    for name in ("", "step", "tokens", "logprob", *methods, *(s["verifier"] for s in scores)):
-        table.add_column(Text(name))
+    for name in ("", "step", "tokens", "logprob", *methods, *(s["verifier"] for s in of_steps)):
+        table.add_column(Text(visible(name)))
     of_step = {(label["step_index"], label["method"]): label for label in labels}
     for index, step in enumerate(row["steps"]):
-        cells = [Text(str(index)), Text(step["text"].rstrip()), Text(str(step["num_tokens"]))]
+        cells = [Text(str(index)), Text(visible(step["text"].rstrip()))]
+        cells.append(Text(str(step["num_tokens"] or "")))  # imported steps are not counted
         logprob = step["logprob"]
         cells.append(Text("" if logprob is None else f"{logprob:.2f}"))
         cells += [_label_cell(of_step.get((index, method))) for method in methods]
-        cells += [Text(f"{score['scores'][index]:.3f}") for score in scores]
+        cells += [Text(f"{score['scores'][index]:.3f}") for score in of_steps]
         table.add_row(*cells)
     console.print(table)
 

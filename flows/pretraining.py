@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.progress import say, stage_progress
-from flows.recording import recorded_flow
+from flows.recording import name_run, recorded_flow
 from schemas.pretraining import PretrainingConfig
 from schemas.rows import MODELS
 from schemas.units import Unit
@@ -13,7 +13,7 @@ from tasks.pretraining.train import TrainingProgress
 STAGE = "pretraining"
 
 
-@flow(name="pretraining")
+@flow(name="pretraining", flow_run_name=name_run)
 def pretrain(config: PretrainingConfig, root: str, run_id: str | None = None) -> str:
     """Train and register a policy; the folder of its checkpoint."""
     latest = TrainingProgress(step=0, tokens=0, total_tokens=config.num_tokens, loss=float("nan"))

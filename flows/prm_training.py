@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from prefect import flow
 
 from flows.progress import stage_progress
-from flows.recording import recorded_flow
+from flows.recording import name_run, recorded_flow
 from flows.sets import label_files, problems_path, sampled_files
 from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
-from schemas.units import Unit
+from schemas.units import Unit, derive_id
 from tasks.engines.pool import start_ray
 from tasks.prm_training.task import train_unit
 
 STAGE = "prm_training"
 
 
-@flow(name="prm_training")
+@flow(name="prm_training", flow_run_name=name_run)
 def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) -> str:
     """Train and register a verifier; the folder of its checkpoint."""
     name = f"{job.training.model_name}-{job.config_hash()}"
@@ -31,7 +31,8 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
         unit = Unit(
             run_id=run_id,
             stage=STAGE,
-            name=name,
+            # With more labels, of units that had failed at first, another model is trained.
+            name=f"{job.training.model_name}-{derive_id(job.config_hash(), *inputs)}",
             table=MODELS.name,
             inputs=tuple(inputs),
             seed=job.training.seed,

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.factory import FactoryConfig
+from schemas.imports import ImportsJob
 from schemas.pretraining import PretrainingConfig
 from schemas.prm_training import PrmTrainingJob
+from schemas.problems import ProblemsJob
+from schemas.regrading import RegradingJob
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.step_labels import StepLabelsJob
@@ -29,30 +32,48 @@ from tasks.engines.open import identify_engine
 
 _PATIENCE_S = 5.0
 
-_FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
+FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
     "factory": ("flows.factory", "factory", FactoryConfig),
+    "problems": ("flows.problems", "problems", ProblemsJob),
     "pretraining": ("flows.pretraining", "pretrain", PretrainingConfig),
     "sampling": ("flows.sampling", "sample", SamplingJob),
+    "imports": ("flows.imports", "import_solutions", ImportsJob),
+    "regrading": ("flows.regrading", "regrade", RegradingJob),
     "step_labels": ("flows.step_labels", "label_steps", StepLabelsJob),
     "prm_training": ("flows.prm_training", "train_verifier", PrmTrainingJob),
     "scoring": ("flows.scoring", "score", ScoringJob),
     "evaluation": ("flows.evaluation", "evaluate", EvaluationJob),
 }
+"""Each flow's module, function and config. `prefect.yaml` deploys the same flows."""
 
 
 def run_flow(
-    name: str, *, root: Path, run_id: str | None, config_file: Path | None, changes: Sequence[str]
-) -> None:
-    """Run a flow to its end and say what comes next.
+    name: str,
+    *,
+    root: str | Path,
+    run_id: str | None,
+    config_file: Path | None,
+    changes: Sequence[str],
+    values: Mapping[str, Any] | None = None,
+) -> Any:
+    """Run a flow to its end and say what comes next; what the flow returns.
+
+    Args:
+        name: the flow.
+        root: the store.
+        run_id: the run; None for a new one.
+        config_file: see `read_config`.
+        changes: see `read_config`.
+        values: `given` of `read_config`.
 
     Raises:
         ValueError: no such flow, or a config that does not fit; the field is named.
     """
     console = Console(stderr=True)
-    if name not in _FLOWS:
-        raise ValueError(f"there is no flow {name!r}: expected one of {', '.join(_FLOWS)}")
-    module, function, config_class = _FLOWS[name]
-    config = read_config(config_class, config_file, changes)
+    if name not in FLOWS:
+        raise ValueError(f"there is no flow {name!r}: expected one of {', '.join(FLOWS)}")
+    module, function, config_class = FLOWS[name]
+    config = read_config(config_class, config_file, changes, values)
     run_id = check_name("run id", run_id or new_run_id(name))
     for _, engine in config:
         if isinstance(engine, VLLMConfig):
@@ -62,13 +83,17 @@ def run_flow(
     console.print(f"UI:    {ensure_server()}")
     _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.
-    getattr(import_module(module), function)(config, str(store.root), run_id)
+    made = getattr(import_module(module), function)(config, store.url, run_id)
     if name == "factory":
         _say_next(Console(), store, run_id)
+    return made
 
 
 def read_config(
-    config_class: type[FrozenConfig], config_file: Path | None, changes: Sequence[str]
+    config_class: type[FrozenConfig],
+    config_file: Path | None,
+    changes: Sequence[str],
+    given: Mapping[str, Any] | None = None,
 ) -> FrozenConfig:
     """A config from its file and single fields, checked.
 
@@ -76,6 +101,7 @@ def read_config(
         config_class: what to make.
         config_file: YAML (or JSON, which is YAML); None for the defaults.
         changes: `field.subfield=value` with YAML values, over what the file says.
+        given: fields that options of their own name, over what the file says; None is not given.
 
     Raises:
         ValueError: what is wrong with which field.
@@ -87,6 +113,7 @@ def read_config(
         values = yaml.safe_load(config_file.read_text()) or {}
         if not isinstance(values, dict):
             raise ValueError(f"{config_file}: expected fields with values, got {values!r}")
+    values |= {name: value for name, value in (given or {}).items() if value is not None}
     for change in changes:
         path, sign, text = change.partition("=")
         if not sign:

@@ -3,35 +3,37 @@
 from prefect import flow
 
 from flows.problems import problems
+from flows.recording import name_run, recorded_flow
 from flows.sets import SAMPLING_STAGE, unit_name
 from flows.units import run_units, unit_runner
+from schemas.problems import ProblemsJob
 from schemas.rows import TRAJECTORIES
 from schemas.sampling import SamplingJob
 from schemas.units import Unit
-from storage import Store
 from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
 from tasks.sampling.task import sample_unit
 
 
-@flow(name="sampling", task_runner=unit_runner())
-def sample(job: SamplingJob, root: str, run_id: str) -> list[str]:
+@flow(name="sampling", flow_run_name=name_run, task_runner=unit_runner())
+def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
     """Sample and grade; the paths of the files of trajectories."""
-    store = Store(root)
-    path = problems(job.problems, root, run_id, job.set_name, job.grader)
-    units = sampling_units(job, run_id, path, store.num_rows(path))
-    engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
-    with open_pool(root, engines, job.pool) as pool:
-        run_units(
-            sample_unit,
-            units,
-            job,
-            store=store,
-            pool=pool,
-            total_rows=store.num_rows(path) * job.sampling.num_samples,
-            title=f"sample {job.set_name}",
-        )
-    return [unit.path for unit in units]
+    with recorded_flow("sampling", job, root, run_id, part=job.set_name) as (store, run_id):
+        asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
+        path = problems(asked, store.url, run_id)
+        units = sampling_units(job, run_id, path, store.num_rows(path))
+        engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
+        with open_pool(store.url, engines, job.pool) as pool:
+            receipts = run_units(
+                sample_unit,
+                units,
+                job,
+                store=store,
+                pool=pool,
+                total_rows=store.num_rows(path) * job.sampling.num_samples,
+                title=f"sample {job.set_name}",
+            )
+        return [receipt.path for receipt in receipts]
 
 
 def sampling_units(job: SamplingJob, run_id: str, path: str, num_problems: int) -> list[Unit]:

@@ -5,7 +5,8 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows.sets import problems_path, sampled_files
+from flows.recording import name_run, recorded_flow
+from flows.sets import IMPORTS_STAGE, problems_path, sampled_files, scores_unit_name
 from flows.units import run_units, unit_runner
 from schemas.rows import STEP_SCORES
 from schemas.scoring import ScoringJob
@@ -19,54 +20,56 @@ from tasks.scoring.task import score_unit
 STAGE = "scoring"
 
 
-@flow(name="scoring", task_runner=unit_runner())
-def score(job: ScoringJob, root: str, run_id: str) -> list[str]:
+@flow(name="scoring", flow_run_name=name_run, task_runner=unit_runner())
+def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
     """Score the set's solutions; the paths of the files of scores."""
-    store = Store(root)
-    sampled = sampled_files(store, run_id, job.set_name)
     verifier = identify_engine(job.verifier)
-    units = [
-        Unit(
-            run_id=run_id,
-            stage=STAGE,
-            name=_unit_name(PurePath(path).stem, verifier),
-            table=STEP_SCORES.name,
-            inputs=(path, problems_path(run_id, job.set_name)),
-        )
-        for path in sampled
-    ]
-    engines = EngineSet(verifier=job.verifier, separator=job.prompt.separator)
-    with open_pool(root, engines, job.pool) as pool:
-        run_units(
-            score_unit,
-            units,
-            job,
-            store=store,
-            pool=pool,
-            total_rows=sum(map(store.num_rows, sampled)),
-            title=f"score {job.set_name}",
-        )
-    return [unit.path for unit in units]
+    part = f"{job.set_name}-{derive_id(verifier)}"
+    with recorded_flow(STAGE, job, root, run_id, part=part, named_by_part=("verifier",)) as run:
+        store, run_id = run
+        sampled = sampled_files(store, run_id, job.set_name)
+        units = [
+            Unit(
+                run_id=run_id,
+                stage=STAGE,
+                name=scores_unit_name(PurePath(path).stem, verifier),
+                table=STEP_SCORES.name,
+                inputs=(path, problems_path(run_id, job.set_name)),
+            )
+            for path in sampled
+        ]
+        engines = EngineSet(verifier=job.verifier, separator=job.prompt.separator)
+        with open_pool(store.url, engines, job.pool) as pool:
+            receipts = run_units(
+                score_unit,
+                units,
+                job,
+                store=store,
+                pool=pool,
+                total_rows=sum(map(store.num_rows, sampled)),
+                title=f"score {job.set_name}",
+            )
+        return [receipt.path for receipt in receipts]
 
 
 def score_files(store: Store, run_id: str, sampled: Sequence[str], verifier: str) -> list[str]:
-    """The files of one verifier's scores of these units' solutions.
+    """The files of one verifier's scores of these units' solutions, imported scores among them.
+
+    Units at which it failed are left out.
 
     Raises:
-        ValueError: the verifier has not scored one of them.
+        ValueError: the verifier has scored none of them.
     """
     there = {
         PurePath(path).stem: path
-        for path in store.files(STEP_SCORES.name, run_id=run_id, stage=STAGE)
+        for stage in (STAGE, IMPORTS_STAGE)
+        for path in store.files(STEP_SCORES.name, run_id=run_id, stage=stage)
     }
-    missing = [name for name in sampled if _unit_name(name, verifier) not in there]
-    if missing:
+    names = [scores_unit_name(unit, verifier) for unit in sampled]
+    found = [there[name] for name in names if name in there]
+    if not found:
         raise ValueError(
-            f"run {run_id}: verifier {verifier} has not scored {', '.join(missing)}: "
+            f"run {run_id}: verifier {verifier} has scored none of {', '.join(sampled)}: "
             "run the scoring flow first"
         )
-    return [there[_unit_name(name, verifier)] for name in sampled]
-
-
-def _unit_name(sampled: str, verifier: str) -> str:
-    return f"{sampled}-{derive_id(verifier)}"
+    return found

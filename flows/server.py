@@ -1,17 +1,30 @@
 """The Prefect server of this machine: the one that is set, the one that runs, or a new one."""
 
+import contextlib
+import fcntl
+import http.client
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from schemas.errors import StepmillError
 
 _FIRST_PORT = 4200
 _NUM_PORTS = 10
 _PATIENCE_S = 90.0
+_ENDING_S = 15.0
+_LOOK_EVERY_S = 0.25
+
+Process = subprocess.Popen[bytes]
 
 
 def ensure_server() -> str:
@@ -23,24 +36,87 @@ def ensure_server() -> str:
     Raises:
         StepmillError: the server that is set, or the one started, does not answer.
     """
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    with _one_at_a_time():
+        if (url := find_server(None)) is None:
+            port = _free_port()
+            start_server(port)
+            url = _use(port)
+    return url
+
+
+def find_server(port: int | None) -> str | None:
+    """Make PREFECT_API_URL name a server that runs; its UI's URL, None where there is none.
+
+    Args:
+        port: look there alone; None for the server that is set, or one of the usual ports.
+
+    Raises:
+        StepmillError: the server that is set does not answer, or something else holds the port.
+    """
+    _say_nothing_home()
+    if port is not None:
+        if _answers(_url(port)):
+            return _use(port)
+        if not _is_free(port):
+            raise StepmillError(
+                f"port {port} is taken by something that is no Prefect server: "
+                f"choose another, such as --port {_free_port()}"
+            )
+        return None
     if url := os.environ.get("PREFECT_API_URL"):
         if not _answers(url):
             raise StepmillError(f"PREFECT_API_URL is {url}, and no Prefect server answers there")
         return url.removesuffix("/api")
-    ports = range(_FIRST_PORT, _FIRST_PORT + _NUM_PORTS)
-    for port in ports:
-        if _answers(_url(port)):
-            return _use(port)
-    for port in ports:
-        if _is_free(port):
-            _start(port)
-            return _use(port)
-    raise StepmillError(f"ports {ports[0]} to {ports[-1]} are all taken: set PREFECT_API_URL")
+    return next((_use(port) for port in _usual_ports() if _answers(_url(port))), None)
 
 
-def _start(port: int) -> None:
+@contextlib.contextmanager
+def serving(port: int | None) -> Iterator[tuple[str, Process | None]]:
+    """A server for the block: one that runs, or a new one, which ends with the block.
+
+    Args:
+        port: where it listens; None for one of the usual ports.
+
+    Yields:
+        The UI's URL, and the new server's process.
+
+    Raises:
+        StepmillError: the port is taken, or the server does not answer.
+    """
+    process: Process | None = None
+    with _one_at_a_time():
+        if (url := find_server(port)) is None:
+            port = port or _free_port()
+            process = start_server(port)
+            url = _use(port)
+    try:
+        yield url, process
+    finally:
+        if process is not None:
+            end_group(process)
+
+
+def end_group(leader: Process) -> None:
+    """End a process and its process group: politely, and after some seconds for certain."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader.pid, number)
+        deadline = time.monotonic() + _ENDING_S
+        while time.monotonic() < deadline:
+            leader.poll()
+            try:
+                os.killpg(leader.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(_LOOK_EVERY_S)
+
+
+def start_server(port: int) -> Process:
+    """Start a server and wait until it answers; its process.
+
+    Raises:
+        StepmillError: it ended, or does not answer in time.
+    """
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
     server = subprocess.Popen(
         [*command, "--host", "127.0.0.1"],
@@ -48,15 +124,63 @@ def _start(port: int) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        env={**os.environ, "PREFECT_API_URL": _url(port)},
     )
     deadline = time.monotonic() + _PATIENCE_S
-    while not _answers(_url(port)):
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise StepmillError(
-                f"the Prefect server did not start on port {port}: "
-                f"`prefect server start --port {port}` shows why"
-            )
-        time.sleep(0.25)
+    try:
+        while not _answers(_url(port)):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise StepmillError(
+                    f"the Prefect server did not start on port {port}: "
+                    f"`prefect server start --port {port}` shows why"
+                )
+            time.sleep(_LOOK_EVERY_S)
+    except BaseException:
+        end_group(server)
+        raise
+    return server
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two runs that begin together must not both start a server: the second finds the first's."""
+    with (Path(tempfile.gettempdir()) / f"stepmill-server-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def look_at_ports() -> dict[int, str]:
+    """Who holds each of the usual ports: `Prefect`, `free`, or `something else`."""
+
+    def look(port: int) -> str:
+        if _is_free(port):
+            return "free"
+        return "Prefect" if _answers(_url(port)) else "something else"
+
+    with ThreadPoolExecutor(_NUM_PORTS) as pool:
+        return dict(zip(_usual_ports(), pool.map(look, _usual_ports()), strict=True))
+
+
+def describe_server(api_url: str) -> str | None:
+    """A server's version, and its kind of database where it says so; None if it does not answer."""
+    if not _answers(api_url):
+        return None
+    said = {}
+    for question in ("version", "settings"):
+        with (
+            contextlib.suppress(OSError, ValueError, http.client.HTTPException),
+            urllib.request.urlopen(f"{api_url}/admin/{question}", timeout=2) as reply,
+        ):
+            said[question] = json.loads(reply.read())
+    database = ((said.get("settings") or {}).get("server") or {}).get("database") or {}
+    driver = database.get("driver") or str(database.get("connection_url") or "").partition(":")[0]
+    kind = f", database {driver}" if driver.strip("*") else ""
+    return f"Prefect {said.get('version', 'of unknown version')}{kind}"
+
+
+def _say_nothing_home() -> None:
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 
 def _use(port: int) -> str:
@@ -68,11 +192,23 @@ def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}/api"
 
 
+def _usual_ports() -> range:
+    return range(_FIRST_PORT, _FIRST_PORT + _NUM_PORTS)
+
+
+def _free_port() -> int:
+    ports = _usual_ports()
+    for port in ports:
+        if _is_free(port):
+            return port
+    raise StepmillError(f"ports {ports[0]} to {ports[-1]} are all taken: set PREFECT_API_URL")
+
+
 def _answers(api_url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{api_url}/health", timeout=2) as reply:
             return reply.read().strip() == b"true"
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # the last: it speaks no HTTP
         return False
 
 

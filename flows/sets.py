@@ -1,10 +1,12 @@
 """Where the files of a set of problems lie in a run. A set's name holds no dot; a unit's does."""
 
 from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
+from schemas.units import derive_id
 from storage import Store
 
 PROBLEMS_STAGE = "problems"
 SAMPLING_STAGE = "sampling"
+IMPORTS_STAGE = "imports"
 STEP_LABELS_STAGE = "step_labels"
 
 
@@ -18,15 +20,29 @@ def unit_name(set_name: str, index: int) -> str:
     return f"{set_name}.{index:05d}"
 
 
+def imported_unit_name(set_name: str, index: int) -> str:
+    """The name of a unit of a set's imported solutions, which no unit of sampled ones has."""
+    return f"{set_name}.i{index:05d}"
+
+
+def scores_unit_name(unit: str, verifier: str) -> str:
+    """The name of the unit with one verifier's scores of a unit's solutions."""
+    return f"{unit}-{derive_id(verifier)}"
+
+
 def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
-    """The files of a set's sampled solutions.
+    """The files of a set's solutions: those sampled in this run, then imported ones.
 
     Raises:
         ValueError: there are none.
     """
-    found = store.files(
-        TRAJECTORIES.name, run_id=run_id, stage=SAMPLING_STAGE, prefix=f"{set_name}."
-    )
+    found = [
+        path
+        for stage in (SAMPLING_STAGE, IMPORTS_STAGE)
+        for path in store.files(
+            TRAJECTORIES.name, run_id=run_id, stage=stage, prefix=f"{set_name}."
+        )
+    ]
     if not found:
         raise ValueError(f"run {run_id} has no sampled solutions of the set {set_name!r}")
     return found

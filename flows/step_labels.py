@@ -6,9 +6,10 @@ from pathlib import PurePath
 
 from prefect import flow
 
+from flows.recording import name_run, recorded_flow
 from flows.sets import STEP_LABELS_STAGE, problems_path, sampled_files
 from flows.truth import check_kinds
-from flows.units import run_units, unit_runner
+from flows.units import run_here, run_units, unit_runner
 from schemas.rows import STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import MonteCarloConfig, StepLabelsJob
 from schemas.units import Unit
@@ -18,23 +19,31 @@ from tasks.engines.pool import open_pool
 from tasks.step_labels.task import label, roll_out
 
 
-@flow(name="step_labels", task_runner=unit_runner())
-def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
+@flow(name="step_labels", flow_run_name=name_run, task_runner=unit_runner())
+def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> list[str]:
     """Label the steps of a set's sampled solutions; the paths of the files of labels."""
-    store = Store(root)
-    units = rollout_units(job, store, run_id)
-    if isinstance(job.labels, MonteCarloConfig):
-        engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
-        with open_pool(root, engines, job.pool) as pool:
-            title = f"roll out {job.set_name}"
-            run_units(roll_out, units, job, store=store, pool=pool, total_rows=0, title=title)
-    paths = []
-    for unit in units:
-        rollouts = (unit.path,) if isinstance(job.labels, MonteCarloConfig) else ()
-        labels = replace(unit, table=STEP_LABELS.name, inputs=(*unit.inputs, *rollouts))
-        label(root, labels, job, _check)
-        paths.append(labels.path)
-    return paths
+    with recorded_flow("step_labels", job, root, run_id, part=job.set_name) as (store, run_id):
+        units = rollout_units(job, store, run_id)
+        if isinstance(job.labels, MonteCarloConfig):
+            engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
+            with open_pool(store.url, engines, job.pool) as pool:
+                title = f"roll out {job.set_name}"
+                rolled = run_units(
+                    roll_out, units, job, store=store, pool=pool, total_rows=0, title=title
+                )
+            there = {receipt.path for receipt in rolled}
+            units = [
+                replace(unit, inputs=(*unit.inputs, unit.path))
+                for unit in units
+                if unit.path in there
+            ]
+        receipts = run_here(
+            lambda unit: label(store.url, unit, job, _check),
+            [replace(unit, table=STEP_LABELS.name) for unit in units],
+            store=store,
+            title=f"label {job.set_name}",
+        )
+        return [receipt.path for receipt in receipts]
 
 
 def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Unit]:

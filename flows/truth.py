@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from schemas.rows import Problem
 from storage import Store
 from tasks.evaluation.truth import Kinds
 from tasks.problems.load import WORLD_SOURCE
@@ -10,9 +11,19 @@ from tasks.world.problems import parse_question
 
 
 def known_kinds(store: Store, path: str) -> Kinds | None:
-    """The exact checker of a file of problems; None unless all are of the built-in world."""
-    sources = {problem.source for problem in store.read(path)}
-    return check_kinds if sources == {WORLD_SOURCE} else None
+    """The exact checker of a file of problems; None unless all are of the built-in world.
+
+    The source alone does not tell: any imported file may be called `world`.
+    """
+    problems: list[Problem] = store.read(path)
+    if any(problem.source != WORLD_SOURCE for problem in problems):
+        return None
+    try:
+        for problem in problems:
+            parse_question(problem.question)
+    except ValueError:
+        return None
+    return check_kinds
 
 
 def check_kinds(question: str, steps: Sequence[str]) -> Sequence[str]:

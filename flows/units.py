@@ -63,6 +63,7 @@ def run_units(
     receipts = {unit: store.receipt(unit) for unit in set(units).difference(missing)}
     if missing:
         rows_there = sum(receipt.num_rows for receipt in receipts.values())
+        outcomes: dict[Unit, Receipt | BaseException] = {}
         pool.start()
         before = pool.counters()
 
@@ -70,14 +71,13 @@ def run_units(
             done = pool.counters()
             tokens = done.generated_tokens + done.scored_tokens
             tokens -= before.generated_tokens + before.scored_tokens
-            return rows_there + max(done.rows - before.rows, 0), total_rows, max(tokens, 0)
+            total = total_rows or _guess_rows(len(units), [*receipts.values(), *outcomes.values()])
+            return rows_there + max(done.rows - before.rows, 0), total, max(tokens, 0)
 
         with stage_progress(title, measure):
             futures = {unit_task.submit(pool, unit, job): unit for unit in missing}
-            outcomes = {
-                futures[future]: future.result(raise_on_failure=False)
-                for future in as_completed(list(futures))
-            }
+            for future in as_completed(list(futures)):
+                outcomes[futures[future]] = future.result(raise_on_failure=False)
         publish_units(title, store, {**receipts, **outcomes})
         receipts |= keep_receipts(store, outcomes, title)
     return [receipts[unit] for unit in units if unit in receipts]
@@ -125,6 +125,12 @@ def keep_receipts(
     if own and not receipts:
         raise UnitsFailed(f"{title}: every unit failed. First: {_lines(own)[0]}")
     return receipts
+
+
+def _guess_rows(num_units: int, outcomes: Sequence[Receipt | BaseException]) -> int:
+    """The rows of all units, if they are like those that are finished; 0 before one is."""
+    rows = [outcome.num_rows for outcome in outcomes if isinstance(outcome, Receipt)]
+    return round(num_units * sum(rows) / len(rows)) if rows else 0
 
 
 def _is_own(error: BaseException) -> bool:

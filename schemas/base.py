@@ -4,14 +4,32 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+from schemas.json_schemas import describe_fields
+
+_UNCOUNTED = ("pool", "server")
+"""Fields that are left out of a config's hash."""
 
 SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$")]
 """The name of a set of problems in a run, such as `train` or `eval`; without a dot."""
 
 
 class FrozenConfig(BaseModel):
-    """A config that cannot change after it was checked and rejects fields it does not know."""
+    """A config that cannot change after it was checked and rejects fields it does not know.
+
+    A nested config may be given in part: then the other fields are those of the field's default,
+    not those of the nested class. One whose `type` differs from the default's starts from its
+    own defaults. So a file, `--set`, a deployment's parameters and Python mean the same.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
@@ -20,9 +38,22 @@ class FrozenConfig(BaseModel):
     def config_hash(self) -> str:
         """Twelve hex digits, equal when two configs make the same rows.
 
-        A field named `pool` does not count: how work is spread does not change what is made.
+        A field named `pool` or `server` does not count, here or in a nested config: how work is
+        spread and where a model is served do not change what is made.
         """
-        return hashlib.sha256(self.model_dump_json(exclude={"pool"}).encode()).hexdigest()[:12]
+        text = self.model_dump_json(exclude=self._uncounted())
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _uncounted(self) -> dict[str, Any]:
+        """The fields left out of the hash, as pydantic takes them."""
+        uncounted: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name in _UNCOUNTED:
+                uncounted[name] = True
+            elif isinstance(value, FrozenConfig) and (nested := value._uncounted()):
+                uncounted[name] = nested
+        return uncounted
 
     def with_fields(self, **changes: object) -> Self:
         """Copy this config with some fields changed, checked again.
@@ -36,21 +67,39 @@ class FrozenConfig(BaseModel):
     def from_partial(cls, values: Mapping[str, Any]) -> Self:
         """The defaults with some values, nested ones too, put in their place.
 
-        A nested config whose `type` differs from the default's starts from its own defaults.
-
         Raises:
             ValueError: names each field that is wrong, what was expected and what came.
         """
-        required = [n for n, f in cls.model_fields.items() if f.is_required() and n not in values]
-        base = {} if required else cls(**{}).model_dump()
         try:
-            return cls.model_validate(_merge(base, values))
+            return cls.model_validate(values)
         except ValidationError as error:
             problems = [
                 f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}, got {e['input']!r}"
                 for e in error.errors()
             ]
             raise ValueError(f"{cls.__name__}: {'; '.join(problems)}") from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_nested(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        defaults = {name: field.default for name, field in cls.model_fields.items()}
+        return {
+            name: _merge(default.model_dump(), value)
+            if isinstance(default := defaults.get(name), FrozenConfig)
+            else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Pydantic's schema, in which what may be left out is not required."""
+        schema = handler(core_schema)
+        describe_fields(handler.resolve_ref_schema(schema), cls, handler)
+        return schema
 
 
 def _merge(base: Any, values: Any) -> Any:

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.base import FrozenConfig
 
 SHIPPED_POLICY = "world-policy"
 """The name of the small policy that comes with the package."""
+
+UNTOLD_TOKEN = -1
+"""Stands for a token whose id the engine does not tell; only that there is one is known."""
 
 FinishReason = Literal["stop", "length"]
 
@@ -18,7 +22,8 @@ class GenerationRequest:
     """One prompt, or a prompt and the beginning of its answer, to be continued n times."""
 
     prompt: str
-    """Everything before the answer: a finished chat template, or plain text."""
+    """Everything before the answer: a finished chat template, plain text, or, for an engine that
+    is asked in messages, a JSON list of them."""
     prefix: str = ""
     """The first steps of the answer, as text; the continuation starts right behind them."""
     n: int = 1
@@ -31,7 +36,7 @@ class GenerationRequest:
     """Continuation i is drawn with this seed + i, so a later request can go on where one ended."""
     with_logprobs: bool = False
     has_chat_template: bool = False
-    """The prompt already carries its special tokens; none are added."""
+    """The prompt already carries its special tokens, or is messages; none are added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ class Completion:
 
     text: str
     token_ids: tuple[int, ...]
-    """End-of-text token included where the model wrote one."""
+    """End-of-text token included where the model wrote one; UNTOLD_TOKEN for an unknown id."""
     logprobs: tuple[float, ...] | None
     """[num_tokens] log probability of each token under the sampled distribution's model."""
     finish_reason: FinishReason
@@ -108,6 +113,58 @@ class VLLMConfig(FrozenConfig):
     """Seed of the engine; requests carry their own."""
 
 
+def _api_root(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected a URL such as http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("expected a URL without user, password or query: configs are stored")
+    return url.rstrip("/")
+
+
+class ServerConfig(FrozenConfig):
+    """Where a server with an OpenAI-compatible API is, and how patiently it is asked.
+
+    Nothing here changes what is made: it is no part of a config's hash (see FrozenConfig).
+    Limits hold for each actor that asks.
+    """
+
+    base_url: Annotated[str, AfterValidator(_api_root)]
+    """Root of the API, such as `http://localhost:8000/v1`."""
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; unset where the server needs none."""
+    kind: Literal["auto", "vllm", "sglang", "other"] = "auto"
+    """What serves: it decides which fields beyond OpenAI's are sent. `auto` asks the server."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the chat API calls the limit; OpenAI's own newer models want the second."""
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 256
+    """Requests at once, those that wait to be sent again included."""
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Most requests begun in a minute, spread evenly; None for no limit."""
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    """How long one answer may take; it counts from sending, so a queue on the server is in it."""
+    patience_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long a request that meets faults (rate limits, 5xx, timeouts, no connection) is sent
+    again before the engine counts as failed."""
+
+
+class OpenAIConfig(FrozenConfig):
+    """A model on a server with an OpenAI-compatible API: vLLM, SGLang or a hosted one."""
+
+    type: Literal["openai"] = "openai"
+    model: Annotated[str, Field(min_length=1)]
+    """The name under which the server serves the model."""
+    revision: str | None = None
+    """A label for the weights behind that name, kept in the model's id; the server does not
+    hear of it."""
+    api: Literal["completions", "chat"] = "completions"
+    """Text continued as it is, or messages that the server lays out itself."""
+    tokenizer: str | None = None
+    """Folder or Hugging Face id whose chat template makes chat prompts for the completions API."""
+    server: ServerConfig
+    """Where the server is."""
+
+
 class PlantedConfig(FrozenConfig):
     """The planted-subsequence policy of arXiv:2502.12118: every probability is known."""
 
@@ -137,4 +194,6 @@ class MarkovConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
-EngineConfig = Annotated[VLLMConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")]
+EngineConfig = Annotated[
+    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")
+]

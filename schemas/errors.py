@@ -13,6 +13,10 @@ class EngineFailed(StepmillError):
     """An engine, its actor or all of Ray is gone: nothing is wrong with the unit that met it."""
 
 
+class EngineUnreachable(EngineFailed):
+    """An engine's server, or all of Ray, does not answer: another actor would not reach it."""
+
+
 class UnitKilledItsActor(StepmillError):
     """Every actor that worked on this unit died: it takes too much memory, or crashes an engine."""
 

@@ -1,9 +1,9 @@
 """What the evaluation stage measures from stored rows: budgets, rankers, bins and intervals."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
@@ -75,11 +75,24 @@ class EvaluationJob(FrozenConfig):
 
     set_name: SetName = "eval"
     """The set of solutions, as the sampling stage named it."""
-    policy: EngineConfig
+    policy: EngineConfig | None = None
     """The model that wrote them."""
+    policy_name: str | None = None
+    """The same as the rows name it, for one that is no model here. Without either it is the one
+    policy that the set has solutions of."""
     verifier: EngineConfig | None = None
-    """The model that scored them; None compares what needs no verifier."""
+    """The model that scored them."""
+    verifier_name: str | None = None
+    """The same as the rows name it. Without either it is the one verifier that scored the set;
+    where none did, what needs no verifier is compared."""
     grader: GraderConfig = MathGraderConfig()
     """What says which answers are the same answer."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Budgets, rankers, bins and intervals."""
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Self:
+        for role in ("policy", "verifier"):
+            if getattr(self, role) is not None and getattr(self, f"{role}_name") is not None:
+                raise ValueError(f"expected {role} or {role}_name, got both")
+        return self

@@ -19,6 +19,8 @@ class PoolConfig(FrozenConfig):
     units_in_flight: Annotated[int, Field(ge=1)] = 2
     """Units an actor works on at once, so that the end of one does not empty the batch."""
     max_restarts: Annotated[int, Field(ge=0)] = 3
-    """How often Ray replaces an actor that died."""
+    """How often in a row an actor may die before its engines are open; then it is given up."""
     max_task_retries: Annotated[int, Field(ge=0)] = 3
-    """How often Ray redoes a unit whose actor died."""
+    """How often a unit whose actor died is redone, each time alone on an actor."""
+    patience_s: Annotated[float, Field(gt=0)] = 1800.0
+    """How long a run waits while no actor is open: for room in the cluster, and for models."""

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, SetName
+from schemas.graders import GraderConfig
 
 GoldFormat = Literal["plain", "solution"]
 """`plain`: the answer column holds the answer alone. `solution`: it holds a worked solution, whose
@@ -76,6 +77,17 @@ class FileProblemsConfig(ColumnsConfig):
 ProblemsConfig = Annotated[
     WorldProblemsConfig | HubProblemsConfig | FileProblemsConfig, Field(discriminator="type")
 ]
+
+
+class ProblemsJob(FrozenConfig):
+    """Which problems a run gets, and what they are called there."""
+
+    problems: ProblemsConfig
+    """Where they come from."""
+    set_name: SetName = "eval"
+    """What this set is called in the run, for example `train` or `eval`."""
+    grader: GraderConfig | None = None
+    """What will judge by the gold answers; it looks which of them it cannot use. None to skip."""
 
 
 def gsm8k(

@@ -1,10 +1,13 @@
 """SQL over a store: a read-only DuckDB connection with a view per table and the views of `sql/`.
 
 The connection lives in memory, may read files below the root and nothing else, has no network of
-its own, and its settings are locked. `query` lets one reading statement through.
+its own, sees nothing of the calling process, and its settings are locked. `query` lets one reading
+statement through.
 """
 
 import os
+import tempfile
+import uuid
 import weakref
 from importlib import resources
 from pathlib import Path
@@ -12,10 +15,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from schemas.errors import StoreUnusable
 from schemas.rows import TABLES, TableSpec
-from storage.health import committed_files, unreadable_footers
+from storage.health import committed_files, misfits
 from storage.locks import share
-from storage.object_files import ObjectFiles
+from storage.reading import check_reading
 from storage.roots import LocalRoot, ObjectRoot
 from storage.store import MARKER, Store
 
@@ -25,12 +29,6 @@ _SQL_TYPES = {
     pa.int64(): "bigint",
     pa.float64(): "double",
     pa.bool_(): "boolean",
-}
-_FILES_SCHEMA = pa.schema([("path", pa.string()), ("num_bytes", pa.int64())])
-_SKIPPED_SCHEMA = pa.schema([("path", pa.string()), ("reason", pa.string())])
-_READING = {
-    duckdb.StatementType.SELECT,
-    duckdb.StatementType.EXPLAIN,
 }
 
 
@@ -50,7 +48,15 @@ def connect(root: str | Path) -> duckdb.DuckDBPyConnection:
         weakref.finalize(connection, os.close, share(store.root / MARKER))
     files, skipped = committed_files(store)
     connection.execute("set timezone = 'UTC'")
+    connection.execute("set python_enable_replacements = false")
+    connection.execute("set autoinstall_known_extensions = false")
+    connection.execute("set autoload_known_extensions = false")
+    # Made when a query needs it and gone with the connection; where it lies can be read too.
+    spill = Path(tempfile.gettempdir()) / f"stepmill-sql-{uuid.uuid4().hex}"
+    connection.execute(f"set temp_directory = {_literal(str(spill))}")
     if isinstance(store.files_root, ObjectRoot):
+        from storage.object_files import ObjectFiles
+
         connection.register_filesystem(ObjectFiles(store.files_root, files))
     folders = {f"{store.url}/", f"{_escape_glob(store.url)}/"}
     connection.execute(f"set allowed_directories = [{', '.join(map(_literal, sorted(folders)))}]")
@@ -70,13 +76,7 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRel
         ValueError: there is no statement, more than one, or one that does not read.
         duckdb.Error: the statement is wrong, or reaches for something outside the root.
     """
-    statements = connection.extract_statements(sql)
-    if len(statements) != 1:
-        raise ValueError(f"expected one SQL statement, got {len(statements)}")
-    if statements[0].type not in _READING:
-        raise ValueError(
-            f"expected a statement that only reads, got {statements[0].type.name.lower()}"
-        )
+    check_reading(connection, sql)
     return connection.sql(sql)
 
 
@@ -120,27 +120,53 @@ def _create_table_view(
     files: dict[str, int],
     skipped: dict[str, str],
 ) -> None:
-    """The view of a table; files that DuckDB cannot read move from `files` to `skipped`."""
+    """The view of a table; files that do not belong to it move from `files` to `skipped`."""
     while paths := [path for path in files if path.startswith(f"{spec.name}/")]:
-        source = (
-            f"read_parquet({_list_of(store, paths)}, union_by_name = true, "
-            "hive_partitioning = true, hive_types = {'run_id': varchar, 'stage': varchar})"
-        )
+        cause: duckdb.Error | None = None
         try:
-            connection.execute(f"create view {spec.name} as select * from {source}")
-            return
-        except duckdb.Error:
-            found = unreadable_footers(store, paths)
-            if not found:
-                raise
-            skipped |= found
-            for path in found:
-                del files[path]
-    columns = ", ".join(f"null::{_sql_type(f.type)} as {f.name}" for f in spec.schema)
-    connection.execute(
-        f"create view {spec.name} as "
-        f"select {columns}, null::varchar as run_id, null::varchar as stage where false"
+            if _has_columns(connection, store, spec, paths):
+                return
+        except duckdb.Error as error:
+            cause = error
+        found = misfits(store, paths)
+        if not found:
+            raise StoreUnusable(f"{store.url}/{spec.name}: its files do not fit together: {cause}")
+        skipped |= found
+        for path in found:
+            del files[path]
+    connection.execute(f"create or replace view {spec.name} as {_no_rows(spec)}")
+
+
+def _has_columns(
+    connection: duckdb.DuckDBPyConnection, store: Store, spec: TableSpec, paths: list[str]
+) -> bool:
+    """Create a table's view over these files; whether its columns are as they should be."""
+    rows = (
+        f"select * from read_parquet({_list_of(store, paths)}, union_by_name = true, "
+        "hive_partitioning = true, hive_types = {'run_id': varchar, 'stage': varchar})"
     )
+    connection.execute(f"create or replace view {spec.name} as {rows}")
+    there = dict(
+        connection.execute(
+            "select column_name, data_type from duckdb_columns() where table_name = ?", [spec.name]
+        ).fetchall()
+    )
+    described = connection.execute(f"describe {_no_rows(spec)}").fetchall()
+    expected = {name: kind for name, kind, *_ in described}
+    lacking = expected.keys() - there.keys()
+    if any(not spec.schema.field(name).nullable for name in lacking):
+        return False
+    if lacking:  # every file is of an older version
+        connection.execute(
+            f"create or replace view {spec.name} as {rows} union all by name {_no_rows(spec)}"
+        )
+    return all(there.get(name, kind) == kind for name, kind in expected.items())
+
+
+def _no_rows(spec: TableSpec) -> str:
+    """A query of the table's columns that gives nothing."""
+    columns = ", ".join(f"null::{_sql_type(f.type)} as {f.name}" for f in spec.schema)
+    return f"select {columns}, null::varchar as run_id, null::varchar as stage where false"
 
 
 def _create_file_tables(
@@ -150,15 +176,16 @@ def _create_file_tables(
     skipped: dict[str, str],
 ) -> None:
     """`files`, `skipped_files`, and `file_metadata`, which reads footers when it is asked."""
-    _create_from_arrow(
-        connection,
-        "files",
-        pa.table({"path": [*files], "num_bytes": [*files.values()]}, schema=_FILES_SCHEMA),
+    # Not registered from Arrow: DuckDB would import pandas, which takes longer than all the rest.
+    connection.execute(
+        "create table files as select unnest($paths::varchar[]) as path, "
+        "unnest($sizes::bigint[]) as num_bytes",
+        {"paths": [*files], "sizes": [*files.values()]},
     )
-    _create_from_arrow(
-        connection,
-        "skipped_files",
-        pa.table({"path": [*skipped], "reason": [*skipped.values()]}, schema=_SKIPPED_SCHEMA),
+    connection.execute(
+        "create table skipped_files as select unnest($paths::varchar[]) as path, "
+        "unnest($reasons::varchar[]) as reason",
+        {"paths": [*skipped], "reasons": [*skipped.values()]},
     )
     if not files:
         connection.execute(
@@ -181,12 +208,6 @@ def _create_file_tables(
         left join units as u on u.file_name = f.file_name
         """
     )
-
-
-def _create_from_arrow(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
-    connection.register("incoming", table)
-    connection.execute(f"create table {name} as select * from incoming")
-    connection.unregister("incoming")
 
 
 def _list_of(store: Store, paths: list[str]) -> str:

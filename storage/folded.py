@@ -4,14 +4,17 @@ Every file says in its metadata, under `stepmill_units`, which units it holds, i
 rows and seconds. A unit's own file holds one; a folded one, named `folded-<32 hex digits>`, many.
 """
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import StoreUnreachable, StoreUnusable
 from storage.roots import Root
 
 UNITS_KEY = b"stepmill_units"
@@ -68,10 +71,24 @@ class FoldedIndex:
         found: dict[str, Place] = {}
         for path in filter(is_folded, paths):
             if path not in self._known:
-                with self._root.open(path) as stream:
+                with self._root.open(path) as stream, readable(path):
                     self._known[path] = _places_in(path, pq.read_metadata(stream))
             found |= self._known[path]
         return found
+
+
+@contextlib.contextmanager
+def readable(path: str) -> Iterator[None]:
+    """Name the file that Arrow cannot read."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if getattr(error, "errno", None) is not None or isinstance(error, StoreUnreachable):
+            raise  # the disk or the network, not the file
+        raise StoreUnusable(
+            f"{path} is not a readable Parquet file ({error}): `stepmill doctor --repair` moves it "
+            "away, and its unit is made again"
+        ) from error
 
 
 def read_place(root: Root, place: Place) -> pa.Table:

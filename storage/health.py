@@ -5,11 +5,12 @@ here came otherwise: a copy that was cut off, a failing disk, somebody's own fil
 """
 
 import re
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.rows import TABLES
+from schemas.rows import TABLES, TableSpec
 from storage.store import Store
 
 _COMMITTED = re.compile(rf"({'|'.join(TABLES)})/run_id=[^/]+/stage=[^/]+/[^/]+\.parquet")
@@ -33,16 +34,50 @@ def committed_files(store: Store) -> tuple[dict[str, int], dict[str, str]]:
     return {p: size for p, size in files.items() if p in tails and p not in skipped}, skipped
 
 
-def unreadable_footers(store: Store, paths: list[str]) -> dict[str, str]:
-    """Those of the files whose footer cannot be read, with the reason."""
-    found = {}
-    for path in paths:
-        try:
-            with store.files_root.open(path) as stream:
-                pq.read_metadata(stream)
-        except (pa.ArrowException, ValueError, OSError) as error:
-            found[path] = f"its footer cannot be read: {error}"
-    return found
+def misfits(store: Store, paths: Iterable[str]) -> dict[str, str]:
+    """Those of the files that are no files of their table, with the reason.
+
+    Footers alone are read: one that cannot be, a column of another kind, one that is missing.
+    """
+    found = {path: read_footer(store, path)[0] for path in paths}
+    return {path: reason for path, reason in found.items() if reason is not None}
+
+
+def read_footer(store: Store, path: str) -> tuple[str | None, int | None]:
+    """Why a file is no file of its table (None if it is one), and the schema version it names."""
+    try:
+        with store.files_root.open(path) as stream:
+            schema = pq.read_schema(stream)
+        version = (schema.metadata or {}).get(b"stepmill_schema_version")
+        reason = _misfit(TABLES[path.split("/", 1)[0]], schema)
+        return reason, None if version is None else int(version)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        return f"its footer cannot be read: {error}", None
+
+
+def _misfit(spec: TableSpec, schema: pa.Schema) -> str | None:
+    """Why a file of this schema cannot be one of the table; None if it can."""
+    for column in spec.schema:
+        if column.name not in schema.names:
+            if not column.nullable:
+                return f"it has no column {column.name}, as every file of {spec.name} has"
+        elif _plain(schema.field(column.name).type) != _plain(column.type):
+            return (
+                f"its column {column.name} is {schema.field(column.name).type}, "
+                f"expected {column.type}"
+            )
+    return None
+
+
+def _plain(kind: pa.DataType) -> object:
+    """A type as far as readers care: other writers name list items and size offsets otherwise."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return ["list", _plain(kind.value_type)]
+    if pa.types.is_struct(kind):
+        return {field.name: _plain(field.type) for field in kind}
+    if pa.types.is_timestamp(kind):
+        return "timestamp" if kind.tz else str(kind)
+    return "string" if pa.types.is_large_string(kind) else str(kind)
 
 
 def _wrong_end(tail: bytes, size: int) -> str | None:

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.errors import StoreUnreachable, StoreUnusable
+from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec, from_table, to_table
 from schemas.units import Receipt, Unit
 from storage.folded import (
@@ -31,6 +31,7 @@ from storage.folded import (
     is_folded,
     read_place,
     read_units,
+    readable,
     units_metadata,
 )
 from storage.locks import shared
@@ -69,6 +70,7 @@ class Store:
                 f"{self.url} was written by schema version {version}; this stepmill reads up to "
                 f"{SCHEMA_VERSION}: use a newer stepmill"
             )
+        self.schema_version = version
 
     @property
     def url(self) -> str:
@@ -180,7 +182,7 @@ class Store:
     def num_rows(self, path: str) -> int:
         """How many rows a committed unit has."""
         try:
-            with self.files_root.open(path) as stream, _readable(path):
+            with self.files_root.open(path) as stream, readable(path):
                 return pq.read_metadata(stream).num_rows
         except FileNotFoundError:
             return self._place_of(path).num_rows
@@ -280,13 +282,13 @@ class Store:
     def _read_table(self, path: str) -> tuple[pa.Table, float | None]:
         """A unit's rows and seconds."""
         try:
-            with self.files_root.open(path) as stream, _readable(path):
+            with self.files_root.open(path) as stream, readable(path):
                 file = pq.ParquetFile(stream)
                 (unit,) = read_units(path, file.metadata)
-                return file.read(), unit.seconds
+                return _check_columns(path, file.read()), unit.seconds
         except FileNotFoundError:
             place = self._place_of(path)
-            with _readable(place.path):
+            with readable(place.path):
                 return read_place(self.files_root, place), place.seconds
 
 
@@ -333,18 +335,12 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
-@contextlib.contextmanager
-def _readable(path: str) -> Iterator[None]:
-    """Name the file that Arrow cannot read."""
-    try:
-        yield
-    except (pa.ArrowException, ValueError, OSError) as error:
-        if getattr(error, "errno", None) is not None or isinstance(error, StoreUnreachable):
-            raise  # the disk or the network, not the file
-        raise StoreUnusable(
-            f"{path} is not a readable Parquet file ({error}): `stepmill doctor --repair` moves it "
-            "away, and its unit is made again"
-        ) from error
+def _check_columns(path: str, table: pa.Table) -> pa.Table:
+    spec = TABLES[path.split("/", 1)[0]]
+    lacking = [f.name for f in spec.schema if not f.nullable and f.name not in table.column_names]
+    if lacking:
+        raise ValueError(f"no file of {spec.name}: it has no column {lacking[0]}")
+    return table
 
 
 def _spec_of(unit: Unit) -> TableSpec:

@@ -15,6 +15,7 @@ from schemas.engines import SHIPPED_POLICY
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
 from storage.store import fetch_folder
+from tasks.model_files import check_settings, check_weights, weight_files
 
 SEPARATOR_KEY = "step_separator"
 """The key of a verifier's config.json that holds the separator it was trained with."""
@@ -40,7 +41,7 @@ def identify_model(path_or_id: str, revision: str | None = None) -> str:
     if is_folder(path_or_id):
         folder = resolve_model(path_or_id)
         digest = hashlib.sha256()
-        for file in _weight_files(folder):
+        for file in weight_files(folder):
             with file.open("rb") as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
                     digest.update(chunk)
@@ -112,7 +113,8 @@ def check_model_folder(
     if not folder.is_dir():
         raise ModelUnusable(f"{role} {folder}: expected a folder in Hugging Face format, got none")
     config = _read_config(folder, role)
-    _weight_files(folder)
+    check_settings(folder, config)
+    check_weights(folder)
     if not any((folder / name).exists() for name in _TOKENIZER_FILES):
         raise ModelUnusable(
             f"{role} {folder}: expected a tokenizer ({' or '.join(_TOKENIZER_FILES)}), got none"
@@ -127,6 +129,21 @@ def check_model_folder(
     if role == "verifier":
         _check_verifier(folder, config, separator)
     return config
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder; a tokenizer that is code of the folder's own is refused.
+
+    Raises:
+        ModelUnusable: there is none that can be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        # Said outright: left open, transformers would ask the terminal.
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises nothing more special
+        raise ModelUnusable(f"model {folder}: its tokenizer cannot be loaded: {error}") from error
 
 
 def _check_verifier(folder: Path, config: dict[str, Any], separator: str | None) -> None:
@@ -157,15 +174,3 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelUnusable(f"{role} {folder}: expected config.json to be an object")
     return config
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder by name; pickled weights are refused."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        pickled = sorted(p.name for p in folder.glob("*") if p.suffix in (".bin", ".pt", ".pth"))
-        came = f"{', '.join(pickled)} (pickled weights run code and are refused)"
-        raise ModelUnusable(
-            f"model {folder}: expected weights in *.safetensors, got {came if pickled else 'none'}"
-        )
-    return files

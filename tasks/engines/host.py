@@ -5,19 +5,20 @@ written here, and a receipt goes back.
 """
 
 import asyncio
-import time
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.engines import EngineConfig
-from schemas.errors import EngineFailed
+from schemas.errors import StoreUnusable
 from schemas.graders import GraderConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.engines.base import Engine
 from tasks.engines.open import open_engine
+from tasks.engines.shares import TimeShares
 from tasks.graders import Grader, make_grader
 
 
@@ -87,66 +88,85 @@ Work = Callable[[Unit, Any, UnitContext], Awaitable[Sequence[object]]]
 class Host:
     """Runs units, several at once, over engines that stay open."""
 
-    def __init__(
-        self, root: str, engines: EngineSet, on_engine_failed: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, root: str, engines: EngineSet) -> None:
         """Prepare a host; its engines open with the first call.
 
         Args:
             root: the store.
             engines: what to hold.
-            on_engine_failed: called when an engine is gone, before the error is raised; an
-                actor ends its process here, so that it is replaced.
         """
+        self._root = root
         self._engine_set = engines
-        self._on_engine_failed = on_engine_failed
-        self._context = UnitContext(Store(root), {}, Counters())
+        self._counters = Counters()
+        self._shares = TimeShares()
         self._opening = asyncio.Lock()
-        self._is_open = False
+        self._context: UnitContext | None = None
 
     async def open(self) -> dict[ModelRole, str]:
-        """Open the engines, if they are not; the model id of each role.
+        """Open the store and the engines, if they are not; the model id of each role.
 
         Raises:
             ModelUnusable: a model does not fit its role.
+            StoreUnusable: the store cannot be seen from here.
         """
-        async with self._opening:
-            if not self._is_open:
-                for role, config in self._engine_set.by_role().items():
-                    self._context.engines[role] = await open_engine(
-                        config, role, separator=self._engine_set.separator
-                    )
-                self._is_open = True
-        return {role: engine.model_id for role, engine in self._context.engines.items()}
+        context = await self._open()
+        return {role: engine.model_id for role, engine in context.engines.items()}
 
     async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
         """Do a unit's work and commit its file; a file that is there is not made again.
 
+        The receipt's seconds are the unit's share of the time, see `TimeShares`.
+
         Raises:
             EngineFailed: an engine is gone, and this host is of no more use.
         """
-        store = self._context.store
+        context = await self._open()
+        store = context.store
         if store.has(unit):
             return store.receipt(unit)
-        await self.open()
-        start = time.monotonic()
+        begun = self._shares.begin()
         try:
-            rows = await work(unit, config, self._context)
-        except EngineFailed:
-            if self._on_engine_failed is not None:
-                self._on_engine_failed()
-            raise
-        return store.commit(unit, rows, seconds=time.monotonic() - start)
+            rows = await work(unit, config, context)
+        finally:
+            seconds = self._shares.end(begun)
+        return store.commit(unit, rows, seconds=seconds)
 
     async def counters(self) -> Counters:
         """What this host has done so far."""
-        return self._context.counters
+        return self._counters
 
     async def close(self) -> None:
         """Close engines and graders."""
-        for engine in self._context.engines.values():
+        context, self._context = self._context, None
+        if context is None:
+            return
+        for engine in context.engines.values():
             await engine.close()
-        self._context.engines.clear()
-        for grader in self._context._graders.values():
+        for grader in context._graders.values():
             grader.close()
-        self._is_open = False
+
+    async def _open(self) -> UnitContext:
+        async with self._opening:
+            if self._context is None:
+                context = UnitContext(_find_store(self._root), {}, self._counters)
+                for role, config in self._engine_set.by_role().items():
+                    context.engines[role] = await open_engine(
+                        config, role, separator=self._engine_set.separator
+                    )
+                self._context = context
+            return self._context
+
+
+def _find_store(root: str) -> Store:
+    """The store that the run has made; a host that does not see it must not begin one of its own.
+
+    Raises:
+        StoreUnusable: it is not there.
+    """
+    try:
+        return Store(root, create=False)
+    except StoreUnusable as error:
+        raise StoreUnusable(
+            f"host {socket.gethostname()} does not see the run's store: {error}; every host needs "
+            "the same one, in a shared folder or at an s3:// address"
+        ) from error

@@ -14,12 +14,17 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: str) 
         separator: what ends a step.
 
     Raises:
-        ModelUnusable: the model does not fit the role.
+        ModelUnusable: the model does not fit the role, or its server does not serve it.
+        EngineFailed: the model's server cannot be reached.
     """
     if config.type == "vllm":
         from tasks.engines.vllm_engine import open_vllm_engine
 
         return await open_vllm_engine(config, role, separator=separator)
+    if config.type == "openai":
+        from tasks.engines.openai_engine import open_openai_engine
+
+        return await open_openai_engine(config, role)
     return _open_analytic(config)
 
 
@@ -33,6 +38,10 @@ def identify_engine(config: EngineConfig) -> str:
         from tasks.models import identify_model
 
         return identify_model(config.model, config.revision)
+    if config.type == "openai":
+        from tasks.engines.openai_engine import served_model_id
+
+        return served_model_id(config)
     return _open_analytic(config).model_id
 
 

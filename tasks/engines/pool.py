@@ -1,30 +1,61 @@
-"""Hosts as Ray actors, and units handed to the idle ones. The engines' only `import ray`.
+"""Hosts as Ray actors, and units handed to those with room. The engines' only `import ray`.
 
-Restarting and retrying is Ray's work: an actor whose process dies is started again
-(`max_restarts`) and the units it was in are run again (`max_task_retries`); those that were
-committed before the death return at once.
+Ray places actors, tells of their deaths and ends them; the pool replaces them and redoes their
+units itself. Ray's own `max_restarts` is a budget of the actor, which a single unit that kills
+its actor each time would use up for all, and Ray redoes all units of a dead actor together, so
+that the harmless ones die again with the one it died of. Here each unit is redone alone on an
+actor and only its own deaths count. One that was committed before the death returns at once.
 """
 
 import contextlib
 import logging
 import os
+import pickle
 import queue
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfDiskError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
-from schemas.errors import EngineFailed
+from schemas.errors import (
+    EngineFailed,
+    EngineUnreachable,
+    StepmillError,
+    StoreUnreachable,
+    UnitKilledItsActor,
+)
 from schemas.pool import PoolConfig
+from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
 from tasks.engines.host import Counters, EngineSet, Host, Work
+from tasks.engines.places import Place, Places
 
 _MOST_CPU_ACTORS = 8
-_ENGINE_FAILED_EXIT = 70
 _OBJECT_STORE_BYTES = 256 * 1024**2
 """Unit descriptions and receipts are all that travels."""
+
+_LOST = (
+    RayActorError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfDiskError,
+    OutOfMemoryError,
+    WorkerCrashedError,
+)
+"""What Ray raises when an actor, its node, or what it returned is gone."""
+
+_LOOK_EVERY_S = 5.0
 
 _starting = threading.Lock()
 
@@ -82,99 +113,138 @@ class EnginePool:
     def __init__(self, root: str, engines: EngineSet, config: PoolConfig) -> None:
         """Describe a pool; nothing starts yet."""
         self._root, self._engines, self._config = root, engines, config
-        self._actors: list[Any] = []
-        self._idle: queue.Queue[Any] = queue.Queue()
-        self._num_slots = 0
+        self._places = Places(units_in_flight=config.units_in_flight, patience_s=config.patience_s)
+        self._actor_class: Any = None
+        self._living: set[Any] = set()
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._has_started = self._is_closed = False
         self.holds_gpus = False
         """Whether its actors keep GPUs from others while it is open."""
 
     def start(self) -> None:
-        """Start the actors if they are not; they open their engines side by side.
+        """Start the actors if they are not, spread over the nodes, and wait until they are open.
 
         Raises:
+            EngineFailed: an actor died or failed to open again and again, or none was open within
+                `patience_s`.
             ModelUnusable: a model does not fit its role.
+            StoreUnusable: a node does not see the store.
             ValueError: the cluster cannot hold one actor.
         """
-        with self._lock:
-            if self._actors:
+        with self._starting:
+            if self._has_started:
                 return
             start_ray()
-            config, gpus = self._config, self._gpus_per_actor()
-            number = config.num_actors or self._usual_number(gpus)
-            actor_class = ray.remote(_HostActor).options(
-                num_cpus=config.cpus_per_actor,
+            gpus = self._gpus_per_actor()
+            number = self._config.num_actors or self._usual_number(gpus)
+            self._actor_class = ray.remote(_HostActor).options(
+                num_cpus=self._config.cpus_per_actor,
                 num_gpus=gpus,
-                max_restarts=config.max_restarts,
-                max_task_retries=config.max_task_retries,
-                max_concurrency=config.units_in_flight + 2,
+                max_restarts=0,
+                max_task_retries=0,
+                max_concurrency=self._config.units_in_flight + 2,
+                scheduling_strategy="SPREAD",
             )
-            actors: list[Any] = [
-                actor_class.remote(self._root, self._engines) for _ in range(number)
-            ]
+            for _ in range(number):
+                self._begin_opening()
             try:
-                _get([actor.open.remote() for actor in actors])
+                self._places.wait_for_all()
             except BaseException:
-                for actor in actors:
-                    ray.kill(actor)
+                self.close()
                 raise
-            self._actors = actors
             self.holds_gpus = gpus > 0
-            for actor in actors * config.units_in_flight:
-                self._idle.put(actor)
-            self._num_slots = len(actors) * config.units_in_flight
+            self._has_started = True
 
     def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
         """Run a unit on an actor with room, waiting for one; the unit's receipt.
 
         Raises:
-            EngineFailed: actors died more often than `max_restarts`, and none is left.
+            UnitKilledItsActor: its actor or engine died, `max_task_retries` + 1 times.
+            EngineFailed: no actor is left, or none was open for `patience_s`, or all of Ray or an
+                engine's server is gone.
             Exception: what the unit's work raised.
         """
         self.start()
+        num_deaths = 0
         while True:
-            actor = self._idle.get()
-            if actor is None:
-                self._idle.put(None)
-                raise EngineFailed("no actor is left: all died more often than max_restarts allows")
-            try:
-                receipt = _get(actor.run.remote(unit, work, config))
-            except RayActorError:
-                self._retire_slot()
-                continue
-            except BaseException:
-                self._idle.put(actor)
-                raise
-            self._idle.put(actor)
-            return receipt
+            with self._places.take(alone=num_deaths > 0) as place:
+                try:
+                    return _get(place.actor.run.remote(unit, work, config))
+                except EngineUnreachable:
+                    raise
+                except EngineFailed as error:
+                    self._replace(place)
+                    num_deaths += 1
+                    if num_deaths > self._config.max_task_retries and not self._is_closed:
+                        raise UnitKilledItsActor(
+                            f"{unit.path}: {num_deaths} actors or their engines died while they "
+                            f"worked on it; the last: {error}"
+                        ) from error
 
     def counters(self) -> Counters:
         """What all actors have done so far; those that do not answer in a second are left out."""
-        if not self._actors:
-            return Counters()
-        calls = [actor.counters.remote() for actor in self._actors]
-        ready, _ = ray.wait(calls, num_returns=len(calls), timeout=1.0)
         total = Counters()
-        for call in ready:
-            with contextlib.suppress(RayError):
-                total.add(ray.get(call))
+        calls = [actor.counters.remote() for actor in self._places.actors()]
+        if calls:
+            ready, _ = ray.wait(calls, num_returns=len(calls), timeout=1.0)
+            for call in ready:
+                with contextlib.suppress(RayError):
+                    total.add(ray.get(call))
         return total
 
     def process_ids(self) -> list[int]:
-        """The process of each actor."""
-        return _get([actor.process_id.remote() for actor in self._actors])
+        """The process of each open actor."""
+        return [_get(actor.process_id.remote()) for actor in self._places.actors()]
 
     def close(self) -> None:
-        """End the actors."""
-        for actor in self._actors:
-            ray.kill(actor)
-        self._actors = []
-
-    def _retire_slot(self) -> None:
+        """End the actors, for good; a unit that is at work raises EngineFailed."""
+        self._places.close()
         with self._lock:
-            self._num_slots -= 1
-            if self._num_slots == 0:
-                self._idle.put(None)
+            self._is_closed = True
+            for actor in self._living:
+                ray.kill(actor)
+            self._living.clear()
+
+    def _begin_opening(self) -> None:
+        self._places.expect()
+        threading.Thread(target=self._open_one, name="open an actor", daemon=True).start()
+
+    def _open_one(self) -> None:
+        """Add an actor with open engines to the places, or say why there is none."""
+        for num_left in reversed(range(self._config.max_restarts + 1)):
+            try:
+                self._places.add(self._open_actor())
+                return
+            except Exception as error:
+                if num_left == 0 or not _is_worth_another_actor(error):
+                    self._places.give_up(error)
+                    return
+
+    def _open_actor(self) -> Any:
+        with self._lock:
+            if self._is_closed:
+                raise EngineUnreachable("the pool is closed")
+            actor = self._actor_class.remote(self._root, self._engines)
+            self._living.add(actor)
+        try:
+            _get_unless_all_dead(actor.open.remote())
+        except BaseException:
+            self._end(actor)
+            raise
+        return actor
+
+    def _replace(self, place: Place) -> None:
+        """Open another actor in place of one that is lost, unless another unit has seen to it."""
+        if self._places.remove(place):
+            self._begin_opening()
+            self._end(place.actor)
+
+    def _end(self, actor: Any) -> None:
+        """End an actor; one that cannot be reached ends when it can be, or with its node."""
+        with self._lock:
+            self._living.discard(actor)
+        ray.kill(actor)
 
     def _gpus_per_actor(self) -> float:
         if self._config.gpus_per_actor is not None:
@@ -198,13 +268,31 @@ class EnginePool:
 
 
 class _HostActor(Host):
-    """A host in a process of its own, which ends with its engine."""
+    """A host in a process of its own, whose errors arrive."""
 
-    def __init__(self, root: str, engines: EngineSet) -> None:
-        super().__init__(root, engines, on_engine_failed=lambda: os._exit(_ENGINE_FAILED_EXIT))
+    async def open(self) -> dict[ModelRole, str]:
+        try:
+            return await super().open()
+        except Exception as error:
+            raise _portable(error) from error
+
+    async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
+        try:
+            return await super().run(unit, work, config)
+        except Exception as error:
+            raise _portable(error) from error
 
     async def process_id(self) -> int:
         return os.getpid()
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one that says the same if it would not arrive: not all can be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return StepmillError(f"{type(error).__name__}: {error}")
+    return error
 
 
 _shared: dict[tuple[str, EngineSet, PoolConfig], tuple[EnginePool, int]] = {}
@@ -233,9 +321,37 @@ def open_pool(root: str, engines: EngineSet, config: PoolConfig) -> Iterator[Eng
                 pool.close()
 
 
-def _get(calls: Any) -> Any:
-    """The results of calls; an error raised in an actor is raised here as what it was."""
+def _get_unless_all_dead(call: Any) -> Any:
+    """As `_get`, for an actor that may wait for room: among dead nodes it would wait for ever.
+
+    Raises:
+        EngineUnreachable: as `_get`, or no node is left.
+    """
+    while not ray.wait([call], timeout=_LOOK_EVERY_S)[0]:
+        if not any(node["Alive"] for node in ray.nodes()):
+            raise EngineUnreachable("all nodes of the Ray cluster are dead")
+    return _get(call)
+
+
+def _get(call: Any) -> Any:
+    """The result of an actor's call; an error raised in the actor is raised here as what it was.
+
+    Raises:
+        EngineUnreachable: Ray itself is gone.
+        EngineFailed: the actor is dead or cannot be reached, or its engine is gone.
+    """
     try:
-        return ray.get(calls)
+        return ray.get(call)
     except RayTaskError as error:
         raise error.cause from error
+    except _LOST as error:
+        what = " ".join(str(error).partition("Some common causes")[0].split())
+        raise EngineFailed(what) from error
+    except RayError as error:
+        raise EngineUnreachable(f"Ray does not answer: {error}") from error
+
+
+def _is_worth_another_actor(error: Exception) -> bool:
+    if isinstance(error, EngineUnreachable):
+        return False
+    return isinstance(error, EngineFailed | StoreUnreachable)

@@ -264,6 +264,8 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
     """What vLLM's EngineArgs are built from, for a folder that `check_model_folder` let pass."""
     arguments: dict[str, Any] = {
         "model": model,
+        "load_format": "safetensors",
+        "trust_remote_code": False,
         "runner": "pooling" if role == "verifier" else "generate",
         "dtype": _stored_dtype(model) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,

@@ -25,8 +25,8 @@ from schemas.engines import (
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
 from tasks.engines.token_texts import TokenDecoder
-from tasks.engines.vllm_drivers import Driver, open_driver, refusals
-from tasks.models import check_model_folder, identify_model, resolve_model
+from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
+from tasks.models import check_model_folder, identify_model, load_tokenizer, resolve_model
 from tasks.verifiers.layout import lay_out
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
@@ -46,16 +46,17 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     """
     folder = resolve_model(config.model, config.revision)
     check_model_folder(folder, role, separator=separator)
+    prepare_environment()
+    tokenizer = load_tokenizer(folder)
     driver = open_driver(config, str(folder), role)
 
     import vllm
-    from transformers import AutoTokenizer
     from vllm.platforms import current_platform
 
     version = vllm.__version__.partition("+")[0]
     return VLLMEngine(
         driver,
-        AutoTokenizer.from_pretrained(str(folder)),
+        tokenizer,
         role=role,
         separator=separator,
         name=f"vllm {version} {current_platform.device_type}",

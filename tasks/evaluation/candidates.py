@@ -42,7 +42,7 @@ class Candidates:
     num_tokens: tuple[int, ...]
     """[num_drawn] generated tokens."""
     scores: tuple[tuple[float, ...] | None, ...]
-    """[num_drawn] step scores of one verifier; None where it gave none."""
+    """[num_drawn] scores of one verifier, per step or one of the whole; None where it gave none."""
     scored_tokens: tuple[int, ...]
     """[num_drawn] tokens that the verifier read; 0 where an equal text was read before."""
     text_ids: tuple[int, ...] | None = None
@@ -95,7 +95,7 @@ def build_candidates(
 
     Raises:
         ValueError: a row appears twice, a trajectory's problem is missing, scores come from two
-            verifiers, or a trajectory does not have one score per step.
+            verifiers, or a trajectory has neither one score nor one per step.
     """
     by_problem = drawn_rows(problems, trajectories)
     by_trajectory = _index_scores(scores)
@@ -170,9 +170,9 @@ def _step_scores(row: Trajectory, score: StepScores | None) -> tuple[float, ...]
     """The scores of a row; None where it was not scored or could not be."""
     if score is None or score.error is not None:
         return None
-    if len(score.scores) != len(row.steps):
+    if len(score.scores) not in (1, len(row.steps)):
         raise ValueError(
-            f"trajectory {row.trajectory_id}: expected {len(row.steps)} step scores, "
-            f"got {len(score.scores)}"
+            f"trajectory {row.trajectory_id}: expected {len(row.steps)} step scores or one of the "
+            f"whole, got {len(score.scores)}"
         )
     return score.scores or None

@@ -221,6 +221,8 @@ def _token_rows(
     rows: list[Metric] = []
     for metric, spend in (("generated_tokens", _written), ("scored_tokens", _read_once)):
         spent = np.array([[spend(c, k) for k in table.budgets] for c in candidates])
+        if not np.nansum(spent):
+            continue  # imported rows do not say what they cost
         means = reporter.means(spent, "all")
         for name in table.strategies:
             if metric == "generated_tokens" or reads_verifier(name):

@@ -103,7 +103,7 @@ def bin_summary(metrics: Sequence[Metric], *, kind: str, budget: int) -> Table:
     )
     table.add_column("strategy", no_wrap=True)
     for name in bins:
-        table.add_column(f"{name.partition('=')[2]} ({sizes[name]})", justify="right")
+        table.add_column(escape(f"{name.partition('=')[2]} ({sizes[name]})"), justify="right")
     best = {b: _best(m for (_, name), m in cells.items() if name == b) for b in bins}
     for strategy in sort_strategies({strategy for strategy, _ in cells}):
         row = [_cell(cells.get((strategy, name)), best[name]) for name in bins]

@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.evaluation import EvaluationJob
-from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory
+from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, now
 from schemas.units import Receipt, Unit
 from storage import Store
-from tasks.engines.open import identify_engine
 from tasks.evaluation.candidates import build_candidates, drawn_rows
 from tasks.evaluation.picks import measure_picks, measure_right_answers
 from tasks.evaluation.report import evaluate
@@ -24,21 +24,22 @@ from tasks.evaluation.truth import (
 )
 from tasks.evaluation.verifier_quality import measure_verifier
 from tasks.graders import make_grader
+from tasks.verdicts import apply_verdicts
 
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
 def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None) -> Receipt:
     """Measure every strategy on a set's stored solutions, and the scores against the truth.
 
-    The unit's inputs are files of problems, trajectories, scores and step labels, in any order.
-    `kinds` is the exact checker of the problems, where they have one; without it, the step labels
-    stand for the truth.
+    The unit's inputs are files of problems, trajectories, scores, step labels and verdicts, in any
+    order. The job names the policy and the verifier as their rows do. `kinds` is the exact
+    checker of the problems, where they have one; without it, the step labels stand for the truth.
     """
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
-    rows = measure_set(unit, job, store, kinds)
+    rows = _sign(measure_set(unit, job, store, kinds), job.set_name)
     return store.commit(unit, rows, seconds=time.monotonic() - start)
 
 
@@ -46,7 +47,7 @@ def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None 
 def evaluate_label_set(
     root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None
 ) -> Receipt:
-    """Measure a set's step labels; the unit's inputs are as above, without scores."""
+    """Measure the step labels of the job's set; the unit's inputs are as above, without scores."""
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
@@ -57,9 +58,9 @@ def evaluate_label_set(
         _read(store, unit, "step_labels"),
         check_solutions(_read(store, unit, "problems"), trajectories, kinds) if kinds else {},
         job.evaluation,
-        policy=identify_engine(job.policy),
+        policy=_policy_of(job),
     )
-    return store.commit(unit, rows, seconds=time.monotonic() - start)
+    return store.commit(unit, _sign(rows, job.set_name), seconds=time.monotonic() - start)
 
 
 def measure_set(
@@ -67,16 +68,15 @@ def measure_set(
 ) -> list[Metric]:
     """The metrics of a set."""
     problems: list[Problem] = _read(store, unit, "problems")
-    trajectories: list[Trajectory] = _read(store, unit, "trajectories")
+    first_graded: list[Trajectory] = _read(store, unit, "trajectories")
+    trajectories = apply_verdicts(first_graded, _read(store, unit, "verdicts"))
     scores: list[StepScores] = _read(store, unit, "step_scores")
     grader = make_grader(job.grader)
     try:
         candidates = build_candidates(problems, trajectories, scores, grader)
     finally:
         grader.close()
-    policy = identify_engine(job.policy)
-    verifier = None if job.verifier is None else identify_engine(job.verifier)
-    config = job.evaluation
+    policy, verifier, config = _policy_of(job), job.verifier_name, job.evaluation
     rows = evaluate(candidates, config, policy=policy, verifier=verifier)
     if kinds is not None:
         truth = check_solutions(problems, trajectories, kinds)
@@ -99,6 +99,18 @@ def measure_set(
                 reference=method,
             )
     return rows
+
+
+def _policy_of(job: EvaluationJob) -> str:
+    if job.policy_name is None:
+        raise ValueError(f"set {job.set_name}: expected the policy's name, got none")
+    return job.policy_name
+
+
+def _sign(rows: Sequence[Metric], set_name: str) -> list[Metric]:
+    """The figures with the set they are about and the time they were measured."""
+    measured_at = now()
+    return [replace(row, set_name=set_name, created_at=measured_at) for row in rows]
 
 
 def _read(store: Store, unit: Unit, table: str) -> list:

@@ -49,7 +49,7 @@ def measure_verifier(
     Args:
         trajectories: the scored solutions; every one counts, so equal ones count as often as the
             policy writes them.
-        scores: one verifier's scores; a row that failed is left out.
+        scores: one verifier's scores; a row that failed, or scores the whole, is left out.
         true_kinds: by trajectory id; a step whose kind is unknown is left out.
         config: bins, resamples, confidence, seed.
         policy: the model that wrote the solutions.
@@ -117,6 +117,8 @@ def _join(
         values = by_trajectory.get(row.trajectory_id)
         if kinds is None or values is None:
             continue
+        if len(values) == 1 < len(row.steps):
+            continue  # a score of the whole solution says nothing of its steps
         if len(values) < len(kinds):
             raise ValueError(
                 f"trajectory {row.trajectory_id}: expected {len(kinds)} step scores, "

@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.errors import ModelUnusable
-from tasks.models import SEPARATOR_KEY, check_model_folder, resolve_model
+from tasks.models import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
 
 LABELS = {0: "wrong", 1: "right"}
 
@@ -20,21 +20,31 @@ def load_base(base_model: str, *, separator: str) -> tuple[Any, Any]:
             token-classification form.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForTokenClassification
 
     folder = resolve_model(base_model)
     check_model_folder(folder, "policy")
-    config = AutoConfig.from_pretrained(
-        folder,
-        num_labels=len(LABELS),
-        id2label=LABELS,
-        label2id={name: index for index, name in LABELS.items()},
-    )
+    try:
+        config = AutoConfig.from_pretrained(
+            folder,
+            num_labels=len(LABELS),
+            id2label=LABELS,
+            label2id={name: index for index, name in LABELS.items()},
+            trust_remote_code=False,
+        )
+    except (ValueError, OSError) as error:
+        raise ModelUnusable(
+            f"base model {base_model}: expected an architecture that transformers has: {error}"
+        ) from error
     config.classifier_dropout = 0.0
     setattr(config, SEPARATOR_KEY, separator)
     try:
         model = AutoModelForTokenClassification.from_pretrained(
-            folder, config=config, dtype=torch.float32
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except ValueError as error:
         raise ModelUnusable(
@@ -50,4 +60,4 @@ def load_base(base_model: str, *, separator: str) -> tuple[Any, Any]:
     torch.nn.init.zeros_(head.weight)
     if head.bias is not None:
         torch.nn.init.zeros_(head.bias)
-    return model, AutoTokenizer.from_pretrained(folder)
+    return model, load_tokenizer(folder)

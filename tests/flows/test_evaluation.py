@@ -58,6 +58,7 @@ def hand_made(store, unit_of, make_trajectory):
                 make_trajectory(
                     name,
                     problem_id=problem.problem_id,
+                    policy=identify_engine(POLICY),
                     sample_index=index,
                     steps=tuple(Step(text=text, num_tokens=5, logprob=-1.0) for text in texts),
                     answer=texts[-1].removeprefix("Answer: "),
@@ -129,7 +130,8 @@ def test_scores_and_picks_are_held_to_the_checker(hand_made, prefect_server):
     assert ask(hand_made, hidden) == [(0.0,)]
     steps = "select sum(value) from curves where metric = 'num_steps'"
     assert ask(hand_made, steps) == [(10 * 11,)]
-    assert (hand_made.root / "reports/run/reliability-eval.png").stat().st_size > 10_000
+    picture = f"reports/run/reliability-eval-{derive_id(identify_engine(VERIFIER))}.png"
+    assert (hand_made.root / picture).stat().st_size > 10_000
 
 
 def test_labels_are_held_to_the_checker(hand_made, prefect_server):
@@ -167,7 +169,13 @@ def test_without_a_checker_the_labels_are_the_reference(hand_made):
         str(path.relative_to(hand_made.root)) for path in sorted(hand_made.root.glob("*/*/*/*"))
     )
     unit = Unit(run_id="run", stage="evaluation", name="eval", table="metrics", inputs=inputs)
-    rows = measure_set(unit, JOB, hand_made, None)
+    named = JOB.with_fields(
+        policy=None,
+        policy_name=identify_engine(POLICY),
+        verifier=None,
+        verifier_name=identify_engine(VERIFIER),
+    )
+    rows = measure_set(unit, named, hand_made, None)
     found = {(row.strategy, row.bin) for row in rows if row.metric == "step_auc"}
     assert found == {
         ("step_scores[monte_carlo[n=8]]", "all"),

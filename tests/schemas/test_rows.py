@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from schemas.rows import SCHEMA_VERSION, TABLES, TRAJECTORIES, from_table, to_table
+from schemas.rows import SCHEMA_VERSION, TABLES, TRAJECTORIES, Step, from_table, to_table
 
 
 @pytest.mark.parametrize("spec", TABLES.values(), ids=lambda spec: spec.name)
@@ -54,3 +54,8 @@ def test_optional_columns_have_a_default_or_are_asked_for():
         for field in fields(spec.record):
             if field.default is not MISSING and field.default is None:
                 assert spec.schema.field(field.name).nullable
+
+
+def test_steps_have_the_fields_of_their_column_in_its_order():
+    column = TRAJECTORIES.schema.field("steps").type.value_type
+    assert [f.name for f in fields(Step)] == [f.name for f in column]

@@ -1,4 +1,5 @@
 import math
+from datetime import UTC, datetime
 
 import duckdb
 import pyarrow.parquet as pq
@@ -278,36 +279,50 @@ def test_curves_hold_every_metric(store, unit_of):
     assert rows(store, "select strategy, budget, value from curves") == [("majority", 4, 0.5)]
 
 
-def test_what_two_verifiers_share_is_in_curves_once(store, unit_of):
-    """A figure is measured again with a second verifier, with a slightly different interval."""
-    weighted = {"strategy": "weighted[min]", "value": 0.7}
-    coverage = {"metric": "labelled_steps", "budget": None, "ci_low": None, "ci_high": None}
+def test_a_figure_is_in_curves_once_as_it_was_measured_last(store, unit_of):
+    """With a second verifier what needs none is measured again; another set stays apart."""
     for index, verifier in enumerate(("v", "w")):
         store.commit(
             unit_of(METRICS.name, name=f"eval-{verifier}", stage="evaluation"),
             [
-                figure(value=0.1 + 0.2 if index else 0.3, ci_low=0.2 - index / 100),
-                figure(**weighted, verifier=verifier),
-                figure(**coverage),
+                figure(value=0.5 + index / 4, set_name="eval", created_at=at(index)),
+                figure(
+                    strategy="weighted[min]",
+                    value=0.7,
+                    verifier=verifier,
+                    set_name="eval",
+                    created_at=at(index),
+                ),
+                figure(metric="labelled_steps", budget=None, set_name="eval", created_at=at(index)),
             ],
         )
-    store.commit(
-        unit_of(METRICS.name, name="other-v", stage="evaluation"), [figure(num_problems=20)]
-    )
+    train = figure(set_name="train", value=0.125, created_at=at(0))
+    store.commit(unit_of(METRICS.name, name="train", stage="evaluation"), [train])
     found = rows(
         store,
-        "select metric, strategy, verifier, round(value, 6), ci_low, ci_high, num_problems "
-        "from curves order by all",
+        "select set_name, metric, strategy, verifier, budget, value from curves order by all",
     )
     assert found == [
-        ("accuracy", "majority", None, 0.3, 0.19, 0.6, 10),
-        ("accuracy", "majority", None, 0.5, 0.4, 0.6, 20),
-        ("accuracy", "weighted[min]", "v", 0.7, 0.4, 0.6, 10),
-        ("accuracy", "weighted[min]", "w", 0.7, 0.4, 0.6, 10),
-        ("labelled_steps", "majority", None, 0.5, None, None, 10),
+        ("eval", "accuracy", "majority", None, 4, 0.75),
+        ("eval", "accuracy", "weighted[min]", "v", 4, 0.7),
+        ("eval", "accuracy", "weighted[min]", "w", 4, 0.7),
+        ("eval", "labelled_steps", "majority", None, None, 0.5),
+        ("train", "accuracy", "majority", None, 4, 0.125),
     ]
-    key = "run_id, policy, verifier, strategy, budget, bin, metric, num_problems"
+    key = "run_id, set_name, policy, verifier, strategy, budget, bin, metric"
     assert rows(store, f"select {key} from curves group by {key} having count(*) > 1") == []
+
+
+def test_figures_without_a_time_are_the_oldest(store, unit_of):
+    """A store's first version wrote neither set nor time."""
+    old, new = figure(value=0.1), figure(value=0.9, created_at=at(0))
+    for name, row in (("a", new), ("b", old), ("c", old)):
+        store.commit(unit_of(METRICS.name, name=name, stage="evaluation"), [row])
+    assert rows(store, "select value, set_name from curves") == [(0.9, None)]
+
+
+def at(hour):
+    return datetime(2026, 1, 1, hour, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

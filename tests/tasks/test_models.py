@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
@@ -27,7 +29,7 @@ def make_folder(folder: Path, config: dict[str, Any]) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"weights")
+    save_file({"weight": np.zeros(2, np.float32)}, folder / "model.safetensors")
     return folder
 
 

@@ -1,21 +1,26 @@
-"""Actors that die are replaced and their units redone; a unit's own error is the caller's."""
+"""Actors that die are replaced and their units redone; a unit that kills them does not stop others."""
 
+import itertools
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import psutil
 import pytest
 
 from schemas.engines import MarkovConfig, VLLMConfig
-from schemas.errors import ModelUnusable
+from schemas.errors import EngineFailed, ModelUnusable, StoreUnusable, UnitKilledItsActor
 from schemas.pool import PoolConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
+from storage import Store
 from tasks.engines.host import EngineSet
+from tasks.engines.markov_engine import markov_problems
 from tasks.engines.pool import EnginePool, open_pool
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems
@@ -39,7 +44,7 @@ def make_pool(store):
     pools = []
 
     def make(engines=ENGINES, **fields):
-        pools.append(EnginePool(str(store.root), engines, PoolConfig(**fields)))
+        pools.append(EnginePool(store.url, engines, PoolConfig(**fields)))
         return pools[-1]
 
     yield make
@@ -71,8 +76,42 @@ async def die_once(unit, pipe, context):
     return [problem_of(unit)]
 
 
+async def kill_when_poison(unit, deaths, context):
+    """Die of one unit, and leave a line for each death; beside it, work for a moment."""
+    import asyncio
+    import pathlib
+
+    if unit.name == "poison":
+        with pathlib.Path(deaths).open("a") as lines:
+            lines.write("died\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    await asyncio.sleep(0.05)
+    return [problem_of(unit)]
+
+
+class TwoPartError(Exception):
+    """Cannot be pickled back: it wants two arguments."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+
+
+async def fail_in_two_parts(unit, config, context):
+    raise TwoPartError("bad row", unit.name)
+
+
 async def fail(unit, config, context):
     raise ValueError(f"{unit.name} cannot be done")
+
+
+def _undated(row):
+    return replace(row, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def _most_cpus():
+    import ray
+
+    return ray.cluster_resources()["CPU"]
 
 
 def test_a_killed_actor_is_replaced_and_its_unit_redone(store, make_pool, tmp_path):
@@ -100,6 +139,96 @@ def test_a_unit_that_fails_raises_its_own_error_and_others_go_on(store, make_poo
     assert pool.run(unit_named("u1"), make_row, None).num_rows == 1
 
 
+def test_an_error_that_cannot_be_sent_still_says_what_it_was(make_pool):
+    with pytest.raises(Exception, match="TwoPartError: bad row at u0") as caught:
+        make_pool(num_actors=1).run(unit_named("u0"), fail_in_two_parts, None)
+    assert not isinstance(caught.value, EngineFailed)
+
+
+@pytest.mark.parametrize("num_actors", [1, 2])
+def test_a_unit_that_kills_its_actor_fails_alone(store, make_pool, tmp_path, num_actors):
+    """Units that were beside it go on, and actors are replaced as often as that takes."""
+    pool = make_pool(num_actors=num_actors, max_task_retries=2, max_restarts=0)
+    deaths = tmp_path / "deaths"
+    names = [f"u{i}" for i in range(10)]
+    names = [*names, "poison", *(f"v{i}" for i in range(10))]
+    with ThreadPoolExecutor(len(names)) as callers:
+        calls = {
+            name: callers.submit(pool.run, unit_named(name), kill_when_poison, str(deaths))
+            for name in names
+        }
+    error = calls.pop("poison").exception()
+    assert isinstance(error, UnitKilledItsActor)
+    assert str(error).startswith(f"{unit_named('poison').path}: 3 actors or their engines died")
+    assert deaths.read_text().count("died") == 3
+    assert [call.result().num_rows for call in calls.values()] == [1] * 20
+    assert not store.has(unit_named("poison"))
+    assert pool.run(unit_named("later"), make_row, None).num_rows == 1
+
+
+def test_a_pool_that_cannot_see_the_store_says_so_before_any_unit(local_ray, tmp_path):
+    pool = EnginePool(str(tmp_path / "elsewhere"), ENGINES, PoolConfig(num_actors=2))
+    with pytest.raises(StoreUnusable, match="does not see the run's store"):
+        pool.start()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_more_actors_than_the_machine_has_room_for_do_not_hold_up_those_that_have(make_pool):
+    pool = make_pool(num_actors=2, cpus_per_actor=_most_cpus() * 0.6)
+    assert pool.run(unit_named("u0"), make_row, None).num_rows == 1
+    assert len(pool.process_ids()) == 1
+
+
+def test_a_run_stopped_in_the_middle_and_gone_on_with_more_actors_gives_the_same_rows(
+    tmp_path, local_ray
+):
+    """One actor, closed while it works, then three; against three that nobody disturbed."""
+    disturbed, undisturbed = Store(tmp_path / "disturbed"), Store(tmp_path / "undisturbed")
+    job = SamplingJob(
+        problems=WorldProblemsConfig(),
+        policy=MarkovConfig(),
+        sampling=SamplingConfig(num_samples=50, max_tokens=10),
+    )
+    source = unit_named("eval")
+    problems = markov_problems(200, seed=3)
+    units = [
+        Unit(
+            run_id="run",
+            stage="sampling",
+            name=f"eval.{start:05d}",
+            table="trajectories",
+            inputs=(source.path,),
+            rows=(start, start + 10),
+        )
+        for start in range(0, len(problems), 10)
+    ]
+
+    def run(store, num_actors, stop_after=None):
+        pool = EnginePool(
+            store.url, EngineSet(policy=job.policy), PoolConfig(num_actors=num_actors)
+        )
+        with ThreadPoolExecutor(len(units)) as callers:
+            calls = [callers.submit(pool.run, unit, sample_problems, job) for unit in units]
+            if stop_after is not None:
+                list(itertools.islice(as_completed(calls), stop_after))
+                pool.close()
+        pool.close()
+        return [call.exception() for call in calls]
+
+    for store in (disturbed, undisturbed):
+        store.commit(source, problems)
+    errors = run(disturbed, 1, stop_after=4)
+    assert {type(error) for error in errors} == {type(None), EngineFailed}
+    num_left = len(disturbed.missing(units))
+    assert 0 < num_left < len(units) - 3
+    assert run(disturbed, 3) == [None] * len(units)
+    assert run(undisturbed, 3) == [None] * len(units)
+    for unit in units:
+        rows, expected = ([*map(_undated, s.read(unit.path))] for s in (disturbed, undisturbed))
+        assert rows == expected
+        assert len(rows) == 500
+
+
 def test_a_unit_that_is_there_is_not_done_again(store, make_pool):
     store.commit(unit_named("u0"), [problem_of(unit_named("u0"))])
     receipt = make_pool(num_actors=1).run(unit_named("u0"), fail, None)
@@ -110,11 +239,11 @@ def test_a_unit_that_is_there_is_not_done_again(store, make_pool):
 def test_pools_of_the_same_engines_are_shared_while_open(store):
     config = PoolConfig(num_actors=1)
     with (
-        open_pool(str(store.root), ENGINES, config) as outer,
-        open_pool(str(store.root), ENGINES, config) as inner,
+        open_pool(store.url, ENGINES, config) as outer,
+        open_pool(store.url, ENGINES, config) as inner,
     ):
         assert inner is outer
-    with open_pool(str(store.root), ENGINES, config) as later:
+    with open_pool(store.url, ENGINES, config) as later:
         assert later is not outer
 
 
@@ -125,7 +254,7 @@ def test_a_path_that_is_no_model_is_refused_before_any_unit(make_pool, tmp_path)
 
 
 def test_an_actor_whose_engine_process_is_killed_is_replaced(store, make_pool):
-    """Only vLLM's own process dies; the actor notices, ends itself, and Ray starts another."""
+    """Only vLLM's own process dies; the actor says so and gives way to another."""
     problems, _ = load_problems(WorldProblemsConfig(num_problems=4))
     source = unit_named("eval")
     store.commit(source, problems)

@@ -107,9 +107,14 @@ def test_a_score_that_failed_is_no_score_but_its_tokens_count():
     assert problem.scored_tokens == (14,)
 
 
+def test_one_score_is_a_score_of_the_whole():
+    [problem] = build(scores=(replace(SCORE, scores=(0.75,)),))
+    assert problem.scores == ((0.75,),)
+
+
 def test_bad_rows_are_named():
-    with pytest.raises(ValueError, match="trajectory t0: expected 2 step scores, got 1"):
-        build(scores=(replace(SCORE, scores=(0.5,)),))
+    with pytest.raises(ValueError, match="t0: expected 2 step scores or one of the whole, got 3"):
+        build(scores=(replace(SCORE, scores=(0.5, 0.5, 0.5)),))
     with pytest.raises(ValueError, match="trajectory t0: expected once"):
         build(rows=(ROW, ROW))
     with pytest.raises(ValueError, match="trajectory t0: its problem p9"):

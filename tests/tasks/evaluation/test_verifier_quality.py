@@ -105,5 +105,9 @@ def test_the_reliability_table_comes_back_from_the_rows(solution):
 
 
 def test_a_known_step_without_a_score_is_refused(solution):
-    with pytest.raises(ValueError, match="trajectory a: expected 2 step scores, got 1"):
-        measure([solution("a", 2)], [scored("a", 0.9)], {"a": ("ok", "ok")})
+    with pytest.raises(ValueError, match="trajectory a: expected 3 step scores, got 2"):
+        measure([solution("a", 3)], [scored("a", 0.9, 0.8)], {"a": ("ok", "ok", "ok")})
+
+
+def test_a_score_of_the_whole_says_nothing_of_its_steps(solution):
+    assert measure([solution("a", 2)], [scored("a", 0.9)], {"a": ("ok", "ok")}) == []

@@ -1,0 +1,129 @@
+"""Import: other people's solutions and scores into a run, graded, unit by unit."""
+
+import shlex
+from collections import Counter
+
+from prefect import flow
+
+from flows.progress import say, stage_progress
+from flows.recording import name_run, recorded_flow
+from flows.sets import IMPORTS_STAGE, PROBLEMS_STAGE, imported_unit_name, scores_unit_name
+from schemas.imports import ImportsJob
+from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
+from schemas.units import Unit
+from storage import Store
+from tasks.graders import make_grader
+from tasks.imports.read import FileSurvey, digest_of, read_chunks, survey_file
+from tasks.imports.task import Verdicts, count_verdicts, import_chunk, import_problems
+
+_MOST_NOTES = 10
+
+
+@flow(name="imports", flow_run_name=name_run)
+def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> list[str]:
+    """Grade and store a file's solutions; the paths of the files of trajectories."""
+    job = _name_everything(job)
+    survey = _survey(job)
+    # The digest stands for the file, wherever it lies.
+    with recorded_flow(
+        "imports", job, root, run_id, part=job.set_name, named_by_part=("path",)
+    ) as (store, run_id):
+        _store_problems(store, run_id, survey, job)
+        units = [
+            Unit(
+                run_id=run_id,
+                stage=IMPORTS_STAGE,
+                name=imported_unit_name(job.set_name, index),
+                table=TRAJECTORIES.name,
+            )
+            for index in range(len(survey.fingerprints))
+        ]
+        verdicts = _import_units(store, units, survey, job)
+    _say_what_came(store, run_id, survey, verdicts, job)
+    return [unit.path for unit in units]
+
+
+def _name_everything(job: ImportsJob) -> ImportsJob:
+    """The job with all that depends on the file's name or content written out.
+
+    Raises:
+        ValueError: the file is not the one that the job means, or not there.
+    """
+    digest = digest_of(job.path)
+    if job.digest not in (None, digest):
+        raise ValueError(f"{job.path}: expected the digest {job.digest}, got {digest}")
+    return job.with_fields(
+        digest=digest,
+        source=job.source_name,
+        policy=job.policy_name,
+        verifier=job.verifier_name,
+    )
+
+
+def _survey(job: ImportsJob) -> FileSurvey:
+    num_rows = 0
+
+    def on_progress(rows: int) -> None:
+        nonlocal num_rows
+        num_rows = rows
+
+    with stage_progress(f"read {job.set_name}", lambda: (num_rows, 0, 0)):
+        return survey_file(job, on_progress)
+
+
+def _store_problems(store: Store, run_id: str, survey: FileSurvey, job: ImportsJob) -> None:
+    unit = Unit(run_id=run_id, stage=PROBLEMS_STAGE, name=job.set_name, table=PROBLEMS.name)
+    if not store.has(unit):
+        import_problems(store.url, unit, survey.problems, survey.notes)
+    elif [row.problem_id for row in store.read(unit.path)] != survey.problem_ids:
+        raise ValueError(
+            f"run {run_id} has a set {job.set_name!r} with other problems: "
+            "import under another set name, or into another run"
+        )
+
+
+def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: ImportsJob) -> Verdicts:
+    """Import the chunks whose files are missing; how all solutions were graded."""
+    scores = [_scores_unit(unit, job) for unit in units] if survey.has_scores else []
+    missing = {unit.path for unit in store.missing([*units, *scores])}
+    verdicts: Verdicts = Counter()
+    grader = make_grader(job.grader)
+    title = f"import {job.set_name}"
+    try:
+        with stage_progress(title, lambda: (verdicts.total(), survey.num_responses, 0)):
+            for index, chunk in enumerate(read_chunks(job)):
+                if chunk.fingerprint not in survey.fingerprints[index : index + 1]:
+                    raise ValueError(f"{job.path} changed while it was imported")
+                unit, scores_unit = units[index], scores[index] if scores else None
+                if unit.path in missing or (scores_unit and scores_unit.path in missing):
+                    verdicts += import_chunk(store.url, unit, scores_unit, chunk, job, grader)
+                else:
+                    verdicts += count_verdicts(store, unit)
+    finally:
+        grader.close()
+    return verdicts
+
+
+def _scores_unit(unit: Unit, job: ImportsJob) -> Unit:
+    name = scores_unit_name(unit.name, job.verifier_name)
+    return Unit(run_id=unit.run_id, stage=unit.stage, name=name, table=STEP_SCORES.name)
+
+
+def _say_what_came(
+    store: Store, run_id: str, survey: FileSurvey, verdicts: Verdicts, job: ImportsJob
+) -> None:
+    """What was left out and what was stored, and how to look further."""
+    for note in survey.notes[:_MOST_NOTES]:
+        say(f"import {job.set_name}: {note}")
+    if survey.num_left_out > _MOST_NOTES:
+        say(f"import {job.set_name}: {survey.num_left_out - _MOST_NOTES:,} more rows are left out")
+    scored = f", scored by {job.verifier_name!r}" if survey.has_scores else ""
+    say(
+        f"import {job.set_name}: {survey.problems.num_rows:,} problems, {verdicts.total():,} "
+        f"solutions by {job.policy_name!r}{scored}: {verdicts[True]:,} right, "
+        f"{verdicts[False]:,} wrong, {verdicts[None]:,} ungraded; "
+        f"{survey.num_left_out:,} rows left out"
+    )
+    place = f"--root {shlex.quote(store.url)}"
+    say(f"next:\n  stepmill run evaluation --run-id {run_id} {place} --set set_name={job.set_name}")
+    say(f"  stepmill report {run_id} {place}")

@@ -1,0 +1,57 @@
+"""A flow run's record in the store, and the run id of one that was given none."""
+
+import contextlib
+from collections.abc import Collection, Iterator
+
+from prefect.runtime import flow_run
+
+from schemas.base import FrozenConfig
+from storage import Store
+from storage.runs import recorded_run
+
+
+@contextlib.contextmanager
+def recorded_flow(
+    flow: str,
+    config: FrozenConfig,
+    root: str,
+    run_id: str | None,
+    *,
+    part: str | None = None,
+    named_by_part: Collection[str] = (),
+) -> Iterator[tuple[Store, str]]:
+    """Open a flow run's store, and record that the flow began and how it ended.
+
+    Args:
+        flow: the flow's name.
+        config: what it does.
+        root: the store.
+        run_id: None for an id of this Prefect flow run's own.
+        part: see `recorded_run`.
+        named_by_part: see `recorded_run`.
+
+    Yields:
+        The store and the run id.
+
+    Raises:
+        RunConflict: the run holds this part already, made with another config.
+    """
+    store, run_id = Store(root), run_id or prefect_run_id(flow)
+    with recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part):
+        yield store, run_id
+
+
+def prefect_run_id(flow: str) -> str:
+    """A run id that a retry of the same Prefect flow run finds again, so that it goes on."""
+    start = flow_run.scheduled_start_time
+    return f"{flow}-{start:%Y%m%d-%H%M%S}-{str(flow_run.id)[-8:]}"
+
+
+def name_run() -> str:
+    """What a flow run is called in Prefect's UI: its run id, and in it which part of the run."""
+    flow, parameters = flow_run.flow_name, flow_run.parameters
+    run_id = parameters.get("run_id") or prefect_run_id(flow)
+    set_name = parameters.get("set_name") or getattr(parameters.get("job"), "set_name", None)
+    if set_name is not None:
+        return f"{flow} {set_name} of {run_id}"
+    return run_id if run_id.startswith(flow) else f"{flow} of {run_id}"

@@ -1,0 +1,57 @@
+"""JSON schemas of configs that mean what the configs mean, for forms and servers that check them.
+
+Pydantic's own schema is stricter than the configs in one place and vaguer in another. A nested
+config may be given in part where its field has a default, so nothing in it is required there. And
+a union on `type` is written as a choice by `type` instead of `oneOf`, so that a wrong value is
+answered with its own field and not with "not valid under any of the given schemas".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, GetJsonSchemaHandler
+
+Schema = dict[str, Any]
+
+
+def describe_fields(body: Schema, config: type[BaseModel], handler: GetJsonSchemaHandler) -> None:
+    """Rewrite the properties of a config's schema in place."""
+    for name, field in config.model_fields.items():
+        given = field.default if isinstance(field.default, BaseModel) else None
+        property_ = body["properties"][name]
+        body["properties"][name] = _rewrite(property_, given, handler)
+
+
+def _rewrite(schema: Schema, given: BaseModel | None, handler: GetJsonSchemaHandler) -> Schema:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_rewrite(s, given, handler) for s in schema["anyOf"]]}
+    if "discriminator" in schema:
+        rest = {k: v for k, v in schema.items() if k not in ("oneOf", "discriminator")}
+        return {**rest, **_choose(schema["discriminator"], given, handler)}
+    if "$ref" in schema and given is not None:
+        rest = {k: v for k, v in schema.items() if k != "$ref"}
+        return {**_without_required(schema["$ref"], handler), **rest}
+    return schema
+
+
+def _choose(
+    discriminator: Mapping[str, Any], given: BaseModel | None, handler: GetJsonSchemaHandler
+) -> Schema:
+    """The branch that `type` names; where it is left out, the default's if there is one."""
+    key, references = discriminator["propertyName"], dict(discriminator["mapping"])
+    usual = getattr(given, key, None)
+    choice: Schema = {"properties": {key: {"enum": sorted(references)}}, "required": [key]}
+    for tag in sorted(references, reverse=True):
+        if tag != usual:
+            is_tag = {"properties": {key: {"const": tag}}, "required": [key]}
+            choice = {"if": is_tag, "then": {"$ref": references[tag]}, "else": choice}
+    if usual is not None:
+        may_be_usual = {"properties": {key: {"const": usual}}}
+        branch = _without_required(references[usual], handler)
+        choice = {"if": may_be_usual, "then": branch, "else": choice}
+    return choice
+
+
+def _without_required(reference: str, handler: GetJsonSchemaHandler) -> Schema:
+    body = handler.resolve_ref_schema({"$ref": reference})
+    return {key: value for key, value in body.items() if key != "required"}

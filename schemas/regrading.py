@@ -1,0 +1,15 @@
+"""Config of the regrading stage: new verdicts on stored solutions."""
+
+from schemas.base import FrozenConfig, SetName
+from schemas.graders import GraderConfig, MathGraderConfig
+
+
+class RegradingJob(FrozenConfig):
+    """Which stored solutions are graded again, and by what."""
+
+    set_name: SetName = "eval"
+    """The set of solutions."""
+    grader: GraderConfig = MathGraderConfig()
+    """What decides now whether an answer is right."""
+    with_rollouts: bool = False
+    """Also the rollouts from the set's solutions; labels made from them stay as they are."""

@@ -1,0 +1,189 @@
+"""What lies in a store that should not, and whether its place keeps the commit rule.
+
+The questions of `stepmill doctor`. Nothing here changes a store but `quarantine`, which moves a
+file aside, and `probe`, which writes into `.staging/` and removes what it wrote.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import StoreUnusable
+from schemas.rows import SCHEMA_VERSION, TABLES
+from storage.health import committed_files, read_footer
+from storage.roots import STAGING, LocalRoot, Root
+from storage.store import Store
+
+QUARANTINE = ".quarantine"
+_AT_ONCE = 8
+"""Files looked at at the same time: in an object store most of the time is waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What was found in the table folders; reasons by path."""
+
+    num_files: dict[str, int]
+    """Files that can be read, by table."""
+    num_bytes: dict[str, int]
+    unusable: dict[str, str]
+    """In the place of a unit's file, but not readable as rows of its table."""
+    newer: dict[str, str]
+    """Written by a later schema version."""
+    unmarked: dict[str, str]
+    """Readable, with the right columns, but without the project's mark."""
+    foreign: dict[str, str]
+    """In a table's folder, but not in the place of a unit's file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """Something half-made that nobody finished, in `.staging/`."""
+
+    path: str
+    num_bytes: int
+    age_s: float
+
+
+def inspect(store: Store, *, deep: bool = False) -> Inspection:
+    """Look at every file in the table folders: its end and footer, and if `deep` all its rows."""
+    files, unusable = committed_files(store)
+    newer, unmarked = {}, {}
+
+    def look(path: str) -> tuple[str | None, int | None]:
+        reason, version = read_footer(store, path)
+        if deep and reason is None:
+            reason = _damage(store, path)
+        if reason is not None and not store.files_root.exists(path):
+            return None, SCHEMA_VERSION  # folded into another file meanwhile
+        return reason, version
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        looks = dict(zip(files, pool.map(look, files), strict=True))
+    for path, (reason, version) in looks.items():
+        if version is not None and version > SCHEMA_VERSION:
+            newer[path] = f"it is of schema version {version}, this stepmill's is {SCHEMA_VERSION}"
+        elif reason is not None:
+            unusable[path] = reason
+        elif version is None:
+            unmarked[path] = "its metadata has no stepmill_schema_version"
+    usable = {path: size for path, size in files.items() if path not in unusable}
+    sizes = {
+        name: [size for path, size in usable.items() if path.startswith(f"{name}/")]
+        for name in TABLES
+    }
+    known = files.keys() | unusable.keys()
+    return Inspection(
+        num_files={name: len(each) for name, each in sizes.items()},
+        num_bytes={name: sum(each) for name, each in sizes.items()},
+        unusable=unusable,
+        newer=newer,
+        unmarked=unmarked,
+        foreign={
+            path: "a unit's file is TABLE/run_id=RUN/stage=STAGE/UNIT.parquet"
+            for path in store.files_root.files()
+            if path.split("/", 1)[0] in TABLES and path not in known
+        },
+    )
+
+
+def leftovers(root: Root) -> list[Leftover]:
+    """What lies in `.staging/`: of processes that are at work, or were killed."""
+    if not isinstance(root, LocalRoot):
+        return []  # what is half-made lies in a temporary folder of the machine that makes it
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for path in (root.folder / STAGING).iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                inside = [each for each in path.rglob("*") if each.is_file()] or [path]
+                found.append(
+                    Leftover(
+                        path=f"{STAGING}/{path.name}",
+                        num_bytes=sum(each.stat().st_size for each in inside),
+                        age_s=time.time() - path.stat().st_mtime,
+                    )
+                )
+    return found
+
+
+def quarantine(store: Store, paths: Sequence[str]) -> list[str]:
+    """Move files to the same place below `.quarantine/`, where nothing reads them; where they are.
+
+    A unit whose file is gone is made again by the next run with its run id.
+
+    Raises:
+        StoreUnusable: the store is in an object store, which cannot move a file in one step.
+        OSError: it cannot be written.
+    """
+    if not isinstance(store.files_root, LocalRoot):
+        raise StoreUnusable(
+            f"{store.url}: expected a local folder; in an object store copy the file elsewhere and "
+            "delete it, with nobody at work"
+        )
+    moved = []
+    for path in paths:
+        target = store.root / QUARANTINE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            target = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+        (store.root / path).rename(target)
+        moved.append(target.relative_to(store.root).as_posix())
+    return moved
+
+
+def probe(root: Root) -> None:
+    """Try what every commit needs: a name is given once, and refused the second time.
+
+    Raises:
+        StoreUnusable: a name is given twice.
+        OSError: the place cannot be written, or has no hard links.
+    """
+    name = f"{STAGING}/probe-{uuid.uuid4().hex}"
+    file = root.scratch_parent() / f"stepmill-{uuid.uuid4().hex}"
+    try:
+        file.write_bytes(b"probe")
+        first, second = root.put(file, name), root.put(file, name)
+    finally:
+        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            root.remove(name)
+    if not first or second:
+        raise StoreUnusable(
+            f"{root.url}: a file that was there was overwritten: rows could be lost; use a place "
+            "that supports hard links or conditional writes (If-None-Match)"
+        )
+
+
+def has_locks(folder: Path) -> bool:
+    """Whether files in this folder can be locked; without, a store cannot be compacted in place."""
+    file = folder / f"stepmill-{uuid.uuid4().hex}"
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+        file.unlink()
+    return True
+
+
+def _damage(store: Store, path: str) -> str | None:
+    """Why not all rows of a file can be read; None if they can."""
+    try:
+        with store.files_root.open(path) as stream:
+            file = pq.ParquetFile(stream, page_checksum_verification=True)
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        return f"its rows cannot be read: {error}"
+    return None

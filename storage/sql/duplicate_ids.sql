@@ -1,0 +1,5 @@
+-- One row per trajectory id that several rows of one run have: none, unless somebody copied files.
+select run_id, trajectory_id, count(*) as num_rows
+from trajectories
+group by run_id, trajectory_id
+having count(*) > 1

@@ -1,0 +1,169 @@
+"""A model on another machine, behind an OpenAI-compatible API: for policies, critics and judges.
+
+A verifier cannot be served so: the API has no scores per step.
+
+Each continuation is a request of its own, with seed s + i for continuation i: a server that is
+asked for n of them under one seed derives seeds of its own, and counts the cached tokens of
+whichever ends last. A server with a prefix cache reads the shared prompt once even so; a hosted
+one charges it n times.
+
+How far seeds, log probabilities and token counts are exact is the server's matter: vLLM keeps
+the protocol's promises, except that prompt and prefix are tokenized as one text. Cached tokens
+are 0 where the server does not tell them.
+"""
+
+import asyncio
+import re
+
+from schemas.engines import (
+    Generation,
+    GenerationRequest,
+    OpenAIConfig,
+    ScoringRequest,
+    StepScoring,
+)
+from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
+from schemas.rows import ModelRole
+from tasks.engines.openai_requests import (
+    Continuation,
+    Served,
+    describe_server,
+    read_continuation,
+    read_models,
+    request_body,
+)
+from tasks.engines.openai_server import AccessRefused, Clock, Server
+
+_OPENING_PATIENCE_S = 60.0
+"""The longest that opening waits for a server that does not answer: a wrong address is likelier
+than a server that is away."""
+_TRIAL = GenerationRequest(prompt="1 + 1 =", max_tokens=16, seed=0)
+_MOST_NAMES = 10
+
+
+def served_model_id(config: OpenAIConfig) -> str:
+    """The name under which rows remember a served model, `openai--<model>[-<revision>]`.
+
+    It is made of the config alone: two servers with the same model give the same id, and a
+    server that changes the weights behind a name needs a new `revision` in the config.
+    """
+    name = config.model if config.revision is None else f"{config.model}-{config.revision}"
+    return "openai--" + re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--"))
+
+
+async def open_openai_engine(
+    config: OpenAIConfig, role: ModelRole, *, clock: Clock | None = None
+) -> "OpenAIEngine":
+    """Find the server and its model, try them with a few tokens, and give the engine.
+
+    Args:
+        config: the model and its server.
+        role: policies and critics generate.
+        clock: what the waits between attempts are made with.
+
+    Raises:
+        ModelUnusable: the role is a verifier's, or the server refuses model, key or API.
+        EngineFailed: the server does not answer.
+    """
+    if role == "verifier":
+        raise ModelUnusable(
+            f"verifier {config.model}: a verifier cannot be served behind an OpenAI-compatible "
+            "API: expected an engine of type vllm with the model's folder or id"
+        )
+    server = Server(config.server, clock)
+    patience_s = min(config.server.patience_s, _OPENING_PATIENCE_S)
+    names: tuple[str, ...] = ()
+    try:
+        models = []
+        if config.server.kind != "other":  # some of the others have no list
+            models = await server.ask("/models", None, read_models, patience_s=patience_s)
+        served = describe_server(models, config)
+        names = served.model_names
+        engine = OpenAIEngine(config, server, served)
+        await engine.generate(_TRIAL, patience_s=patience_s)
+    except (AccessRefused, RequestRejected) as error:
+        await server.close()
+        listed = f"; it serves {', '.join(names[:_MOST_NAMES])}" if names else ""
+        raise ModelUnusable(f"{role} {config.model!r}: {error}{listed}") from None
+    except BaseException:
+        await server.close()
+        raise
+    return engine
+
+
+class OpenAIEngine:
+    """An `Engine` (see tasks.engines.base) on a server that was found to serve the model."""
+
+    def __init__(self, config: OpenAIConfig, server: Server, served: Served) -> None:
+        self.name = f"openai {served.kind}"
+        self.model_id = served_model_id(config)
+        self._config = config
+        self._server = server
+        self._served = served
+        self._tasks: set[asyncio.Task[Continuation]] = set()
+        self._is_closed = False
+
+    async def generate(
+        self, request: GenerationRequest, *, patience_s: float | None = None
+    ) -> Generation:
+        """Continue one prompt or prefix n times.
+
+        Args:
+            request: what to continue.
+            patience_s: how long faults are waited out, instead of what the config says.
+
+        Raises:
+            RequestRejected: the server refuses the request, or one of its texts cannot be kept.
+            EngineFailed: the server is gone, or refuses everything.
+        """
+        if self._is_closed:
+            raise EngineFailed("the engine was closed")
+        tasks = [
+            asyncio.create_task(self._continue(request, index, patience_s))
+            for index in range(request.n)
+        ]
+        self._tasks.update(tasks)
+        try:
+            continuations = await asyncio.gather(*tasks)
+        except BaseException as error:
+            for task in tasks:
+                task.cancel()
+            if self._is_closed and isinstance(error, asyncio.CancelledError):
+                raise EngineFailed("the engine was closed") from None
+            raise
+        finally:
+            self._tasks.difference_update(tasks)
+        return Generation(
+            completions=tuple(continuation.completion for continuation in continuations),
+            prompt_tokens=continuations[0].prompt_tokens,
+            cached_tokens=continuations[0].cached_tokens,
+        )
+
+    async def score(self, request: ScoringRequest) -> StepScoring:
+        """Reject: the API has no scores per step.
+
+        Raises:
+            RequestRejected: always.
+        """
+        raise RequestRejected(
+            f"{self.model_id}: a model behind an OpenAI-compatible API cannot score steps; "
+            "expected an engine of type vllm as verifier"
+        )
+
+    async def close(self) -> None:
+        """Close the connections; requests in flight fail with EngineFailed."""
+        self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        await self._server.close()
+
+    async def _continue(
+        self, request: GenerationRequest, index: int, patience_s: float | None
+    ) -> Continuation:
+        """Continuation `index` of a request."""
+        return await self._server.ask(
+            "/chat/completions" if self._config.api == "chat" else "/completions",
+            request_body(request, index, self._config, self._served),
+            lambda answer: read_continuation(answer, request, self._config),
+            patience_s=patience_s,
+        )

@@ -1,0 +1,216 @@
+"""Between the engine protocol and the JSON of OpenAI's completions and chat APIs.
+
+vLLM and SGLang are sent fields beyond OpenAI's: keep the stop string, tell the token ids, and
+leave the model's own defaults for top-k and penalties out of the distribution.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any, Literal
+
+from schemas.engines import (
+    UNTOLD_TOKEN,
+    Completion,
+    FinishReason,
+    GenerationRequest,
+    OpenAIConfig,
+)
+from schemas.errors import RequestRejected
+from tasks.engines.openai_server import AnswerUnreadable
+
+ServerKind = Literal["vllm", "sglang", "other"]
+
+_FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
+_PLAIN_SAMPLING = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}
+_EXTRA_FIELDS: dict[ServerKind, dict[str, Any]] = {
+    "vllm": {**_PLAIN_SAMPLING, "include_stop_str_in_output": True},
+    "sglang": {**_PLAIN_SAMPLING, "no_stop_trim": True},
+    "other": {},
+}
+_STOP_FIELDS = ("stop_reason", "matched_stop")
+"""Where vLLM and SGLang say what ended a text: a string, or a token's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server says of itself and its model."""
+
+    kind: ServerKind
+    max_model_len: int | None = None
+    """Longest prompt and continuation in tokens, where it is told."""
+    model_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """One continuation and what its prompt cost."""
+
+    completion: Completion
+    prompt_tokens: int
+    cached_tokens: int
+
+
+def read_models(answer: Any) -> list[Mapping[str, Any]]:
+    """The models of a server's list.
+
+    Raises:
+        AnswerUnreadable: it is no list of models.
+    """
+    models = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        raise AnswerUnreadable(f"expected a list of models, got {answer!r}")
+    return models
+
+
+def describe_server(models: Sequence[Mapping[str, Any]], config: OpenAIConfig) -> Served:
+    """What can be known of a server from its list of models."""
+    owners = {model.get("owned_by") for model in models}
+    found: ServerKind = "other"
+    if "vllm" in owners:
+        found = "vllm"
+    elif "sglang" in owners:
+        found = "sglang"
+    lengths = [m.get("max_model_len") for m in models if m.get("id") == config.model]
+    return Served(
+        kind=found if config.server.kind == "auto" else config.server.kind,
+        max_model_len=lengths[0] if lengths else None,
+        model_names=tuple(str(model.get("id")) for model in models),
+    )
+
+
+def request_body(
+    request: GenerationRequest, index: int, config: OpenAIConfig, served: Served
+) -> dict[str, Any]:
+    """The JSON that asks for continuation `index` of a request.
+
+    Raises:
+        RequestRejected: this server cannot continue a prefix over its chat API.
+    """
+    max_tokens = min(request.max_tokens, served.max_model_len or request.max_tokens)
+    body: dict[str, Any] = {
+        "model": config.model,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        **_EXTRA_FIELDS[served.kind],
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed + index
+    if config.api == "chat":
+        body[config.server.max_tokens_field] = max_tokens
+        body |= _chat_fields(request, served)
+    else:
+        body["max_tokens"] = max_tokens
+        body["prompt"] = request.prompt + request.prefix
+        if request.with_logprobs:
+            body["logprobs"] = 1 if served.kind == "other" else 0
+        if served.kind == "vllm":
+            body["add_special_tokens"] = not request.has_chat_template
+    return body
+
+
+def _chat_fields(request: GenerationRequest, served: Served) -> dict[str, Any]:
+    """The messages, and whether the last of them is to be continued."""
+    if request.has_chat_template:
+        messages = json.loads(request.prompt)
+    else:
+        messages = [{"role": "user", "content": request.prompt}]
+    fields: dict[str, Any] = {"messages": messages}
+    if request.with_logprobs:
+        fields["logprobs"] = True
+    if request.prefix:
+        if served.kind == "other":
+            raise RequestRejected(
+                "this server's chat API cannot continue the beginning of an answer: rollouts and "
+                "searches need the completions API, or a vLLM or SGLang server"
+            )
+        messages.append({"role": "assistant", "content": request.prefix})
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
+    return fields
+
+
+def read_continuation(
+    answer: Any, request: GenerationRequest, config: OpenAIConfig
+) -> Continuation:
+    """The continuation in a server's answer.
+
+    Raises:
+        AnswerUnreadable: it is no answer, or not a whole one.
+        RequestRejected: the text ended in a way that cannot be kept.
+    """
+    is_chat = config.api == "chat"
+    try:
+        (choice,) = answer["choices"]
+        text: str = (choice["message"]["content"] if is_chat else choice["text"]) or ""
+        finish_reason, stop_string = _ending(choice, request)
+        usage: Mapping[str, Any] = answer["usage"]
+        told = choice.get("logprobs")
+        tokens, logprobs = _told_tokens(told, is_chat) if told else (None, None)
+        token_ids = choice.get("token_ids")
+        prompt_tokens = int(usage["prompt_tokens"])
+        if token_ids is None:
+            count = int(usage["completion_tokens"]) if logprobs is None else len(logprobs)
+            token_ids = [UNTOLD_TOKEN] * count
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AnswerUnreadable(
+            f"expected one continuation with its usage, got {str(answer)[:200]} ({error!r})"
+        ) from None
+    if logprobs is not None and len(logprobs) != len(token_ids):
+        raise AnswerUnreadable(
+            f"expected {len(token_ids)} log probabilities, one a token, got {len(logprobs)}"
+        )
+    if stop_string is not None and not text.endswith(stop_string):
+        text += stop_string
+    completion = Completion(
+        text=text,
+        token_ids=tuple(token_ids),
+        logprobs=None if logprobs is None else tuple(logprobs),
+        finish_reason=finish_reason,
+        stop_string=stop_string,
+        token_texts=None if tokens is None else _pieces(text, tokens),
+    )
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return Continuation(completion, prompt_tokens, cached or 0)
+
+
+def _ending(
+    choice: Mapping[str, Any], request: GenerationRequest
+) -> tuple[FinishReason, str | None]:
+    """Why a text ended, and at which stop string."""
+    reason = choice["finish_reason"]
+    if reason == "abort":
+        raise AnswerUnreadable("the server aborted the generation")
+    if reason not in _FINISH_REASONS:
+        raise RequestRejected(f"the server ended the text with reason {reason!r}")
+    if reason == "length" or not request.stop:
+        return _FINISH_REASONS[reason], None
+    said = [choice[field] for field in _STOP_FIELDS if field in choice]
+    if not said:
+        raise RequestRejected(
+            f"the server does not say whether the text ended by itself or at one of "
+            f"{list(request.stop)}: searches by step need a vLLM or SGLang server"
+        )
+    return "stop", next((stop for stop in said if stop in request.stop), None)
+
+
+def _told_tokens(logprobs: Mapping[str, Any], is_chat: bool) -> tuple[list[str], list[float]]:
+    """[num_tokens] texts and log probabilities; the two APIs lay them out differently."""
+    if is_chat:
+        content = logprobs["content"]
+        return [token["token"] for token in content], [token["logprob"] for token in content]
+    return logprobs["tokens"], logprobs["token_logprobs"]
+
+
+def _pieces(text: str, tokens: Sequence[str]) -> tuple[str, ...] | None:
+    """[num_tokens] pieces that joined are the text, if the tokens' own texts begin with it.
+
+    What stands behind the text belongs to no piece: an end-of-text token, or the rest of a token
+    in which a stop string ended.
+    """
+    if not "".join(tokens).startswith(text):
+        return None
+    ends = accumulate(map(len, tokens), initial=0)
+    return tuple(text[start:end] for start, end in pairwise(ends))

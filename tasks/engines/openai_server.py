@@ -1,0 +1,225 @@
+"""One server with an OpenAI-compatible API, asked within its limits and through its faults.
+
+Rate limits, 5xx, timeouts, lost connections and answers cut short are waited out and the request
+is sent again, with exponentially growing and jittered waits, or as long as the server asks for.
+This is the only place that retries: the client's own retries are off. A request that is sent
+again may be worked on, and paid for, twice; it is answered once.
+
+Patience is about the server, not the request: while it answers others, a rate limit is waited
+out without end, and a request that alone keeps failing is the request's own fault.
+
+The key is read from the environment and appears in no config, row, error or log.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from schemas.engines import ServerConfig
+from schemas.errors import EngineFailed, RequestRejected
+
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 10.0
+_CONNECT_TIMEOUT_S = 10.0
+_LONGEST_MESSAGE = 500
+_ADVICE = {
+    401: "expected a key in the environment variable {env}, which {state}",
+    403: "expected a key in the environment variable {env}, which {state}",
+    404: "expected server.base_url to be the API's root, which usually ends in /v1, and a model "
+    "that is served there",
+}
+_PASSING_STATUSES = (408, 409, 425, 429)
+_NOT_IMPLEMENTED = 501
+
+_log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+class AccessRefused(EngineFailed):
+    """The server does not know the address, the model or the key: asking again is of no use."""
+
+
+class AnswerUnreadable(Exception):
+    """What came with status 200 is no answer: a proxy's page, a part, an aborted generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as a server's patience sees it."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What went wrong with one attempt, where another may go well."""
+
+    text: str
+    is_limit: bool = False
+    retry_after_s: float | None = None
+
+
+class Server:
+    """Sends requests; hundreds may be in flight."""
+
+    def __init__(self, config: ServerConfig, clock: Clock | None = None) -> None:
+        """Prepare to ask; nothing is sent yet.
+
+        Args:
+            config: where the server is, and its limits.
+            clock: what waits are measured and made with.
+        """
+        import openai
+
+        key = os.environ.get(config.api_key_env)
+        self._config = config
+        self._clock = clock or Clock()
+        self._key = key
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "none",  # the client insists on one
+            base_url=config.base_url,
+            timeout=openai.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S),
+            max_retries=0,
+        )
+        self._slots = asyncio.Semaphore(config.max_in_flight)
+        self._jitter = random.Random()
+        self._next_turn = 0.0
+        self._last_answer = float("-inf")
+
+    async def ask(
+        self,
+        path: str,
+        body: dict[str, Any] | None,
+        read: Callable[[Any], Answer],
+        *,
+        patience_s: float | None = None,
+    ) -> Answer:
+        """What the server answers, sent again until it does or patience is out.
+
+        Args:
+            path: below the base URL.
+            body: of a POST; None for a GET.
+            read: takes the parsed JSON apart.
+            patience_s: instead of the config's.
+
+        Raises:
+            RequestRejected: the server refuses this request, or fails on this one alone.
+            AccessRefused: it does not know the address, the model or the key.
+            EngineFailed: it met faults only, for as long as patience lasts.
+        """
+        patience_s = self._config.patience_s if patience_s is None else patience_s
+        failing_since: float | None = None
+        async with self._slots:
+            for attempt in itertools.count():
+                await self._wait_for_turn()
+                outcome = await self._try(path, body, read)
+                now = self._clock.now()
+                if not isinstance(outcome, _Fault):
+                    self._last_answer = now
+                    return outcome
+                failing_since = now if failing_since is None else failing_since
+                self._check_patience(outcome, failing_since, now, patience_s)
+                wait_s = self._wait_after(outcome, attempt, patience_s)
+                _log.info("%s: %s; next try in %.1f s", self._config.base_url, outcome.text, wait_s)
+                await self._clock.sleep(wait_s)
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _try(
+        self, path: str, body: dict[str, Any] | None, read: Callable[[Any], Answer]
+    ) -> Answer | _Fault:
+        """One attempt: an answer, or a fault that may pass."""
+        import openai
+
+        try:
+            if body is None:
+                return read(await self._client.get(path, cast_to=object))
+            return read(await self._client.post(path, cast_to=object, body=body))
+        except openai.APIStatusError as error:
+            return self._judge(error)
+        except openai.APITimeoutError:
+            return _Fault(f"no answer within {self._config.timeout_s:g} s")
+        except openai.APIConnectionError as error:
+            return _Fault(self._clean(f"no connection: {error.__cause__ or error!r}"))
+        except (json.JSONDecodeError, AnswerUnreadable) as error:
+            return _Fault(self._clean(f"unreadable answer: {error}"))
+
+    def _judge(self, error: Any) -> _Fault:
+        """What an error status means: a fault that may pass, or an exception."""
+        status: int = error.status_code
+        told = error.body.get("message") if isinstance(error.body, dict) else None
+        message = self._clean(f"{status}: {told or error.message}")
+        where = f"server {self._config.base_url}"
+        if advice := _ADVICE.get(status):
+            state = "is set" if self._key else "is not set where the engine runs"
+            advice = advice.format(env=self._config.api_key_env, state=state)
+            raise AccessRefused(f"{where}: {message}; {advice}") from None
+        if status in _PASSING_STATUSES or (status >= 500 and status != _NOT_IMPLEMENTED):
+            return _Fault(message, status == 429, _retry_after_s(error.response.headers))
+        raise RequestRejected(f"{where}: {message}") from None
+
+    def _check_patience(
+        self, fault: _Fault, failing_since: float, now: float, patience_s: float
+    ) -> None:
+        """Raise if a request has failed for too long."""
+        answers_others = self._last_answer > failing_since
+        since = max(failing_since, self._last_answer) if fault.is_limit else failing_since
+        if now - since < patience_s:
+            return
+        where = f"server {self._config.base_url}"
+        if answers_others and not fault.is_limit:
+            raise RequestRejected(
+                f"{where} answers others, but this request failed for {now - since:.0f} s: "
+                f"{fault.text}"
+            )
+        raise EngineFailed(f"{where} did not recover within {patience_s:g} s: {fault.text}")
+
+    def _wait_after(self, fault: _Fault, attempt: int, patience_s: float) -> float:
+        """Seconds until the next attempt: never less than the server asks for, never the same."""
+        if fault.retry_after_s is not None:
+            return min(fault.retry_after_s, patience_s) + self._jitter.uniform(0, _FIRST_WAIT_S)
+        longest = min(_FIRST_WAIT_S * 2 ** min(attempt, 10), _LONGEST_WAIT_S)
+        return self._jitter.uniform(longest / 2, longest)
+
+    async def _wait_for_turn(self) -> None:
+        """Keep to the requests per minute: turns are evenly spaced, in the order they are taken."""
+        if self._config.requests_per_minute is None:
+            return
+        now = self._clock.now()
+        turn = max(now, self._next_turn)
+        self._next_turn = turn + 60 / self._config.requests_per_minute
+        if turn > now:
+            await self._clock.sleep(turn - now)
+
+    def _clean(self, text: str) -> str:
+        """A message without the key, which some servers repeat, and not too long for a row."""
+        text = text.replace(self._key, "[key]") if self._key else text
+        return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
+
+
+def _retry_after_s(headers: Any) -> float | None:
+    """The wait that a Retry-After header asks for, given in seconds or as a date."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except ValueError:
+        return None

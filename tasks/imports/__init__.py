@@ -1,0 +1,1 @@
+"""Solutions that somebody else sampled, brought into a run."""

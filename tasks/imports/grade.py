@@ -1,0 +1,80 @@
+"""Rows of a file as rows of the store: `trajectories`, graded, and their `step_scores`.
+
+What a file does not say is 0: tokens, temperature, top_p and seed. `engine` is `import`, which
+tells these rows from sampled ones; no sampled row has a top_p of 0. A solution counts as finished.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from schemas.imports import ImportsJob
+from schemas.rows import Step, StepScores, Trajectory, now
+from schemas.units import Unit, derive_id
+from tasks.graders import Grade, Grader, grade_all
+from tasks.imports.read import ImportedRow
+from tasks.segmentation import split_steps
+
+STRATEGY = "imported"
+ENGINE = "import"
+UNSCORED = "the file gives no score"
+
+
+async def grade_rows(
+    rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob, grader: Grader
+) -> list[Trajectory]:
+    """A trajectory per response, in the order of the rows."""
+    grades = await asyncio.gather(
+        *(grade_all(grader, row.responses, row.problem.answer) for row in rows)
+    )
+    return [
+        _to_trajectory(row, index, grade, unit, job, grader.name)
+        for row, of_row in zip(rows, grades, strict=True)
+        for index, grade in enumerate(of_row)
+    ]
+
+
+def collect_scores(rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob) -> list[StepScores]:
+    """A row of scores per response, in the order of the rows; one without a score says so."""
+    return [
+        StepScores(
+            trajectory_id=_trajectory_id(row, index, unit, job),
+            verifier=job.verifier_name,
+            scores=scores or (),
+            scored_tokens=0,
+            cached_tokens=0,
+            error=UNSCORED if scores is None else None,
+        )
+        for row in rows
+        for index, scores in enumerate(row.scores)
+    ]
+
+
+def _trajectory_id(row: ImportedRow, index: int, unit: Unit, job: ImportsJob) -> str:
+    scope = f"{unit.run_id}/{unit.stage}"
+    return derive_id(scope, job.set_name, row.problem.problem_id, index)
+
+
+def _to_trajectory(
+    row: ImportedRow, index: int, grade: Grade, unit: Unit, job: ImportsJob, grader: str
+) -> Trajectory:
+    texts = split_steps(row.responses[index], job.prompt.separator)
+    return Trajectory(
+        trajectory_id=_trajectory_id(row, index, unit, job),
+        problem_id=row.problem.problem_id,
+        policy=job.policy_name,
+        strategy=STRATEGY,
+        sample_index=index,
+        status="finished",
+        steps=tuple(Step(text=text, num_tokens=0) for text in texts),
+        answer=grade.answer,
+        correct=grade.correct,
+        grader=grader,
+        temperature=0.0,
+        top_p=0.0,
+        seed=0,
+        prompt_tokens=0,
+        cached_tokens=0,
+        generated_tokens=0,
+        engine=ENGINE,
+        created_at=now(),
+    )

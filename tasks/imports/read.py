@@ -1,0 +1,246 @@
+"""A file of somebody's solutions as rows, and as chunks of rows that make a unit each.
+
+A row holds a question, its gold answer, a list of solutions and perhaps their scores: one number
+per solution, or a list with one per step. A row that does not fit is left out whole and named by
+its number from 0; the others go on.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.imports import ImportsJob
+from schemas.rows import PROBLEMS, Problem, to_table
+from schemas.units import derive_id
+from tasks.problem_files import (
+    BadRow,
+    Row,
+    check_columns,
+    check_text,
+    iterate_rows,
+    problem_columns,
+    shorten,
+    to_problem,
+)
+from tasks.segmentation import split_steps
+
+_MOST_NOTES = 1000
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedRow:
+    """A problem with solutions by one policy."""
+
+    problem: Problem
+    responses: tuple[str, ...]
+    scores: tuple[tuple[float, ...] | None, ...]
+    """[num_responses] one score, or one per step; None for a solution without."""
+
+
+class Chunk:
+    """The rows of one unit."""
+
+    def __init__(self, rows: list[ImportedRow]) -> None:
+        self.rows = rows
+
+    @property
+    def num_responses(self) -> int:
+        """Solutions in all rows."""
+        return sum(len(row.responses) for row in self.rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal where two readings of the file gave the same problems and counts."""
+        return derive_id(*(f"{row.problem.problem_id} {len(row.responses)}" for row in self.rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSurvey:
+    """What a file holds: its problems, how it is cut into chunks, what cannot be used."""
+
+    problems: pa.Table
+    """Rows of `problems`."""
+    fingerprints: tuple[str, ...]
+    """One per chunk."""
+    num_responses: int
+    has_scores: bool
+    num_left_out: int
+    notes: tuple[str, ...]
+    """A line per row left out, with its number from 0; of very many, the first."""
+
+    @property
+    def problem_ids(self) -> list[str]:
+        """The ids of the problems, in order."""
+        return self.problems.column("problem_id").to_pylist()
+
+
+def survey_file(
+    job: ImportsJob, on_progress: Callable[[int], None] = lambda num_rows: None
+) -> FileSurvey:
+    """Read the whole file once and keep its problems alone.
+
+    Args:
+        job: the file and its columns.
+        on_progress: called with the number of usable rows so far.
+
+    Raises:
+        ValueError: there is no such file, a column that the job names occurs in no row, or no
+            row can be used.
+    """
+    seen = _Seen()
+    tables, fingerprints = [PROBLEMS.schema.empty_table()], []
+    num_rows = num_responses = 0
+    has_scores = False
+    for chunk in _cut(_usable_rows(job, seen), job):
+        tables.append(to_table(PROBLEMS, [row.problem for row in chunk.rows]))
+        fingerprints.append(chunk.fingerprint)
+        num_rows += len(chunk.rows)
+        num_responses += chunk.num_responses
+        has_scores |= any(scores is not None for row in chunk.rows for scores in row.scores)
+        on_progress(num_rows)
+    wanted = problem_columns(job) | {
+        "responses_column": job.responses_column,
+        "scores_column": job.scores_column,
+    }
+    check_columns(seen.columns, wanted, repr(job.path.name))
+    if not num_rows:
+        first = "".join(seen.notes[:1])
+        what = (
+            f"none of its {seen.num_left_out} rows can be used; {first}" if first else "it is empty"
+        )
+        raise ValueError(f"expected at least one row with solutions in {job.path}: {what}")
+    return FileSurvey(
+        problems=pa.concat_tables(tables),
+        fingerprints=tuple(fingerprints),
+        num_responses=num_responses,
+        has_scores=has_scores,
+        num_left_out=seen.num_left_out,
+        notes=tuple(seen.notes),
+    )
+
+
+def read_chunks(job: ImportsJob) -> Iterator[Chunk]:
+    """The usable rows of the file, as many at a time as make a unit."""
+    return _cut(_usable_rows(job, _Seen()), job)
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(f"expected a file at {path}, there is none")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_row(row: Row, index: int, job: ImportsJob) -> ImportedRow:
+    """A row of the file, checked.
+
+    Raises:
+        BadRow: says what was expected in which column, and what came.
+    """
+    problem = to_problem(row, index, job, source=job.source_name, split=job.split)
+    assert isinstance(row, dict)
+    column = job.responses_column
+    texts = row.get(column)
+    if not isinstance(texts, list) or not texts:
+        raise BadRow(f"expected a list of texts in column {column!r}, got {shorten(texts)}")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise BadRow(f"expected a text as response {place}, got {shorten(text)}")
+        check_text(text, f"response {place}")
+    given = row.get(job.read_scores_column)
+    if given is None:
+        scores: list[tuple[float, ...] | None] = [None] * len(texts)
+    elif not isinstance(given, list) or len(given) != len(texts):
+        came = f"{len(given)}" if isinstance(given, list) else shorten(given)
+        raise BadRow(f"expected {len(texts)} scores, one per response, got {came}")
+    else:
+        scores = [
+            _read_scores(s, t, i, job) for i, (s, t) in enumerate(zip(given, texts, strict=True))
+        ]
+    return ImportedRow(problem=problem, responses=tuple(texts), scores=tuple(scores))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one reading of a file met."""
+
+    columns: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    num_left_out: int = 0
+
+
+def _usable_rows(job: ImportsJob, seen: _Seen) -> Iterator[ImportedRow]:
+    for index, row in enumerate(iterate_rows(job.path, job.limit)):
+        if isinstance(row, dict):
+            seen.columns.update(dict.fromkeys(row))
+        try:
+            yield read_row(row, index, job)
+        except BadRow as error:
+            seen.num_left_out += 1
+            if len(seen.notes) < _MOST_NOTES:
+                seen.notes.append(f"row {index} is left out: {error}")
+
+
+def _cut(rows: Iterable[ImportedRow], job: ImportsJob) -> Iterator[Chunk]:
+    """Chunks of about as many solutions and characters as the job says; no row is split."""
+    kept: list[ImportedRow] = []
+    num_responses = num_chars = 0
+    for row in rows:
+        chars = sum(map(len, row.responses))
+        is_full = (
+            num_responses + len(row.responses) > job.trajectories_per_unit
+            or num_chars + chars > job.unit_mb * _MILLION
+        )
+        if kept and is_full:
+            yield Chunk(kept)
+            kept, num_responses, num_chars = [], 0, 0
+        kept.append(row)
+        num_responses += len(row.responses)
+        num_chars += chars
+    if kept:
+        yield Chunk(kept)
+
+
+def _read_scores(given: Any, text: str, place: int, job: ImportsJob) -> tuple[float, ...] | None:
+    """The scores of one response: of the whole, or of each step; None where there is none."""
+    if given is None or given == []:
+        return None
+    if not isinstance(given, list):
+        return (_read_score(given, place, job),)
+    num_steps = len(split_steps(text, job.prompt.separator))
+    if len(given) not in (1, num_steps):
+        raise BadRow(
+            f"response {place} has {num_steps} steps, cut at {job.prompt.separator!r}: expected "
+            f"as many scores or one, got {len(given)}"
+        )
+    return tuple(_read_score(score, place, job) for score in given)
+
+
+def _read_score(given: Any, place: int, job: ImportsJob) -> float:
+    try:
+        score = float(given) if type(given) in (int, float) else math.nan
+    except OverflowError:
+        score = math.inf
+    if not math.isfinite(score):
+        raise BadRow(f"expected a number as score of response {place}, got {shorten(given)}")
+    if job.score_scale == "logit":
+        # Of the two forms, the one whose exponential cannot overflow.
+        odds = math.exp(-abs(score))
+        return 1 / (1 + odds) if score >= 0 else odds / (1 + odds)
+    if not 0 <= score <= 1:
+        raise BadRow(
+            f"expected a score in [0, 1] of response {place}, got {shorten(given)}; scores on "
+            "another scale need score_scale=logit"
+        )
+    return score

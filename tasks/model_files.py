@@ -1,0 +1,93 @@
+"""What the files of a model folder may be: weights in safetensors and settings, never code.
+
+A folder may come from anyone. Pickled weights, a `*.py` file named by `auto_map`, an adapter that
+names another model and an attention kernel from a hub would each run what somebody else wrote: the
+first are refused or passed over, the second is never asked for, and the last two are refused.
+Links are followed, since the cache of Hugging Face is made of them: what they lead to is read as
+weights or settings, or refused as none.
+"""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from schemas.errors import ModelUnusable
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_INDEX = "model.safetensors.index.json"
+_ATTENTION_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder by name.
+
+    Raises:
+        ModelUnusable: there are none; pickled weights do not count.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickled = sorted(path.name for path in folder.glob("*") if path.suffix in _PICKLED)
+        came = f"{', '.join(pickled)} (pickled weights run code and are refused)"
+        raise ModelUnusable(
+            f"model {folder}: expected weights in *.safetensors, got {came if pickled else 'none'}"
+        )
+    return files
+
+
+def check_weights(folder: Path) -> None:
+    """Refuse weights that are damaged, incomplete, or would be read from elsewhere.
+
+    Raises:
+        ModelUnusable: names the file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if (folder / "adapter_config.json").exists():
+        raise ModelUnusable(
+            f"model {folder}: expected whole weights, got an adapter (adapter_config.json): merge "
+            "it into its base model first"
+        )
+    for file in weight_files(folder):
+        try:
+            # Reads the header, and compares its offsets with the file's length.
+            with safe_open(file, framework="np"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ModelUnusable(f"model {file}: no whole safetensors file: {error}") from error
+    if (folder / _INDEX).exists():
+        _check_index(folder)
+
+
+def check_settings(folder: Path, config: dict[str, Any]) -> None:
+    """Refuse a config.json that has code fetched from elsewhere.
+
+    Raises:
+        ModelUnusable: names the setting.
+    """
+    parts = [config, *(value for value in config.values() if isinstance(value, dict))]
+    for part in parts:
+        for key in _ATTENTION_KEYS:
+            # `owner/name`: a kernel that transformers would fetch and run.
+            if "/" in json.dumps(part.get(key)):
+                raise ModelUnusable(
+                    f"model {folder}: config.json: expected {key} to be one that transformers has, "
+                    f"got {part[key]!r}"
+                )
+
+
+def _check_index(folder: Path) -> None:
+    """Every file of the index lies in the folder itself."""
+    try:
+        weight_map = json.loads((folder / _INDEX).read_text(encoding="utf-8"))["weight_map"]
+        names = sorted(set(weight_map.values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelUnusable(f"model {folder}: {_INDEX} is no index: {error!r}") from error
+    for name in names:
+        is_plain = isinstance(name, str) and PurePosixPath(name).name == name
+        if not is_plain or not name.endswith(".safetensors"):
+            raise ModelUnusable(
+                f"model {folder}: {_INDEX}: expected names of *.safetensors files in the folder, "
+                f"got {name!r}"
+            )
+        if not (folder / name).is_file():
+            raise ModelUnusable(f"model {folder}: {_INDEX} names {name}, there is no such file")

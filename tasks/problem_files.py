@@ -1,0 +1,211 @@
+"""Rows of JSONL and Parquet files, one at a time, and the problems that they hold.
+
+A row that cannot be used is a `BadRow` that says why, never an error: one bad line does not stop
+a file of millions. A file is read in pieces, so it may be larger than memory.
+"""
+
+import json
+import re
+import reprlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from schemas.problems import ColumnsConfig
+from schemas.rows import Problem
+from schemas.units import derive_id
+
+_MAX_ROW_BYTES = 256 << 20
+_BATCH_ROWS = 64
+_READ_AHEAD_BYTES = 1 << 20
+_MAX_LEVEL_DIGITS = 9
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class BadRow(Exception):
+    """Why a row cannot be used."""
+
+
+Row = dict[str, Any] | BadRow
+"""Columns and their values, or why there are none."""
+
+
+def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
+    """The rows of a file in order; blank lines of JSONL are no rows.
+
+    Args:
+        path: a `.jsonl` or `.json` file (a row a line), or a `.parquet` file.
+        limit: only the first rows; None for all.
+
+    Raises:
+        ValueError: there is no such file, or it is of another kind.
+    """
+    if not path.is_file():
+        raise ValueError(f"expected a file at {path}, there is none")
+    if path.suffix == ".parquet":
+        yield from islice(_iterate_parquet(path), limit)
+    elif path.suffix in (".jsonl", ".json"):
+        with path.open("rb") as stream:
+            yield from islice(_iterate_lines(stream), limit)
+    else:
+        raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
+
+
+def check_columns(there: Iterable[str], wanted: dict[str, str | None], source: str) -> None:
+    """Refuse a column that no row has: a misspelt name, not a bad row.
+
+    Args:
+        there: the columns of all rows; where there is none at all, nothing is refused.
+        wanted: from a config's field to the column it names.
+        source: what the rows are called in the error.
+
+    Raises:
+        ValueError: names the field, its column and the columns that are there.
+    """
+    names = list(there)
+    for field, column in wanted.items():
+        if names and column is not None and column not in names:
+            raise ValueError(f"{source}: {field} is {column!r}, but the columns are {_list(names)}")
+
+
+def problem_columns(config: ColumnsConfig) -> dict[str, str | None]:
+    """From each field that names a column to that column."""
+    fields = ("question", "answer", "solution", "level", "subject")
+    return {f"{name}_column": getattr(config, f"{name}_column") for name in fields}
+
+
+def to_problem(row: Row, index: int, config: ColumnsConfig, *, source: str, split: str) -> Problem:
+    """The problem of a row.
+
+    Args:
+        row: of a file or a data set.
+        index: its number from 0, part of the id.
+        config: which columns hold what.
+        source: what the `source` column says, part of the id.
+        split: what the `split` column says.
+
+    Raises:
+        BadRow: it holds no question or no answer.
+    """
+    if isinstance(row, BadRow):
+        raise row
+    question = _read_text(row, config.question_column)
+    gold = _read_text(row, config.answer_column)
+    answer = gold if config.gold_format == "plain" else _answer_of_solution(gold)
+    solution = row.get(config.solution_column) if config.solution_column else None
+    if solution is None and config.gold_format == "solution":
+        solution = gold
+    subject = row.get(config.subject_column) if config.subject_column else None
+    return Problem(
+        problem_id=derive_id(source, index, question, answer),
+        source=source,
+        split=split,
+        question=question,
+        answer=answer,
+        solution=None if solution is None else check_text(str(solution), "the solution"),
+        level=_read_level(row.get(config.level_column)) if config.level_column else None,
+        subject=None if subject is None else check_text(str(subject), "the subject"),
+    )
+
+
+def check_text(text: str, what: str) -> str:
+    """The text, if it can be stored.
+
+    Raises:
+        BadRow: it holds half of a surrogate pair, which is no character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRow(f"{what} holds half of a surrogate pair at character {error.start}") from error
+    return text
+
+
+def shorten(value: object) -> str:
+    """A value as a note shows it: its beginning, control characters escaped."""
+    return reprlib.repr(value)
+
+
+def _iterate_lines(stream: BinaryIO) -> Iterator[Row]:
+    is_first = True
+    while line := stream.readline(_MAX_ROW_BYTES):
+        if len(line) == _MAX_ROW_BYTES and not line.endswith(b"\n"):
+            while (rest := stream.readline(_MAX_ROW_BYTES)) and not rest.endswith(b"\n"):
+                pass
+            yield BadRow(f"the line is longer than {_MAX_ROW_BYTES >> 20} MiB")
+        else:
+            line = line.removeprefix(_BYTE_ORDER_MARK) if is_first else line
+            if line.strip():
+                yield _parse_line(line)
+        is_first = False
+
+
+def _parse_line(line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return BadRow(f"not JSON: {error}")
+    return row if isinstance(row, dict) else BadRow(f"expected a JSON object, got {shorten(row)}")
+
+
+def _iterate_parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, buffer_size=_READ_AHEAD_BYTES) as file:
+            for batch in file.iter_batches(_BATCH_ROWS):
+                for index in range(batch.num_rows):
+                    yield _to_row(batch.slice(index, 1))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is not a Parquet file, or is damaged: {error}") from error
+
+
+def _to_row(batch: Any) -> Row:
+    try:
+        return batch.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return BadRow(f"text that is not UTF-8: {error}")
+
+
+def _read_text(row: dict[str, Any], column: str) -> str:
+    """A required cell as text without white space around it."""
+    value = row.get(column)
+    if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+        raise BadRow(f"expected text or a number in column {column!r}, got {shorten(value)}")
+    if value is None or not str(value).strip():
+        raise BadRow(f"expected text in column {column!r}, got {shorten(value)}")
+    return check_text(str(value).strip(), f"column {column!r}")
+
+
+def _read_level(value: Any) -> int | None:
+    """The first number in a level such as "Level 2"; None where there is none that is small."""
+    match = re.search(r"\d+", str(value))
+    return int(match[0]) if match and len(match[0]) <= _MAX_LEVEL_DIGITS else None
+
+
+def _answer_of_solution(solution: str) -> str:
+    """The gold answer behind the last `####`, else in the last LaTeX box."""
+    _, mark, answer = solution.rpartition("####")
+    if not mark:
+        answer = _last_boxed(solution)
+    if not answer.strip():
+        raise BadRow(f"expected a solution with '####' or '\\boxed{{', got ...{solution[-60:]!r}")
+    return answer.strip()
+
+
+def _last_boxed(text: str) -> str:
+    """What stands in the last LaTeX box, braces balanced; empty where there is none."""
+    _, mark, rest = text.rpartition("\\boxed{")
+    depth = 1
+    for index, character in enumerate(rest if mark else ""):
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth == 0:
+            return rest[:index]
+    return ""
+
+
+def _list(names: list[str]) -> str:
+    """Column names in words; odd ones in quotes, so that they can do nothing to a terminal."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in names)

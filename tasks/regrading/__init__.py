@@ -1,0 +1,1 @@
+"""New verdicts on solutions that are stored already."""
