@@ -60,10 +60,10 @@ def sql(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Ask the store a question in SQL (DuckDB); it cannot be changed, nothing else can be read."""
-    from flows.output import write_relation
-    from storage import connect, query
+    from flows.output import open_catalog, write_relation
+    from storage import query
 
-    write_relation(query(connect(root), statement), output)
+    write_relation(query(open_catalog(root), statement), output)
 
 
 @app.command()
@@ -73,10 +73,9 @@ def show(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Print one trajectory: its steps with their labels and scores."""
-    from flows.output import show_trajectory
-    from storage import connect
+    from flows.output import open_catalog, show_trajectory
 
-    show_trajectory(connect(root), trajectory, output)
+    show_trajectory(open_catalog(root), trajectory, output)
 
 
 @app.command("import")
@@ -155,10 +154,10 @@ def report(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Print a run's results: accuracy by strategy and budget, and figures against the truth."""
+    from flows.output import open_catalog
     from flows.report import show_report
-    from storage import connect
 
-    show_report(connect(root), run_id, output, by=by, budget=budget, set_name=set_name)
+    show_report(open_catalog(root), run_id, output, by=by, budget=budget, set_name=set_name)
 
 
 @app.command()
@@ -172,9 +171,9 @@ def cost(
 ) -> None:
     """Print what was spent: tokens, seconds of engine time, tokens per row that was worth it."""
     from flows.cost import show_cost
-    from storage import connect
+    from flows.output import open_catalog
 
-    show_cost(connect(root), run_id, output, by=by)
+    show_cost(open_catalog(root), run_id, output, by=by)
 
 
 @app.command()

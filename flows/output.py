@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 _MOST_TABLE_ROWS = 200
+_MOST_SKIPPED = 10
 _NO_TERMINAL_WIDTH = 10_000
 _OBEYED = [*range(9), *range(11, 32), *range(127, 160)]  # all but tab and line feed
 _TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -22,6 +23,21 @@ def open_console() -> Console:
     """A console on standard output; where that is no terminal, nothing is broken or cut to fit."""
     console = Console()
     return console if console.is_terminal else Console(width=_NO_TERMINAL_WIDTH)
+
+
+def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
+    """A store open for reading; files that had to be left out are named on standard error."""
+    from storage import connect
+
+    connection = connect(root)
+    skipped = connection.execute("select path, reason from skipped_files order by path").fetchall()
+    for path, reason in skipped[:_MOST_SKIPPED]:
+        sys.stderr.write(f"left out: {visible(path)}: {visible(reason)}\n")
+    if len(skipped) > _MOST_SKIPPED:
+        sys.stderr.write(f"left out: {len(skipped) - _MOST_SKIPPED:,} more\n")
+    if skipped:
+        sys.stderr.write("`stepmill doctor --repair` moves them away, to be made again\n")
+    return connection
 
 
 def visible(text: str) -> str:

@@ -86,9 +86,14 @@ def readable(path: str) -> Iterator[None]:
         if getattr(error, "errno", None) is not None or isinstance(error, StoreUnreachable):
             raise  # the disk or the network, not the file
         raise StoreUnusable(
-            f"{path} is not a readable Parquet file ({error}): `stepmill doctor --repair` moves it "
+            f"{path} is not a readable Parquet file ({one_line(error)}): `stepmill doctor --repair` moves it "
             "away, and its unit is made again"
         ) from error
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without the line breaks of Arrow's."""
+    return " ".join(str(error).split())
 
 
 def read_place(root: Root, place: Place) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.rows import TABLES, TableSpec
+from storage.folded import one_line
 from storage.store import Store
 
 _COMMITTED = re.compile(rf"({'|'.join(TABLES)})/run_id=[^/]+/stage=[^/]+/[^/]+\.parquet")
@@ -52,7 +53,7 @@ def read_footer(store: Store, path: str) -> tuple[str | None, int | None]:
         reason = _misfit(TABLES[path.split("/", 1)[0]], schema)
         return reason, None if version is None else int(version)
     except (pa.ArrowException, ValueError, OSError) as error:
-        return f"its footer cannot be read: {error}", None
+        return f"its footer cannot be read: {one_line(error)}", None
 
 
 def _misfit(spec: TableSpec, schema: pa.Schema) -> str | None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES
+from storage.folded import one_line
 from storage.health import committed_files, read_footer
 from storage.roots import STAGING, LocalRoot, Root
 from storage.store import Store
@@ -185,5 +186,5 @@ def _damage(store: Store, path: str) -> str | None:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
     except (pa.ArrowException, ValueError, OSError) as error:
-        return f"its rows cannot be read: {error}"
+        return f"its rows cannot be read: {one_line(error)}"
     return None

@@ -1,7 +1,6 @@
 """What `stepmill cost` prints: groups summed by hand, and nothing summed that cannot be."""
 
 import json
-import re
 import subprocess
 import sys
 
@@ -96,10 +95,9 @@ def test_an_unknown_time_makes_the_sum_unknown():
 
 def test_the_table_ends_with_the_sum_of_its_rows(spent, capsys):
     show_cost(spent, None, "table", by="stage")
-    lines = capsys.readouterr().out.splitlines()
-    cells = [re.split(r"\s{2,}", line.strip()) for line in lines]
-    assert ["sampling", "6", "30", "12", "54", "0", "4.0", "2", "right solutions", "27.0"] in cells
-    assert ["all", "9", "30", "24", "54", "36", "4.5"] in cells
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "sampling 6 30 12 54 0 4.0 2 right solutions 27.0" in lines
+    assert "all 9 30 24 54 36 4.5" in lines
 
 
 def test_the_command_line_reaches_it(spent, store):

@@ -121,11 +121,13 @@ def test_the_run_ends_with_figures_pictures_and_its_state(finished_run):
     assert ask(root, "select state from run_state where flow = 'factory'") == [("completed",)]
 
 
-def test_a_second_run_makes_nothing_but_its_own_record(finished_run):
+def test_a_second_run_makes_nothing_but_its_records(finished_run):
     from flows.factory import factory
 
     root, _ = finished_run
     before = files_of(root)
     factory(FactoryConfig.from_partial(CONFIG), str(root), "r")
     made = [path for path in files_of(root) if path not in before]
-    assert [path.parts[-3:-1] for path in made] == [("run_id=r", "stage=factory")]
+    assert {path.parts[-4] for path in made} == {"runs"}
+    assert all(path.name.startswith("completed-") for path in made)
+    assert ask(root, "select distinct state from run_state") == [("completed",)]

@@ -82,6 +82,29 @@ def test_json_holds_every_figure_once(judged, capsys):
         show_report(connect(judged.root), "other", "json")
 
 
+def test_sets_are_not_mixed(store, unit_of, capsys):
+    for name, value in (("eval", 0.5), ("dev", 0.25)):
+        rows = [
+            accuracy(value, set_name=name),
+            accuracy(value, "m[n=8]", metric="label_agreement", budget=None, set_name=name),
+        ]
+        store.commit(unit_of(METRICS.name, name=name, stage="evaluation"), rows)
+    connection = connect(store.url)
+    show_report(connection, "run", "table")
+    tables = read_words(capsys).split("Against the truth")
+    assert len(tables) == 3
+    assert "0.500" in tables[0]
+    assert "0.250" not in tables[0]
+    show_report(connection, "run", "table", set_name="dev")
+    text = read_words(capsys)
+    assert "0.250" in text
+    assert "0.500" not in text
+    show_report(connection, "run", "json", set_name="dev")
+    assert {row["set_name"] for row in json.loads(capsys.readouterr().out)} == {"dev"}
+    with pytest.raises(ValueError, match="expected --set-name dev, eval, got 'test'"):
+        show_report(connection, "run", "table", set_name="test")
+
+
 def test_without_a_verifier_there_is_one_table(store, unit_of, capsys):
     store.commit(unit_of(METRICS.name, stage="evaluation"), [accuracy(0.5)])
     show_report(connect(store.root), "run", "table")

@@ -20,7 +20,7 @@ from tasks.engines.markov_engine import markov_problems
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 240.0
-EVERY_S = 10
+EVERY_S = 20
 
 
 @dataclass
@@ -162,7 +162,7 @@ def test_a_wrong_parameter_is_answered_with_its_field(served, deployment, parame
 @pytest.mark.ray
 def test_a_run_that_is_asked_for_makes_its_rows_and_says_so_in_its_log(served, tmp_path):
     job = sampling_job(write_walks(tmp_path / "walks.jsonl", 6), num_samples=3)
-    run = ("deployment", "run", "sampling/sampling", "--watch")
+    run = ("deployment", "run", "sampling/sampling", "--watch", "--watch-interval", "1")
     finished = served.prefect(*run, "-p", f"job={json.dumps(job)}", "-p", "run_id=asked")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     counts = "count(*), count(distinct trajectory_id), count(distinct problem_id)"
@@ -195,8 +195,8 @@ def test_the_schedule_fires_and_each_run_has_an_id_of_its_own(served):
 def test_a_retry_of_a_failed_run_goes_on_under_the_same_run_id(served, tmp_path):
     missing = tmp_path / "late.jsonl"
     job = {"problems": {"type": "file", "path": str(missing)}, "set_name": "late"}
-    run = ("deployment", "run", "problems/problems", "--watch", "-p", f"job={json.dumps(job)}")
-    assert served.prefect(*run).returncode == 1
+    run = ("deployment", "run", "problems/problems", "--watch", "--watch-interval", "1")
+    assert served.prefect(*run, "-p", f"job={json.dumps(job)}").returncode == 1
     state = "select run_id, state from run_state where part = 'late'"
     ((run_id, failed),) = served.ask(state)
     assert failed == "failed"

@@ -29,3 +29,19 @@ def test_how_work_is_spread_does_not_change_the_hash():
     spread = FactoryConfig.from_partial({"pool": {"num_actors": 9}})
     assert spread.config_hash() == FactoryConfig().config_hash()
     assert FactoryConfig.from_partial({"seed": 1}).config_hash() != spread.config_hash()
+
+
+def test_a_part_of_a_nested_config_means_the_same_wherever_it_is_checked():
+    """Also where Prefect makes the config of a flow's parameters, and where Python does."""
+    values = {"eval_sampling": {"num_samples": 4}, "prm_training": {"max_steps": 6}}
+    config = FactoryConfig.model_validate(values)
+    assert config == FactoryConfig.from_partial(values)
+    assert config.prm_training.base_model == FactoryConfig().prm_training.base_model
+    assert FactoryConfig.model_validate(config.model_dump()) == config
+
+
+def test_a_part_without_type_belongs_to_the_default_of_its_field():
+    config = FactoryConfig.from_partial({"labels": {"num_rollouts": 3}})
+    assert config.labels.type == "monte_carlo"
+    with pytest.raises(ValueError, match=r"grader.math.ignore_case"):
+        FactoryConfig.from_partial({"grader": {"ignore_case": True}})

@@ -1,4 +1,4 @@
-"""Actors that die are replaced and their units redone; a unit that kills them does not stop others."""
+"""Actors that die are replaced and their units redone; one that kills them stops no other."""
 
 import itertools
 import os
