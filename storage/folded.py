@@ -86,8 +86,8 @@ def readable(path: str) -> Iterator[None]:
         if getattr(error, "errno", None) is not None or isinstance(error, StoreUnreachable):
             raise  # the disk or the network, not the file
         raise StoreUnusable(
-            f"{path} is not a readable Parquet file ({one_line(error)}): `stepmill doctor --repair` moves it "
-            "away, and its unit is made again"
+            f"{path} is not a readable Parquet file ({one_line(error)}): `stepmill doctor "
+            "--repair` moves it away, and its unit is made again"
         ) from error
 
 

@@ -134,7 +134,7 @@ def test_a_run_ends_right_when_one_host_is_cut_off_and_one_is_killed(cluster, st
     trajectory_ids: list[str] = []
     samples_of: Counter[str] = Counter()
     for path in written:
-        table = pq.read_table(path, columns=["trajectory_id", "problem_id"], partitioning=None)
+        table = pq.ParquetFile(path).read(columns=["trajectory_id", "problem_id"])
         trajectory_ids += table["trajectory_id"].to_pylist()
         samples_of.update(table["problem_id"].to_pylist())
     assert len(set(trajectory_ids)) == len(trajectory_ids) == NUM_PROBLEMS * NUM_SAMPLES

@@ -7,6 +7,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def in_flow(work):
     return shown()
 
 
-def artifacts_of(flow_run_id):
+def artifacts_of(flow_run_id) -> dict[str, Any]:
     """The artifacts of a flow run by key."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
@@ -39,7 +40,7 @@ def artifacts_of(flow_run_id):
     return by_key
 
 
-def wait_for(condition, *, within_s=30.0):
+def wait_for(condition, *, within_s=30.0) -> Any:
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ with serving(int(sys.argv[1])) as (url, process):
 """
 
 
-def start_together(*commands, environment):
+def start_together(*commands, environment) -> list[Any]:
     """Processes that have imported everything, and begin at the same moment."""
     processes = [
         subprocess.Popen(
@@ -64,11 +65,15 @@ def start_together(*commands, environment):
         for command in commands
     ]
     for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+        assert read_line(process) == "ready\n", process.communicate()[1]
     for process in processes:
         go_on(process)
     return processes
+
+
+def read_line(process):
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 def go_on(process):
@@ -131,7 +136,7 @@ def test_two_that_need_a_server_at_once_share_one(tmp_path):
         port = probe.getsockname()[1]
     environment = {"PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": ""}
     processes = start_together((SERVER, port), (SERVER, port), environment=environment)
-    found = [process.stdout.readline().split() for process in processes]
+    found = [read_line(process).split() for process in processes]
     for process in processes:
         go_on(process)
         process.communicate(timeout=PATIENCE_S)

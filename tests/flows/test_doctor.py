@@ -75,11 +75,12 @@ def test_everything_wrong_with_a_store_is_named(store, unit_of, make_problem, ma
     cut.write_bytes(cut.read_bytes()[:-20])
     (store.root / "problems" / "mine.csv").write_text("a,b")
     unmarked = unit_of("problems", "unmarked").path
-    table = pq.read_table(store.root / unit_of("problems", "good").path, partitioning=None)
+    table = pq.ParquetFile(store.root / unit_of("problems", "good").path).read()
     pq.write_table(table.replace_schema_metadata(None), store.root / unmarked)
     left = store.root / ".staging" / "left.parquet"
     left.write_bytes(b"half")
-    os.utime(left, (time.time() - 7200,) * 2)
+    two_hours_ago = time.time() - 7200
+    os.utime(left, (two_hours_ago, two_hours_ago))
     event = RunEvent(
         flow="sampling",
         state="started",

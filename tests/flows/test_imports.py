@@ -200,7 +200,7 @@ def test_a_terminal_obeys_nothing_of_an_import(tmp_path, store, prefect_server, 
     row = {"question": HOSTILE[3], "answer": "1", "responses": [HOSTILE[3]], "scores": [0.5]}
     path = write(tmp_path / "x.jsonl", {**row, "subject": "[/red]\x1b[2J"})
     names = {"policy": "[bold]\x1b[2J", "verifier": "[/x]\x1b[2J", "subject_column": "subject"}
-    import_solutions(ImportsJob(path=path, **names), store.url, "run")
+    import_solutions(ImportsJob.from_partial({"path": path, **names}), store.url, "run")
     accuracies(store)
     capsys.readouterr()
     connection = connect(store.url)

@@ -12,7 +12,7 @@ def rows(store, sql):
     return query(connect(store.url), sql).fetchall()
 
 
-def verdict(name, correct, *, hour, answer="5", grader="exact-2"):
+def verdict(name, correct, *, hour, answer: str | None = "5", grader="exact-2"):
     return Verdict(
         trajectory_id=name,
         grader=grader,
