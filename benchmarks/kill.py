@@ -49,7 +49,7 @@ EngineName = Literal["markov", "vllm", "vllm own process"]
 RUN_ID = "kill"
 _HANGS_S = 400.0
 _LOOK_EVERY_S = 0.02
-_LEFTOVERS_S = 60.0
+_LEFTOVERS_S = 120.0
 _LATEST = 0.7
 """The share of a run's units after which nothing is killed any more, as it might be over."""
 

@@ -28,7 +28,7 @@ def in_flow(work):
     return shown()
 
 
-def artifacts_of(flow_run_id) -> dict[str, Any]:
+def artifacts_of(flow_run_id) -> dict[Any, Any]:
     """The artifacts of a flow run by key."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
