@@ -48,10 +48,8 @@ def prefect_run_id(flow: str) -> str:
 
 
 def name_run() -> str:
-    """What a flow run is called in Prefect's UI: its run id, and in it which part of the run."""
-    flow, parameters = flow_run.flow_name, flow_run.parameters
-    run_id = parameters.get("run_id") or prefect_run_id(flow)
+    """What a flow run is called in Prefect's UI, which shows the flow's name beside it."""
+    parameters = flow_run.parameters
+    run_id = parameters.get("run_id") or prefect_run_id(flow_run.flow_name)
     set_name = parameters.get("set_name") or getattr(parameters.get("job"), "set_name", None)
-    if set_name is not None:
-        return f"{flow} {set_name} of {run_id}"
-    return run_id if run_id.startswith(flow) else f"{flow} of {run_id}"
+    return run_id if set_name is None else f"{set_name} of {run_id}"

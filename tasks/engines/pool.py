@@ -184,13 +184,12 @@ class EnginePool:
 
     def counters(self) -> Counters:
         """What all actors have done so far; those that do not answer in a second are left out."""
-        total = Counters()
         calls = [actor.counters.remote() for actor in self._places.actors()]
-        if calls:
-            ready, _ = ray.wait(calls, num_returns=len(calls), timeout=1.0)
-            for call in ready:
-                with contextlib.suppress(RayError):
-                    total.add(ray.get(call))
+        ready = ray.wait(calls, num_returns=len(calls), timeout=1.0)[0] if calls else []
+        total = Counters()
+        for call in ready:
+            with contextlib.suppress(RayError):
+                total.add(ray.get(call))
         return total
 
     def process_ids(self) -> list[int]:

@@ -74,9 +74,9 @@ def actors_on(hosts, name):
     found = []
     for pid in hosts.process_ids(name):
         try:
-            if psutil.Process(pid).cmdline()[:1] == ["ray::_HostActor"]:
+            if psutil.Process(pid).cmdline()[0].startswith("ray::_HostActor"):
                 found.append(pid)
-        except psutil.Error:
+        except (psutil.Error, IndexError):
             continue
     return found
 

@@ -255,9 +255,8 @@ def test_a_server_that_never_answers_is_not_waited_for(prefect_server, monkeypat
 @pytest.mark.parametrize(
     ("parameters", "name"),
     [
-        ({"run_id": "r1", "set_name": "train"}, "sampling train of r1"),
-        ({"run_id": "r1"}, "sampling of r1"),
-        ({"run_id": "sampling-1"}, "sampling-1"),
+        ({"run_id": "r1", "set_name": "train"}, "train of r1"),
+        ({"run_id": "r1"}, "r1"),
     ],
 )
 def test_a_flow_run_is_called_after_its_run(prefect_server, parameters, name):
