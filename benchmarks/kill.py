@@ -445,6 +445,7 @@ def measure(plan: Sequence[tuple[Kind, EngineName]], seed: int, port: int) -> di
         folder = Path(name)
         os.environ["PREFECT_HOME"] = str(folder / "prefect")
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         expected: dict[EngineName, Rows] = {}
         undisturbed_s: dict[str, float] = {}
         try:
