@@ -16,7 +16,7 @@ import yaml
 from flows.serve import POOL
 from schemas.sampling import SamplingJob
 
-_PATIENCE_S = 180.0
+_PATIENCE_S = 400.0
 _ENDING_S = 40.0
 _LOOK_EVERY_S = 0.1
 _ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -42,7 +42,7 @@ class DeployedRun:
                 stderr=log,
                 start_new_session=True,
             )
-        self.top = self.flow = psutil.Process(self._serve.pid)
+        self.top = psutil.Process(self._serve.pid)
         try:
             self._wait_until_ready()
             deployment = _ask("GET", "deployments/name/sampling/killed")
@@ -76,7 +76,7 @@ class DeployedRun:
     def close(self) -> None:
         """Stop serving."""
         if self._serve.poll() is None:
-            self._serve.send_signal(signal.SIGINT)
+            self._serve.send_signal(signal.SIGTERM)
             try:
                 self._serve.wait(_ENDING_S)
             except subprocess.TimeoutExpired:

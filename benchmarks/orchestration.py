@@ -4,21 +4,23 @@ Instant work: units of one problem on the Markov engine, as the sampling flow ru
 pool of actors from plain threads, without Prefect; and the same rows committed in a loop, without
 either. The three take turns, each with a store of its own. Real work: the sampling flow with the
 shipped policy in vLLM at the default unit size; what is not an actor's time at work, by the units'
-own seconds, is overhead. Server, Ray and engines are started before, and timed apart. Prints one
-JSON object on its last line.
+own seconds, is overhead. Server, Ray and engines are started before, and timed apart. Processor
+time of all processes together is given beside the clock's, as it does not grow with what else the
+machine does; of it, what is not an actor's is overhead. Prints one JSON object on its last line.
 
     python -m benchmarks.orchestration --quick
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -44,11 +46,36 @@ _NUM_THREADS = 64
 """As many as the flow has for its units."""
 
 
+class Stopwatch:
+    """Time of a block: by the clock, and of the processors, over this process and its descendants.
+
+    Descendants that end within the block are left out.
+    """
+
+    def __init__(self, actors: Sequence[int] = ()) -> None:
+        """Not running yet; `actors` are the processes that do the work, counted apart."""
+        self._actors = actors
+        self.seconds = self.processor_s = self.actors_s = 0.0
+
+    def __enter__(self) -> "Stopwatch":
+        """Start."""
+        self._before, self._start = _processor_times(os.getpid()), time.perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop."""
+        self.seconds = time.perf_counter() - self._start
+        for process, seconds in _processor_times(os.getpid()).items():
+            spent_s = seconds - self._before.get(process, 0.0)
+            self.processor_s += spent_s
+            self.actors_s += spent_s if process.pid in self._actors else 0.0
+
+
 def measure_instant(folder: Path, num_units: int, rounds: int) -> dict[str, Any]:
     """Milliseconds a unit of instant work takes, by who runs it."""
     job = _job(MarkovConfig(), num_samples=1, trajectories_per_unit=1, num_actors=2)
-    timings: dict[str, list[float]] = {"flow": [], "pool": [], "commit": []}
-    contestants: dict[str, Callable[[Store], float]] = {
+    timings: dict[str, list[Stopwatch]] = {"flow": [], "pool": [], "commit": []}
+    contestants: dict[str, Callable[[Store], Stopwatch]] = {
         "flow": lambda store: time_flow(store, job)[0],
         "pool": lambda store: time_pool(store, job, num_units),
         "commit": lambda store: time_commits(store, job, num_units),
@@ -59,18 +86,24 @@ def measure_instant(folder: Path, num_units: int, rounds: int) -> dict[str, Any]
             store = Store(folder / f"instant-{name}-{index}")
             store.commit(_problems_unit(), markov_problems(num_units, seed=1))
             timings[name].append(contestants[name](store))
-            sys.stderr.write(f"{num_units} units by {name}: {timings[name][-1]:.2f} s\n")
-    per_unit = {n: 1000 * statistics.median(seconds) / num_units for n, seconds in timings.items()}
+            watch = timings[name][-1]
+            sys.stderr.write(f"{num_units} units by {name}: {watch.seconds:.2f} s, ")
+            sys.stderr.write(f"{watch.processor_s:.2f} s of the processors\n")
+    seconds = {name: [watch.seconds for watch in watches] for name, watches in timings.items()}
+    processor = {name: [w.processor_s for w in watches] for name, watches in timings.items()}
     return {
         "units": num_units,
         "rounds": rounds,
-        "ms_per_unit": {name: round(ms, 2) for name, ms in per_unit.items()},
-        "ms_per_unit_of": {
-            "prefect": round(per_unit["flow"] - per_unit["pool"], 2),
-            "ray": round(per_unit["pool"] - per_unit["commit"], 2),
-            "store": round(per_unit["commit"], 2),
-        },
+        "ms_per_unit": _per_unit(seconds, num_units),
+        "processor_ms_per_unit": _per_unit(processor, num_units),
     }
+
+
+def _per_unit(seconds: dict[str, list[float]], num_units: int) -> dict[str, float]:
+    """Medians in ms, and what each layer adds to the one below it."""
+    ms = {name: 1000 * statistics.median(values) / num_units for name, values in seconds.items()}
+    layers = {"of prefect": ms["flow"] - ms["pool"], "of ray": ms["pool"] - ms["commit"]}
+    return {name: round(value, 2) for name, value in {**ms, **layers}.items()}
 
 
 def measure_real(
@@ -89,7 +122,7 @@ def measure_real(
     num_problems = num_units * trajectories_per_unit // job.sampling.num_samples
     problems, _ = load_problems(WorldProblemsConfig(split="train", num_problems=num_problems))
     store.commit(_problems_unit(), problems)
-    seconds, start_s = time_flow(store, job)
+    watch, start_s = time_flow(store, job)
     busy = connect(store.url).execute(
         "select sum(seconds) from units where stage = 'sampling' and table_name = 'trajectories'"
     )
@@ -99,28 +132,31 @@ def measure_real(
         "units": num_units,
         "trajectories_per_unit": trajectories_per_unit,
         "actors": num_actors,
-        "seconds": round(seconds, 2),
+        "seconds": round(watch.seconds, 2),
         "busy_s": round(row[0], 2),
-        "overhead_share": round(1 - row[0] / (seconds * num_actors), 4),
+        "overhead_share": round(1 - row[0] / (watch.seconds * num_actors), 4),
+        "processor_s": round(watch.processor_s, 2),
+        "processor_overhead_share": round(1 - watch.actors_s / watch.processor_s, 4),
         "engines_start_s": round(start_s, 1),
     }
 
 
-def time_flow(store: Store, job: SamplingJob) -> tuple[float, float]:
-    """Seconds of the sampling flow, and of the start of its actors before it."""
+def time_flow(store: Store, job: SamplingJob) -> tuple[Stopwatch, float]:
+    """Time of the sampling flow, and seconds of the start of its actors before it."""
     from flows.sampling import sample
 
     # The flow finds the pool that is open around it.
     with open_pool(store.url, _engines(job), job.pool) as pool:
         before = time.perf_counter()
         pool.start()
-        start = time.perf_counter()
-        sample(job, store.url, RUN_ID)
-        return time.perf_counter() - start, start - before
+        start_s = time.perf_counter() - before
+        with Stopwatch(pool.process_ids()) as watch:
+            sample(job, store.url, RUN_ID)
+        return watch, start_s
 
 
-def time_pool(store: Store, job: SamplingJob, num_units: int) -> float:
-    """Seconds of the same units on the same kind of pool, called from plain threads."""
+def time_pool(store: Store, job: SamplingJob, num_units: int) -> Stopwatch:
+    """Time of the same units on the same kind of pool, called from plain threads."""
     from flows.sampling import sampling_units
 
     units = sampling_units(job, RUN_ID, _problems_unit().path, num_units)
@@ -129,26 +165,37 @@ def time_pool(store: Store, job: SamplingJob, num_units: int) -> float:
         ThreadPoolExecutor(_NUM_THREADS) as threads,
     ):
         pool.start()
-        start = time.perf_counter()
-        list(threads.map(lambda unit: pool.run(unit, sample_problems, job), units))
-        return time.perf_counter() - start
+        with Stopwatch() as watch:
+            list(threads.map(lambda unit: pool.run(unit, sample_problems, job), units))
+        return watch
 
 
-def time_commits(store: Store, job: SamplingJob, num_units: int) -> float:
-    """Seconds of making and committing the same units' rows, one after another."""
+def time_commits(store: Store, job: SamplingJob, num_units: int) -> Stopwatch:
+    """Time of making and committing the same units' rows, one after another."""
     from flows.sampling import sampling_units
 
     engine = MarkovEngine(MarkovConfig())
     context = UnitContext(store, {"policy": engine}, Counters())
 
-    async def commit_all() -> float:
+    async def commit_all() -> Stopwatch:
         units = sampling_units(job, RUN_ID, _problems_unit().path, num_units)
-        start = time.perf_counter()
-        for unit in units:
-            store.commit(unit, await sample_problems(unit, job, context))
-        return time.perf_counter() - start
+        with Stopwatch() as watch:
+            for unit in units:
+                store.commit(unit, await sample_problems(unit, job, context))
+        return watch
 
     return asyncio.run(commit_all())
+
+
+def _processor_times(pid: int) -> dict[psutil.Process, float]:
+    """Processor seconds so far of a process and of each descendant that runs."""
+    top = psutil.Process(pid)
+    seconds = {}
+    for process in [top, *top.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds[process] = times.user + times.system
+    return seconds
 
 
 def _job(
@@ -196,7 +243,7 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
                 "server": round(server_s, 1),
                 "ray": round(time.perf_counter() - start, 1),
             },
-            "instant": measure_instant(folder, arguments.units, 1 if arguments.quick else 3),
+            "instant": measure_instant(folder, arguments.units, arguments.rounds),
             "real": [],
         }
         for num_actors in (1,) if arguments.quick else (1, 2):
@@ -204,9 +251,7 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             measured = measure_real(folder, 4 * num_actors, num_actors, size)
             sys.stderr.write(f"real work: {json.dumps(measured)}\n")
             figures["real"].append(measured)
-        usage = psutil.Process(server.pid)
-        times = [p.cpu_times() for p in [usage, *usage.children(recursive=True)]]
-        figures["server_processor_s"] = round(sum(t.user + t.system for t in times), 1)
+        figures["server_processor_s"] = round(sum(_processor_times(server.pid).values()), 1)
         return figures
     finally:
         stop_ray()
@@ -217,10 +262,12 @@ def main() -> None:
     """Measure; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="200 units, and smaller real ones")
+    parser.add_argument("--rounds", type=int, help="of instant work (quick: 1, else 3)")
     parser.add_argument("--units", type=int, help="of instant work (quick: 200, else 1000)")
     parser.add_argument("--port", type=int, default=4280, help="of a Prefect server of its own")
     arguments = parser.parse_args()
     arguments.units = arguments.units or (200 if arguments.quick else 1000)
+    arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     with tempfile.TemporaryDirectory() as folder:
         figures = _measure(Path(folder), arguments)
     print(json.dumps({"benchmark": "orchestration", "quick": arguments.quick, **figures}))

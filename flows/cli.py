@@ -12,6 +12,7 @@ from schemas.errors import StepmillError
 app = typer.Typer(
     help="A factory for reasoning data: sample, grade, label steps, train verifiers, measure.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 Root = Annotated[
@@ -19,19 +20,41 @@ Root = Annotated[
     typer.Option("--root", envvar="STEPMILL_ROOT", help="The store: a folder or s3://bucket/path."),
 ]
 _DEFAULT_ROOT = "stepmill-store"
+_GO_ON = "What was committed stays; the same run id with the same settings does the rest"
 
 
 @app.command()
 def run(
-    flow: Annotated[str, typer.Argument(help="Which flow.")] = "factory",
+    flow: Annotated[
+        str,
+        typer.Argument(
+            help="factory (the whole line), or a part of it: problems, sampling, imports, "
+            "regrading, step_labels, prm_training, scoring, search, evaluation; or pretraining."
+        ),
+    ] = "factory",
     run_id: Annotated[str | None, typer.Option(help="Go on with this run, or begin it.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or JSON with the config.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML or JSON with the config.", exists=True, dir_okay=False),
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="One field, as in eval_sampling.num_samples=8")
     ] = None,
     root: Root = _DEFAULT_ROOT,
 ) -> None:
-    """Run a flow; with the id of a run that was stopped, do only what is missing."""
+    """Run a flow; with the id of a run that was stopped, do only what is missing.
+
+    A config says what a flow does: which problems, which models, how many samples. Every field of
+    `factory` has a default; what --config and --set leave out keeps it. A wrong field is named,
+    with those that there are, before anything starts. docs/configs.md has an example for each
+    flow; schemas/FLOW.py has the fields with their meaning.
+
+    For example:
+
+    - `stepmill run --run-id first`
+    - `stepmill run --set eval_problems.num_problems=50 --set prm_training.max_steps=300`
+    - `stepmill run sampling --config sampling.yaml --root s3://bucket/store`
+    """
     from flows.run import run_flow
 
     run_flow(flow, root=root, run_id=run_id, config_file=config, changes=change or [])
@@ -40,7 +63,8 @@ def run(
 @app.command()
 def serve(
     port: Annotated[
-        int | None, typer.Option(help="Of the Prefect server; else one of 4200 to 4209.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Of the Prefect server; else one of 4200 to 4209."),
     ] = None,
     deployments: Annotated[
         Path | None, typer.Option(help="A file like prefect.yaml; else that one.")
@@ -51,6 +75,70 @@ def serve(
     from flows.serve import serve
 
     serve(root, port=port, deployments=deployments)
+
+
+@app.command()
+def search(
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="majority, best_of_n, filter_vote, beam, lookahead, dvts, rebase, mcts, "
+            "tree_of_thoughts or revisions; may be given several times."
+        ),
+    ] = None,
+    n: Annotated[
+        str | None,
+        typer.Option("--n", "--budgets", help="Candidates per problem: 16, or 4,16,64."),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Continuations of a prefix that is kept.")
+    ] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="The main strategies, at N = 4, 16 and 64.")
+    ] = False,
+    policy: Annotated[
+        str | None, typer.Option(help="A folder or Hugging Face id; else the shipped policy.")
+    ] = None,
+    verifier: Annotated[
+        str | None, typer.Option(help="The same; else the newest one trained in the store.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option(help="Go on with this run, or begin it.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML or JSON with the job.", exists=True, dir_okay=False),
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="One field, as in problems.num_problems=50")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    root: Root = _DEFAULT_ROOT,
+) -> None:
+    """Search at test time: accuracy, tokens and problems/s of one strategy or of a sweep.
+
+    The problems are the built-in world's unless --config or --set say otherwise; docs/search.md has
+    the strategies with their options.
+
+    For example:
+
+    - `stepmill search --strategy beam --n 16 --width 4`
+    - `stepmill search --strategy dvts --n 4,16,64 --set problems.num_problems=50`
+    - `stepmill search --sweep --run-id sweep`
+    """
+    from flows.search_command import search_and_show
+
+    search_and_show(
+        output,
+        root=root,
+        run_id=run_id,
+        config_file=config,
+        changes=change or [],
+        strategies=strategy or [],
+        budgets=n,
+        width=width,
+        is_sweep=sweep,
+        policy=policy,
+        verifier=verifier,
+    )
 
 
 @app.command()
@@ -68,19 +156,35 @@ def sql(
 
 @app.command()
 def show(
-    trajectory: Annotated[str, typer.Argument(help="A trajectory id, or how it begins.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="A trajectory id, or how it begins.")],
+    tree: Annotated[
+        bool, typer.Option("--tree", help="ID is a problem's: draw its search tree.")
+    ] = False,
+    strategy: Annotated[
+        str | None, typer.Option(help="With --tree: of which search, as its rows name it.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", help="With --tree: at which N.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="With --tree: of which run.")] = None,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     root: Root = _DEFAULT_ROOT,
 ) -> None:
-    """Print one trajectory: its steps with their labels and scores."""
+    """Print one trajectory with its labels and scores, or a problem's whole search tree."""
     from flows.output import open_catalog, show_trajectory
 
-    show_trajectory(open_catalog(root), trajectory, output)
+    if tree:
+        from flows.search_tree import show_tree
+
+        show_tree(open_catalog(root), name, output, strategy=strategy, budget=n, run_id=run_id)
+    else:
+        show_trajectory(open_catalog(root), name, output)
 
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="JSONL or Parquet: a problem a row.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSONL or Parquet: a problem a row.", exists=True, dir_okay=False),
+    ],
     run_id: Annotated[
         str | None, typer.Option(help="The run that gets them; else a new one.")
     ] = None,
@@ -209,21 +313,51 @@ def doctor(
 def main() -> None:
     """Run the command line; a caller's mistake is one line on standard error, and exit code 2."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set
     try:
         app()
     except (StepmillError, ValueError, OSError) as error:
         _give_up(error)
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb"):
+        library = type(error).__module__.split(".")[0]
+        if library in ("httpx", "httpcore"):  # nobody below catches Prefect's own requests
+            url = os.environ.get("PREFECT_API_URL")
+            _complain(StepmillError(f"the Prefect server at {url} is gone: {error}. {_GO_ON}"))
+            _exit_without_prefect()
+        if library not in ("duckdb", "_duckdb"):
             raise
         _give_up(error)
 
 
 def _give_up(error: Exception) -> None:
+    _complain(error)
+    sys.exit(2)
+
+
+def _exit_without_prefect() -> None:
+    """Exit at once: at a usual exit Prefect would try for hours to send what a run has told it."""
+    from tasks.engines.pool import stop_ray
+
+    stop_ray()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def _complain(error: Exception) -> None:
     from flows.output import visible
 
-    sys.stderr.write(f"stepmill: {visible(str(error))}\n")
-    sys.exit(2)
+    sys.stderr.write(f"stepmill: {visible(str(error))}{_say_remedy(error)}\n")
+
+
+def _say_remedy(error: Exception) -> str:
+    if type(error).__name__ == "CatalogException":
+        return "\n`show tables` lists tables and views, `describe NAME` the columns of one"
+    if "is not a store" in str(error):
+        return f". A run makes one; --root or STEPMILL_ROOT names it, else {_DEFAULT_ROOT}"
+    if PermissionError in (type(error), type(error.__cause__)):
+        return ". A run has to write to its store, SQL to read it: change who may, or give --root"
+    return ""
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def compact_store(root: str, *, run_id: str | None, target: str | None, output: 
     elif done:
         _print_table(done)
     else:
-        open_console().print("nothing to fold: no stage of a run has more than one file")
+        of = "a run" if run_id is None else f"run {run_id}"
+        open_console().print(f"nothing to fold: there is no stage of {of} with more than one file")
 
 
 def _tell(folding: Folding) -> None:

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from flows.output import open_console, visible
+from flows.output import open_console, runs_words, visible
 
 _KEY = ("run_id", "stage", "strategy", "model")
 _GROUPS = {"run": ("run_id",), "stage": ("stage",), "strategy": ("strategy",), "model": ("model",)}
@@ -43,7 +43,9 @@ def show_cost(
     )
     rows = found.to_arrow_table().to_pylist()
     if run_id is not None and not rows:
-        raise ValueError(f"run {run_id} has spent nothing: the store has no solutions of it")
+        raise ValueError(
+            f"run {run_id} has spent nothing, it has no solutions; {runs_words(connection)}"
+        )
     key = _KEY if by is None else _GROUPS[by]
     groups = group_costs(rows, key)
     if output == "json":

@@ -12,6 +12,7 @@ from rich.text import Text
 
 _MOST_TABLE_ROWS = 200
 _MOST_SKIPPED = 10
+_MOST_RUNS = 5
 _NO_TERMINAL_WIDTH = 10_000
 _OBEYED = [*range(9), *range(11, 32), *range(127, 160)]  # all but tab and line feed
 _TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -38,6 +39,14 @@ def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
     if skipped:
         sys.stderr.write("`stepmill doctor --repair` moves them away, to be made again\n")
     return connection
+
+
+def runs_words(connection: duckdb.DuckDBPyConnection) -> str:
+    """What runs a store has, for a caller who named one that it has not."""
+    newest = "select run_id from run_state group by all order by max(changed_at) desc limit ?"
+    found = connection.sql(newest, params=[_MOST_RUNS]).fetchall()
+    names = ", ".join(name for (name,) in found)
+    return f"the store's newest runs are {names}" if names else "the store has no runs"
 
 
 def visible(text: str) -> str:
@@ -80,7 +89,7 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
     if len(found) != 1:
         raise ValueError(
             f"expected one trajectory whose id begins with {name!r}, "
-            f"got {'none' if not found else 'several'}"
+            f"got {'several' if found else 'none'}: `select trajectory_id from graded` lists them"
         )
     row = found[0]
     key = [row["trajectory_id"], row["run_id"]]
@@ -140,7 +149,7 @@ def _print_trajectory(
     for problem in problems:
         console.print(Text(visible(problem["question"]), style="bold"))
         console.print(Text(visible(f"gold answer {problem['answer']}"), style="dim"))
-    made = f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']}, "
+    made = f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']},"
     console.print(Text(visible(made)), Text(verdict, style=_STYLES[row["correct"]]))
     of_steps = [score for score in scores if len(score["scores"]) == len(row["steps"])]
     for score in scores:

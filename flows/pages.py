@@ -41,7 +41,7 @@ def publish_units(
 select * from {unit.table}
 where run_id = '{unit.run_id}' and stage = '{unit.stage}'
 limit 10"""
-    look = f"Run `{unit.run_id}`; its rows lie in `{folder}`:\n\n{_sql_block(store, statement)}"
+    look = f"Run `{unit.run_id}`; its rows lie in `{folder}`:\n\n{sql_block(store, statement)}"
     publish_table(to_key("units", title), rows[:_MOST_UNITS], f"{words}\n\n{look}")
 
 
@@ -76,7 +76,7 @@ limit 10"""
     text = f"""
 ![accuracy against N](data:image/png;base64,{picture})
 
-{_markdown_table(_accuracy_rows(metrics))}
+{markdown_table(_accuracy_rows(metrics))}
 
 ### Look further
 
@@ -87,11 +87,11 @@ stepmill cost {run_id} --root {root}
 
 The figures above:
 
-{_sql_block(store, curves)}
+{sql_block(store, curves)}
 
 The solutions behind them; `stepmill show TRAJECTORY_ID --root {root}` prints one:
 
-{_sql_block(store, solutions)}
+{sql_block(store, solutions)}
 
 The rows of this run lie in `{store.url}/*/run_id={run_id}/`, a folder per table, for any reader of
 Parquet; the pictures in `{store.url}/{pictures_folder(run_id)}/`.
@@ -142,7 +142,8 @@ def _accuracy_cell(metric: Metric | None) -> str:
         return ""
     if metric.ci_low is None or metric.ci_high is None:
         return f"{metric.value:.3f}"
-    return f"{metric.value:.3f} ({metric.ci_low:.2f} to {metric.ci_high:.2f})"
+    low, high = (f"{bound:.2f}".removeprefix("0") for bound in (metric.ci_low, metric.ci_high))
+    return f"{metric.value:.3f} ({low}-{high})"  # four columns of them fit on the page
 
 
 def _headline(metrics: Sequence[Metric]) -> str:
@@ -154,12 +155,13 @@ def _headline(metrics: Sequence[Metric]) -> str:
     return f"{best.value:.3f} at N = {budget} by {best.strategy}, {best.num_problems} problems"
 
 
-def _markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of words as a table in Markdown; the first column is text."""
     columns = list(rows[0])
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *(row.values() for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _sql_block(store: Store, statement: str) -> str:
+def sql_block(store: Store, statement: str) -> str:
     """A command to copy, in lines that fit the page."""
     return f'```\nstepmill sql --root {shlex.quote(store.url)} "{statement}"\n```'

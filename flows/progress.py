@@ -109,17 +109,17 @@ class _Figures:
         return f"{rows}, {self.tokens:,} tokens, {self._tokens_per_s():,.0f}/s"
 
     def page_words(self, outcome: str | None = None) -> str:
-        """The figures for the UI: a short first line, which is all that lists show."""
+        """The figures for the UI: a first line of 40 letters at most, which is what lists show."""
         first = [f"{self._rows_words()} {self.unit}"]
         if outcome is not None:
             first.append(f"{outcome} in {clock_words(self.seconds)}")
         elif self.new_rows and self.total:
             left_s = max(self.total - self.rows, 0) * self.seconds / self.new_rows
             first.append(f"{clock_words(left_s)} left")
+        second = f"{self.new_rows:,} {self.unit} in {clock_words(self.seconds)} of this run"
         if self.tokens:
-            first.append(f"{self._tokens_per_s():,.0f} tokens/s")
-        second = f"{self.tokens:,} tokens" if self.tokens else f"{self.new_rows:,} {self.unit}"
-        return f"{', '.join(first)}\n\n{second} in {clock_words(self.seconds)} of this run"
+            second += f", {self.tokens:,} tokens, {self._tokens_per_s():,.0f} tokens/s"
+        return f"{', '.join(first)}\n\n{second}"
 
     def _rows_words(self) -> str:
         return f"{self.rows:,} of {self.total:,}" if self.total else f"{self.rows:,}"

@@ -11,7 +11,6 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from flows.output import open_console
 from flows.run import run_flow
 from tasks.regrading.regrade import Change
 
@@ -41,6 +40,9 @@ def regrade_and_show(
     if output == "json":
         sys.stdout.write(json.dumps([_to_record(c, n) for c, n in _sorted(counts)]) + "\n")
     else:
+        # Imported late: it brings DuckDB, which complains when a process ends by an error.
+        from flows.output import open_console
+
         open_console().print(changes_table(counts))
 
 

@@ -10,7 +10,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from flows.output import open_console, visible
+from flows.output import open_console, runs_words, visible
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
 from tasks.evaluation.summary import accuracy_summary, bin_summary, pick_summary, truth_summary
@@ -46,7 +46,9 @@ def show_report(
     found = connection.sql(f"select {columns} from curves where run_id = ?", params=[run_id])
     table = found.to_arrow_table()
     if not table.num_rows:
-        raise ValueError(f"run {run_id} has no results yet: it ends with its evaluation")
+        raise ValueError(
+            f"run {run_id} has no results yet, its evaluation makes them; {runs_words(connection)}"
+        )
     if by is not None and by not in get_args(BinKind):
         raise ValueError(f"expected --by {', '.join(get_args(BinKind))}, got {by!r}")
     sets = sorted(set(table.column("set_name").to_pylist()) - {None})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from schemas.problems import ProblemsJob
 from schemas.regrading import RegradingJob
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
+from schemas.search import SearchJob
 from schemas.step_labels import StepLabelsJob
 from storage import Store
 from storage.runs import new_run_id
@@ -42,6 +44,7 @@ FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
     "step_labels": ("flows.step_labels", "label_steps", StepLabelsJob),
     "prm_training": ("flows.prm_training", "train_verifier", PrmTrainingJob),
     "scoring": ("flows.scoring", "score", ScoringJob),
+    "search": ("flows.search", "search", SearchJob),
     "evaluation": ("flows.evaluation", "evaluate", EvaluationJob),
 }
 """Each flow's module, function and config. `prefect.yaml` deploys the same flows."""
@@ -62,9 +65,9 @@ def run_flow(
         name: the flow.
         root: the store.
         run_id: the run; None for a new one.
-        config_file: see `read_config`.
-        changes: see `read_config`.
-        values: `given` of `read_config`.
+        config_file: see `read_values`.
+        changes: see `read_values`.
+        values: `given` of `read_values`.
 
     Raises:
         ValueError: no such flow, or a config that does not fit; the field is named.
@@ -79,13 +82,15 @@ def run_flow(
         if isinstance(engine, VLLMConfig):
             identify_engine(engine)  # a model that is none is found out here, not in an actor
     store = Store(root)
-    console.print(f"store: {store.root}\nrun:   {run_id}")
+    console.print(f"store: {store.url}\nrun:   {run_id}")
     console.print(f"UI:    {ensure_server()}")
     _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.
     made = getattr(import_module(module), function)(config, store.url, run_id)
     if name == "factory":
         _say_next(Console(), store, run_id)
+    elif name in ("evaluation", "search"):
+        say(f"next: stepmill report {run_id} --root {shlex.quote(store.url)}")
     return made
 
 
@@ -95,22 +100,30 @@ def read_config(
     changes: Sequence[str],
     given: Mapping[str, Any] | None = None,
 ) -> FrozenConfig:
-    """A config from its file and single fields, checked.
+    """A config from its file and single fields (see `read_values`), checked.
+
+    Raises:
+        ValueError: what is wrong with which field.
+    """
+    return config_class.from_partial(read_values(config_file, changes, given))
+
+
+def read_values(
+    config_file: Path | None, changes: Sequence[str], given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The fields of a config that a file and options name, unchecked.
 
     Args:
-        config_class: what to make.
         config_file: YAML (or JSON, which is YAML); None for the defaults.
         changes: `field.subfield=value` with YAML values, over what the file says.
         given: fields that options of their own name, over what the file says; None is not given.
 
     Raises:
-        ValueError: what is wrong with which field.
+        ValueError: a file or a change is no YAML, or names no field.
     """
-    import yaml
-
     values: dict[str, Any] = {}
     if config_file is not None:
-        values = yaml.safe_load(config_file.read_text()) or {}
+        values = _read_yaml(str(config_file), config_file.read_bytes()) or {}
         if not isinstance(values, dict):
             raise ValueError(f"{config_file}: expected fields with values, got {values!r}")
     values |= {name: value for name, value in (given or {}).items() if value is not None}
@@ -122,8 +135,20 @@ def read_config(
         place = values
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[leaf] = yaml.safe_load(text)
-    return config_class.from_partial(values)
+            if not isinstance(place, dict):
+                raise ValueError(f"--set {change}: expected fields in {parent}, got {place!r}")
+        place[leaf] = _read_yaml(f"--set {change}", text)
+    return values
+
+
+def _read_yaml(where: str, text: str | bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        words = " ".join(str(error).split())
+        raise ValueError(f"{where}: expected YAML, got what is none: {words}") from error
 
 
 def _stop_soon_when_interrupted(run_id: str) -> None:
@@ -143,9 +168,9 @@ def _say_next(console: Console, store: Store, run_id: str) -> None:
     from flows.report import show_report
     from storage import connect
 
-    show_report(connect(store.root), run_id, "table")
-    console.print(f"store: {store.root}\n\nnext:")
-    root = json.dumps(str(store.root))
+    show_report(connect(store.url), run_id, "table")
+    console.print(f"store: {store.url}\n\nnext:")
+    root = json.dumps(store.url)
     for command in (
         f'stepmill sql --root {root} "select * from cost"',
         f'stepmill sql --root {root} "select trajectory_id, correct from trajectories '

@@ -1,5 +1,7 @@
 """Where the files of a set of problems lie in a run. A set's name holds no dot; a unit's does."""
 
+from pathlib import PurePath
+
 from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
 from schemas.units import derive_id
 from storage import Store
@@ -44,8 +46,21 @@ def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
         )
     ]
     if not found:
-        raise ValueError(f"run {run_id} has no sampled solutions of the set {set_name!r}")
+        sets = _sampled_sets(store, run_id)
+        others = (
+            f"it has {', '.join(sets)}" if sets else "it has none of any; `run_state` has the runs"
+        )
+        raise ValueError(f"run {run_id} has no sampled solutions of the set {set_name!r}: {others}")
     return found
+
+
+def _sampled_sets(store: Store, run_id: str) -> list[str]:
+    paths = (
+        PurePath(path)
+        for stage in (SAMPLING_STAGE, IMPORTS_STAGE)
+        for path in store.files(TRAJECTORIES.name, run_id=run_id, stage=stage)
+    )
+    return sorted({path.name.partition(".")[0] for path in paths})
 
 
 def label_files(store: Store, run_id: str, set_name: str) -> list[str]:

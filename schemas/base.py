@@ -14,6 +14,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from schemas.config_errors import describe_errors
 from schemas.json_schemas import describe_fields
 
 _UNCOUNTED = ("pool", "server")
@@ -73,11 +74,7 @@ class FrozenConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = [
-                f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}, got {e['input']!r}"
-                for e in error.errors()
-            ]
-            raise ValueError(f"{cls.__name__}: {'; '.join(problems)}") from error
+            raise ValueError(f"{cls.__name__}: {describe_errors(error, cls)}") from error
 
     @model_validator(mode="before")
     @classmethod

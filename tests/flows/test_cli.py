@@ -81,9 +81,16 @@ def test_sql_prints_a_table(filled):
         (("report", "missing"), "run missing has no results"),
         (("run", "nothing"), "there is no flow 'nothing': expected one of factory"),
         (("run", "--set", "seed"), "--set seed: expected FIELD=VALUE"),
-        (("run", "--set", "eval_sampling.num_sample=3"), "eval_sampling.num_sample: Extra inputs"),
+        (
+            ("run", "--set", "eval_sampling.num_sample=3"),
+            "eval_sampling.num_sample: no such field, expected one of num_samples",
+        ),
         (("run", "--set", "eval_sampling.top_p=3"), "eval_sampling.top_p: Input should be less"),
+        (("run", "--set", "seed=1", "--set", "seed.x=1"), "expected fields in seed, got 1"),
+        (("run", "--set", "seed=[1"), "--set seed=[1: expected YAML"),
+        (("run", "sampling"), "problems: expected a value, got none"),
         (("run", "--run-id", "a/b"), "run id 'a/b': expected 1 to 100 letters"),
+        (("sql", "select * from nowhere"), "`show tables` lists"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(filled, arguments, message):

@@ -43,5 +43,5 @@ def test_a_part_of_a_nested_config_means_the_same_wherever_it_is_checked():
 def test_a_part_without_type_belongs_to_the_default_of_its_field():
     config = FactoryConfig.from_partial({"labels": {"num_rollouts": 3}})
     assert config.labels.type == "monte_carlo"
-    with pytest.raises(ValueError, match=r"grader.math.ignore_case"):
+    with pytest.raises(ValueError, match=r"grader.ignore_case"):
         FactoryConfig.from_partial({"grader": {"ignore_case": True}})
