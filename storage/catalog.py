@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas.errors import StoreUnusable
-from schemas.rows import TABLES, TableSpec
+from schemas.rows import TABLES, TRAJECTORIES, TableSpec
 from storage.health import committed_files, misfits
 from storage.locks import share
 from storage.reading import check_reading
@@ -30,41 +30,56 @@ _SQL_TYPES = {
     pa.float64(): "double",
     pa.bool_(): "boolean",
 }
+_GLOB_ESCAPES = {ord(c): f"[{c}]" for c in "*?["}
+_NO_METADATA = (
+    "select null::varchar as path, null::bigint as num_rows, null::varchar as units where false"
+)
 
 
-def connect(root: str | Path) -> duckdb.DuckDBPyConnection:
+def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a store for reading: a view per table (with `run_id` and `stage`) and all SQL views.
 
     The connection sees the files that are committed now. A file that cannot be read is left out,
     and named in the table `skipped_files`. While the connection is open, a local store is not
     compacted.
 
+    Args:
+        root: the store.
+        memory_limit: what DuckDB may hold before it spills to disk, such as `1GB`; None for its
+            own choice.
+
     Raises:
         StoreUnusable: the root is not a store.
     """
     store = Store(root, create=False)
     connection = duckdb.connect(":memory:")
+    if memory_limit is not None:
+        connection.execute(f"set memory_limit = {_literal(memory_limit)}")
     if isinstance(store.files_root, LocalRoot):
         weakref.finalize(connection, os.close, share(store.root / MARKER))
-    files, skipped = committed_files(store)
+    is_remote = isinstance(store.files_root, ObjectRoot)
+    tails: dict[str, bytes] | None = {} if is_remote else None
+    files, skipped = committed_files(store, tails=tails)
     connection.execute("set timezone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")
     connection.execute("set python_enable_replacements = false")
     connection.execute("set autoinstall_known_extensions = false")
     connection.execute("set autoload_known_extensions = false")
+    connection.execute("set parquet_metadata_cache = true")  # a committed file never changes
     # Made when a query needs it and gone with the connection; where it lies can be read too.
     spill = Path(tempfile.gettempdir()) / f"stepmill-sql-{uuid.uuid4().hex}"
     connection.execute(f"set temp_directory = {_literal(str(spill))}")
     if isinstance(store.files_root, ObjectRoot):
         from storage.object_files import ObjectFiles
 
-        connection.register_filesystem(ObjectFiles(store.files_root, files))
+        connection.register_filesystem(ObjectFiles(store.files_root, files, tails or {}))
     folders = {f"{store.url}/", f"{_escape_glob(store.url)}/"}
     connection.execute(f"set allowed_directories = [{', '.join(map(_literal, sorted(folders)))}]")
     connection.execute("set enable_external_access = false")
+    _create_views(connection, has_verdicts=any(path.startswith("verdicts/") for path in files))
     for spec in TABLES.values():
         _create_table_view(connection, store, spec, files, skipped)
     _create_file_tables(connection, store, files, skipped)
-    _create_views(connection)
     connection.execute("set lock_configuration = true")
     return connection
 
@@ -94,9 +109,18 @@ def _view_texts() -> dict[str, str]:
     }
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create every view; one that reads another waits until that one is there."""
+def _create_views(connection: duckdb.DuckDBPyConnection, *, has_verdicts: bool) -> None:
+    """Create every view, over tables without files: over many each would take as long as a query.
+
+    A view that reads another waits until that one is there.
+    """
+    for spec in TABLES.values():
+        connection.execute(f"create view {spec.name} as {_no_rows(spec)}")
+    connection.execute(f"create view file_metadata as {_NO_METADATA}")
     waiting = _view_texts()
+    if not has_verdicts:
+        # A join with nothing would still read the ids of all trajectories, their largest column.
+        waiting["graded"] = f"select {', '.join(_columns(TRAJECTORIES))} from trajectories"
     while waiting:
         created = []
         missing: duckdb.CatalogException | None = None
@@ -134,7 +158,8 @@ def _create_table_view(
         skipped |= found
         for path in found:
             del files[path]
-    connection.execute(f"create or replace view {spec.name} as {_no_rows(spec)}")
+    if skipped:  # the view may be over files that are left out now
+        connection.execute(f"create or replace view {spec.name} as {_no_rows(spec)}")
 
 
 def _has_columns(
@@ -165,8 +190,13 @@ def _has_columns(
 
 def _no_rows(spec: TableSpec) -> str:
     """A query of the table's columns that gives nothing."""
-    columns = ", ".join(f"null::{_sql_type(f.type)} as {f.name}" for f in spec.schema)
-    return f"select {columns}, null::varchar as run_id, null::varchar as stage where false"
+    kinds = [*(_sql_type(field.type) for field in spec.schema), "varchar", "varchar"]
+    columns = zip(kinds, _columns(spec), strict=True)
+    return f"select {', '.join(f'null::{kind} as {name}' for kind, name in columns)} where false"
+
+
+def _columns(spec: TableSpec) -> list[str]:
+    return [*spec.schema.names, "run_id", "stage"]
 
 
 def _create_file_tables(
@@ -188,16 +218,11 @@ def _create_file_tables(
         {"paths": [*skipped], "reasons": [*skipped.values()]},
     )
     if not files:
-        connection.execute(
-            "create view file_metadata as "
-            "select null::varchar as path, null::bigint as num_rows, null::varchar as units "
-            "where false"
-        )
         return
     listed, skip = _list_of(store, list(files)), len(store.url) + 2
     connection.execute(
         f"""
-        create view file_metadata as
+        create or replace view file_metadata as
         with units as (
             select file_name, decode(value) as units
             from parquet_kv_metadata({listed})
@@ -230,4 +255,4 @@ def _literal(text: str) -> str:
 
 
 def _escape_glob(path: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
+    return path.translate(_GLOB_ESCAPES)

@@ -18,16 +18,30 @@ _COMMITTED = re.compile(rf"({'|'.join(TABLES)})/run_id=[^/]+/stage=[^/]+/[^/]+\.
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
 """A Parquet file ends with the length of its footer, four bytes, and the magic bytes."""
+_KEPT_BYTES = 32 * 1024
+_MOST_KEPT_BYTES = 256 * 1024**2
 
 
-def committed_files(store: Store) -> tuple[dict[str, int], dict[str, str]]:
+def committed_files(
+    store: Store, *, tails: dict[str, bytes] | None = None
+) -> tuple[dict[str, int], dict[str, str]]:
     """The unit files of all tables with their sizes, and those that end wrongly with the reason.
 
     Only the last bytes of each are looked at, which finds every file that was cut off.
+
+    Args:
+        store: where.
+        tails: filled with the ends of the files, long enough for most footers where there are no
+            more than thousands of files.
     """
     there = store.files_root.files()
     files = {path: size for path, size in there.items() if _COMMITTED.fullmatch(path)}
-    tails = store.files_root.tails(files, _TAIL_BYTES)
+    num_bytes = _TAIL_BYTES
+    if tails is None:
+        tails = {}
+    else:
+        num_bytes = max(num_bytes, min(_KEPT_BYTES, _MOST_KEPT_BYTES // max(1, len(files))))
+    tails |= store.files_root.tails(files, num_bytes)
     skipped = {}
     for path, size in files.items():
         if path in tails and (reason := _wrong_end(tails[path], size)):
@@ -87,6 +101,6 @@ def _wrong_end(tail: bytes, size: int) -> str | None:
         return f"too short for a Parquet file: {size} bytes"
     if not tail.endswith(_MAGIC):
         return "it does not end as a Parquet file does: cut off, or never one"
-    if int.from_bytes(tail[:4], "little") > size:
+    if int.from_bytes(tail[-_TAIL_BYTES:-4], "little") > size:
         return "its footer would be longer than the file"
     return None

@@ -15,18 +15,24 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class ObjectFiles(AbstractFileSystem):
-    """The files of one listing. Sizes come from it, so that opening a file asks nothing."""
+    """The files of one listing. Sizes come from it, so that opening a file asks nothing.
+
+    DuckDB opens files one after another, so their ends, with the footers or all of a small file,
+    are here beforehand: asked for all at once.
+    """
 
     protocol = "s3"
     cachable = False
 
-    def __init__(self, root: ObjectRoot, sizes: dict[str, int]) -> None:
-        """Offer these files, given by their paths relative to the root."""
+    def __init__(self, root: ObjectRoot, sizes: dict[str, int], tails: dict[str, bytes]) -> None:
+        """Offer these files, given by their paths relative to the root, with their last bytes."""
         super().__init__()
         # DuckDB opens a file several times and reads it in small pieces.
         self._block = lru_cache(_MOST_BLOCKS)(self._fetch_block)
         self._root = root
-        self._sizes = {f"{root.url}/{path}".removeprefix("s3://"): n for path, n in sizes.items()}
+        top = root.url.removeprefix("s3://")
+        self._sizes = {f"{top}/{path}": size for path, size in sizes.items()}
+        self._tails = {f"{top}/{path}": tail for path, tail in tails.items() if path in sizes}
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """What is known of a file.
@@ -67,6 +73,10 @@ class ObjectFiles(AbstractFileSystem):
 
     def fetch(self, path: str, start: int, end: int) -> bytes:
         """A range of a file's bytes, put together from blocks that stay for the next reader."""
+        tail = self._tails.get(path, b"")
+        begin = self._sizes[path] - len(tail)
+        if begin <= start:
+            return tail[start - begin : end - begin]
         first, last = start // _BLOCK_BYTES, max(start, end - 1) // _BLOCK_BYTES
         joined = b"".join(self._block(path, index) for index in range(first, last + 1))
         return joined[start - first * _BLOCK_BYTES : end - first * _BLOCK_BYTES]

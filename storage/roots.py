@@ -21,6 +21,8 @@ from typing_extensions import override
 from schemas.errors import StoreUnreachable, StoreUnusable
 
 STAGING = ".staging"
+UNFINISHED = ".unfinished"
+"""Where work of hours keeps what it goes on from after an interruption, however long."""
 _STAGING_LIFE_S = 24 * 3600
 _MOST_PUT_BYTES = 5 * 1024**3
 """S3's limit for one PutObject."""
@@ -55,7 +57,7 @@ class Root(Protocol):
         ...
 
     def files(self, folder: str = "") -> dict[str, int]:
-        """All files below a folder, at any depth, and their sizes in bytes; staging left out."""
+        """All files below a folder, at any depth, and their sizes in bytes; but half-made ones."""
         ...
 
     def remove(self, path: str) -> None:
@@ -120,14 +122,14 @@ class LocalRoot(Root):
     @override
     def files(self, folder: str = "") -> dict[str, int]:
         found: dict[str, int] = {}
-        top = self.folder / folder
-        for parent, folders, names in os.walk(top):
-            if parent == str(self.folder):
-                folders[:] = [name for name in folders if name != STAGING]
+        for parent, folders, names in os.walk(self.folder / folder):
+            inside = Path(parent).relative_to(self.folder).as_posix()
+            if inside == ".":
+                folders[:] = [name for name in folders if name not in (STAGING, UNFINISHED)]
+            start = "" if inside == "." else f"{inside}/"
             for name in names:
-                path = Path(parent) / name
                 with contextlib.suppress(FileNotFoundError):
-                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+                    found[f"{start}{name}"] = Path(parent, name).stat().st_size
         return dict(sorted(found.items()))
 
     @override

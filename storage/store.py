@@ -35,7 +35,7 @@ from storage.folded import (
     units_metadata,
 )
 from storage.locks import shared
-from storage.roots import LocalRoot, ObjectRoot, open_root, scratch_folder
+from storage.roots import UNFINISHED, LocalRoot, ObjectRoot, open_root, scratch_folder
 
 MARKER = "stepmill.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -179,6 +179,16 @@ class Store:
             table = table.slice(rows[0], rows[1] - rows[0])
         return from_table(spec, table)
 
+    def column(self, path: str, name: str) -> list[Any]:
+        """One column of a committed unit, in the order of its rows.
+
+        Raises:
+            FileNotFoundError: it is not committed.
+            StoreUnusable: its file is not readable.
+        """
+        table, _ = self._read_table(path)
+        return table.column(name).to_pylist()
+
     def num_rows(self, path: str) -> int:
         """How many rows a committed unit has."""
         try:
@@ -236,6 +246,19 @@ class Store:
                 raise FileNotFoundError(f"{self.url} has no folder {name}")
             return folder
         return fetch_folder(f"{self.url}/{name}")
+
+    def work_folder(self, name: str) -> Path:
+        """A local folder that stays until its owner removes it, for work that may be interrupted.
+
+        It lies beside a local store's rows; of an object store in the user's cache, so that only
+        the same machine goes on from it.
+        """
+        if isinstance(self.files_root, LocalRoot):
+            folder = self.root / UNFINISHED / name
+        else:
+            folder = _cache_folder(self.url) / UNFINISHED / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -299,9 +322,8 @@ def fetch_folder(url: str) -> Path:
         FileNotFoundError: there is no such folder.
     """
     root = ObjectRoot(url)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepmill"
     parent, _, name = root.url.rpartition("/")
-    target = cache / hashlib.sha256(parent.encode()).hexdigest()[:16] / name
+    target = _cache_folder(parent) / name
     if target.is_dir():
         return target
     paths = list(root.files())
@@ -319,6 +341,12 @@ def fetch_folder(url: str) -> Path:
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return target
+
+
+def _cache_folder(url: str) -> Path:
+    """Where the user's cache keeps what belongs to a folder of an object store."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepmill"
+    return cache / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def check_name(kind: str, name: str) -> str:

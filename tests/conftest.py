@@ -1,9 +1,18 @@
 """Fixtures that several folders of tests share."""
 
+import contextlib
+import http.client
 import os
+import socket
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +25,8 @@ from storage import Store
 
 PROJECT = Path(__file__).resolve().parents[1]
 _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+_HOP_HEADERS = {"connection", "transfer-encoding", "content-length", "keep-alive"}
+_SLOW_S = 1.0
 
 
 @pytest.fixture
@@ -107,3 +118,156 @@ def local_ray() -> Iterator[None]:
     start_ray()
     yield
     stop_ray()
+
+
+class S3Proxy(ThreadingHTTPServer):
+    """Passes requests on to an S3 server; each is met by the fault that `choose_fault` names.
+
+    `500`, `slow down` and `cut` keep it from the server; after `cut after` and `half` the server
+    has done it, and its answer is lost or cut in the middle; `slow` is answered after a second.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        super().__init__(("127.0.0.1", 0), _S3Handler)
+        self.target = target
+        self.faults: list[tuple[str, str]] = []
+        """Method and fault; each is used up by one request of its method."""
+        self.choose_fault: Callable[[str, str], str | None] = self.use_up_fault
+        """Called with method and path, one request at a time."""
+        self.drops_conditions = False
+        self.seen: list[tuple[str, str]] = []
+        """Method and path of all requests."""
+        self.lock = threading.Lock()
+
+    def use_up_fault(self, method: str, path: str) -> str | None:
+        for index, (asked, fault) in enumerate(self.faults):
+            if asked == method:
+                del self.faults[index]
+                return fault
+        return None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is part of the tests."""
+
+
+class _S3Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: S3Proxy
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        with self.server.lock:
+            self.server.seen.append((self.command, self.path))
+            fault = self.server.choose_fault(self.command, self.path)
+        if fault == "500":
+            self._answer(500, [], b"<Error><Code>InternalError</Code></Error>")
+            return
+        if fault == "slow down":
+            self._answer(503, [], b"<Error><Code>SlowDown</Code></Error>")
+            return
+        if fault == "cut":
+            self._cut()
+            return
+        if self.server.drops_conditions:
+            del self.headers["If-None-Match"]
+        upstream = http.client.HTTPConnection(*self.server.target)
+        upstream.request(self.command, self.path, body, dict(self.headers))
+        reply = upstream.getresponse()
+        content = reply.read()
+        upstream.close()
+        if fault == "cut after":
+            self._cut()
+            return
+        if fault == "slow":
+            time.sleep(_SLOW_S)
+        half = len(content) // 2 if fault == "half" else None
+        headers = [(k, v) for k, v in reply.getheaders() if k.lower() not in _HOP_HEADERS]
+        length = reply.getheader("content-length") if self.command == "HEAD" else None
+        self._answer(reply.status, headers, content, half=half, length=length)
+
+    def _answer(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        content: bytes,
+        *,
+        half: int | None = None,
+        length: str | None = None,
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("content-length", length or str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:half])
+        if half is not None:
+            self._cut()
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[tuple[str, int]]:
+    """An S3 server in a process of its own: its modules break those that look at all modules."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address: tuple[str, int] = probe.getsockname()
+    command = [sys.executable, "-m", "moto.server", "-H", address[0], "-p", str(address[1])]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+            break
+        assert server.poll() is None, "the S3 server ended"
+        assert time.monotonic() < deadline, "the S3 server does not answer"
+        time.sleep(0.1)
+    yield address
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def s3_proxy(
+    s3_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[S3Proxy]:
+    """An S3 end point with an empty bucket `bucket`, and the AWS settings that lead to it."""
+    import boto3
+    import s3fs
+
+    with S3Proxy(s3_server) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        }.items():
+            monkeypatch.setenv(name, value)
+        s3: Any = boto3.resource("s3")
+        bucket = s3.create_bucket(Bucket="bucket")
+        s3fs.S3FileSystem.clear_instance_cache()
+        server.seen.clear()
+        yield server
+        server.choose_fault = server.use_up_fault
+        server.faults.clear()
+        bucket.objects.all().delete()
+        s3fs.S3FileSystem.clear_instance_cache()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def s3_store(s3_proxy: S3Proxy) -> Store:
+    return Store("s3://bucket/team/store")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from schemas.engines import OpenAIConfig, ServerConfig
+from schemas.engines import OpenAIConfig, ScoringRequest, ServerConfig
 from schemas.sampling import SamplingJob
 
 URL = "http://localhost:8000/v1"
@@ -42,3 +42,9 @@ def test_an_address_without_scheme_or_with_a_secret_is_refused(url: str) -> None
 def test_a_key_in_place_of_its_variables_name_is_refused() -> None:
     with pytest.raises(ValueError, match="api_key_env"):
         job(api_key_env="sk-0123456789abcdef")
+
+
+@pytest.mark.parametrize("num_known", [-1, 2, 3])
+def test_known_scores_leave_at_least_one_step_to_score(num_known: int) -> None:
+    with pytest.raises(ValueError, match=f"num_known: expected 0 to 1, .* got {num_known}"):
+        ScoringRequest(prompt="p", steps=("1\n", "2\n"), num_known=num_known)

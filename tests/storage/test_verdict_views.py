@@ -102,3 +102,11 @@ def test_no_view_over_verdicts_reads_the_steps(solved):
     for view in ("solve_rate", "pass_at_k", "verifier_calibration"):
         ((_, plan),) = query(connection, f"explain select * from {view}").fetchall()
         assert "steps" not in plan, view
+
+
+def test_graded_has_the_same_columns_with_and_without_verdicts(solved, unit_of):
+    without = query(connect(solved.url), "select * from graded")
+    before = list(zip(without.columns, without.types, strict=True))
+    solved.commit(unit_of(VERDICTS.name, stage="regrading"), [verdict("b", False, hour=9)])
+    graded = query(connect(solved.url), "select * from graded")
+    assert list(zip(graded.columns, graded.types, strict=True)) == before
