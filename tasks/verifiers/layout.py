@@ -1,15 +1,31 @@
-"""Where a token-classification verifier reads each step: tokens in, one position per step out.
+"""Where a verifier reads each step: question and steps in, tokens and one position per step out.
 
-Training and serving both call `lay_out`, so they cannot disagree. Each step is tokenised on its
-own with the separator behind it, whatever followed it in the text: the tokens of a prefix are
-then a prefix of the tokens of the whole, and a step's score can never depend on later text.
+The single place where positions come from. Training and serving both call `lay_out`, so they
+cannot disagree; the other layouts are those that published verifiers were trained with, as their
+authors' own code lays them out. All share two rules. The tokens of a prefix of the steps are a
+prefix of the tokens of all, so a causal model's score never depends on later text; and nothing
+follows the last position, so a new step costs nothing but itself.
+
+What stands behind a step's text (separator, blank lines) is cut off first: public search code
+leaves it there and scores an empty last step, or reads a tag twice.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from tasks.segmentation import step_body
+
+QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
+"""What Qwen2.5-Math-PRM was trained to find as its system message."""
+QWEN_TAG = "<extra_0>"
+SHEPHERD_TAG = "ки"
+
+_REMEMBERED_TEXTS = 1 << 14
+_HERE = "\ue000"
+"""A character of no text, put where a chat template is to be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +34,50 @@ class TokenLayout:
 
     token_ids: list[int]
     positions: list[int]
-    """[num_steps] index into `token_ids` of the last token of each step's separator."""
+    """[num_steps], or [1] for the whole: index into `token_ids` of the token that is read."""
+
+
+class Encoder:
+    """Text to token ids; what it has met before it remembers.
+
+    A search has one new step scored behind a known prefix, thousands of times: tokenising the
+    prefix again each time would take as long as the model does.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Wrap a Hugging Face tokenizer."""
+        self.tokenizer = tokenizer
+        self._fast = getattr(tokenizer, "backend_tokenizer", None)
+        self._remembered = lru_cache(_REMEMBERED_TEXTS)(self._encode)
+
+    def __call__(self, text: str, *, add_special_tokens: bool = False) -> tuple[int, ...]:
+        """The token ids of a text."""
+        return self._remembered(text, add_special_tokens)
+
+    def afresh(self, text: str) -> list[int]:
+        """The token ids of a text that is met once, without special tokens; not remembered."""
+        if self._fast is not None:  # the wrapper around it takes five times as long
+            return self._fast.encode(text, add_special_tokens=False).ids
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _encode(self, text: str, add_special_tokens: bool) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
 
 
 def lay_out(
-    tokenizer: Any,
+    encode: Encoder,
     prompt: str,
     steps: Sequence[str],
     separator: str,
     *,
     has_chat_template: bool = False,
 ) -> TokenLayout:
-    """Token ids of prompt and steps, and the position at which each step is scored.
+    """Our own verifiers: the policy's prompt, then each step, read behind its separator.
+
+    Each step is tokenised on its own, whatever followed it in the text.
 
     Args:
-        tokenizer: a Hugging Face tokenizer.
+        encode: the verifier's tokenizer.
         prompt: everything before the answer; it carries its special tokens already when
             `has_chat_template`.
         steps: [num_steps] step texts, with or without their separators.
@@ -42,14 +87,141 @@ def lay_out(
     Raises:
         ValueError: there is no step, or a step is empty.
     """
-    if not steps:
-        raise ValueError("expected at least one step to score, got none")
-    ids = list(tokenizer(prompt, add_special_tokens=not has_chat_template)["input_ids"])
+    bodies = _bodies(steps)
+    ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
     positions = []
-    for index, step in enumerate(steps):
-        body = step_body(step)
-        if not body:
-            raise ValueError(f"step {index} is empty: expected visible text, got {step!r}")
-        ids += tokenizer(body + separator, add_special_tokens=False)["input_ids"]
+    for body in bodies:
+        ids += encode(body + separator)
         positions.append(len(ids) - 1)
     return TokenLayout(ids, positions)
+
+
+def lay_out_lines(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
+    """Skywork-o1-PRM: the question and each step on a line, read at the step's line break.
+
+    The break is a token of its own, which a tokenizer that saw it with the step might not make it.
+
+    Raises:
+        ValueError: there is no step, or a step is empty.
+    """
+    bodies = _bodies(steps)
+    ids = [*encode((encode.tokenizer.bos_token or "") + question + "\n")]
+    positions = []
+    for body in bodies:
+        ids += (*encode(body), encode("\n")[-1])
+        positions.append(len(ids) - 1)
+    return TokenLayout(ids, positions)
+
+
+def lay_out_tags(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
+    """Math-Shepherd: question and steps, each with the tag behind it, read at the tag.
+
+    Raises:
+        ValueError: there is no step, a step is empty, or a tag is no token of its own.
+    """
+    first, *others = _bodies(steps)
+    pieces = [f"{question} {first} {SHEPHERD_TAG}"]
+    pieces += [f"\n{body} {SHEPHERD_TAG}" for body in others]
+    return _read_at_ends(encode, pieces, add_special_tokens=True)
+
+
+def lay_out_turns(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
+    """RLHFlow: a chat in which every step is answered by `+`, read at the token before each `+`.
+
+    Raises:
+        ValueError: there is no step, a step is empty, or `+` is no token of its own.
+    """
+    first, *others = _bodies(steps)
+    messages = []
+    for text in (f"{question} {first}", *others):
+        messages.append({"role": "user", "content": text})
+        messages.append({"role": "assistant", "content": _HERE})
+    before, *between = _cut_chat(encode, messages, len(steps))
+    return _read_at_ends(encode, [before, *("+" + piece for piece in between)], then="+")
+
+
+def lay_out_extra(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
+    """Qwen2.5-Math-PRM: a chat whose answer has a special token behind each step, read there.
+
+    Raises:
+        ValueError: there is no step, or a step is empty.
+    """
+    messages = [
+        {"role": "system", "content": QWEN_SYSTEM},
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": "".join(body + _HERE for body in _bodies(steps))},
+    ]
+    pieces = _cut_chat(encode, messages, len(steps))
+    return _read_at_ends(encode, [piece + QWEN_TAG for piece in pieces])
+
+
+def lay_out_whole(
+    encode: Encoder,
+    question: str,
+    prompt: str,
+    steps: Sequence[str],
+    *,
+    has_chat_template: bool = False,
+) -> TokenLayout:
+    """A reward model of whole answers: its own chat of question and answer, read at the end.
+
+    A model without a chat template gets the policy's prompt and the answer behind it.
+
+    Raises:
+        ValueError: there is no step, or a step is empty.
+    """
+    _bodies(steps)
+    answer = step_body("".join(steps))
+    if encode.tokenizer.chat_template is None:
+        ids = [*encode(prompt, add_special_tokens=not has_chat_template), *encode(answer)]
+    else:
+        messages = [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+        ids = [*encode(encode.tokenizer.apply_chat_template(messages, tokenize=False))]
+    return TokenLayout(ids, [len(ids) - 1])
+
+
+def _bodies(steps: Sequence[str]) -> list[str]:
+    """The steps without what stands behind them."""
+    if not steps:
+        raise ValueError("expected at least one step to score, got none")
+    bodies = [step_body(step) for step in steps]
+    for index, body in enumerate(bodies):
+        if not body:
+            raise ValueError(f"step {index} is empty: expected visible text, got {steps[index]!r}")
+    return bodies
+
+
+def _cut_chat(encode: Encoder, messages: list[dict[str, str]], num_cuts: int) -> list[str]:
+    """A chat as text, cut at the marks in its messages; what follows the last one is left out."""
+    text = encode.tokenizer.apply_chat_template(messages, tokenize=False)
+    pieces = text.split(_HERE)
+    if len(pieces) != num_cuts + 1:
+        raise ValueError(
+            f"expected the chat template to keep {num_cuts} marks, it kept {len(pieces) - 1}"
+        )
+    return pieces[:-1]
+
+
+def _read_at_ends(
+    encode: Encoder, pieces: Sequence[str], *, then: str = "", add_special_tokens: bool = False
+) -> TokenLayout:
+    """The tokens of the joined pieces, read at the last token of each piece.
+
+    What follows the last piece is `then`: it decides how its end is tokenised, and is not read.
+    """
+    tokens = encode.tokenizer(
+        "".join(pieces) + then, add_special_tokens=add_special_tokens, return_offsets_mapping=True
+    )
+    places = {end: i for i, (begin, end) in enumerate(tokens["offset_mapping"]) if end > begin}
+    positions = []
+    for index, end in enumerate(accumulate(map(len, pieces))):
+        if end not in places:
+            raise ValueError(
+                f"step {index}: expected a token to end where it is read, behind "
+                f"{pieces[index][-8:]!r}; the tokenizer joins it with what follows"
+            )
+        positions.append(places[end])
+    return TokenLayout(tokens["input_ids"][: positions[-1] + 1], positions)

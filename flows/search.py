@@ -1,0 +1,100 @@
+"""Search: every strategy at every budget over a set of problems, decided and measured."""
+
+from collections.abc import Sequence
+
+from prefect import flow
+
+from flows.pictures import draw_searches
+from flows.problems import problems
+from flows.recording import name_run, recorded_flow
+from flows.search_pages import publish_searches
+from flows.search_units import (
+    Plan,
+    cell_of,
+    decision_units,
+    metrics_unit,
+    reference_cell,
+    search_plan,
+    tree_units,
+)
+from flows.sets import SEARCH_STAGE
+from flows.units import run_here, run_units, unit_runner
+from schemas.problems import ProblemsJob
+from schemas.search import SearchJob
+from schemas.units import Receipt
+from storage import Store
+from tasks.engines.host import EngineSet
+from tasks.engines.pool import open_pool
+from tasks.evaluation.search_grid import Cell
+from tasks.evaluation.task import evaluate_searches
+from tasks.search.task import decide_unit, search_unit
+
+
+@flow(name="search", flow_run_name=name_run, task_runner=unit_runner())
+def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
+    """Search, decide and measure; the path of the metrics."""
+    part = f"{job.set_name}-{job.config_hash()}"
+    with recorded_flow(SEARCH_STAGE, job, root, run_id, part=part) as (store, run_id):
+        asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
+        path = problems(asked, store.url, run_id)
+        plan = search_plan(job, run_id)
+        engines = EngineSet(
+            policy=job.policy,
+            verifier=job.verifier,
+            separator=job.prompt.separator,
+        )
+        with open_pool(store.url, engines, job.pool) as pool:
+            receipts = run_units(
+                search_unit,
+                tree_units(plan, run_id, path, store),
+                plan,
+                store=store,
+                pool=pool,
+                total_rows=0,
+                title=f"search {job.set_name}",
+            )
+        decisions = _decide(store, run_id, plan, path, [receipt.path for receipt in receipts])
+        measured = _measure(store, run_id, plan, [path, *decisions], receipts)
+        metrics = store.read(measured)
+        publish_searches(store, run_id, metrics, picture=draw_searches(store, measured, metrics))
+        return measured
+
+
+def _decide(
+    store: Store, run_id: str, plan: Plan, problems_file: str, trees: Sequence[str]
+) -> list[str]:
+    """Decide what was searched and not yet decided; the paths of all decisions."""
+    units = decision_units(run_id, problems_file, trees)
+    missing = set(store.missing(units))
+    run_here(
+        lambda unit: decide_unit(store.url, unit, plan[cell_of(unit.path)]),
+        [unit for unit in units if unit in missing],
+        store=store,
+        title="decide",
+    )
+    return [unit.path for unit in units if store.has(unit)]
+
+
+def _measure(
+    store: Store, run_id: str, plan: Plan, inputs: Sequence[str], receipts: Sequence[Receipt]
+) -> str:
+    """Measure all decisions; the path of the figures."""
+    reference = reference_cell(plan)
+    seconds: dict[Cell, float] = {}
+    for receipt in receipts:
+        task = plan[cell_of(receipt.path)]
+        cell = (task.job.label(task.strategy), task.budget)
+        seconds[cell] = seconds.get(cell, 0.0) + receipt.seconds
+    job = next(iter(plan.values())).job
+    trees = [receipt.path for receipt in receipts if cell_of(receipt.path) == reference]
+    unit = metrics_unit(job, run_id, [*inputs, *trees])
+    if not store.has(unit):
+        evaluate_searches(
+            store.url,
+            unit,
+            job.evaluation,
+            set_name=job.set_name,
+            baseline=None if reference is None else job.label(plan[reference].strategy),
+            seconds=seconds,
+        )
+    return unit.path

@@ -1,0 +1,152 @@
+"""`stepmill search`: its options as a job, and what it prints at the end."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from flows.pictures import search_picture
+from flows.run import read_values, run_flow
+from schemas.errors import StoreUnusable
+from schemas.rows import Metric
+from schemas.search import SWEEP, BeamConfig, SearchJob
+from storage import Store
+from tasks.evaluation.search_summary import choice_summary, search_summary, selection_summary
+
+SWEEP_BUDGETS = (4, 16, 64)
+
+
+def search_and_show(
+    output: str,
+    *,
+    root: str,
+    run_id: str | None,
+    config_file: Path | None,
+    changes: Sequence[str],
+    strategies: Sequence[str] = (),
+    budgets: str | None = None,
+    width: int | None = None,
+    is_sweep: bool = False,
+    policy: str | None = None,
+    verifier: str | None = None,
+) -> None:
+    """Search, and print what each strategy reached and spent.
+
+    Args:
+        output: `table`, or `json` for every figure.
+        root: the store.
+        run_id: the run; None for a new one.
+        config_file: the rest of the job.
+        changes: single fields of it.
+        strategies: by name; none for those of the file, or the sweep's.
+        budgets: N, or several with commas; None for those of the file, or the sweep's.
+        width: of every strategy that has one.
+        is_sweep: every strategy of the sweep.
+        policy: a model; None for that of the file, or the shipped one.
+        verifier: a model; None for that of the file, or the newest of the store where one is
+            needed.
+
+    Raises:
+        ValueError: there is no such format or strategy, a field does not fit, or a verifier is
+            needed and there is none.
+    """
+    if output not in ("table", "json"):
+        raise ValueError(f"expected --format table or json, got {output!r}")
+    if is_sweep and strategies:
+        raise ValueError("expected --sweep or --strategy, got both")
+    given: dict[str, Any] = {
+        "strategies": _name_strategies(strategies, width, is_sweep=is_sweep),
+        "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
+        "policy": {"type": "vllm", "model": policy} if policy else None,
+        "verifier": {"type": "vllm", "model": verifier} if verifier else None,
+    }
+    if _lacks_verifier(read_values(config_file, changes, given)):
+        given["verifier"] = {"type": "vllm", "model": newest_verifier(root)}
+    path = run_flow(
+        "search",
+        root=root,
+        run_id=run_id,
+        config_file=config_file,
+        changes=changes,
+        values=given,
+    )
+    store = Store(root)
+    show_searches(store.read(path), output, picture=_place_of_picture(store, path))
+
+
+def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None) -> None:
+    """Print the figures of searches; `picture` is where their picture lies."""
+    if output == "json":
+        sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
+        return
+    # Imported late: it brings DuckDB, which complains when a process ends by an error.
+    from flows.output import open_console
+
+    console = open_console()
+    if picture is not None:
+        console.print(f"picture: {picture}", soft_wrap=True, highlight=False, markup=False)
+    console.print(search_summary(metrics))
+    for table in (selection_summary(metrics), choice_summary(metrics)):
+        if table is not None:
+            console.print(table)
+
+
+def newest_verifier(root: str) -> str:
+    """The checkpoint of the store's newest trained verifier.
+
+    Raises:
+        ValueError: there is none; says what to do.
+    """
+    from storage import connect, query
+
+    newest = "select path from models where role = 'verifier' order by created_at desc limit 1"
+    try:
+        found = query(connect(root), newest).fetchall()
+    except StoreUnusable:
+        found = []
+    if not found:
+        raise ValueError(
+            f"expected a verifier, and the store {root} has none trained: `stepmill run factory "
+            f"--root {root}` trains one; or name a model with --verifier; or search without one: "
+            "--set score.by=likelihood"
+        )
+    return f"{Store(root).url}/{found[0][0]}"
+
+
+def _lacks_verifier(values: dict[str, Any]) -> bool:
+    """Whether a job names no verifier and needs one; everything else of it is checked."""
+    if values.get("verifier") is not None:
+        return False
+    with_any = {**values, "verifier": {"type": "markov"}}
+    return SearchJob.from_partial(with_any).reads_verifier
+
+
+def _name_strategies(
+    names: Sequence[str], width: int | None, *, is_sweep: bool
+) -> list[dict[str, Any]] | None:
+    """Configs of the strategies by name; None leaves them to the file."""
+    if is_sweep:
+        found = [strategy.model_dump() for strategy in SWEEP]
+    elif names or width is not None:
+        found = [{"type": name} for name in names or (BeamConfig().type,)]
+    else:
+        return None
+    if width is None:
+        return found
+    if not is_sweep:
+        return [{**fields, "width": width} for fields in found]
+    return [{**fields, "width": width} if "width" in fields else fields for fields in found]
+
+
+def _read_budgets(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--n: expected a number, or several like 4,16,64, got {text!r}") from None
+
+
+def _place_of_picture(store: Store, path: str) -> str | None:
+    name = search_picture(path, store.read(path))
+    return None if name is None else f"{store.url}/{name}"

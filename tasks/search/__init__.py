@@ -1,0 +1,1 @@
+"""Test-time search: every published strategy as one coroutine over the same few moves."""

@@ -1,0 +1,10 @@
+"""Best of N: N independent solutions, every step of each read by the verifier."""
+
+from schemas.search import BestOfNConfig
+from tasks.search.session import Search
+from tasks.search.tree import Node
+
+
+async def best_of_n(search: Search, config: BestOfNConfig) -> list[Node]:
+    """N independent solutions with their scores; which is best is a matter of the pick."""
+    return await search.complete(search.root, search.budget)

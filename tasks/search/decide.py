@@ -1,0 +1,131 @@
+"""Stored trees to answers: `decisions` rows, one per problem and pick.
+
+Reads the files of one strategy at one budget, nothing else: another pick is another query, never
+another search. A search none of whose candidates came to an end is `unfinished` and wrong; one that
+the engines refused is an `error` and ungraded.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import get_args
+
+from schemas.evaluation import Reduction
+from schemas.rows import Decision, DecisionStatus, Problem, Trajectory, now
+from schemas.search import RevisionsConfig, SearchJob, Strategy
+from schemas.units import derive_seed
+from tasks.graders import Grader
+from tasks.search.picks import Candidate, pick_all
+from tasks.trees import whole_steps
+
+
+def decide(
+    problems: Sequence[Problem],
+    rows: Sequence[Trajectory],
+    *,
+    job: SearchJob,
+    strategy: Strategy,
+    grader: Grader,
+) -> list[Decision]:
+    """What every pick answers to every problem that was searched, in the order of the problems."""
+    trees: dict[str, list[Trajectory]] = defaultdict(list)
+    for row in rows:
+        trees[row.problem_id].append(row)
+    return [
+        decision
+        for problem in problems
+        if (tree := trees.get(problem.problem_id))
+        for decision in _decide_one(tree, job=job, strategy=strategy, grader=grader)
+    ]
+
+
+def main_pick(job: SearchJob, strategy: Strategy) -> str:
+    """The pick that a strategy is reported by; the votes where there is no verifier."""
+    reduction = job.score.reduction
+    if isinstance(strategy, RevisionsConfig) and job.verifier is not None:
+        return f"chains[{reduction}]"
+    if strategy.default_pick == "best":
+        return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name
+    if strategy.default_pick == "weighted" and job.verifier is not None:
+        return f"weighted[{reduction}]"
+    return "majority"
+
+
+def _decide_one(
+    tree: Sequence[Trajectory], *, job: SearchJob, strategy: Strategy, grader: Grader
+) -> list[Decision]:
+    first = tree[0]
+    label = job.label(strategy)
+    by_id = {row.trajectory_id: row for row in tree}
+    solutions = [row for row in tree if row.strategy == label and row.status != "pruned"]
+    candidates = _candidates(solutions, by_id, grader)
+    errors = [row.error for row in tree if row.status == "error"]
+    status: DecisionStatus = "decided" if candidates else "unfinished"
+    if solutions and all(row.status == "error" for row in solutions):
+        status = "error"
+    picks = pick_all(
+        candidates,
+        job.score,
+        get_args(Reduction),
+        has_chains=isinstance(strategy, RevisionsConfig),
+        seed=derive_seed(job.seed, "ties", first.problem_id),
+    )
+    main = main_pick(job, strategy)
+    picks.setdefault(main, None)
+    decided = [(pick, by_id[c.trajectory_id] if c else None) for pick, c in picks.items()]
+    made_at = now()
+    return [
+        Decision(
+            problem_id=first.problem_id,
+            set_name=job.set_name,
+            policy=first.policy,
+            verifier=first.verifier,
+            strategy=label,
+            budget=first.budget or 0,
+            pick=pick,
+            is_main=pick == main,
+            status=status,
+            trajectory_id=row.trajectory_id if row else None,
+            answer=row.answer if row else None,
+            correct=row.correct if row else (None if status == "error" else False),
+            num_candidates=len(solutions),
+            num_finished=len(candidates),
+            num_rows=len(tree),
+            prompt_tokens=sum(r.prompt_tokens for r in tree),
+            cached_tokens=sum(r.cached_tokens for r in tree),
+            generated_tokens=sum(r.generated_tokens for r in tree),
+            scored_tokens=sum(r.scored_tokens for r in tree),
+            error=errors[0] if errors else None,
+            created_at=made_at,
+        )
+        for pick, row in decided
+    ]
+
+
+def _candidates(
+    rows: Sequence[Trajectory], by_id: dict[str, Trajectory], grader: Grader
+) -> list[Candidate]:
+    """The finished solutions with their whole steps' likelihood and scores."""
+    finished = [row for row in rows if row.status == "finished"]
+    classes = grader.classes([row.answer for row in finished])
+    candidates = []
+    for row, answer_class in zip(finished, classes, strict=True):
+        steps = whole_steps(row, by_id)
+        logprobs = [step.logprob for step in steps]
+        known = [logprob for logprob in logprobs if logprob is not None]
+        candidates.append(
+            Candidate(
+                trajectory_id=row.trajectory_id,
+                answer_class=answer_class,
+                logprob=sum(known) if known and len(known) == len(logprobs) else None,
+                scores=tuple(step.score for step in steps if step.score is not None),
+                chain=_chain_of(row, by_id),
+            )
+        )
+    return candidates
+
+
+def _chain_of(row: Trajectory, by_id: dict[str, Trajectory]) -> int:
+    """Which chain of revisions a row is of: the place of the attempt that began it."""
+    while row.parent_id is not None and row.branch_step == 0:
+        row = by_id[row.parent_id]
+    return row.sample_index

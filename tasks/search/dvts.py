@@ -1,0 +1,24 @@
+"""Diverse verifier tree search: N / width independent greedy trees (search-and-learn, 2024).
+
+Of every step `width` are drawn and the best one is kept. Trees never compete, so one high score
+cannot take over; trees that happen to become equal stay apart.
+Deviation: one solution per tree. The recipe returns all siblings of the last step, finished or not.
+"""
+
+import asyncio
+
+from schemas.search import DvtsConfig
+from tasks.search.session import Search
+from tasks.search.tree import Node, keep_best
+
+
+async def diverse_tree_search(search: Search, config: DvtsConfig) -> list[Node]:
+    """N / width ends of solutions, one per tree."""
+
+    async def grow() -> Node:
+        node = search.root
+        while node.is_open:
+            (node,) = keep_best(await search.expand(node, config.width), 1)
+        return node
+
+    return list(await asyncio.gather(*(grow() for _ in range(search.budget // config.width))))

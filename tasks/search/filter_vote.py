@@ -1,0 +1,49 @@
+"""Filter vote: the policy judges its own solutions, and those it rejects lose their vote.
+
+arXiv:2403.02419. A judgement without a verdict rejects nothing. Where every finished solution is
+rejected all of them vote.
+"""
+
+import asyncio
+import re
+
+from schemas.search import FilterVoteConfig
+from tasks.search.session import Search
+from tasks.search.tree import Node, prune
+
+_VERDICT = re.compile(r"\[\[(correct|wrong)\]\]", re.IGNORECASE)
+
+
+async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
+    """The solutions that the policy lets pass; all N where it lets none pass."""
+    ends = await search.complete(search.root, search.budget, with_scores=False)
+
+    async def is_rejected(place: int, end: Node) -> bool:
+        if end.state != "finished":
+            return False
+        question = config.template.replace("{question}", search.question)
+        question = question.replace("{solution}", end.text.strip())
+        root = search.begin(question, place, after=end, role="judge")
+        (judgement,) = await search.complete(
+            root,
+            1,
+            with_scores=False,
+            max_tokens=config.max_judge_tokens,
+            temperature=config.judge_temperature,
+        )
+        return read_verdict(judgement.text) is False
+
+    rejected = await asyncio.gather(*(is_rejected(place, end) for place, end in enumerate(ends)))
+    judged = list(zip(ends, rejected, strict=True))
+    if all(is_out for end, is_out in judged if end.state == "finished"):
+        return ends
+    for end, is_out in judged:
+        if is_out:
+            prune(end, "judged wrong")
+    return [end for end, is_out in judged if not is_out]
+
+
+def read_verdict(text: str) -> bool | None:
+    """The last verdict in a judgement; None where there is none."""
+    found = _VERDICT.findall(text)
+    return found[-1].lower() == "correct" if found else None

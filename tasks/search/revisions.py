@@ -1,0 +1,53 @@
+"""Sequential revisions: chains of attempts, each with the newest ones before it in its prompt.
+
+arXiv:2408.03314, section 6. S attempts in a chain and P chains make N = S x P; S against P is the
+ratio that its appendix O varies. Any policy can be asked so; one trained on revisions does better.
+An attempt whose prompt does not fit into the context is asked again with fewer earlier ones.
+"""
+
+import asyncio
+
+from schemas.search import RevisionsConfig
+from tasks.search.session import Search
+from tasks.search.tree import Node
+
+
+async def revise(search: Search, config: RevisionsConfig) -> list[Node]:
+    """All attempts, chain by chain, in order of writing."""
+
+    async def write_chain(place: int) -> list[Node]:
+        chain = await search.complete(search.root, 1)
+        while len(chain) < config.sequential:
+            chain.append(await _write_next(search, config, chain, place))
+        return chain
+
+    chains = await asyncio.gather(
+        *(write_chain(place) for place in range(search.budget // config.sequential))
+    )
+    return [attempt for chain in chains for attempt in chain]
+
+
+def ratio_grid(budget: int) -> list[int]:
+    """Attempts per chain (S) to compare at a budget: the powers of two that divide it.
+
+    For powers of two up to 128 these are the ratios of arXiv:2408.03314, appendix O.
+    """
+    return [1 << i for i in range(budget.bit_length()) if not budget % (1 << i)]
+
+
+async def _write_next(
+    search: Search, config: RevisionsConfig, chain: list[Node], place: int
+) -> Node:
+    """The next attempt of a chain, which has this place among the chains."""
+    seen = [attempt for attempt in chain if attempt.text.strip()][-config.context :]
+    while True:
+        attempts = "\n\n".join(attempt.text.strip() for attempt in seen)
+        question = config.template.replace("{question}", search.question)
+        asked = question.replace("{attempts}", attempts) if seen else search.question
+        root = search.begin(asked, place, len(chain), after=chain[-1])
+        (end,) = await search.complete(root, 1, with_scores=False)
+        if end.state != "error" or not seen:
+            await search.score([end])
+            return end
+        search.roots.remove(root)  # nothing was drawn
+        seen = seen[1:]

@@ -1,0 +1,145 @@
+"""A finished search as `trajectories` rows: every node of its tree in exactly one of them.
+
+A row ends at a leaf and holds the steps from there up to the row that it branched off, which
+`parent_id` and `branch_step` name (see `tasks.trees`). Candidates come first: they own the stems.
+A candidate that the policy ended is `finished`; no other solution is. What was drawn and not used
+is `pruned`, with the reason. What is no part of a solution (a judgement, steps looked ahead) comes
+last and has its role in the `strategy` column. Tokens stand on the row whose node they were spent
+on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from schemas.rows import Problem, Status, Step, Trajectory, now
+from schemas.units import derive_id
+from tasks.graders import Grade, Grader, grade_all
+from tasks.search.session import Search
+from tasks.search.tree import Node, walk
+
+_UNUSED = "the search ended"
+
+
+async def make_rows(
+    search: Search,
+    candidates: Sequence[Node],
+    *,
+    problem: Problem,
+    strategy: str,
+    grader: Grader,
+    scope: str,
+) -> list[Trajectory]:
+    """The rows of a tree, candidates first and in their order.
+
+    Args:
+        search: after its strategy has ended.
+        candidates: what the strategy gave, each once.
+        problem: the one that was searched.
+        strategy: what the `strategy` column says.
+        grader: judges every text that came to an end, whether it was used or not.
+        scope: ids are unique within it.
+    """
+    chosen = dict.fromkeys(candidates)
+    roots = sorted(search.roots, key=lambda root: root.path)
+    leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
+    order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
+    grades = await _grade(order, problem.answer, grader)
+    owners: dict[Node, str] = {}
+    rows = []
+    for index, leaf in enumerate(order):
+        row_id = derive_id(scope, problem.problem_id, strategy, search.budget, index)
+        own = [node for node in leaf.lineage() if node not in owners]
+        rows.append(
+            replace(
+                _row(search, leaf, own, is_candidate=leaf in chosen, grade=grades[index]),
+                trajectory_id=row_id,
+                problem_id=problem.problem_id,
+                strategy=strategy if leaf.role is None else f"{strategy} {leaf.role}",
+                sample_index=index,
+                grader=grader.name,
+                **_branch(leaf, own, owners),
+            )
+        )
+        owners |= dict.fromkeys(own, row_id)
+    return rows
+
+
+def _is_leaf(node: Node) -> bool:
+    """Whether nothing of its own kind continues it."""
+    return all(child.role != node.role for child in node.children)
+
+
+async def _grade(leaves: Sequence[Node], gold: str, grader: Grader) -> list[Grade | None]:
+    """The grade of each leaf whose text came to an end; equal texts are graded once."""
+    is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
+    texts = list(
+        dict.fromkeys(n.text for n, graded in zip(leaves, is_graded, strict=True) if graded)
+    )
+    grade_of = dict(zip(texts, await grade_all(grader, texts, gold), strict=True))
+    return [
+        grade_of[node.text] if graded else None
+        for node, graded in zip(leaves, is_graded, strict=True)
+    ]
+
+
+def _row(
+    search: Search, leaf: Node, own: Sequence[Node], *, is_candidate: bool, grade: Grade | None
+) -> Trajectory:
+    """A row without what names it."""
+    context = search.context
+    status: Status = "pruned"
+    if leaf.state in ("error", "truncated"):
+        status = leaf.state
+    elif leaf.state == "finished" and (is_candidate or leaf.role is not None):
+        status = "finished"
+    is_cut = leaf.state == "truncated" and (grade is None or grade.answer is None)
+    reason = leaf.reason if status in ("pruned", "truncated") else None
+    return Trajectory(
+        trajectory_id="",
+        problem_id="",
+        policy=context.policy.model_id,
+        strategy="",
+        sample_index=0,
+        status=status,
+        error=leaf.reason if status == "error" else None,
+        steps=tuple(_stored_step(node) for node in own if node.step is not None),
+        answer=grade.answer if grade else None,
+        correct=grade.correct if grade and not is_cut else None,
+        grader="",
+        temperature=context.limits.temperature,
+        top_p=context.limits.top_p,
+        seed=leaf.seed,
+        prompt_tokens=sum(node.cost.prompt_tokens for node in own),
+        cached_tokens=sum(node.cost.cached_tokens for node in own),
+        generated_tokens=sum(node.cost.generated_tokens for node in own),
+        scored_tokens=sum(node.cost.scored_tokens for node in own),
+        engine=context.policy.name,
+        created_at=now(),
+        budget=search.budget,
+        verifier=context.verifier.model_id if context.verifier else None,
+        reason=reason or (_UNUSED if status == "pruned" else None),
+    )
+
+
+def _branch(
+    leaf: Node, own: Sequence[Node], owners: dict[Node, str]
+) -> dict[str, str | int | None]:
+    """The row that this one continues, and behind how many steps."""
+    root = _root_of(leaf)
+    parent = own[0].parent
+    if parent is not None and parent in owners:
+        return {"parent_id": owners[parent], "branch_step": len(parent.steps())}
+    if root.after is not None:
+        return {"parent_id": owners[root.after], "branch_step": 0}
+    return {"parent_id": None, "branch_step": None}
+
+
+def _stored_step(node: Node) -> Step:
+    assert node.step is not None
+    return replace(node.step, score=node.score, value=node.value, visits=node.visits)
+
+
+def _root_of(node: Node) -> Node:
+    while node.parent is not None:
+        node = node.parent
+    return node

@@ -1,0 +1,75 @@
+"""Search problems and keep their whole trees: `trajectories` rows.
+
+All problems of a unit are searched side by side, each by a coroutine of its own, so the engines'
+batches fill themselves and no slow problem holds back another. Reads a range of a problems file.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.rows import Problem, Trajectory
+from schemas.search import SearchJob, Strategy
+from schemas.units import Unit, derive_seed
+from tasks.engines.host import UnitContext
+from tasks.prompts import make_prompt_format
+from tasks.search.rows import make_rows
+from tasks.search.session import Search, SearchContext
+from tasks.search.strategies import STRATEGIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchTask:
+    """What the units of one strategy at one budget share."""
+
+    job: SearchJob
+    strategy: Strategy
+    budget: int
+    scope: str
+    """Ids of rows are unique within it."""
+
+
+SearchPlan = Mapping[str, SearchTask]
+"""By the part of a unit's name before its last dot."""
+
+
+async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) -> list[Trajectory]:
+    """The trees of the unit's problems, in the order of the problems."""
+    problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
+    task = plan[unit.name.rpartition(".")[0]]
+    job = task.job
+    shared = SearchContext(
+        policy=context.engine("policy"),
+        verifier=context.engine("verifier") if job.verifier is not None else None,
+        prompt_format=make_prompt_format(job.prompt, job.policy),
+        limits=job.limits,
+        score=job.score,
+        counters=context.counters,
+    )
+    grader = context.grader(job.grader)
+
+    async def search_one(problem: Problem) -> list[Trajectory]:
+        search = Search(
+            problem.question, task.budget, shared, seed=search_seed(task, problem.problem_id)
+        )
+        candidates = await STRATEGIES[type(task.strategy)](search, task.strategy)
+        rows = await make_rows(
+            search,
+            candidates,
+            problem=problem,
+            strategy=job.label(task.strategy),
+            grader=grader,
+            scope=task.scope,
+        )
+        context.counters.rows += len(rows)
+        return rows
+
+    found = await asyncio.gather(*(search_one(problem) for problem in problems))
+    return [row for rows in found for row in rows]
+
+
+def search_seed(task: SearchTask, problem_id: str) -> int:
+    """The seed of one problem's search."""
+    job = task.job
+    label = job.label(task.strategy)
+    return derive_seed(job.seed, job.set_name, problem_id, label, task.budget)

@@ -1,0 +1,386 @@
+"""The moves that every search is made of: draw steps, draw whole solutions, score prefixes.
+
+A `Search` is one problem's search. Its moves keep the tree: what they drew, what it cost and what
+failed, so a strategy only says what to draw next. A request that an engine rejects becomes a node
+of state `error`; it takes the place in the budget that it was drawn for.
+
+Seeds: continuation i of a node is drawn with a seed that depends on the search's seed, the node's
+path and i alone, so the same engine, alone with one search, makes the same tree again.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from schemas.engines import Completion, GenerationRequest, ScoringRequest
+from schemas.errors import RequestRejected
+from schemas.rows import Step
+from schemas.search import ScoreConfig, SearchLimits
+from schemas.units import derive_seed
+from tasks.engines.base import Engine
+from tasks.engines.host import Counters
+from tasks.prompts import PromptFormat
+from tasks.search.ranking import rank_node
+from tasks.search.tree import Cost, Node, State
+from tasks.segmentation import measure_steps
+
+_MOST_BLANKS = 3
+"""Separators in a row that a policy may write before a step, until the solution counts as cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchContext:
+    """What the searches of many problems share."""
+
+    policy: Engine
+    verifier: Engine | None
+    prompt_format: PromptFormat
+    limits: SearchLimits
+    score: ScoreConfig
+    counters: Counters
+
+
+class Search:
+    """One problem, one strategy, one budget: the tree so far and the moves that make it grow."""
+
+    def __init__(self, question: str, budget: int, context: SearchContext, *, seed: int) -> None:
+        """An empty tree.
+
+        Args:
+            question: the problem's.
+            budget: candidates to make (N).
+            context: engines and limits.
+            seed: of everything that is drawn.
+        """
+        self.question = question
+        self.budget = budget
+        self.context = context
+        self.seed = seed
+        self.roots: list[Node] = []
+        self.root = self.begin(question)
+
+    def begin(
+        self, question: str, *places: int, after: Node | None = None, role: str | None = None
+    ) -> Node:
+        """Another root: a prompt of its own, about the solution `after` (see Node).
+
+        Args:
+            question: what is asked there.
+            places: tell this root from the others, whichever of them begins first.
+            after: the solution it is about.
+            role: see Node.
+        """
+        prompt = self.context.prompt_format.build(question)
+        path = (-1, *places) if places else ()
+        root = Node(prompt=prompt, path=path, after=after, role=role)
+        self.roots.append(root)
+        return root
+
+    async def expand(
+        self,
+        node: Node,
+        num: int,
+        *,
+        temperature: float | None = None,
+        with_scores: bool = True,
+    ) -> list[Node]:
+        """Draw `num` next steps of an open prefix, and score them.
+
+        Args:
+            node: the prefix.
+            num: steps to draw.
+            temperature: None for that of the limits.
+            with_scores: False leaves the scoring to the caller.
+
+        Returns:
+            The new nodes in order of drawing, equal ones among them.
+
+        Raises:
+            EngineFailed: an engine is gone.
+        """
+        first, node.num_drawn = node.num_drawn, node.num_drawn + num
+        children = await self._draw_steps(node, first, num, temperature)
+        if with_scores:
+            await self.score(children)
+        return children
+
+    async def expand_all(
+        self, shares: Sequence[tuple[Node, int]], *, with_scores: bool = True
+    ) -> list[Node]:
+        """Draw next steps of several prefixes at once; all new nodes, prefix by prefix."""
+        drawn = await asyncio.gather(
+            *(self.expand(node, num, with_scores=with_scores) for node, num in shares)
+        )
+        return [child for children in drawn for child in children]
+
+    async def complete(
+        self,
+        node: Node,
+        num: int,
+        *,
+        with_scores: bool = True,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> list[Node]:
+        """Draw `num` whole continuations of a prefix; the last node of each.
+
+        Raises:
+            EngineFailed: an engine is gone.
+        """
+        first, node.num_drawn = node.num_drawn, node.num_drawn + num
+        limits = self.context.limits
+        room = (max_tokens or limits.max_tokens) - node.num_tokens
+        separator = self.context.prompt_format.separator
+        ends: list[Node] = []
+        drawn = await self._generate(node, first, num, room, temperature=temperature)
+        for index, (completion, cost) in enumerate(drawn, first):
+            if isinstance(completion, str):
+                ends.append(self._add(node, index, None, "error", cost, reason=completion))
+                continue
+            steps = measure_steps(completion, separator)
+            state: State = "finished" if completion.finish_reason == "stop" else "truncated"
+            parent = node
+            for place, step in enumerate(steps[:-1]):
+                at = index if place == 0 else 0
+                parent = self._add(parent, at, step, "open", cost)
+                cost = Cost()
+            at = index if parent is node else 0
+            reason = None if state == "finished" else f"not finished after {room} tokens"
+            last = steps[-1] if steps else None
+            ends.append(self._add(parent, at, last, state, cost, reason=reason))
+        if with_scores:
+            await self.score(ends)
+        return ends
+
+    async def score(self, nodes: Sequence[Node]) -> None:
+        """Have the verifier read what is unread of these prefixes, and rank them.
+
+        A prefix whose scores cannot be had becomes an `error`.
+
+        Raises:
+            EngineFailed: the verifier is gone.
+        """
+        usable = [node for node in nodes if node.state != "error"]
+        first_of: dict[str, Node] = {}
+        for node in usable:
+            first_of.setdefault(node.text, node)
+        await asyncio.gather(*(self._read(node) for node in first_of.values()))
+        for node in usable:
+            if (first := first_of[node.text]) is not node:
+                _copy_scores(first, node)
+            if node.state != "error":
+                node.ranking = rank_node(node, self.context.score)
+
+    async def _draw_steps(
+        self, node: Node, first: int, num: int, temperature: float | None
+    ) -> list[Node]:
+        room = min(
+            self.context.limits.max_step_tokens, self.context.limits.max_tokens - node.num_tokens
+        )
+        stop = (self.context.prompt_format.separator,)
+        drawn = await self._generate(node, first, num, room, stop=stop, temperature=temperature)
+        return list(
+            await asyncio.gather(
+                *(
+                    self._step_node(node, first + offset, completion, cost, room, temperature)
+                    for offset, (completion, cost) in enumerate(drawn)
+                )
+            )
+        )
+
+    async def _step_node(
+        self,
+        node: Node,
+        index: int,
+        completion: Completion | str,
+        cost: Cost,
+        room: int,
+        temperature: float | None,
+    ) -> Node:
+        """The node of one drawn step; separators before it are part of it."""
+        separator = self.context.prompt_format.separator
+        text, num_tokens = "", 0
+        logprob: float | None = 0.0
+        for blank in range(_MOST_BLANKS + 1):
+            if isinstance(completion, str):
+                return self._add(node, index, None, "error", cost, reason=completion)
+            text += completion.text
+            num_tokens += len(completion.token_ids)
+            told = completion.logprobs
+            logprob = _add_logprobs(logprob, None if told is None else math.fsum(told))
+            is_blank = completion.stop_string is not None and not text.strip()
+            if not is_blank or blank == _MOST_BLANKS or num_tokens >= room:
+                break
+            ((completion, more),) = await self._generate(
+                node,
+                index,
+                1,
+                room - num_tokens,
+                stop=(separator,),
+                temperature=temperature,
+                behind=text,
+            )
+            cost = _add_costs(cost, more)
+        assert not isinstance(completion, str)
+        step = Step(text=text, num_tokens=num_tokens, logprob=logprob) if text.strip() else None
+        limits = self.context.limits
+        state: State = "open"
+        reason = None
+        if completion.finish_reason == "length" and room == limits.max_step_tokens:
+            state, reason = "truncated", f"a step of more than {room} tokens"
+        elif completion.finish_reason == "length":
+            state, reason = "truncated", f"not finished after {limits.max_tokens} tokens"
+        elif completion.stop_string is None:
+            state = "finished"
+        elif step is None:
+            state, reason = "truncated", f"{_MOST_BLANKS + 1} separators in a row"
+        child = self._add(node, index, step, state, cost, reason=reason, logprob=logprob)
+        self._close_at_limits(child)
+        return child
+
+    async def _generate(
+        self,
+        node: Node,
+        first: int,
+        num: int,
+        room: int,
+        *,
+        stop: tuple[str, ...] = (),
+        temperature: float | None = None,
+        behind: str = "",
+    ) -> list[tuple[Completion | str, Cost]]:
+        """Continuations of a prefix, each with its cost; or in each place why there is none."""
+        limits, prompt_format = self.context.limits, self.context.prompt_format
+        request = GenerationRequest(
+            prompt=node.prompt,
+            prefix=node.text + behind,
+            n=num,
+            temperature=limits.temperature if temperature is None else temperature,
+            top_p=limits.top_p,
+            max_tokens=max(room, 1),
+            stop=stop,
+            seed=derive_seed(self.seed, *node.path, len(behind)) + first,
+            with_logprobs=True,
+            has_chat_template=prompt_format.has_chat_template,
+        )
+        try:
+            generation = await self.context.policy.generate(request)
+        except RequestRejected as rejection:
+            return [(str(rejection), Cost()) for _ in range(num)]
+        drawn: list[tuple[Completion | str, Cost]] = []
+        for index, completion in enumerate(generation.completions):
+            cost = Cost(generated_tokens=len(completion.token_ids))
+            if index == 0:  # what the continuations share stands on the first
+                cost.prompt_tokens = generation.prompt_tokens
+                cost.cached_tokens = generation.cached_tokens
+            self.context.counters.generated_tokens += cost.generated_tokens
+            drawn.append((completion, cost))
+        return drawn
+
+    async def _read(self, node: Node) -> None:
+        """Fill in the scores of a prefix that are not there yet."""
+        verifier = self.context.verifier
+        lineage = [n for n in node.lineage() if n.step is not None]
+        unread = [n for n in lineage if n.score is None]
+        if verifier is None or not unread or lineage[-1].score is not None:
+            return
+        known = next(
+            i for i in range(len(lineage), -1, -1) if not i or lineage[i - 1].score is not None
+        )
+        request = ScoringRequest(
+            prompt=self.root.prompt,
+            question=self.question,
+            steps=tuple(n.step.text for n in lineage if n.step is not None),
+            num_known=known,
+            has_chat_template=self.context.prompt_format.has_chat_template,
+        )
+        try:
+            scoring = await verifier.score(request)
+            computed = scoring.scored_tokens - scoring.cached_tokens
+            node.cost.scored_tokens += computed
+            self.context.counters.scored_tokens += computed
+            scores = _check_scores(scoring.scores, len(lineage) - known)
+        except RequestRejected as rejection:
+            node.state, node.reason = "error", str(rejection)
+            return
+        # A model of whole solutions gives one value: it stands on the last step.
+        for read, score in zip(lineage[len(lineage) - len(scores) :], scores, strict=True):
+            read.score = score
+
+    def _add(
+        self,
+        parent: Node,
+        index: int,
+        step: Step | None,
+        state: State,
+        cost: Cost,
+        *,
+        reason: str | None = None,
+        logprob: float | None = 0.0,
+    ) -> Node:
+        """A new child; `logprob` counts where there is no step to carry it."""
+        child = Node(
+            prompt=parent.prompt,
+            parent=parent,
+            step=step,
+            text=parent.text + (step.text if step else ""),
+            num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
+            state=state,
+            path=(*parent.path, index),
+            seed=derive_seed(self.seed, *parent.path, 0) + index,
+            logprob=_add_logprobs(parent.logprob, step.logprob if step else logprob),
+            reason=reason,
+            role=parent.role,
+            cost=cost,
+        )
+        parent.children.append(child)
+        return child
+
+    def _close_at_limits(self, node: Node) -> None:
+        """Cut an open prefix that has reached a limit."""
+        limits = self.context.limits
+        if not node.is_open:
+            return
+        if len(node.steps()) >= limits.max_steps:
+            node.state, node.reason = "truncated", f"not finished after {limits.max_steps} steps"
+        elif node.num_tokens >= limits.max_tokens:
+            node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"
+
+
+def _copy_scores(read: Node, node: Node) -> None:
+    """Give a prefix the scores of one with the same text, which was read in its stead."""
+    if read.state == "error":
+        node.state, node.reason = read.state, read.reason
+    scores = [n.score for n in read.lineage() if n.step is not None]
+    steps = [n for n in node.lineage() if n.step is not None]
+    for step, score in zip(steps, scores, strict=True):
+        step.score = score if step.score is None else step.score
+
+
+def _check_scores(scores: Sequence[float], num_expected: int) -> Sequence[float]:
+    """Scores that may be used.
+
+    Raises:
+        RequestRejected: another number of them, or one that is no number in [0, 1].
+    """
+    if len(scores) not in (1, num_expected):
+        raise RequestRejected(f"verifier: expected {num_expected} scores, got {len(scores)}")
+    for index, score in enumerate(scores):
+        if not (math.isfinite(score) and 0.0 <= score <= 1.0):
+            raise RequestRejected(f"verifier: score {index}: expected one in [0, 1], got {score}")
+    return scores
+
+
+def _add_logprobs(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _add_costs(one: Cost, other: Cost) -> Cost:
+    return replace(
+        one,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        cached_tokens=one.cached_tokens + other.cached_tokens,
+        generated_tokens=one.generated_tokens + other.generated_tokens,
+        scored_tokens=one.scored_tokens + other.scored_tokens,
+    )

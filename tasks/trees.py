@@ -1,0 +1,31 @@
+"""Whole solutions from rows that continue one another: a branch's own steps behind its parent's."""
+
+from collections.abc import Mapping
+
+from schemas.rows import Step, Trajectory
+
+
+def whole_steps(row: Trajectory, rows: Mapping[str, Trajectory]) -> tuple[Step, ...]:
+    """The steps of a solution from its beginning, those of the rows that it continues among them.
+
+    Args:
+        row: a solution, a branch of a search tree, or a rollout.
+        rows: by id, all that it continues.
+
+    Raises:
+        ValueError: a row that it continues is not given, or has too few steps.
+    """
+    if row.parent_id is None or not row.branch_step:
+        return row.steps
+    if (parent := rows.get(row.parent_id)) is None:
+        raise ValueError(
+            f"trajectory {row.trajectory_id}: expected {row.parent_id}, which it continues, among "
+            f"the {len(rows)} rows given"
+        )
+    before = whole_steps(parent, rows)
+    if len(before) < row.branch_step:
+        raise ValueError(
+            f"trajectory {row.trajectory_id}: expected {row.parent_id} to have at least "
+            f"{row.branch_step} steps, got {len(before)}"
+        )
+    return (*before[: row.branch_step], *row.steps)

@@ -1,0 +1,270 @@
+"""The verifiers that can be read: how each is told from others, laid out, and its logits read.
+
+Layouts are those of METHODS: RLHFlow (github.com/RLHFlow/RLHF-Reward-Modeling), Math-Shepherd
+(arXiv:2312.08935), Qwen2.5-Math-PRM (arXiv:2501.07301), Skywork-o1-Open-PRM, and reward models
+that classify a whole answer. All are causal, so one forward pass behind a cached prefix gives the
+same score as reading the whole.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.engines import ScoringRequest, VerifierFamily
+from schemas.errors import ModelUnusable
+from tasks.verifiers.layout import (
+    QWEN_TAG,
+    SHEPHERD_TAG,
+    Encoder,
+    TokenLayout,
+    lay_out,
+    lay_out_extra,
+    lay_out_lines,
+    lay_out_tags,
+    lay_out_turns,
+    lay_out_whole,
+)
+from tasks.verifiers.value_head import VALUE_HEAD_ARCHITECTURE, as_classifier
+
+ANSWERS = ("-", "+")
+"""What a causal language model writes behind a wrong and behind a right step."""
+
+_SAMPLE = ("2 + 3 = 5", "so there are 5", "The answer is 5.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What the checkpoints of one family have in common."""
+
+    architecture: str
+    """The end of the architecture's name."""
+    lay_out: Callable[[Encoder, ScoringRequest, str], TokenLayout]
+    """From tokenizer, request and separator."""
+    needs_question: bool = True
+    """It lays out the bare question, not the policy's prompt."""
+    num_labels: tuple[int, ...] | None = None
+    """How many labels its config may have; None where the config does not say."""
+    answers: tuple[str, str] | None = None
+    """Of a language model: what it answers to a wrong and to a right step."""
+    tag: str | None = None
+    """Text that must be one token."""
+    needs_chat_template: bool = False
+
+
+FAMILIES: dict[VerifierFamily, Family] = {
+    "token_classification": Family(
+        architecture="ForTokenClassification",
+        lay_out=lambda encode, r, separator: lay_out(
+            encode, r.prompt, r.steps, separator, has_chat_template=r.has_chat_template
+        ),
+        needs_question=False,
+        num_labels=(2,),
+    ),
+    "qwen_prm": Family(
+        architecture="ForProcessRewardModel",
+        lay_out=lambda encode, r, _: lay_out_extra(encode, r.question, r.steps),
+        tag=QWEN_TAG,
+        needs_chat_template=True,
+    ),
+    "skywork": Family(
+        architecture=VALUE_HEAD_ARCHITECTURE,
+        lay_out=lambda encode, r, _: lay_out_lines(encode, r.question, r.steps),
+        tag="\n",
+    ),
+    "orm": Family(
+        architecture="ForSequenceClassification",
+        lay_out=lambda encode, r, _: lay_out_whole(
+            encode, r.question, r.prompt, r.steps, has_chat_template=r.has_chat_template
+        ),
+        num_labels=(1, 2),
+    ),
+    "rlhflow": Family(
+        architecture="ForCausalLM",
+        lay_out=lambda encode, r, _: lay_out_turns(encode, r.question, r.steps),
+        answers=ANSWERS,
+        needs_chat_template=True,
+    ),
+    "math_shepherd": Family(
+        architecture="ForCausalLM",
+        lay_out=lambda encode, r, _: lay_out_tags(encode, r.question, r.steps),
+        answers=ANSWERS,
+        tag=SHEPHERD_TAG,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """A checkpoint whose family is known and whose tokenizer fits it."""
+
+    family: VerifierFamily
+    folder: Path
+    """What is loaded: the checkpoint, or a copy with its head in another form."""
+    encode: Encoder
+    separator: str
+    answer_tokens: tuple[str, str] | None
+    """Of a language model: the tokens of a wrong and of a right answer; their rows of the output
+    layer are the two classes."""
+
+    def lay_out(self, request: ScoringRequest) -> TokenLayout:
+        """Tokens and positions of a request.
+
+        Raises:
+            ValueError: it cannot be laid out; the message says why.
+        """
+        family = FAMILIES[self.family]
+        if family.needs_question and not request.question:
+            raise ValueError(
+                f"expected the bare question, which a verifier of family {self.family} lays out "
+                "itself, got none"
+            )
+        return family.lay_out(self.encode, request, self.separator)
+
+
+def find_family(
+    folder: Path, config: Mapping[str, Any], wanted: Literal["auto"] | VerifierFamily
+) -> VerifierFamily:
+    """The family of a checkpoint by its config.json.
+
+    Raises:
+        ModelUnusable: it is of no family, of another than wanted, or of one that must be named.
+    """
+    architectures = config.get("architectures") or []
+    fitting: list[VerifierFamily] = [
+        name
+        for name, family in FAMILIES.items()
+        if any(str(a).endswith(family.architecture) for a in architectures)
+        and wanted in ("auto", name)
+    ]
+    if not fitting:
+        families = FAMILIES if wanted == "auto" else {wanted: FAMILIES[wanted]}
+        endings = dict.fromkeys(family.architecture for family in families.values())
+        raise ModelUnusable(
+            f"verifier {folder}: expected an architecture that ends in {' or '.join(endings)}, "
+            f"got {architectures}"
+        )
+    if len(fitting) > 1:
+        raise ModelUnusable(
+            f"verifier {folder}: expected an architecture that says how it is read, such as one "
+            f"that ends in ForTokenClassification, got {architectures}: a language model that "
+            f"answers + or - must be named, verifier: {' or '.join(fitting)}"
+        )
+    _check_labels(folder, config, fitting[0])
+    return fitting[0]
+
+
+def open_verifier(
+    folder: Path,
+    config: Mapping[str, Any],
+    wanted: Literal["auto"] | VerifierFamily,
+    tokenizer: Any,
+    *,
+    separator: str,
+    model_id: str,
+) -> Verifier:
+    """A verifier that is ready to be loaded.
+
+    Args:
+        folder: a checkpoint.
+        config: its config.json.
+        wanted: its family, see `find_family`.
+        tokenizer: the checkpoint's.
+        separator: what ends a step; only our own verifiers read it.
+        model_id: names the converted copy where there must be one.
+
+    Raises:
+        ModelUnusable: it is of no such family, it is not causal, or its vocabulary, chat template
+            or head does not fit the family.
+    """
+    family = find_family(folder, config, wanted)
+    _check_causal(folder, config)
+    described = FAMILIES[family]
+    if described.needs_chat_template and tokenizer.chat_template is None:
+        raise ModelUnusable(
+            f"verifier {folder}: expected a tokenizer with a chat template, as verifiers of "
+            f"family {family} have, got none"
+        )
+    if described.tag is not None:
+        _only_token(folder, tokenizer, described.tag)
+    answers = described.answers
+    verifier = Verifier(
+        family=family,
+        folder=as_classifier(folder, model_id) if family == "skywork" else folder,
+        encode=Encoder(tokenizer),
+        separator=separator,
+        answer_tokens=answers
+        and (
+            _only_token(folder, tokenizer, answers[0]),
+            _only_token(folder, tokenizer, answers[1]),
+        ),
+    )
+    _check_layout(verifier)
+    return verifier
+
+
+def p_right(logits: Sequence[float]) -> float:
+    """The probability of right from the logits of one position.
+
+    Args:
+        logits: one, whose sigmoid it is; or two, wrong and right, whose softmax it is.
+    """
+    gap = logits[-1] - (logits[0] if len(logits) == 2 else 0.0)
+    return 1 / (1 + math.exp(-gap)) if gap >= 0 else math.exp(gap) / (1 + math.exp(gap))
+
+
+def _check_labels(folder: Path, config: Mapping[str, Any], family: VerifierFamily) -> None:
+    """Refuse a config with other labels than the family's."""
+    expected = FAMILIES[family].num_labels
+    labels = config.get("id2label")
+    num_labels = len(labels) if labels else config.get("num_labels", 2)
+    if expected is not None and num_labels not in expected:
+        raise ModelUnusable(
+            f"verifier {folder}: expected {' or '.join(map(str, expected))} labels (of two, 0 is "
+            f"wrong and 1 right), got {num_labels}: {labels}"
+        )
+
+
+def _check_causal(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a model whose tokens see those behind them: a score would depend on later text."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    model_type = config.get("model_type")
+    if model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_causal") is False:
+        raise ModelUnusable(
+            f"verifier {folder}: expected a causal model, got {model_type}, whose tokens see those "
+            "behind them"
+        )
+
+
+def _only_token(folder: Path, tokenizer: Any, text: str) -> str:
+    """The token of a text that is one token."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    tokens = tokenizer.convert_ids_to_tokens(ids)
+    if len(ids) != 1 or tokenizer.unk_token_id in ids:
+        raise ModelUnusable(
+            f"verifier {folder}: expected a vocabulary with one token for {text!r}, "
+            f"it becomes {tokens}"
+        )
+    return tokens[0]
+
+
+def _check_layout(verifier: Verifier) -> None:
+    """Refuse a tokenizer with which the tokens of a prefix are no prefix of the tokens."""
+    if verifier.family == "orm":  # it closes the answer, and reads the close
+        return
+    if not verifier.encode.tokenizer.is_fast:
+        raise ModelUnusable(f"verifier {verifier.folder}: expected a tokenizer.json, got none")
+    layouts = [
+        verifier.lay_out(ScoringRequest(prompt="2 + 3?", question="2 + 3?", steps=_SAMPLE[:k]))
+        for k in range(1, len(_SAMPLE) + 1)
+    ]
+    whole = layouts[-1]
+    for k, layout in enumerate(layouts, start=1):
+        is_prefix = layout.token_ids == whole.token_ids[: len(layout.token_ids)]
+        if not is_prefix or layout.positions != whole.positions[:k]:
+            raise ModelUnusable(
+                f"verifier {verifier.folder}: expected a tokenizer and a chat template that write "
+                f"the first steps alike whatever follows, family {verifier.family}"
+            )
