@@ -1,5 +1,6 @@
 """The console script `stepmill`."""
 
+import atexit
 import os
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def run(
         str,
         typer.Argument(
             help="factory (the whole line), or a part of it: problems, sampling, imports, "
-            "regrading, step_labels, prm_training, scoring, search, evaluation; or pretraining."
+            "regrading, step_labels, prm_training, scoring, search, evaluation, "
+            "dataset_export, policy_training; or pretraining."
         ),
     ] = "factory",
     run_id: Annotated[str | None, typer.Option(help="Go on with this run, or begin it.")] = None,
@@ -139,6 +141,52 @@ def search(
         policy=policy,
         verifier=verifier,
     )
+
+
+@app.command()
+def build(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="rest, rest_em, reverse_curriculum, preference, v_star, stepwise, revisions, "
+            "stitched, search_trees or easy_to_hard."
+        ),
+    ],
+    run_id: Annotated[str, typer.Option("--from-run", help="The run whose solutions are used.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML or JSON with the config.", exists=True, dir_okay=False),
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="One field, as in builder.per_problem=2")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    root: Root = _DEFAULT_ROOT,
+) -> None:
+    """Build a training set from a run's solutions: checked, filtered, arranged for TRL."""
+    from flows.exported import build_and_show
+
+    build_and_show(
+        kind, root=root, run_id=run_id, config_file=config, changes=change or [], output=output
+    )
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="A training set, as `build` called it.")],
+    target: Annotated[
+        Path | None, typer.Option("--to", help="The folder that gets it; else one of its name.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="A dataset on the Hugging Face hub, as in me/my-set.")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    root: Root = _DEFAULT_ROOT,
+) -> None:
+    """Copy a training set to a folder that `datasets` reads, or push it to the hub."""
+    from flows.exported import export_set
+
+    export_set(name, root=root, target=target, push=push, output=output)
 
 
 @app.command()
@@ -314,6 +362,7 @@ def main() -> None:
     """Run the command line; a caller's mistake is one line on standard error, and exit code 2."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set
+    atexit.register(_silence_exit)
     try:
         app()
     except (StepmillError, ValueError, OSError) as error:
@@ -327,6 +376,12 @@ def main() -> None:
         if library not in ("duckdb", "_duckdb"):
             raise
         _give_up(error)
+
+
+def _silence_exit() -> None:
+    """End standard error: DuckDB lists there what it holds while the interpreter goes."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _give_up(error: Exception) -> None:

@@ -1,13 +1,14 @@
 """Where a run's pictures lie, and the drawing of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from schemas.evaluation import EvaluationJob
 from schemas.rows import Metric
 from schemas.units import derive_id
 from storage import Store
 from tasks.evaluation.plots import plot_accuracy, plot_bins, plot_reliability
+from tasks.evaluation.search_plots import plot_searches
 from tasks.evaluation.verifier_quality import calibration_table, references
 
 
@@ -41,6 +42,34 @@ def draw_pictures(
         for path in paths:
             store.put_file(path, f"{pictures_folder(run_id)}/{path.name}")
     return [f"{pictures_folder(run_id)}/{path.name}" for path in paths]
+
+
+def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | None:
+    """A PNG of a search's accuracy against its tokens; its name in the store.
+
+    Args:
+        store: where it goes.
+        path: the file of the figures.
+        metrics: the figures.
+
+    Returns:
+        None where there is nothing to compare.
+    """
+    name = search_picture(path, metrics)
+    if name is not None:
+        with store.scratch() as folder:
+            plot_searches(metrics, folder / "search.png")
+            store.put_file(folder / "search.png", name)
+    return name
+
+
+def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:
+    """The name of a search's picture in the store; None where there is nothing to compare."""
+    if len({(row.strategy, row.budget) for row in metrics if row.metric == "prompt_tokens"}) < 2:
+        return None
+    file = PurePosixPath(path)
+    run_id = file.parts[1].removeprefix("run_id=")
+    return f"{pictures_folder(run_id)}/search-{file.stem}.png"
 
 
 def pictures_folder(run_id: str) -> str:

@@ -11,8 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.output import open_console, runs_words, visible
+from flows.sets import SEARCH_STAGE
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
+from tasks.evaluation.search_summary import (
+    choice_summary,
+    is_main,
+    search_summary,
+    selection_summary,
+)
 from tasks.evaluation.summary import accuracy_summary, bin_summary, pick_summary, truth_summary
 
 _DEFAULT_SET = "eval"
@@ -42,12 +49,14 @@ def show_report(
         ValueError: the run has no results, none of the set, kind and budget asked for, or several
             sets and none is named.
     """
-    columns = ", ".join(METRICS.schema.names)
-    found = connection.sql(f"select {columns} from curves where run_id = ?", params=[run_id])
+    columns = ", ".join([*METRICS.schema.names, "stage"])
+    statement = f"select {columns} from curves where run_id = ? order by strategy, budget, bin"
+    found = connection.sql(statement, params=[run_id])
     table = found.to_arrow_table()
     if not table.num_rows:
         raise ValueError(
-            f"run {run_id} has no results yet, its evaluation makes them; {runs_words(connection)}"
+            f"run {run_id} has no results yet, its evaluation or its search makes them; "
+            f"{runs_words(connection)}"
         )
     if by is not None and by not in get_args(BinKind):
         raise ValueError(f"expected --by {', '.join(get_args(BinKind))}, got {by!r}")
@@ -60,8 +69,12 @@ def show_report(
     elif output == "table":
         metrics = [_make_visible(row) for row in from_table(METRICS, table)]
         shown = set_name or _choose_set(metrics)
-        about = [row for row in metrics if row.set_name == shown]
+        is_search = [stage == SEARCH_STAGE for stage in table.column("stage").to_pylist()]
+        pairs = list(zip(metrics, is_search, strict=True))
+        about = [row for row, searched in pairs if not searched and row.set_name == shown]
         _print_accuracies(open_console(), about, by, budget)
+        searches = [row for row, searched in pairs if searched and row.set_name == shown]
+        _print_searches(open_console(), searches, by, budget)
         if by is None:
             _print_truth(open_console(), about if set_name else metrics)
     else:
@@ -105,6 +118,21 @@ def _print_accuracies(
         console.print(accuracy_summary(rows))
         if (picks := pick_summary(rows)) is not None:
             console.print(picks)
+
+
+def _print_searches(
+    console: Console, metrics: Sequence[Metric], by: str | None, budget: int | None
+) -> None:
+    for rows in by_verifier(metrics):
+        if by is None:
+            console.print(search_summary(rows))
+            for table in (selection_summary(rows), choice_summary(rows)):
+                if table is not None:
+                    console.print(table)
+            continue
+        main = [row for row in rows if is_main(row)]
+        budgets = [row.budget for row in main if row.budget is not None]
+        console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
 
 
 def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:

@@ -15,10 +15,12 @@ from rich.console import Console
 from flows.progress import say
 from flows.server import ensure_server
 from schemas.base import FrozenConfig
+from schemas.dataset_export import DatasetExportJob
 from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.factory import FactoryConfig
 from schemas.imports import ImportsJob
+from schemas.policy_training import PolicyTrainingJob
 from schemas.pretraining import PretrainingConfig
 from schemas.prm_training import PrmTrainingJob
 from schemas.problems import ProblemsJob
@@ -43,9 +45,11 @@ FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
     "regrading": ("flows.regrading", "regrade", RegradingJob),
     "step_labels": ("flows.step_labels", "label_steps", StepLabelsJob),
     "prm_training": ("flows.prm_training", "train_verifier", PrmTrainingJob),
+    "policy_training": ("flows.policy_training", "train_policy", PolicyTrainingJob),
     "scoring": ("flows.scoring", "score", ScoringJob),
     "search": ("flows.search", "search", SearchJob),
     "evaluation": ("flows.evaluation", "evaluate", EvaluationJob),
+    "dataset_export": ("flows.dataset_export", "build_training_set", DatasetExportJob),
 }
 """Each flow's module, function and config. `prefect.yaml` deploys the same flows."""
 

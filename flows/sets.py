@@ -10,6 +10,7 @@ PROBLEMS_STAGE = "problems"
 SAMPLING_STAGE = "sampling"
 IMPORTS_STAGE = "imports"
 STEP_LABELS_STAGE = "step_labels"
+SEARCH_STAGE = "search"
 
 
 def problems_path(run_id: str, set_name: str) -> str:

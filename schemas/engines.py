@@ -16,6 +16,11 @@ UNTOLD_TOKEN = -1
 
 FinishReason = Literal["stop", "length"]
 
+VerifierFamily = Literal[
+    "token_classification", "rlhflow", "math_shepherd", "qwen_prm", "skywork", "orm"
+]
+"""How a verifier lays out a solution and where its scores are read (see tasks.verifiers)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
@@ -73,26 +78,45 @@ class ScoringRequest:
     prompt: str
     steps: tuple[str, ...]
     """[num_steps] texts as stored, separators included; none is empty."""
+    num_known: int = 0
+    """The scores of the first so many steps are known to the caller and not asked for."""
+    question: str = ""
+    """The bare question, for verifiers that lay it out in their own way."""
     has_chat_template: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a number of known scores that leaves nothing to score."""
+        if self.num_known and not 0 <= self.num_known < len(self.steps):
+            raise ValueError(
+                f"num_known: expected 0 to {len(self.steps) - 1}, fewer than the "
+                f"{len(self.steps)} steps, got {self.num_known}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepScoring:
-    """One value in [0, 1] per step, and the tokens that were read for it."""
+    """One value in [0, 1] per step that was asked for, and the tokens that stood behind it."""
 
     scores: tuple[float, ...]
+    """[num_steps - num_known] in step order; [1] for the steps as a whole from an outcome model,
+    which has no value of a step."""
     scored_tokens: int
+    """Tokens of question and steps."""
     cached_tokens: int
+    """How many of them came from the prefix cache; the model computed the difference."""
 
 
 class VLLMConfig(FrozenConfig):
-    """A language model generated with, or a token-classification verifier read, by vLLM."""
+    """A language model generated with, or a verifier read, by vLLM."""
 
     type: Literal["vllm"] = "vllm"
     model: str
     """Folder in Hugging Face format, a Hugging Face id, or `world-policy`, the shipped one."""
     revision: str | None = None
     """Commit, tag or branch of a Hugging Face id."""
+    verifier: Literal["auto"] | VerifierFamily = "auto"
+    """How a verifier is read; `auto` goes by its architecture, and refuses a causal language
+    model, which does not say. Nothing to a policy."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Weights and activations; `auto` is what the checkpoint says."""
     max_model_len: Annotated[int, Field(ge=16)] | None = None
@@ -126,7 +150,7 @@ class ServerConfig(FrozenConfig):
     """Where a server with an OpenAI-compatible API is, and how patiently it is asked.
 
     Nothing here changes what is made: it is no part of a config's hash (see FrozenConfig).
-    Limits hold for each actor that asks.
+    Limits hold for a job: its actors share them evenly.
     """
 
     base_url: Annotated[str, AfterValidator(_api_root)]
@@ -163,6 +187,25 @@ class OpenAIConfig(FrozenConfig):
     """Folder or Hugging Face id whose chat template makes chat prompts for the completions API."""
     server: ServerConfig
     """Where the server is."""
+
+    def shared_by(self, num_actors: int) -> "OpenAIConfig":
+        """The same for one of so many actors, which together keep to the server's limits.
+
+        Raises:
+            ValueError: there are more actors than requests may be in flight.
+        """
+        server = self.server
+        if num_actors > server.max_in_flight:
+            raise ValueError(
+                f"pool.num_actors: expected at most {server.max_in_flight}, the requests that may "
+                f"be in flight to {server.base_url} (max_in_flight), got {num_actors}"
+            )
+        rate = server.requests_per_minute
+        limits = {
+            "max_in_flight": server.max_in_flight // num_actors,
+            "requests_per_minute": None if rate is None else rate / num_actors,
+        }
+        return self.model_copy(update={"server": server.model_copy(update=limits)})
 
 
 class PlantedConfig(FrozenConfig):

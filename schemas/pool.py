@@ -11,7 +11,8 @@ class PoolConfig(FrozenConfig):
     """How many actors hold a copy of the engines, and what each takes of the machine."""
 
     num_actors: Annotated[int, Field(ge=1)] | None = None
-    """None: one per group of GPUs, or one per core where there is no GPU (at most 8)."""
+    """None: one per group of GPUs, or one per core where there is no GPU (at most 8); one where
+    a server elsewhere generates."""
     gpus_per_actor: Annotated[float, Field(ge=0)] | None = None
     """None: as many as the engine's tensor parallelism, 0 where there is no GPU."""
     cpus_per_actor: Annotated[float, Field(ge=0)] = 0.25

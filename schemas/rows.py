@@ -14,12 +14,15 @@ from typing import Literal
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Written into every store; a reader refuses a later one. Version 2 added the tables `verdicts` and
-`failures`, and columns of `metrics` and `runs` that are null in older files."""
+`failures`, and columns of `metrics` and `runs`; version 3 the tables `decisions` and
+`training_sets`, and the last three columns of `trajectories`. New columns are null in older
+files."""
 
 Status = Literal["finished", "truncated", "pruned", "error"]
 Evidence = Literal["rollouts", "answer", "inferred", "checker"]
+DecisionStatus = Literal["decided", "unfinished", "error"]
 RunState = Literal["started", "completed", "failed"]
 ModelRole = Literal["policy", "verifier", "critic"]
 
@@ -82,6 +85,12 @@ class Trajectory:
     round: int | None = None
     engine: str
     created_at: datetime
+    budget: int | None = None
+    """Candidates per problem (N) of the search that made it."""
+    verifier: str | None = None
+    """The model whose scores its steps carry."""
+    reason: str | None = None
+    """Why a search did not go on from here."""
 
     @property
     def text(self) -> str:
@@ -126,6 +135,35 @@ class StepScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer one pick takes from one search: problem x strategy x budget x pick."""
+
+    problem_id: str
+    set_name: str
+    policy: str
+    verifier: str | None
+    strategy: str
+    budget: int
+    pick: str
+    is_main: bool
+    """Whether this is the pick that the strategy is reported by."""
+    status: DecisionStatus
+    """`unfinished`: no candidate came to an end; `error`: engines refused them all."""
+    trajectory_id: str | None
+    answer: str | None
+    correct: bool | None
+    num_candidates: int
+    num_finished: int
+    num_rows: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    scored_tokens: int
+    error: str | None = None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One later grading of a trajectory; the newest one counts, before the trajectory's own."""
 
@@ -158,6 +196,23 @@ class Model:
     base: str | None
     training_set: str | None
     metrics: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """One built training set; `config` and `counts` are JSON text."""
+
+    name: str
+    kind: str
+    form: str
+    path: str
+    """Its folder, relative to the root."""
+    num_rows: int
+    policy: str
+    """Ids of the models that wrote its solutions, joined by commas."""
+    config: str
+    counts: str
     created_at: datetime
 
 
@@ -270,6 +325,9 @@ TRAJECTORIES = TableSpec(
         round=(pa.int32(), None),
         engine=pa.string(),
         created_at=_TIME,
+        budget=(pa.int32(), None),
+        verifier=(pa.string(), None),
+        reason=(pa.string(), None),
     ),
 )
 STEP_LABELS = TableSpec(
@@ -314,6 +372,21 @@ MODELS = TableSpec(
         created_at=_TIME,
     ),
 )
+TRAINING_SETS = TableSpec(
+    "training_sets",
+    TrainingSet,
+    _schema(
+        name=pa.string(),
+        kind=pa.string(),
+        form=pa.string(),
+        path=pa.string(),
+        num_rows=pa.int64(),
+        policy=pa.string(),
+        config=pa.string(),
+        counts=pa.string(),
+        created_at=_TIME,
+    ),
+)
 METRICS = TableSpec(
     "metrics",
     Metric,
@@ -346,6 +419,33 @@ RUNS = TableSpec(
         happened_at=_TIME,
     ),
 )
+DECISIONS = TableSpec(
+    "decisions",
+    Decision,
+    _schema(
+        problem_id=pa.string(),
+        set_name=pa.string(),
+        policy=pa.string(),
+        verifier=(pa.string(), None),
+        strategy=pa.string(),
+        budget=pa.int32(),
+        pick=pa.string(),
+        is_main=pa.bool_(),
+        status=pa.string(),
+        trajectory_id=(pa.string(), None),
+        answer=(pa.string(), None),
+        correct=(pa.bool_(), None),
+        num_candidates=pa.int32(),
+        num_finished=pa.int32(),
+        num_rows=pa.int32(),
+        prompt_tokens=pa.int64(),
+        cached_tokens=pa.int64(),
+        generated_tokens=pa.int64(),
+        scored_tokens=pa.int64(),
+        error=(pa.string(), None),
+        created_at=_TIME,
+    ),
+)
 VERDICTS = TableSpec(
     "verdicts",
     Verdict,
@@ -376,8 +476,10 @@ TABLES: dict[str, TableSpec] = {
         TRAJECTORIES,
         STEP_LABELS,
         STEP_SCORES,
+        DECISIONS,
         VERDICTS,
         MODELS,
+        TRAINING_SETS,
         METRICS,
         RUNS,
         FAILURES,

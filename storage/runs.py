@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 from schemas.base import FrozenConfig
 from schemas.errors import RunConflict
@@ -62,6 +63,12 @@ def recorded_run(
         raise
     completed = _unit(run_id, flow, f"completed-{_stamp()}", part)
     store.commit(completed, [_event(flow, part, "completed", config, None)])
+
+
+def recorded_configs(store: Store, run_id: str, flow: str) -> list[dict[str, Any]]:
+    """The configs that a flow of a run began with, one per part, in order of the parts' names."""
+    paths = store.files(RUNS.name, run_id=run_id, stage=flow, prefix="started")
+    return [json.loads(store.read(path)[0].config) for path in paths]
 
 
 def _unit(run_id: str, flow: str, event: str, part: str | None) -> Unit:

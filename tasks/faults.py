@@ -2,13 +2,14 @@
 
 A fault of the machinery (an engine or actor that died, a disk that is full, a store or server that
 does not answer) says nothing about the unit: its task is retried with growing pauses, and in the
-end the run stops, to be gone on with. Every other error would come again: the unit is
+end the run stops, to be gone on with. One that was waited for in vain already is not retried:
+the run stops after what is at work. Every other error would come again: the unit is
 quarantined with it, and the run goes on without.
 """
 
 from typing import Any
 
-from schemas.errors import EngineFailed, StoreUnreachable
+from schemas.errors import EngineFailed, EngineUnreachable, StoreUnreachable
 
 RETRIES = 3
 RETRY_DELAYS_S = [2.0, 8.0, 30.0]
@@ -26,4 +27,6 @@ def is_infrastructure_fault(error: BaseException) -> bool:
 def is_worth_retrying(task: object, task_run: object, state: Any) -> bool:
     """Prefect's question after a task failed (`retry_condition_fn`)."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, BaseException) and is_infrastructure_fault(error)
+    if not isinstance(error, BaseException) or isinstance(error, EngineUnreachable):
+        return False  # engines have patience of their own, and it is over
+    return is_infrastructure_fault(error)

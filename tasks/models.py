@@ -9,20 +9,20 @@ minute finding out.
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from schemas.engines import SHIPPED_POLICY
+from schemas.engines import SHIPPED_POLICY, VerifierFamily
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
 from storage.store import fetch_folder
 from tasks.model_files import check_settings, check_weights, weight_files
+from tasks.verifiers.families import find_family
 
 SEPARATOR_KEY = "step_separator"
 """The key of a verifier's config.json that holds the separator it was trained with."""
 
 _SHIPPED_FOLDER = Path(__file__).parent / "pretraining" / "world-policy"
 _GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
-_CLASSIFIES = ("ForTokenClassification",)
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 _FILES_OF_A_MODEL = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _CHUNK_BYTES = 1 << 22
@@ -94,14 +94,19 @@ def is_folder(path_or_id: str) -> bool:
 
 
 def check_model_folder(
-    path: str | Path, role: ModelRole, *, separator: str | None = None
+    path: str | Path,
+    role: ModelRole,
+    *,
+    separator: str | None = None,
+    family: Literal["auto"] | VerifierFamily = "auto",
 ) -> dict[str, Any]:
     """Refuse a folder that is no model for its role.
 
     Args:
         path: a folder in Hugging Face format.
-        role: policies and critics generate; verifiers classify tokens into wrong and right.
+        role: policies and critics generate, verifiers score.
         separator: the job's step separator, which a verifier's stored one must equal.
+        family: what a verifier must be, see `find_family`.
 
     Returns:
         The model's config.json.
@@ -119,15 +124,16 @@ def check_model_folder(
         raise ModelUnusable(
             f"{role} {folder}: expected a tokenizer ({' or '.join(_TOKENIZER_FILES)}), got none"
         )
-    endings = _CLASSIFIES if role == "verifier" else _GENERATES
+    if role == "verifier":
+        find_family(folder, config, family)
+        _check_separator(folder, config, separator)
+        return config
     architectures = config.get("architectures") or []
-    if not any(str(name).endswith(endings) for name in architectures):
+    if not any(str(name).endswith(_GENERATES) for name in architectures):
         raise ModelUnusable(
-            f"{role} {folder}: expected an architecture that ends in {' or '.join(endings)}, "
+            f"{role} {folder}: expected an architecture that ends in {' or '.join(_GENERATES)}, "
             f"got {architectures}"
         )
-    if role == "verifier":
-        _check_verifier(folder, config, separator)
     return config
 
 
@@ -146,14 +152,30 @@ def load_tokenizer(folder: Path) -> Any:
         raise ModelUnusable(f"model {folder}: its tokenizer cannot be loaded: {error}") from error
 
 
-def _check_verifier(folder: Path, config: dict[str, Any], separator: str | None) -> None:
-    """Refuse a verifier with other labels than wrong and right, or with another separator."""
-    labels = config.get("id2label")
-    num_labels = len(labels) if labels else config.get("num_labels", 2)
-    if num_labels != 2:
-        raise ModelUnusable(
-            f"verifier {folder}: expected 2 labels (0 wrong, 1 right), got {num_labels}: {labels}"
-        )
+def has_tied_embeddings(folder: Path) -> bool:
+    """Whether a language model's input and output embeddings are one matrix."""
+    from transformers import AutoConfig
+
+    # config.json leaves out what is the default of its kind of model.
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return bool(config.get_text_config().tie_word_embeddings)
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:
+    """A hash that two tokenizers share exactly if they turn texts into the same tokens."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        facts: dict[str, Any] = {"vocab": sorted(tokenizer.get_vocab().items())}
+    else:
+        facts = json.loads(backend.to_str())
+        for setting in ("truncation", "padding"):  # of the last call, not of the tokenizer
+            facts.pop(setting, None)
+    facts["eos_token"] = tokenizer.eos_token
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_separator(folder: Path, config: dict[str, Any], separator: str | None) -> None:
+    """Refuse a verifier that was trained with another separator."""
     stored = config.get(SEPARATOR_KEY)
     if separator is not None and stored is not None and stored != separator:
         raise ModelUnusable(

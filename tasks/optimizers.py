@@ -1,4 +1,4 @@
-"""The optimizer of every training here: Muon on hidden matrices, AdamW on everything else.
+"""The optimizers of every training here: Muon with AdamW, or AdamW for everything.
 
 Muon (https://kellerjordan.github.io/posts/muon, torch.optim.Muon) orthogonalises the momentum of
 a weight matrix; embeddings, output heads, norms and biases do not suit it and get AdamW. Both
@@ -93,6 +93,38 @@ def make_optimizer(
     if adam_groups:
         parts.append(torch.optim.AdamW(adam_groups, betas=(0.9, 0.98), weight_decay=0.0))
     return SplitOptimizer(parts)
+
+
+def make_adamw(
+    model: torch.nn.Module,
+    *,
+    hidden_lr: float,
+    other_lr: float,
+    head_lr: float | None = None,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """AdamW over every trainable parameter of a model, each in exactly one group.
+
+    Args:
+        model: any model; its read-out layer is known by its name (`HEAD_NAMES`).
+        hidden_lr: the rate of matrices that are neither embedding nor head.
+        other_lr: the rate of embeddings, norms and biases.
+        head_lr: the rate of the read-out layer; None for `other_lr`.
+        weight_decay: decoupled decay of the hidden matrices.
+
+    Raises:
+        ValueError: nothing in the model can be trained.
+    """
+    hidden, head, other = _split_parameters(model)
+    kinds = (
+        (hidden, hidden_lr, weight_decay),
+        (other, other_lr, 0.0),
+        (head, other_lr if head_lr is None else head_lr, 0.0),
+    )
+    groups = [{"params": p, "lr": lr, "weight_decay": decay} for p, lr, decay in kinds if p]
+    if not groups:
+        raise ValueError("expected a model with trainable parameters, every one is frozen")
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
 
 def _split_parameters(

@@ -15,6 +15,6 @@ select
     coalesce(n.verdict.grader, t.grader) as grader,
     t.temperature, t.top_p, t.seed,
     t.prompt_tokens, t.cached_tokens, t.generated_tokens, t.scored_tokens,
-    t.round, t.engine, t.created_at, t.run_id, t.stage
+    t.round, t.engine, t.created_at, t.budget, t.verifier, t.reason, t.run_id, t.stage
 from trajectories as t
 left join newest as n on t.run_id = n.run_id and t.trajectory_id = n.trajectory_id

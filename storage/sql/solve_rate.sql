@@ -1,5 +1,7 @@
 -- One row per run x problem x policy x strategy: how often the policy's whole solutions are right.
 -- Ungraded and failed trajectories are counted apart, never as wrong. The newest verdicts count.
+-- Of searches only those that draw independent solutions are in it: the candidates of a tree are no
+-- sample of the policy's solutions.
 with counted as (
     select
         run_id, problem_id, policy, strategy,
@@ -9,7 +11,9 @@ with counted as (
         count(*) filter (status = 'truncated') as num_truncated,
         count(*) filter (status = 'error') as num_errors
     from graded
-    where parent_id is null
+    where
+        parent_id is null
+        and (budget is null or regexp_matches(strategy, '^(majority|best_of_n)( |$)'))
     group by all
 )
 select

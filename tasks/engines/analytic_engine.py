@@ -101,6 +101,8 @@ class AnalyticEngine(ABC, Generic[State]):
         scores = []
         for index, step in enumerate(request.steps):
             state = self._follow(state, index, step)
+            if index < request.num_known:
+                continue
             noise = derive_seed(request.prompt, *request.steps[: index + 1]) / 2**31
             scores.append(
                 (1 - self._verifier_noise) * self.value(state) + self._verifier_noise * noise

@@ -1,16 +1,17 @@
 """The body of an actor: it holds the engines of a job and turns units into committed files.
 
 A host is a plain class; `pool.py` makes an actor of it. Rows never leave it: what a unit made is
-written here, and a receipt goes back.
+written here, and a receipt goes back. The store is asked on threads, so that the units of a host
+do not wait for each other's disk or network.
 """
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.engines import EngineConfig
+from schemas.engines import EngineConfig, OpenAIConfig
 from schemas.errors import StoreUnusable
 from schemas.graders import GraderConfig
 from schemas.rows import ModelRole
@@ -39,6 +40,24 @@ class EngineSet:
         }
         return {role: config for role, config in both.items() if config is not None}
 
+    def are_served(self) -> bool:
+        """Whether servers elsewhere do all the work."""
+        configs = self.by_role().values()
+        return bool(configs) and all(isinstance(config, OpenAIConfig) for config in configs)
+
+    def shared_by(self, num_actors: int) -> "EngineSet":
+        """The engines of one of so many actors: each gets its part of a server's limits.
+
+        Raises:
+            ValueError: a server allows fewer requests at once than there are actors.
+        """
+        shared = {
+            role: config.shared_by(num_actors)
+            for role, config in self.by_role().items()
+            if isinstance(config, OpenAIConfig)
+        }
+        return replace(self, **shared)
+
 
 @dataclass(slots=True)
 class Counters:
@@ -63,6 +82,10 @@ class UnitContext:
     engines: dict[ModelRole, Engine]
     counters: Counters
     _graders: dict[GraderConfig, Grader] = field(default_factory=dict)
+
+    async def read(self, path: str, rows: tuple[int, int] | None = None) -> list:
+        """As `Store.read`, while other units go on."""
+        return await asyncio.to_thread(self.store.read, path, rows)
 
     def engine(self, role: ModelRole) -> Engine:
         """The engine of a role.
@@ -115,21 +138,22 @@ class Host:
     async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
         """Do a unit's work and commit its file; a file that is there is not made again.
 
-        The receipt's seconds are the unit's share of the time, see `TimeShares`.
+        The receipt's seconds are the unit's share of the time, see `TimeShares`. Who stops waiting
+        while the file is being written may find it there later.
 
         Raises:
             EngineFailed: an engine is gone, and this host is of no more use.
         """
         context = await self._open()
         store = context.store
-        if store.has(unit):
-            return store.receipt(unit)
+        if await asyncio.to_thread(store.has, unit):
+            return await asyncio.to_thread(store.receipt, unit)
         begun = self._shares.begin()
         try:
             rows = await work(unit, config, context)
         finally:
             seconds = self._shares.end(begun)
-        return store.commit(unit, rows, seconds=seconds)
+        return await asyncio.to_thread(store.commit, unit, rows, seconds=seconds)
 
     async def counters(self) -> Counters:
         """What this host has done so far."""
@@ -148,7 +172,8 @@ class Host:
     async def _open(self) -> UnitContext:
         async with self._opening:
             if self._context is None:
-                context = UnitContext(_find_store(self._root), {}, self._counters)
+                store = await asyncio.to_thread(_find_store, self._root)
+                context = UnitContext(store, {}, self._counters)
                 for role, config in self._engine_set.by_role().items():
                     context.engines[role] = await open_engine(
                         config, role, separator=self._engine_set.separator

@@ -32,7 +32,7 @@ from tasks.engines.openai_requests import (
     read_models,
     request_body,
 )
-from tasks.engines.openai_server import AccessRefused, Clock, Server
+from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
 
 _OPENING_PATIENCE_S = 60.0
 """The longest that opening waits for a server that does not answer: a wrong address is likelier
@@ -63,7 +63,7 @@ async def open_openai_engine(
 
     Raises:
         ModelUnusable: the role is a verifier's, or the server refuses model, key or API.
-        EngineFailed: the server does not answer.
+        EngineUnreachable: the server does not answer.
     """
     if role == "verifier":
         raise ModelUnusable(
@@ -76,11 +76,12 @@ async def open_openai_engine(
     try:
         models = []
         if config.server.kind != "other":  # some of the others have no list
-            models = await server.ask("/models", None, read_models, patience_s=patience_s)
+            models = await server.ask(Ask("/models", None, read_models), patience_s=patience_s)
         served = describe_server(models, config)
         names = served.model_names
         engine = OpenAIEngine(config, server, served)
         await engine.generate(_TRIAL, patience_s=patience_s)
+        server.trial = engine.ask_for(_TRIAL, 0)
     except (AccessRefused, RequestRejected) as error:
         await server.close()
         listed = f"; it serves {', '.join(names[:_MOST_NAMES])}" if names else ""
@@ -114,12 +115,15 @@ class OpenAIEngine:
 
         Raises:
             RequestRejected: the server refuses the request, or one of its texts cannot be kept.
-            EngineFailed: the server is gone, or refuses everything.
+            EngineUnreachable: the server is gone, or refuses everything.
+            EngineFailed: the engine was closed.
         """
         if self._is_closed:
             raise EngineFailed("the engine was closed")
         tasks = [
-            asyncio.create_task(self._continue(request, index, patience_s))
+            asyncio.create_task(
+                self._server.ask(self.ask_for(request, index), patience_s=patience_s)
+            )
             for index in range(request.n)
         ]
         self._tasks.update(tasks)
@@ -157,13 +161,14 @@ class OpenAIEngine:
             task.cancel()
         await self._server.close()
 
-    async def _continue(
-        self, request: GenerationRequest, index: int, patience_s: float | None
-    ) -> Continuation:
-        """Continuation `index` of a request."""
-        return await self._server.ask(
+    def ask_for(self, request: GenerationRequest, index: int) -> Ask[Continuation]:
+        """What asks the server for continuation `index` of a request.
+
+        Raises:
+            RequestRejected: this server cannot continue a prefix over its chat API.
+        """
+        return Ask(
             "/chat/completions" if self._config.api == "chat" else "/completions",
             request_body(request, index, self._config, self._served),
             lambda answer: read_continuation(answer, request, self._config),
-            patience_s=patience_s,
         )

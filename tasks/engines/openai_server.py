@@ -6,7 +6,9 @@ This is the only place that retries: the client's own retries are off. A request
 again may be worked on, and paid for, twice; it is answered once.
 
 Patience is about the server, not the request: while it answers others, a rate limit is waited
-out without end, and a request that alone keeps failing is the request's own fault.
+out without end, and a request that alone keeps failing is the request's own fault. When patience
+is over the server is tried with a request known to be good. If it answers that, the one that
+failed gets as long again; if not, all others are given up at once, as they would wait in vain.
 
 The key is read from the environment and appears in no config, row, error or log.
 """
@@ -21,10 +23,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from schemas.engines import ServerConfig
-from schemas.errors import EngineFailed, RequestRejected
+from schemas.errors import EngineUnreachable, RequestRejected
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 10.0
@@ -44,7 +46,7 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class AccessRefused(EngineFailed):
+class AccessRefused(EngineUnreachable):
     """The server does not know the address, the model or the key: asking again is of no use."""
 
 
@@ -67,6 +69,18 @@ class _Fault:
     text: str
     is_limit: bool = False
     retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[Answer]):
+    """One request to a server."""
+
+    path: str
+    """Below the base URL."""
+    body: dict[str, Any] | None
+    """Of a POST; None for a GET."""
+    read: Callable[[Any], Answer]
+    """Takes the parsed JSON apart."""
 
 
 class Server:
@@ -95,40 +109,42 @@ class Server:
         self._jitter = random.Random()
         self._next_turn = 0.0
         self._last_answer = float("-inf")
+        self._given_up_until = float("-inf")
+        self._given_up_for = ""
+        self.trial: Ask[Any] | None = None
+        """What a server that is up answers; None while nothing is known to be good."""
 
-    async def ask(
-        self,
-        path: str,
-        body: dict[str, Any] | None,
-        read: Callable[[Any], Answer],
-        *,
-        patience_s: float | None = None,
-    ) -> Answer:
+    async def ask(self, asked: Ask[Answer], *, patience_s: float | None = None) -> Answer:
         """What the server answers, sent again until it does or patience is out.
 
         Args:
-            path: below the base URL.
-            body: of a POST; None for a GET.
-            read: takes the parsed JSON apart.
+            asked: what to send.
             patience_s: instead of the config's.
 
         Raises:
             RequestRejected: the server refuses this request, or fails on this one alone.
             AccessRefused: it does not know the address, the model or the key.
-            EngineFailed: it met faults only, for as long as patience lasts.
+            EngineUnreachable: nothing was answered for as long as patience lasts, or another
+                request has found that out less than that ago.
         """
         patience_s = self._config.patience_s if patience_s is None else patience_s
         failing_since: float | None = None
+        was_tried = False
         async with self._slots:
             for attempt in itertools.count():
-                await self._wait_for_turn()
-                outcome = await self._try(path, body, read)
+                if self._clock.now() < self._given_up_until:
+                    raise EngineUnreachable(self._given_up_for)
+                outcome = await self._try(asked)
                 now = self._clock.now()
                 if not isinstance(outcome, _Fault):
-                    self._last_answer = now
+                    self._note_answer()
                     return outcome
                 failing_since = now if failing_since is None else failing_since
-                self._check_patience(outcome, failing_since, now, patience_s)
+                answers_others = was_tried or self._last_answer > failing_since
+                since = max(failing_since, self._last_answer) if outcome.is_limit else failing_since
+                if now - since >= patience_s:
+                    await self._doubt(outcome, now - since, patience_s, answers_others)
+                    failing_since, was_tried = now, True
                 wait_s = self._wait_after(outcome, attempt, patience_s)
                 _log.info("%s: %s; next try in %.1f s", self._config.base_url, outcome.text, wait_s)
                 await self._clock.sleep(wait_s)
@@ -138,16 +154,15 @@ class Server:
         """Close the connections."""
         await self._client.close()
 
-    async def _try(
-        self, path: str, body: dict[str, Any] | None, read: Callable[[Any], Answer]
-    ) -> Answer | _Fault:
-        """One attempt: an answer, or a fault that may pass."""
+    async def _try(self, asked: Ask[Answer]) -> Answer | _Fault:
+        """One attempt, when it is its turn: an answer, or a fault that may pass."""
         import openai
 
+        await self._wait_for_turn()
         try:
-            if body is None:
-                return read(await self._client.get(path, cast_to=object))
-            return read(await self._client.post(path, cast_to=object, body=body))
+            if asked.body is None:
+                return asked.read(await self._client.get(asked.path, cast_to=object))
+            return asked.read(await self._client.post(asked.path, cast_to=object, body=asked.body))
         except openai.APIStatusError as error:
             return self._judge(error)
         except openai.APITimeoutError:
@@ -171,21 +186,35 @@ class Server:
             return _Fault(message, status == 429, _retry_after_s(error.response.headers))
         raise RequestRejected(f"{where}: {message}") from None
 
-    def _check_patience(
-        self, fault: _Fault, failing_since: float, now: float, patience_s: float
+    async def _doubt(
+        self, fault: _Fault, failed_s: float, patience_s: float, answers_others: bool
     ) -> None:
-        """Raise if a request has failed for too long."""
-        answers_others = self._last_answer > failing_since
-        since = max(failing_since, self._last_answer) if fault.is_limit else failing_since
-        if now - since < patience_s:
-            return
+        """Return if a request that failed for so long may go on, as the server answers its trial.
+
+        Raises:
+            RequestRejected: it is the request's own fault.
+            EngineUnreachable: the server is away; whatever else is asked of it is given up.
+        """
         where = f"server {self._config.base_url}"
         if answers_others and not fault.is_limit:
             raise RequestRejected(
-                f"{where} answers others, but this request failed for {now - since:.0f} s: "
+                f"{where} answers others, but this request failed for {failed_s:.0f} s: "
                 f"{fault.text}"
             )
-        raise EngineFailed(f"{where} did not recover within {patience_s:g} s: {fault.text}")
+        if self.trial is not None:
+            try:
+                outcome = await self._try(self.trial)
+            except RequestRejected:
+                return
+            if not isinstance(outcome, _Fault):
+                self._note_answer()
+                return
+        self._given_up_for = f"{where} did not recover within {patience_s:g} s: {fault.text}"
+        self._given_up_until = self._clock.now() + patience_s
+        raise EngineUnreachable(self._given_up_for)
+
+    def _note_answer(self) -> None:
+        self._last_answer, self._given_up_until = self._clock.now(), float("-inf")
 
     def _wait_after(self, fault: _Fault, attempt: int, patience_s: float) -> float:
         """Seconds until the next attempt: never less than the server asks for, never the same."""

@@ -113,6 +113,7 @@ class EnginePool:
     def __init__(self, root: str, engines: EngineSet, config: PoolConfig) -> None:
         """Describe a pool; nothing starts yet."""
         self._root, self._engines, self._config = root, engines, config
+        self._engines_of_one = engines
         self._places = Places(units_in_flight=config.units_in_flight, patience_s=config.patience_s)
         self._actor_class: Any = None
         self._living: set[Any] = set()
@@ -138,6 +139,7 @@ class EnginePool:
             start_ray()
             gpus = self._gpus_per_actor()
             number = self._config.num_actors or self._usual_number(gpus)
+            self._engines_of_one = self._engines.shared_by(number)
             self._actor_class = ray.remote(_HostActor).options(
                 num_cpus=self._config.cpus_per_actor,
                 num_gpus=gpus,
@@ -224,7 +226,7 @@ class EnginePool:
         with self._lock:
             if self._is_closed:
                 raise EngineUnreachable("the pool is closed")
-            actor = self._actor_class.remote(self._root, self._engines)
+            actor = self._actor_class.remote(self._root, self._engines_of_one)
             self._living.add(actor)
         try:
             _get_unless_all_dead(actor.open.remote())
@@ -255,6 +257,8 @@ class EnginePool:
 
     def _usual_number(self, gpus_per_actor: float) -> int:
         resources = ray.cluster_resources()
+        if self._engines.are_served():
+            return 1
         if not gpus_per_actor:
             return max(1, min(int(resources.get("CPU", 1)), _MOST_CPU_ACTORS))
         number = int(resources.get("GPU", 0) // gpus_per_actor)

@@ -1,7 +1,43 @@
-"""From token ids back to text, once per continuation, and to the piece of text of each token."""
+"""From a prompt to the token ids an engine reads, and from a continuation's ids back to text."""
 
 from collections.abc import Sequence
 from typing import Any
+
+from tasks.verifiers.layout import Encoder
+
+
+def prompt_token_ids(
+    encode: Encoder, prompt: str, prefix: str = "", *, has_chat_template: bool
+) -> list[int]:
+    """The ids of a prompt and of the beginning of its answer, as engines and trainings read them.
+
+    Args:
+        encode: the model's tokenizer.
+        prompt: gets the tokenizer's special tokens, unless it `has_chat_template`.
+        prefix: the first steps of the answer; it gets none.
+        has_chat_template: the prompt carries its special tokens already.
+    """
+    token_ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
+    if prefix:
+        token_ids += encode.afresh(prefix)
+    return token_ids
+
+
+def ending_tokens(tokenizer: Any, stop: str) -> frozenset[int] | None:
+    """The tokens that end in a stop string, where a text can hold it in no other way.
+
+    None where it may be inside a token or spread over several: then the text must be searched.
+    """
+    if len(stop) != 1 or not stop.isascii():
+        return None
+    found = set()
+    for token_id in range(len(tokenizer)):
+        text = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+        if stop in text[:-1]:
+            return None
+        if text.endswith(stop):
+            found.add(token_id)
+    return frozenset(found) or None
 
 
 class TokenDecoder:

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from schemas.engines import VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
+from tasks.verifiers.families import Verifier
 
 CPU_BLOCK_TOKENS = 32
 """Tokens in a block of the key-value cache on a CPU. Only whole blocks are shared, and vLLM's own
@@ -57,6 +58,15 @@ class Driver(Protocol):
         Raises:
             RequestRejected: vLLM refuses the request; so may the future.
             EngineFailed: the engine is gone; so may the future.
+        """
+        ...
+
+    async def reload(self, folder: str) -> None:
+        """Read other weights into the running model, and forget what the old ones cached.
+
+        Raises:
+            ValueError: requests are in flight.
+            EngineFailed: the engine is gone, or could not read the weights.
         """
         ...
 
@@ -101,6 +111,19 @@ class HostDriver:
         if self._stepping is None or self._stepping.done():
             self._stepping = loop.create_task(self._step_until_idle())
         return future
+
+    async def reload(self, folder: str) -> None:
+        """Read other weights (see Driver)."""
+        if self._failure is not None:
+            raise EngineFailed(str(self._failure)) from self._failure
+        _check_idle(len(self._pending))
+        try:
+            self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+            is_reset = self._engine.reset_prefix_cache()
+        except Exception as error:
+            self._fail(f"vLLM could not read the weights in {folder}: {error}", error)
+            raise EngineFailed(str(self._failure)) from error
+        _check_reset(is_reset)
 
     async def close(self) -> None:
         """Free the model (see Driver)."""
@@ -197,6 +220,18 @@ class OwnDriver:
                 for task in list(self._tasks):
                     task.cancel()
 
+    async def reload(self, folder: str) -> None:
+        """Read other weights (see Driver)."""
+        if self._closed:
+            raise EngineFailed("the engine was closed")
+        _check_idle(len(self._tasks))
+        try:
+            await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+            is_reset = await self._engine.reset_prefix_cache()
+        except Exception as error:
+            raise EngineFailed(f"vLLM could not read the weights in {folder}: {error}") from error
+        _check_reset(is_reset)
+
     async def close(self) -> None:
         """Free the model (see Driver)."""
         self._closed = True
@@ -236,7 +271,9 @@ _host_drivers: weakref.WeakSet[HostDriver] = weakref.WeakSet()
 """Engines that share this process, and with it vLLM's process groups."""
 
 
-def open_driver(config: VLLMConfig, model: str, role: ModelRole) -> Driver:
+def open_driver(
+    config: VLLMConfig, model: str, role: ModelRole, verifier: Verifier | None = None
+) -> Driver:
     """Load a model folder into vLLM; this takes seconds, in which the event loop stands still.
 
     Raises:
@@ -244,6 +281,8 @@ def open_driver(config: VLLMConfig, model: str, role: ModelRole) -> Driver:
     """
     prepare_environment()
     arguments = engine_arguments(config, model, role)
+    if verifier is not None:
+        arguments |= _verifier_arguments(verifier)
     own = config.process == "own" or (config.process == "auto" and not is_cpu_build())
     try:
         with warnings.catch_warnings():
@@ -274,8 +313,7 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
         "tensor_parallel_size": config.tensor_parallel_size,
         "gpu_memory_utilization": config.gpu_memory_utilization,
         "seed": config.seed,
-        # A verifier reads out every token, so none may come from the cache.
-        "enable_prefix_caching": role != "verifier",
+        "enable_prefix_caching": True,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
@@ -286,6 +324,31 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
         # and the whole engine fails ("CPU Generator does not use offset", vLLM 0.25 to 0.32).
         arguments["enable_chunked_prefill"] = False
         arguments["kv_cache_memory_bytes"] = config.cpu_kv_cache_gb << 30
+    return arguments
+
+
+def _verifier_arguments(verifier: Verifier) -> dict[str, Any]:
+    """What has vLLM give a verifier's logits at every token.
+
+    A language model that answers + or - is loaded as a classifier whose two rows are those of its
+    output layer; vLLM takes them from the checkpoint itself.
+    """
+    from vllm.config import PoolerConfig
+
+    arguments: dict[str, Any] = {
+        "model": str(verifier.folder),
+        "pooler_config": PoolerConfig(tok_pooling_type="ALL"),
+    }
+    if verifier.answer_tokens is not None:
+        stored = json.loads((verifier.folder / "config.json").read_text(encoding="utf-8"))
+        arguments["hf_overrides"] = {
+            "architectures": [
+                str(name).replace("ForCausalLM", "ForSequenceClassification")
+                for name in stored["architectures"]
+            ],
+            "classifier_from_token": list(verifier.answer_tokens),
+            "method": "no_post_processing",
+        }
     return arguments
 
 
@@ -314,6 +377,16 @@ def _stored_dtype(model: str) -> str:
     stored = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
     dtype = stored.get("dtype") or stored.get("torch_dtype") or "auto"
     return dtype if dtype in ("float32", "bfloat16", "float16") else "auto"
+
+
+def _check_idle(num_in_flight: int) -> None:
+    if num_in_flight:
+        raise ValueError(f"expected no requests while weights change, {num_in_flight} in flight")
+
+
+def _check_reset(is_reset: bool) -> None:
+    if not is_reset:
+        raise EngineFailed("vLLM did not forget what the old weights cached")
 
 
 def _prompt(token_ids: list[int]) -> Any:

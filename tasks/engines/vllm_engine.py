@@ -1,8 +1,8 @@
 """A language model or a verifier served by vLLM, behind the engine protocol.
 
-A policy or critic generates; a verifier is a token-classification checkpoint with two labels
-(label 1 = right), read by vLLM's pooling runner at the positions of `tasks.verifiers.layout`.
-How vLLM runs, in this process or beside it, is the matter of `vllm_drivers`.
+A policy or critic generates. A verifier, of any family of `tasks.verifiers`, is read by vLLM's
+pooling runner at the positions of its layout, behind whatever prefix is in the cache. How vLLM
+runs, in this process or beside it, is the matter of `vllm_drivers`.
 
 Log probabilities are those of the model before temperature and top-p. Continuation i of a request
 with seed s is drawn with seed s + i, as vLLM itself does.
@@ -10,7 +10,9 @@ with seed s is drawn with seed s + i, as vLLM itself does.
 
 import asyncio
 import math
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 from schemas.engines import (
@@ -24,13 +26,19 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
-from tasks.engines.token_texts import TokenDecoder
+from tasks.engines.token_texts import TokenDecoder, ending_tokens, prompt_token_ids
 from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
-from tasks.models import check_model_folder, identify_model, load_tokenizer, resolve_model
-from tasks.verifiers.layout import lay_out
+from tasks.models import (
+    check_model_folder,
+    has_tied_embeddings,
+    identify_model,
+    load_tokenizer,
+    resolve_model,
+)
+from tasks.verifiers.families import Verifier, open_verifier, p_right
+from tasks.verifiers.layout import Encoder
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
-_CACHED_PROMPTS = 4096
 
 
 async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: str) -> "VLLMEngine":
@@ -45,10 +53,20 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
         ModelUnusable: the model is not of the kind the role needs, or vLLM cannot serve it.
     """
     folder = resolve_model(config.model, config.revision)
-    check_model_folder(folder, role, separator=separator)
+    settings = check_model_folder(folder, role, separator=separator, family=config.verifier)
+    model_id = identify_model(config.model, config.revision)
     prepare_environment()
     tokenizer = load_tokenizer(folder)
-    driver = open_driver(config, str(folder), role)
+    verifier = None
+    if role == "verifier":
+        verifier = open_verifier(
+            folder, settings, config.verifier, tokenizer, separator=separator, model_id=model_id
+        )
+
+    def load(folder: Path) -> Driver:
+        return open_driver(config, str(folder), role, verifier)
+
+    driver = load(folder)
 
     import vllm
     from vllm.platforms import current_platform
@@ -57,10 +75,10 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     return VLLMEngine(
         driver,
         tokenizer,
-        role=role,
-        separator=separator,
+        verifier,
+        load=load,
         name=f"vllm {version} {current_platform.device_type}",
-        model_id=identify_model(config.model, config.revision),
+        model_id=model_id,
     )
 
 
@@ -71,20 +89,21 @@ class VLLMEngine:
         self,
         driver: Driver,
         tokenizer: Any,
+        verifier: Verifier | None = None,
         *,
-        role: ModelRole,
-        separator: str,
+        load: Callable[[Path], Driver],
         name: str,
         model_id: str,
     ) -> None:
         self.name = name
         self.model_id = model_id
         self._driver = driver
-        self._tokenizer = tokenizer
-        self._role: ModelRole = role
-        self._separator = separator
+        self._load = load
+        self._verifier = verifier
         self._decoder = TokenDecoder(tokenizer)
-        self._prompt_ids = lru_cache(_CACHED_PROMPTS)(self._tokenize_prompt)
+        self._tokenizer = tokenizer
+        self._encode = Encoder(tokenizer)
+        self._ending_tokens = lru_cache(partial(ending_tokens, tokenizer))
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Continue one prompt or prefix n times.
@@ -93,63 +112,109 @@ class VLLMEngine:
             RequestRejected: the prompt leaves no room to generate, or a parameter is out of range.
             EngineFailed: the engine is gone.
         """
-        if self._role == "verifier":
+        if self._verifier is not None:
             raise ValueError(f"{self.model_id} is a verifier: expected a policy to generate with")
-        token_ids = [*self._prompt_ids(request.prompt, request.has_chat_template)]
-        if request.prefix:
-            token_ids += self._tokenizer(request.prefix, add_special_tokens=False)["input_ids"]
-        self._check_length(token_ids, room=1)
-        outputs = await self._run(
-            token_ids, self._sampling_params(request, self._driver.max_model_len - len(token_ids))
+        token_ids = prompt_token_ids(
+            self._encode,
+            request.prompt,
+            request.prefix,
+            has_chat_template=request.has_chat_template,
         )
+        self._check_length(token_ids, room=1)
+        stop_tokens = self._stop_tokens(request.stop)
+        room = self._driver.max_model_len - len(token_ids)
+        outputs = await self._run(token_ids, self._sampling_params(request, room, stop_tokens))
         return Generation(
             completions=tuple(
-                self._completion(output.outputs[0], has_text=bool(request.stop))
-                for output in outputs
+                self._completion(output.outputs[0], request.stop, stop_tokens) for output in outputs
             ),
             prompt_tokens=len(token_ids),
             cached_tokens=outputs[0].num_cached_tokens or 0,
         )
 
     async def score(self, request: ScoringRequest) -> StepScoring:
-        """Score each step of one solution: the probability of label 1 behind its separator.
+        """Score the steps of one solution that have no known score.
+
+        A new step behind a prefix that was read before costs its own tokens and at most a block.
 
         Raises:
             RequestRejected: the solution is too long, has an empty step or none, or a score is
                 not a number.
             EngineFailed: the engine is gone.
         """
-        from vllm import PoolingParams
-
-        if self._role != "verifier":
-            raise ValueError(f"{self.model_id} is a {self._role}: expected a verifier to score")
+        if self._verifier is None:
+            raise ValueError(f"{self.model_id} is no verifier: expected a verifier to score")
         try:
-            layout = lay_out(
-                self._tokenizer,
-                request.prompt,
-                request.steps,
-                self._separator,
-                has_chat_template=request.has_chat_template,
-            )
+            layout = self._verifier.lay_out(request)
         except ValueError as error:
             raise RequestRejected(str(error)) from error
         self._check_length(layout.token_ids, room=0)
-        params = PoolingParams(task="token_classify", use_activation=False)
-        (output,) = await self._run(layout.token_ids, [params])
-        logits = output.outputs.data
-        if tuple(logits.shape) != (len(layout.token_ids), 2):
-            raise RequestRejected(
-                f"expected logits of shape {(len(layout.token_ids), 2)}, got {tuple(logits.shape)}"
-            )
-        scores = logits[layout.positions].double().softmax(-1)[:, 1].tolist()
-        if not all(map(math.isfinite, scores)):
-            step = next(i for i, score in enumerate(scores) if not math.isfinite(score))
-            raise RequestRejected(f"step {step}: expected a score in [0, 1], got {scores[step]}")
+        # One position for the whole answers for whatever is known.
+        num_known = min(request.num_known, len(layout.positions) - 1)
+        logits, num_computed = await self._read_out(layout.token_ids, layout.positions[num_known:])
+        scores = tuple(map(p_right, logits))
+        for step, score in enumerate(scores, len(request.steps) - len(scores)):
+            if not math.isfinite(score):
+                raise RequestRejected(f"step {step}: expected a score in [0, 1], got {score}")
+        num_cached = max(0, len(layout.token_ids) - num_computed)
         return StepScoring(
-            scores=tuple(scores),
-            scored_tokens=len(layout.token_ids),
-            cached_tokens=output.num_cached_tokens or 0,
+            scores=scores, scored_tokens=num_computed + num_cached, cached_tokens=num_cached
         )
+
+    async def _read_out(
+        self, token_ids: list[int], positions: Sequence[int]
+    ) -> tuple[list[list[float]], int]:
+        """The classes' logits at some positions, and the number of tokens that were computed.
+
+        vLLM gives the logits of the tokens it computed: the last one and those before it back to
+        what the prefix cache held. A position in the cache is the end of a text that was scored
+        before; that text is read once more, which computes its last block.
+        """
+        from vllm import PoolingParams
+
+        params = PoolingParams(
+            task="token_classify", use_activation=False, skip_reading_prefix_cache=False
+        )
+        (output,) = await self._run(token_ids, [params])
+        logits = output.outputs.data
+        num_computed = len(token_ids) - (output.num_cached_tokens or 0)
+        if logits.ndim != 2 or logits.shape[1] not in (1, 2) or not len(logits):
+            raise RequestRejected(
+                f"expected one or two logits per token, got {tuple(logits.shape)}"
+            )
+        found = [position for position in positions if len(token_ids) - position <= len(logits)]
+        rows = logits[[position - len(token_ids) for position in found]].tolist() if found else []
+        earlier = positions[: len(positions) - len(found)]
+        if not earlier:
+            return rows, num_computed
+        again = await asyncio.gather(
+            *(self._read_out(token_ids[: position + 1], [position]) for position in earlier)
+        )
+        return [*(row for (row,), _ in again), *rows], num_computed + sum(n for _, n in again)
+
+    async def update_weights(self, folder: Path) -> None:
+        """Generate with other weights of the same policy from now on; nothing cached is reused.
+
+        vLLM reads them into the running model in a fraction of a second. Where input and output
+        embeddings are one matrix it would leave the output's as it was, without a word (vLLM
+        0.32): there the model is loaded anew. `check_served` says whether it went well.
+
+        Args:
+            folder: the policy with the new weights, in Hugging Face format.
+
+        Raises:
+            ModelUnusable: the folder holds no policy.
+            ValueError: requests are in flight, or this is a verifier.
+            EngineFailed: the engine is gone, or could not read the weights.
+        """
+        if self._verifier is not None:
+            raise ValueError(f"{self.model_id} is a verifier: expected a policy to update")
+        check_model_folder(folder, "policy")
+        if has_tied_embeddings(folder):
+            await self._driver.close()
+            self._driver = self._load(folder)
+        else:
+            await self._driver.reload(str(folder))
 
     async def close(self) -> None:
         """Free the model; requests in flight fail with EngineFailed."""
@@ -171,11 +236,6 @@ class VLLMEngine:
                 future.cancel()
             raise
 
-    def _tokenize_prompt(self, prompt: str, has_chat_template: bool) -> tuple[int, ...]:
-        """Token ids of a prompt, with special tokens unless its chat template brought them."""
-        ids = self._tokenizer(prompt, add_special_tokens=not has_chat_template)["input_ids"]
-        return tuple(ids)
-
     def _check_length(self, token_ids: list[int], *, room: int) -> None:
         """Reject what does not fit into the model's context with some tokens of room."""
         limit = self._driver.max_model_len - room
@@ -185,22 +245,32 @@ class VLLMEngine:
                 f"{self.model_id}), got {len(token_ids)}"
             )
 
-    def _sampling_params(self, request: GenerationRequest, room: int) -> list[Any]:
+    def _stop_tokens(self, stop: tuple[str, ...]) -> frozenset[int] | None:
+        """The tokens to stop at, none where nothing stops; None where text must be searched."""
+        found = [self._ending_tokens(text) for text in stop]
+        if any(tokens is None for tokens in found):
+            return None
+        return frozenset().union(*(tokens for tokens in found if tokens is not None))
+
+    def _sampling_params(
+        self, request: GenerationRequest, room: int, stop_tokens: frozenset[int] | None
+    ) -> list[Any]:
         """The parameters of each continuation for vLLM; they differ in their seeds alone."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         try:
-            return [
+            params = [
                 SamplingParams(
                     temperature=request.temperature,
                     top_p=request.top_p,
                     max_tokens=min(request.max_tokens, room),
-                    stop=list(request.stop),
+                    stop=list(request.stop) if stop_tokens is None else [],
+                    stop_token_ids=sorted(stop_tokens or ()),
                     include_stop_str_in_output=True,
                     # vLLM decodes each token as it comes, to look for stop strings, and again for
-                    # its log probability; without stop strings decoding once is a tenth faster.
-                    detokenize=bool(request.stop),
+                    # its log probability. Decoding once at the end is a tenth faster, or more.
+                    detokenize=stop_tokens is None,
                     seed=None if request.seed is None else request.seed + index,
                     logprobs=0 if request.with_logprobs else None,
                     flat_logprobs=True,
@@ -210,15 +280,22 @@ class VLLMEngine:
             ]
         except refusals() as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
+        for each in params:
+            each.skip_clone = True  # they are the request's own: vLLM need not copy them deeply
+        return params
 
-    def _completion(self, output: Any, *, has_text: bool) -> Completion:
+    def _completion(
+        self, output: Any, stop: tuple[str, ...], stop_tokens: frozenset[int] | None
+    ) -> Completion:
         """One continuation from vLLM's own record of it."""
         if output.finish_reason not in _FINISH_REASONS:
             raise EngineFailed(f"vLLM ended a continuation with reason {output.finish_reason!r}")
         token_ids = tuple(output.token_ids)
-        # A number here is an end-of-text token of a model that has several.
+        text = output.text if stop_tokens is None else self._decoder.decode(token_ids)
+        # A number is a token to stop at, or an end-of-text token of a model that has several.
         stop_string = output.stop_reason if isinstance(output.stop_reason, str) else None
-        text = output.text if has_text else self._decoder.decode(token_ids)
+        if stop_tokens and output.stop_reason in stop_tokens:
+            stop_string = next(string for string in stop if text.endswith(string))
         return Completion(
             text=text,
             token_ids=token_ids,

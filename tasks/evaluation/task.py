@@ -1,19 +1,21 @@
 """The evaluation stage's Prefect tasks: a set's stored rows in, metrics out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schemas.evaluation import EvaluationJob
+from schemas.evaluation import EvaluationConfig, EvaluationJob
 from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, now
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.evaluation.candidates import build_candidates, drawn_rows
 from tasks.evaluation.picks import measure_picks, measure_right_answers
 from tasks.evaluation.report import evaluate
+from tasks.evaluation.search_grid import Cell, build_grid, reference_candidates
+from tasks.evaluation.search_report import report_searches
 from tasks.evaluation.truth import (
     Kinds,
     StepKinds,
@@ -61,6 +63,38 @@ def evaluate_label_set(
         policy=_policy_of(job),
     )
     return store.commit(unit, _sign(rows, job.set_name), seconds=time.monotonic() - start)
+
+
+@task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def evaluate_searches(
+    root: str,
+    unit: Unit,
+    config: EvaluationConfig,
+    *,
+    set_name: str,
+    baseline: str | None = None,
+    seconds: Mapping[Cell, float] | None = None,
+) -> Receipt:
+    """Measure every search of a set.
+
+    The unit's inputs are the file of problems, files of decisions, and the trees of the reference
+    cell, whose strategy is the baseline; without trees nothing is said by difficulty. `seconds`
+    are those of an actor's time that each cell took.
+    """
+    store = Store(root)
+    if store.has(unit):
+        return store.receipt(unit)
+    start = time.monotonic()
+    problems: list[Problem] = _read(store, unit, "problems")
+    trees: list[Trajectory] = _read(store, unit, "trajectories")
+    rows = report_searches(
+        build_grid(problems, _read(store, unit, "decisions")),
+        config,
+        reference=reference_candidates(problems, trees) if trees else (),
+        baseline=baseline,
+        seconds=seconds,
+    )
+    return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
 
 
 def measure_set(

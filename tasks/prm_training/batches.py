@@ -1,7 +1,6 @@
-"""Rows of like length in one batch: little padding, so little wasted work."""
+"""Rows in one batch, and the loss of their steps."""
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.prm_training.token_rows import TokenRow
@@ -11,34 +10,6 @@ if TYPE_CHECKING:
 
 UNLABELLED = -1.0
 """The target of a token that carries no loss."""
-
-
-class LengthBatches:
-    """Batches of row indices, each epoch in another order; equal for equal seeds.
-
-    Rows are sorted by length with ties broken at random, cut into batches, and the batches are
-    shuffled.
-    """
-
-    drop_last = False
-
-    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
-        self.batch_size = batch_size
-        self._lengths = lengths
-        self._rng = random.Random(seed)
-
-    def __len__(self) -> int:
-        """Batches of an epoch."""
-        return -(-len(self._lengths) // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """The batches of the next epoch."""
-        rng = self._rng
-        order = sorted(range(len(self._lengths)), key=lambda i: (self._lengths[i], rng.random()))
-        starts = list(range(0, len(order), self.batch_size))
-        rng.shuffle(starts)
-        for start in starts:
-            yield order[start : start + self.batch_size]
 
 
 def collate(rows: Sequence[TokenRow], *, pad_token_id: int) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """A trained verifier as a folder: weights, tokenizer and card, there whole or not at all."""
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from schemas.prm_training import PrmTrainingConfig
-from tasks.models import identify_model
+from tasks.checkpoints import save_checkpoint
 
 _CARD = """\
 ---
@@ -48,30 +46,16 @@ def save_verifier(
 ) -> tuple[str, Path]:
     """Write the checkpoint and give it its name, `<model_name>-<hash of its weights>`.
 
-    It is written beside and moved into place whole. Equal weights that are there already stay.
-
     Returns:
         The model id, and the folder `<checkpoints_dir>/<model_id>`.
     """
-    building = checkpoints_dir / f".building-{uuid.uuid4().hex}"
-    folder = building / config.model_name
-    folder.mkdir(parents=True)
-    try:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        card = _card(config, counts, metrics)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        model_id = identify_model(str(folder))
-        final = checkpoints_dir / model_id
-        try:
-            folder.rename(final)
-        except OSError:
-            # A folder of that name has the same weights; anything else is a real failure.
-            if not final.is_dir():
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return model_id, final
+    return save_checkpoint(
+        model,
+        tokenizer,
+        model_name=config.model_name,
+        card=_card(config, counts, metrics),
+        checkpoints_dir=checkpoints_dir,
+    )
 
 
 def _card(

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.errors import ModelUnusable
 from tasks.prm_training.examples import StepExample
-from tasks.verifiers.layout import lay_out
+from tasks.verifiers.layout import Encoder, lay_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,13 @@ def encode_examples(
     Raises:
         ValueError: an example cannot be laid out; the message names its trajectory.
     """
+    encode = Encoder(tokenizer)
     rows = []
     num_too_long = 0
     for example in examples:
         try:
             layout = lay_out(
-                tokenizer,
+                encode,
                 example.prompt,
                 example.steps,
                 separator,

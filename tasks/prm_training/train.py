@@ -95,9 +95,8 @@ def train_on_worker(job: TrainingJob, report: Report) -> TrainedVerifier | None:
         ReportProgress,
         StepTrainer,
         StopEarly,
-        check_weights,
-        num_training_processes,
     )
+    from tasks.training import check_weights, num_training_processes
 
     config = job.config
     model, tokenizer = load_base(config.base_model, separator=config.separator)

@@ -20,15 +20,10 @@ from trl.experimental.prm import PRMConfig, PRMTrainer  # noqa: TID253
 
 from schemas.prm_training import PrmTrainingConfig
 from schemas.units import derive_seed
-from tasks.prm_training.batches import LengthBatches, collate, step_loss
+from tasks.length_batches import LengthBatches
+from tasks.prm_training.batches import collate, step_loss
 from tasks.prm_training.token_rows import TokenRow
-
-LOG_EVERY_STEPS = 10
-"""Steps between two reports of progress, and between two looks for a loss that is not a number."""
-
-
-class TrainingDiverged(ValueError):
-    """The loss or a weight is not a number; nothing may be saved."""
+from tasks.training import LOG_EVERY_STEPS, check_loss, lr_factor, pad_token_id
 
 
 class StepTrainer(PRMTrainer):
@@ -49,7 +44,7 @@ class StepTrainer(PRMTrainer):
         self.num_tokens = 0
         self._num_workers = num_workers
         self._rows = rows
-        self._collate = partial(collate, pad_token_id=_pad_token_id(tokenizer))
+        self._collate = partial(collate, pad_token_id=pad_token_id(tokenizer))
         super().__init__(
             model=model,
             args=_training_arguments(config, work_dir, num_workers),
@@ -123,11 +118,7 @@ class ReportProgress(TrainerCallback):
         if "loss" not in logs:
             return
         loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise TrainingDiverged(
-                f"training diverged by step {state.global_step}: loss {loss}, gradient norm "
-                f"{norm}; lower hidden_lr or head_lr"
-            )
+        check_loss(state.global_step, loss, norm, remedy="lower hidden_lr or head_lr")
         self.last_loss = loss
         self._report(
             {
@@ -172,60 +163,18 @@ class StopEarly(TrainerCallback):
             model.load_state_dict(self._best)
 
 
-def check_weights(model: torch.nn.Module) -> None:
-    """Refuse a model with a weight that is not a number.
-
-    Raises:
-        TrainingDiverged: names the weight.
-    """
-    for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
-            raise TrainingDiverged(f"training diverged: weight {name} is not finite")
-
-
-def num_training_processes() -> int:
-    """Processes that train together, this one included."""
-    distributed = torch.distributed
-    return distributed.get_world_size() if distributed.is_initialized() else 1
-
-
-def lr_factor(step: int, *, num_steps: int, config: PrmTrainingConfig) -> float:
-    """What the peak rates are multiplied with at a step (0 is the first)."""
-    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
-    decay_steps = config.decay_fraction * num_steps
-    decay = min(1.0, (num_steps - step) / decay_steps) if decay_steps else 1.0
-    return warmup * max(decay, 0.0)
-
-
 def build_optimizer(model: torch.nn.Module, config: PrmTrainingConfig) -> torch.optim.Optimizer:
     """Muon with AdamW, or AdamW for all, with the config's rates."""
-    from tasks.optimizers import HEAD_NAMES, make_optimizer
+    from tasks.optimizers import make_adamw, make_optimizer
 
-    head_lr = config.head_lr or config.hidden_lr
-    if config.optimizer == "muon":
-        return make_optimizer(
-            model,
-            hidden_lr=config.hidden_lr,
-            other_lr=config.other_lr or config.hidden_lr / 4,
-            head_lr=head_lr,
-            weight_decay=config.weight_decay,
-        )
-    groups: dict[str, list[torch.nn.Parameter]] = {"head": [], "matrix": [], "other": []}
-    for name, parameter in model.named_parameters():
-        if HEAD_NAMES & set(name.split(".")):
-            kind = "head"
-        else:
-            kind = "matrix" if parameter.ndim == 2 and "embed" not in name else "other"
-        groups[kind].append(parameter)
-    other_lr = config.other_lr or config.hidden_lr
-    decay = config.weight_decay
-    return torch.optim.AdamW(
-        [
-            {"params": groups["matrix"], "lr": config.hidden_lr, "weight_decay": decay},
-            {"params": groups["other"], "lr": other_lr, "weight_decay": 0.0},
-            {"params": groups["head"], "lr": head_lr, "weight_decay": 0.0},
-        ],
-        betas=(0.9, 0.98),
+    is_muon = config.optimizer == "muon"
+    make = make_optimizer if is_muon else make_adamw
+    return make(
+        model,
+        hidden_lr=config.hidden_lr,
+        other_lr=config.other_lr or (config.hidden_lr / 4 if is_muon else config.hidden_lr),
+        head_lr=config.head_lr or config.hidden_lr,
+        weight_decay=config.weight_decay,
     )
 
 
@@ -274,8 +223,3 @@ def _training_arguments(config: PrmTrainingConfig, work_dir: Path, num_workers: 
         step_separator=config.separator,
         disable_dropout=True,
     )
-
-
-def _pad_token_id(tokenizer: Any) -> int:
-    """Any valid token will do: what is read lies before the padding."""
-    return 0 if tokenizer.pad_token_id is None else tokenizer.pad_token_id

@@ -25,7 +25,7 @@ STRATEGY = "sample"
 
 async def sample_problems(unit: Unit, job: SamplingJob, context: UnitContext) -> list[Trajectory]:
     """N solutions of each problem of the unit, in the order of the problems."""
-    problems: Sequence[Problem] = context.store.read(unit.inputs[0], unit.rows)
+    problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
     prompt_format = make_prompt_format(job.prompt, job.policy)
     engine, grader = context.engine("policy"), context.grader(job.grader)
 

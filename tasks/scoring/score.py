@@ -19,8 +19,8 @@ from tasks.prompts import PromptFormat, make_prompt_format
 
 async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) -> list[StepScores]:
     """Scores of each trajectory of the unit, in order."""
-    trajectories: list[Trajectory] = context.store.read(unit.inputs[0], unit.rows)
-    problems = {p.problem_id: p for path in unit.inputs[1:] for p in context.store.read(path)}
+    trajectories: list[Trajectory] = await context.read(unit.inputs[0], unit.rows)
+    problems = {p.problem_id: p for path in unit.inputs[1:] for p in await context.read(path)}
     prompt_format = make_prompt_format(job.prompt, job.policy)
     engine = context.engine("verifier")
     first_of: dict[tuple[str, str], Trajectory] = {}
@@ -55,6 +55,7 @@ async def score_one(
         return trajectory.error or "the trajectory has no steps"
     request = ScoringRequest(
         prompt=prompt_format.build(problem.question),
+        question=problem.question,
         steps=tuple(step.text for step in trajectory.steps),
         has_chat_template=prompt_format.has_chat_template,
     )

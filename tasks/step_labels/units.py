@@ -5,6 +5,8 @@ trajectories. A label unit reads the same range and its rollouts, and writes ste
 no model, and can be done again with other rules.
 """
 
+import asyncio
+
 from schemas.rows import Problem, StepLabel, Trajectory
 from schemas.step_labels import MonteCarloConfig, OutcomeConfig, StepLabelsJob
 from schemas.units import Unit
@@ -20,7 +22,9 @@ async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) ->
     """The rollouts of a unit's solutions; inputs are the solutions and the problems."""
     if not isinstance(job.labels, MonteCarloConfig):
         raise ValueError(f"labels by {job.labels.type} need no rollouts")
-    trajectories, problems = _read(context.store, unit.inputs[0], unit.inputs[1], unit.rows)
+    trajectories, problems = await asyncio.to_thread(
+        _read, context.store, unit.inputs[0], unit.inputs[1], unit.rows
+    )
 
     def count(rows: list[Trajectory]) -> None:
         context.counters.rows += len(rows)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import pytest
 
@@ -9,6 +10,8 @@ from schemas.engines import MarkovConfig
 from schemas.errors import StoreUnusable
 from schemas.rows import PROBLEMS, Problem
 from schemas.units import Unit
+from storage.locks import alone
+from storage.store import MARKER
 from tasks.engines.host import EngineSet, Host
 
 ENGINES = EngineSet(policy=MarkovConfig())
@@ -44,3 +47,41 @@ def test_the_seconds_of_units_that_run_at_once_add_up_to_the_time_they_took(stor
 
     seconds, took = asyncio.run(run_all())
     assert 0.2 <= seconds <= took
+
+
+def test_a_file_that_takes_long_to_commit_does_not_hold_up_the_other_units(store):
+    """Somebody holds the store's lock until another unit's work was done, or for ten seconds."""
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def hold():
+        with alone(store.root / MARKER, patience_s=10):
+            is_held.set()
+            may_go.wait(10)
+
+    async def run_both():
+        host = Host(store.url, ENGINES)
+        await host.open()
+        worked = asyncio.Event()
+
+        async def work(unit, config, context):
+            worked.set()
+            problem = Problem(
+                problem_id=unit.name, source="s", split="dev", question="q", answer="a"
+            )
+            return [problem]
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        is_held.wait()
+        first = asyncio.create_task(host.run(unit_named("u0"), work, None))
+        await worked.wait()
+        worked.clear()
+        second = asyncio.create_task(host.run(unit_named("u1"), work, None))
+        await worked.wait()
+        num_committed = first.done() + second.done()
+        may_go.set()
+        receipts = await asyncio.gather(first, second)
+        holder.join()
+        return num_committed, [receipt.num_rows for receipt in receipts]
+
+    assert asyncio.run(run_both()) == (0, [1, 1])

@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from math import exp, sqrt
 
 import pytest
@@ -93,6 +94,8 @@ def test_scores_are_the_true_values():
             for number, is_right in ((1, True), (2, False), (3, True))
         ]
     )
+    unknown = asyncio.run(MarkovEngine(MENDING).score(replace(request, num_known=1)))
+    assert unknown.scores == scoring.scores[1:]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from schemas.engines import (
     OpenAIConfig,
     ScoringRequest,
 )
-from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
+from schemas.errors import EngineFailed, EngineUnreachable, ModelUnusable, RequestRejected
 from tasks.engines.base import Engine
 from tasks.engines.openai_engine import OpenAIEngine, open_openai_engine
 from tasks.engines.openai_server import Clock
@@ -77,7 +77,8 @@ class Site:
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.script: list[Reply] = []
-        self.usual: Reply = replies(answer())
+        self.good: Reply = replies(answer())
+        self.usual = self.good
         self.models: Reply = replies({"data": [{"id": MODEL, "owned_by": owner}]})
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -219,7 +220,7 @@ def test_a_timeout_is_waited_out() -> None:
             server.script = [server.stall]
             assert texts(await engine.generate(request())) == ["4"]
             assert len(time.waits) == 1
-            server.script = [server.stall] * 2
+            server.usual = server.stall
             with pytest.raises(EngineFailed, match=r"no answer within 0\.2 s"):
                 await engine.generate(request())
 
@@ -250,12 +251,67 @@ def test_a_server_that_does_not_recover_fails_the_engine(fault: Reply) -> None:
         time = FakeTime()
         async with site() as server, engine_on(server, time=time, patience_s=600) as engine:
             server.usual = fault
-            with pytest.raises(EngineFailed) as failed:
+            with pytest.raises(EngineUnreachable) as failed:
                 await engine.generate(request(n=3))
             assert time.now >= 600
             assert max(time.waits) <= 10
             assert f"{server.url} did not recover within 600 s" in str(failed.value)
             assert fault is cut or "out of memory" in str(failed.value)
+
+    asyncio.run(generate())
+
+
+def test_what_is_asked_of_a_server_that_was_given_up_fails_at_once_for_a_while() -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server, engine_on(server, time=time, patience_s=600) as engine:
+            server.usual = error(503)
+            with pytest.raises(EngineUnreachable, match=f"{server.url} did not recover"):
+                await engine.generate(request())
+            server.usual = replies(answer())
+            num_asked, num_waits = len(server.bodies), len(time.waits)
+            with pytest.raises(EngineUnreachable, match=f"{server.url} did not recover"):
+                await engine.generate(request())
+            assert (len(server.bodies), len(time.waits)) == (num_asked, num_waits)
+            time.now += 600
+            assert texts(await engine.generate(request())) == ["4"]
+
+    asyncio.run(generate())
+
+
+def test_a_request_that_keeps_failing_with_no_other_beside_it_is_rejected() -> None:
+    """The server answers its trial, so it is there; the request gets as long again."""
+
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server, engine_on(server, time=time, patience_s=60) as engine:
+
+            async def reply(asked: web.Request) -> web.StreamResponse:
+                is_poison = (await asked.json())["prompt"] == "poison"
+                return await (error(500, "out of range") if is_poison else server.good)(asked)
+
+            server.usual = reply
+            with pytest.raises(RequestRejected, match=r"answers others.*out of range"):
+                await engine.generate(request(prompt="poison"))
+            assert 120 <= time.now <= 150
+
+    asyncio.run(generate())
+
+
+def test_a_server_that_comes_back_as_patience_ends_rejects_nothing() -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server, engine_on(server, time=time, patience_s=60) as engine:
+
+            async def reply(asked: web.Request) -> web.StreamResponse:
+                is_trial = (await asked.json())["prompt"] != request().prompt
+                return await (server.good if is_trial else error(502))(asked)
+
+            server.usual = reply
+            asked = asyncio.create_task(engine.generate(request()))
+            await until(lambda: time.now >= 60)
+            server.usual = server.good
+            assert texts(await asked) == ["4"]
 
     asyncio.run(generate())
 
@@ -267,9 +323,7 @@ def test_a_request_that_alone_keeps_failing_is_rejected() -> None:
 
             async def reply(asked: web.Request) -> web.StreamResponse:
                 is_poison = (await asked.json())["prompt"] == "poison"
-                return await (error(500, "index out of range") if is_poison else replies(answer()))(
-                    asked
-                )
+                return await (error(500, "index out of range") if is_poison else server.good)(asked)
 
             server.usual = reply
             poisoned = asyncio.create_task(engine.generate(request(prompt="poison")))
@@ -323,7 +377,7 @@ def test_access_lost_in_mid_run_fails_the_engine_at_once(status: int) -> None:
     async def generate() -> None:
         async with site() as server, engine_on(server) as engine:
             server.usual = error(status)
-            with pytest.raises(EngineFailed, match=f"{status}: no; expected"):
+            with pytest.raises(EngineUnreachable, match=f"{status}: no; expected"):
                 await engine.generate(request())
             assert len(server.bodies) == 1
 
@@ -357,7 +411,7 @@ def test_opening_waits_a_minute_for_a_server_that_is_not_there() -> None:
         time = FakeTime()
         async with site() as server:
             gone = config_for(server)
-        with pytest.raises(EngineFailed, match="no connection"):
+        with pytest.raises(EngineUnreachable, match="no connection"):
             await open_openai_engine(gone, "policy", clock=time.clock)
         assert 60 <= time.now <= 71
 

@@ -12,10 +12,11 @@ import pytest
 from schemas.engines import Generation, GenerationRequest, ScoringRequest, VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from tasks.engines.base import Engine
+from tasks.engines.vllm_drivers import CPU_BLOCK_TOKENS
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.models import identify_model
 from tasks.segmentation import measure_steps
-from tasks.verifiers.layout import lay_out
+from tasks.verifiers.layout import Encoder, lay_out
 from tasks.world.tokenizer import build_tokenizer
 
 QUESTION = "Monday: Hugo has 34 books. Tuesday: Ana buys 7 books from Hugo. How many books?\n"
@@ -169,7 +170,8 @@ def test_scores_equal_transformers(
     import torch
     from transformers import AutoTokenizer, LlamaForTokenClassification
 
-    layout = lay_out(AutoTokenizer.from_pretrained(verifier_folder), QUESTION, STEPS, "\n")
+    encode = Encoder(AutoTokenizer.from_pretrained(verifier_folder))
+    layout = lay_out(encode, QUESTION, STEPS, "\n")
     model = LlamaForTokenClassification.from_pretrained(verifier_folder).eval()
     with torch.no_grad():
         logits = model(torch.tensor([layout.token_ids])).logits[0]
@@ -192,6 +194,23 @@ def test_scores_of_a_prefix_are_the_first_scores_of_the_whole(
     *prefixes, whole = runner.run(score())
     for k, scores in enumerate(prefixes, start=1):
         assert scores == pytest.approx(whole[:k], abs=1e-5)
+
+
+def test_a_known_prefix_is_neither_scored_nor_computed_again(
+    runner: asyncio.Runner, verifier: VLLMEngine
+) -> None:
+    steps = (*STEPS, *STEPS, "Tuesday: 27 + 7 = 34\n")
+    known = runner.run(verifier.score(ScoringRequest(prompt=QUESTION, steps=steps[:-1])))
+    new = runner.run(
+        verifier.score(ScoringRequest(prompt=QUESTION, steps=steps, num_known=len(steps) - 1))
+    )
+    own_tokens = new.scored_tokens - known.scored_tokens
+    computed = new.scored_tokens - new.cached_tokens
+    assert own_tokens <= computed < own_tokens + CPU_BLOCK_TOKENS < new.scored_tokens
+    # Once more: now positions lie in the cache, and are read again.
+    whole = runner.run(verifier.score(ScoringRequest(prompt=QUESTION, steps=steps)))
+    assert whole.scores == pytest.approx((*known.scores, *new.scores), abs=1e-5)
+    assert whole.scored_tokens >= new.scored_tokens
 
 
 def test_a_seed_fixes_each_continuation(runner: asyncio.Runner, policy: VLLMEngine) -> None:

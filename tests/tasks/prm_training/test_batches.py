@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from tasks.prm_training.batches import LengthBatches, collate, step_loss
+from tasks.prm_training.batches import collate, step_loss
 from tasks.prm_training.token_rows import TokenRow
 
 ROWS = [
@@ -18,18 +18,6 @@ def test_a_batch_is_padded_on_the_right_with_targets_where_steps_are_read():
     assert batch["targets"].tolist() == [[-1, 1, -1, -1, -1], [-1, -1, 0, -1, 0.25]]
     assert batch["weights"].tolist() == [[1.0] * 5, [0.5] * 5]
     assert batch["num_tokens"] == 8
-
-
-def test_every_row_comes_once_an_epoch_among_rows_of_its_length():
-    lengths = [3, 9, 4, 9, 3, 4, 3]
-    batches = LengthBatches(lengths, batch_size=2, seed=0)
-    first, second = list(batches), list(batches)
-    assert len(batches) == len(first) == 4
-    assert sorted(i for batch in first for i in batch) == list(range(7))
-    by_length = sorted(sorted(lengths[i] for i in batch) for batch in first)
-    assert by_length == [[3, 3], [3, 4], [4, 9], [9]]
-    assert first != second
-    assert list(LengthBatches(lengths, batch_size=2, seed=0)) == first
 
 
 def test_loss_of_soft_and_weighted_targets_by_hand():

@@ -4,13 +4,8 @@ import pytest
 import torch
 
 from schemas.prm_training import PrmTrainingConfig
-from tasks.prm_training.trainer import (
-    StopEarly,
-    TrainingDiverged,
-    build_optimizer,
-    check_weights,
-    lr_factor,
-)
+from tasks.prm_training.trainer import StopEarly, build_optimizer
+from tasks.training import TrainingDiverged, check_weights, lr_factor
 
 
 def config(**fields):

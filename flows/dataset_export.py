@@ -1,0 +1,50 @@
+"""Training sets: a run's stored solutions, filtered and arranged for TRL."""
+
+from prefect import flow
+
+from flows.export_plan import input_files, plan_export
+from flows.progress import say
+from flows.recording import name_run, prefect_run_id, recorded_flow
+from schemas.dataset_export import DatasetExportJob
+from schemas.rows import TRAINING_SETS, TrainingSet
+from schemas.units import Unit, derive_id
+from storage import Store
+from tasks.dataset_export.build import open_prompt_format
+from tasks.dataset_export.sources import open_sources
+from tasks.dataset_export.task import build_unit
+
+STAGE = "dataset_export"
+
+
+@flow(name="dataset_export", flow_run_name=name_run)
+def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
+    """Build a set from the solutions of a run that is there; the set's name."""
+    store, run_id = Store(root), run_id or prefect_run_id(STAGE)
+    plan = plan_export(store, job, run_id)
+    # Other solutions, labels, scores or verdicts make another set.
+    digest = derive_id(plan.job.config_hash(), *input_files(store, plan))
+    unit = Unit(
+        run_id=run_id,
+        stage=STAGE,
+        name=f"{job.kind}-{digest[:12]}",
+        table=TRAINING_SETS.name,
+        inputs=plan.problem_files,
+        seed=job.seed,
+    )
+    if not store.has(unit):
+        open_prompt_format(plan.job)
+        with open_sources(store, plan):
+            pass  # what is wrong with the job is found before anything is recorded
+    with recorded_flow(STAGE, plan.job, root, run_id, part=unit.name) as (store, run_id):
+        build_unit(store.url, unit, plan)
+        (built,) = store.read(unit.path)
+        _say_what_came(built, store)
+        return unit.name
+
+
+def _say_what_came(built: TrainingSet, store: Store) -> None:
+    say(
+        f"{built.name}: {built.num_rows:,} rows of the form {built.form} "
+        f"in {store.url}/{built.path}\n"
+        f"next: stepmill export {built.name} --root {store.url} --to FOLDER"
+    )

@@ -1,0 +1,52 @@
+"""Policy training: another policy from a built set, by imitation, preference or reward."""
+
+from collections.abc import Mapping
+
+from prefect import flow
+
+from flows.progress import say, stage_progress
+from flows.recording import name_run, recorded_flow
+from schemas.policy_training import PolicyTrainingJob
+from schemas.rows import MODELS
+from schemas.units import Unit, derive_id
+from tasks.engines.pool import start_ray
+from tasks.policy_training.task import check_job, train_policy_unit
+
+STAGE = "policy_training"
+
+
+@flow(name="policy_training", flow_run_name=name_run)
+def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -> str:
+    """Train and register a policy; the folder of its checkpoint."""
+    name = f"{job.model_name}-{job.config_hash()}"
+    with recorded_flow(STAGE, job, root, run_id, part=name) as (store, run_id):
+        training_set = check_job(store, job)
+        unit = Unit(
+            run_id=run_id,
+            stage=STAGE,
+            # A set that was built anew under the same name makes another model.
+            name=f"{job.model_name}-{derive_id(job.config_hash(), training_set.fingerprint())}",
+            table=MODELS.name,
+            seed=job.method.seed,
+        )
+        if not store.has(unit):
+            if job.method.num_workers:
+                start_ray()
+            _train(store.url, unit, job)
+        folder = f"{store.url}/{store.read(unit.path)[0].path}"
+        say(f"policy: {folder}")
+        return folder
+
+
+def _train(root: str, unit: Unit, job: PolicyTrainingJob) -> None:
+    figures: dict[str, float] = {}
+
+    def on_progress(report: Mapping[str, float]) -> None:
+        figures.update(report)
+
+    def measure() -> tuple[int, int, int]:
+        step, num_steps, tokens = (figures.get(k, 0) for k in ("step", "num_steps", "tokens"))
+        return int(step), int(num_steps), int(tokens)
+
+    with stage_progress(f"train {job.model_name}", measure, unit="steps"):
+        train_policy_unit(root, unit, job, on_progress)

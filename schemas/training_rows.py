@@ -1,0 +1,115 @@
+"""The rows of training sets: one record per TRL form, and the Arrow schema of its files.
+
+A record's fields and its schema's columns are the same names in the same order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+import pyarrow as pa
+
+from schemas.dataset_export import Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRow:
+    """What rows of all forms carry."""
+
+    prompt: str
+    """Everything before what is learned, as the policy reads it; for a start state without its
+    prefix."""
+    source_ids: tuple[str, ...]
+    """The trajectories it was made from; none for data that came with the problems."""
+    problem_id: str
+    source: str
+    """Where the problem came from."""
+    level: int | None
+    weight: float
+    reason: str
+    """Why it was kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRow(TrainingRow):
+    """A prompt and the text to learn."""
+
+    completion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceRow(TrainingRow):
+    """A prompt, and a better and a worse continuation."""
+
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRow(TrainingRow):
+    """A state to go on from."""
+
+    answer: str
+    """The gold answer."""
+    prefix: str
+    """The steps already taken: read behind the prompt, graded together with what is generated."""
+    stage: int
+    """The last stage is the whole problem."""
+    steps_to_go: int
+    """Of the right solution that it was cut from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepwiseRow(TrainingRow):
+    """A prompt, and the steps of a solution with a label each."""
+
+    completions: tuple[str, ...]
+    """[num_steps] without the separator, which TRL puts behind each."""
+    labels: tuple[bool, ...]
+    """[num_steps] whether the solution is still right."""
+
+
+_COMMON = {
+    "source_ids": pa.list_(pa.string()),
+    "problem_id": pa.string(),
+    "source": pa.string(),
+    "level": pa.int32(),
+    "weight": pa.float64(),
+    "reason": pa.string(),
+}
+_OWN: dict[Form, dict[str, pa.DataType]] = {
+    "prompt_completion": {"completion": pa.string()},
+    "preference": {"chosen": pa.string(), "rejected": pa.string()},
+    "prompt_only": {
+        "answer": pa.string(),
+        "prefix": pa.string(),
+        "stage": pa.int32(),
+        "steps_to_go": pa.int32(),
+    },
+    "stepwise": {"completions": pa.list_(pa.string()), "labels": pa.list_(pa.bool_())},
+}
+FORM_SCHEMAS: dict[Form, pa.Schema] = {
+    form: pa.schema(
+        [
+            pa.field(name, kind, nullable=name == "level")
+            for name, kind in {"prompt": pa.string(), **own, **_COMMON}.items()
+        ]
+    )
+    for form, own in _OWN.items()
+}
+
+
+def to_batch(form: Form, rows: Sequence[TrainingRow]) -> pa.RecordBatch:
+    """Rows of one form as a record batch of its schema, in order.
+
+    Raises:
+        ValueError: a row is of another form.
+    """
+    schema = FORM_SCHEMAS[form]
+    try:
+        columns = [
+            pa.array(list(map(attrgetter(field.name), rows)), type=field.type) for field in schema
+        ]
+    except AttributeError as error:
+        raise ValueError(f"expected rows of the form {form}: {error}") from error
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,0 +1,344 @@
+"""The pool a training set is made from: a run's solutions, problem by problem, streamed by SQL.
+
+DuckDB joins, filters and sorts within a memory limit and spills to disk beyond it; what comes out
+is Arrow record batches in the order of problems, so a reader holds one problem's solutions at a
+time, however large the store is. Order within a problem is a hash of seed and trajectory id:
+whoever takes the first n draws n at random, and draws the same ones again.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from schemas.evaluation import Reduction
+from schemas.rows import TRAJECTORIES
+from storage.catalog import connect
+from storage.store import Store
+
+Grades = Literal["right", "graded", "any"]
+"""Which finished solutions: right ones, those that were judged, or all."""
+
+Batches = Generator[pa.RecordBatch, None, None]
+"""Record batches; closing them early ends the query."""
+
+_MEMORY_LIMIT = "1GB"
+_BATCH_ROWS = 4096
+
+_POOL = """
+create view pool as
+select
+    s.run_id, s.trajectory_id, s.problem_id, s.policy, s.status, s.correct, s.answer, s.steps,
+    case o.reduction
+        when 'min' then c.min_score
+        when 'prod' then c.prod_score
+        when 'last' then c.last_score
+        when 'mean' then c.mean_score
+    end as score,
+    md5(concat(o.seed, '/', s.trajectory_id)) as place
+from solutions as s
+inner join pool_members as m on s.run_id = m.run_id and s.problem_id = m.problem_id
+cross join pool_options as o
+left join solution_scores as c
+    on s.run_id = c.run_id and s.trajectory_id = c.trajectory_id and o.verifier = c.verifier
+where
+    (o.policies is null or list_contains(o.policies, s.policy))
+    and (o.rounds is null or list_contains(o.rounds, s.round))
+"""
+_PROBLEMS = """
+create table pool_problems as
+select
+    p.problem_id,
+    any_value(p.source) as source, any_value(p.question) as question,
+    any_value(p.answer) as answer, any_value(p.solution) as solution, any_value(p.level) as level
+from problems as p
+inner join pool_members as m on p.run_id = m.run_id and p.problem_id = m.problem_id
+group by p.problem_id
+"""
+_SURVEY = """
+with per_problem as (
+    select
+        problem_id,
+        count(*) as num_solutions,
+        count(*) filter (correct) as num_right,
+        count(*) filter (not correct) as num_wrong,
+        count(score) as num_scored,
+        max(score) as max_score
+    from pool
+    where status = 'finished'
+    group by problem_id
+)
+select
+    count(*),
+    coalesce(sum(num_solutions), 0)::bigint,
+    coalesce(sum(num_right), 0)::bigint,
+    coalesce(sum(num_wrong), 0)::bigint,
+    count(*) filter (num_right > 0 and num_wrong > 0),
+    coalesce(sum(num_scored), 0)::bigint,
+    max(max_score)
+from per_problem
+"""
+_SOLUTIONS = """
+select
+    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
+    [step.text for step in p.steps] as steps
+from pool as p
+where
+    p.status = 'finished'
+    and ($grades = 'any' or p.correct or ($grades = 'graded' and p.correct is not null))
+    and ($min_score is null or p.score >= $min_score)
+order by p.problem_id, p.place
+"""
+_DRAWN = """
+select
+    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
+    [step.text for step in p.steps] as steps,
+    q.source, q.question, q.answer as gold, q.level
+from pool as p
+inner join pool_problems as q on p.problem_id = q.problem_id
+where p.status = 'finished' and p.correct
+order by p.place
+"""
+_ORIGINALS = """
+select
+    null::varchar as trajectory_id, q.problem_id, true as correct, q.answer,
+    null::double as score, [q.solution] as steps,
+    q.source, q.question, q.answer as gold, q.level
+from pool_problems as q
+cross join pool_options as o
+where q.solution is not null
+order by md5(concat(o.seed, '/', q.problem_id))
+"""
+_LABELLED = """
+with labels as (
+    select
+        run_id, trajectory_id,
+        list(step_index order by step_index) as labelled_steps,
+        list(hard order by step_index) as labels
+    from step_labels
+    where method = $method
+    group by run_id, trajectory_id
+)
+select
+    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
+    [step.text for step in p.steps] as steps,
+    l.labelled_steps, l.labels
+from pool as p
+inner join labels as l on p.run_id = l.run_id and p.trajectory_id = l.trajectory_id
+order by p.problem_id, p.place
+"""
+_METHODS = """
+select distinct l.method
+from step_labels as l
+inner join pool as p on l.run_id = p.run_id and l.trajectory_id = p.trajectory_id
+order by l.method
+"""
+_VERIFIERS = """
+select distinct s.verifier
+from step_scores as s
+inner join pool as p on s.run_id = p.run_id and s.trajectory_id = p.trajectory_id
+where s.error is null
+order by s.verifier
+"""
+_TREES = """
+select g.* exclude (run_id, stage)
+from graded as g
+inner join pool_members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
+cross join pool_options as o
+where
+    g.stage = 'search'
+    and (o.policies is null or list_contains(o.policies, g.policy))
+    and ($strategies is null or list_contains($strategies, g.strategy))
+order by g.problem_id, g.run_id, g.strategy, g.budget, g.policy, g.verifier, g.sample_index
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSurvey:
+    """How many finished solutions a pool holds."""
+
+    num_problems: int
+    """With at least one solution."""
+    num_solutions: int
+    num_right: int
+    num_wrong: int
+    num_mixed_problems: int
+    """With a right and a wrong solution."""
+    num_scored: int
+    """By the pool's verifier."""
+    max_score: float | None
+
+
+class SolutionPool:
+    """Solutions of some problems of some runs, and what is known about them."""
+
+    def __init__(
+        self,
+        store: Store,
+        members: Sequence[tuple[str, str]],
+        *,
+        policies: Sequence[str] | None = None,
+        rounds: Sequence[int] | None = None,
+        verifier: str | None = None,
+        reduction: Reduction = "min",
+        seed: int = 0,
+        memory_limit: str = _MEMORY_LIMIT,
+    ) -> None:
+        """See what is committed now.
+
+        Args:
+            store: where.
+            members: run ids and problem ids of the problems.
+            policies: models whose solutions count, by id; None for all.
+            rounds: rounds of a loop that count; None for all.
+            verifier: whose scores are read; None for none.
+            reduction: how its step scores become one.
+            seed: of the order within a problem.
+            memory_limit: what DuckDB may hold, such as `1GB`.
+        """
+        self._connection = connect(store.url, memory_limit=memory_limit)
+        self._connection.execute(
+            "create table pool_members as select distinct unnest($runs::varchar[]) as run_id, "
+            "unnest($problems::varchar[]) as problem_id",
+            {"runs": [run for run, _ in members], "problems": [name for _, name in members]},
+        )
+        self._connection.execute(
+            "create table pool_options as select $policies::varchar[] as policies, "
+            "$rounds::integer[] as rounds, $verifier::varchar as verifier, "
+            "$reduction::varchar as reduction, $seed::bigint as seed",
+            {
+                "policies": None if policies is None else list(policies),
+                "rounds": None if rounds is None else list(rounds),
+                "verifier": verifier,
+                "reduction": reduction,
+                "seed": seed,
+            },
+        )
+        self._connection.execute(_PROBLEMS)
+        self._connection.execute(_POOL)
+
+    def close(self) -> None:
+        """End the connection, and with it what it spilled."""
+        self._connection.close()
+
+    def use_verifier(self, verifier: str) -> None:
+        """Read this verifier's scores from now on."""
+        self._connection.execute("update pool_options set verifier = ?", [verifier])
+
+    def survey(self) -> PoolSurvey:
+        """Count what is there."""
+        problems, solutions, right, wrong, mixed, scored, max_score = self._row(_SURVEY)
+        return PoolSurvey(
+            num_problems=problems,
+            num_solutions=solutions,
+            num_right=right,
+            num_wrong=wrong,
+            num_mixed_problems=mixed,
+            num_scored=scored,
+            max_score=max_score,
+        )
+
+    def splits(self) -> list[str]:
+        """The splits of the pool's problems, solved or not, in order."""
+        return self._column(
+            "select distinct p.split from problems as p inner join pool_members as m "
+            "on p.run_id = m.run_id and p.problem_id = m.problem_id order by p.split"
+        )
+
+    def num_originals(self) -> int:
+        """How many problems came with a worked solution."""
+        (number,) = self._row("select count(solution) from pool_problems")
+        return number
+
+    def policies(self) -> list[str]:
+        """The ids of the models that wrote the solutions, in order."""
+        return self._column("select distinct policy from pool order by policy")
+
+    def verifiers(self) -> list[str]:
+        """The ids of the verifiers that scored any of them, in order."""
+        return self._column(_VERIFIERS)
+
+    def label_methods(self) -> list[str]:
+        """The methods of their step labels, in order."""
+        return self._column(_METHODS)
+
+    def strategies(self) -> list[str]:
+        """The searches of the pool's problems, in order."""
+        return self._column(
+            "select distinct g.strategy from graded as g inner join pool_members as m "
+            "on g.run_id = m.run_id and g.problem_id = m.problem_id "
+            "where g.stage = 'search' order by g.strategy"
+        )
+
+    def score_at(self, share: float) -> float:
+        """The least score that so large a share of the scored solutions is below.
+
+        The best ones pass whatever the share is; equal scores pass together.
+        """
+        (num_scored,) = self._row("select count(score) from pool")
+        (score,) = self._row(
+            "select score from pool where score is not null order by score "
+            "limit 1 offset least(ceil($share * $num)::bigint, $num - 1)",
+            {"share": share, "num": num_scored},
+        )
+        return score
+
+    def problems(self) -> Batches:
+        """All problems, in order of their ids."""
+        return self._stream(
+            "select problem_id, source, question, answer as gold, level "
+            "from pool_problems order by problem_id"
+        )
+
+    def solutions(self, grades: Grades, *, min_score: float | None = None) -> Batches:
+        """Finished solutions by problem, in order of the problems' ids.
+
+        Args:
+            grades: which.
+            min_score: the least that the verifier gives; None for any, and for unscored ones.
+        """
+        return self._stream(_SOLUTIONS, {"grades": grades, "min_score": min_score})
+
+    def drawn_right(self) -> Batches:
+        """Right solutions in an order drawn from the seed, each with its problem's columns."""
+        return self._stream(_DRAWN)
+
+    def drawn_originals(self) -> Batches:
+        """The worked solutions that came with the problems, with the columns of `drawn_right`."""
+        return self._stream(_ORIGINALS)
+
+    def labelled(self, method: str) -> Batches:
+        """Solutions with step labels of one method: also the labelled steps and their labels."""
+        return self._stream(_LABELLED, {"method": method})
+
+    def trees(self, strategies: Sequence[str] | None) -> Batches:
+        """Rows of searches as trajectories: by problem, and those of one search together."""
+        names = None if strategies is None else list(strategies)
+        for batch in self._stream(_TREES, {"strategies": names}):
+            yield batch.select(TRAJECTORIES.schema.names)
+
+    def _row(self, statement: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:
+        row = self._connection.execute(statement, values or {}).fetchone()
+        assert row is not None
+        return row
+
+    def _column(self, statement: str) -> list[str]:
+        return [value for (value,) in self._connection.execute(statement).fetchall()]
+
+    def _stream(self, statement: str, values: dict[str, Any] | None = None) -> Batches:
+        # A cursor of its own: several streams are read side by side.
+        cursor = self._connection.cursor()
+        try:
+            yield from cursor.sql(statement, params=values or {}).to_arrow_reader(_BATCH_ROWS)
+        finally:
+            cursor.close()
+
+
+def problem_ids(store: Store, paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Run id and problem id of every problem in committed files of problems."""
+    return [(_run_of(path), name) for path in paths for name in store.column(path, "problem_id")]
+
+
+def _run_of(path: str) -> str:
+    return path.split("/run_id=", 1)[1].split("/", 1)[0]

@@ -1,0 +1,1 @@
+"""Training sets from stored solutions."""

@@ -1,0 +1,171 @@
+"""What must not be trained on: found before anything is written, left out, and counted.
+
+Problems are left out that a test set holds, or nearly holds (shared pieces of n words), or whose
+prompt gives the answer away. Solutions are left out that repeat a step, have steps too short to say
+anything, or nearly equal another one of the same problem with the same grade and answer.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from schemas.dataset_export import ChecksConfig
+from tasks.dataset_export.solved import Solution, SolvedProblem
+from tasks.graders.extraction import extract_answer
+from tasks.segmentation import step_body
+
+_WORD = re.compile(r"\w+")
+_PIECE = re.compile(r"\w+|[^\w\s]")
+_SHINGLE = 3
+
+
+class Checker:
+    """The checks of one build; `problems` and `solutions` count what was left out, by reason."""
+
+    def __init__(
+        self,
+        config: ChecksConfig,
+        *,
+        test_questions: Iterable[str],
+        build_prompt: Callable[[str], str],
+    ) -> None:
+        """Read the test questions once.
+
+        Args:
+            config: what is checked.
+            test_questions: of all test sets.
+            build_prompt: from a question to the policy's prompt.
+        """
+        self._config = config
+        self._build_prompt = build_prompt
+        self._equal: set[str] = set()
+        self._pieces: set[int] = set()
+        for question in test_questions:
+            words = _words(question)
+            self._equal.add(" ".join(words))
+            if config.max_overlap is not None:
+                self._pieces.update(_pieces(words, config.ngram))
+        self.problems: Counter[str] = Counter()
+        self.solutions: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        """Count from zero again: another reading of the same pool."""
+        self.problems.clear()
+        self.solutions.clear()
+
+    def clean(self, problem: SolvedProblem) -> SolvedProblem | None:
+        """The problem with those solutions that may be used; None if it may not be used itself."""
+        if (reason := self._problem_fault(problem)) is not None:
+            self.problems[reason] += 1
+            return None
+        whole = []
+        for solution in problem.solutions:
+            if (reason := self._solution_fault(solution)) is not None:
+                self.solutions[reason] += 1
+            else:
+                whole.append(solution)
+        return problem._replace(solutions=self._drop_duplicates(whole))
+
+    def leaks(self, text: str, gold: str) -> bool:
+        """Whether a text that is given with a problem marks the gold answer as the answer."""
+        if self._config.leakage == "off":
+            return False
+        marked = extract_answer(text)
+        return marked is not None and _squeeze(marked) == _squeeze(gold)
+
+    def _problem_fault(self, problem: SolvedProblem) -> str | None:
+        words = _words(problem.question)
+        if " ".join(words) in self._equal:
+            return "test_question"
+        most = self._config.max_overlap
+        if most is not None and self._pieces:
+            pieces = _pieces(words, self._config.ngram)
+            if sum(piece in self._pieces for piece in pieces) >= most * len(pieces):
+                return "test_overlap"
+        for text in (problem.question, self._build_prompt(problem.question)):
+            if self.leaks(text, problem.gold):
+                return "answer_leak"
+        return None
+
+    def _solution_fault(self, solution: Solution) -> str | None:
+        config, steps = self._config, solution.steps
+        if len(steps) < config.min_steps:
+            return "few_steps"
+        if min(map(len, map(step_body, steps)), default=0) < config.min_step_chars:
+            return "short_steps"
+        most = config.max_step_repeats
+        # Equal steps are rare: counting them all would take longer than the other checks.
+        if most is None or len(set(steps)) == len(steps):
+            return None
+        is_repeated = max(Counter(map(step_body, steps)).values()) > most
+        return "repeated_steps" if is_repeated else None
+
+    def _drop_duplicates(self, solutions: Sequence[Solution]) -> list[Solution]:
+        if len(solutions) < 2:
+            return list(solutions)
+        groups: dict[tuple[bool | None, str | None], _Distinct] = {}
+        kept = []
+        for solution in solutions:
+            distinct = groups.setdefault(
+                (solution.correct, solution.answer), _Distinct(self._config.near_duplicate)
+            )
+            if (reason := distinct.add(solution.text)) is not None:
+                self.solutions[reason] += 1
+            else:
+                kept.append(solution)
+        return kept
+
+
+class _Distinct:
+    """Texts of which no two are alike.
+
+    Two sets with a Jaccard similarity of at least t share one of the first n - ceil(t n) + 1 of
+    their n elements, in any one order of all elements: only texts that do are compared.
+    """
+
+    def __init__(self, threshold: float | None) -> None:
+        self._threshold = threshold
+        self._texts: set[str] = set()
+        self._shingles: list[frozenset[int]] = []
+        self._by_first: dict[int, list[int]] = {}
+
+    def add(self, text: str) -> str | None:
+        """Take a text in; or why not."""
+        pieces = _PIECE.findall(text)
+        normal = " ".join(pieces)
+        if normal in self._texts:
+            return "equal_text"
+        self._texts.add(normal)
+        if self._threshold is None:
+            return None
+        shingles = frozenset(_pieces(pieces, _SHINGLE))
+        # The least share of n elements that a like set has, with room for rounding.
+        num_first = len(shingles) - int(self._threshold * len(shingles) - 1e-9)
+        first = sorted(shingles)[:num_first]
+        near = {index for element in first for index in self._by_first.get(element, ())}
+        if any(_jaccard(shingles, self._shingles[i]) >= self._threshold for i in near):
+            return "near_duplicate"
+        for element in first:
+            self._by_first.setdefault(element, []).append(len(self._shingles))
+        self._shingles.append(shingles)
+        return None
+
+
+def _jaccard(one: frozenset[int], other: frozenset[int]) -> float:
+    num_both = len(one & other)
+    return num_both / (len(one) + len(other) - num_both)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _pieces(words: Sequence[str], size: int) -> list[int]:
+    """Every `size` words in a row; all of them together where there are fewer."""
+    if len(words) <= size:
+        return [hash(tuple(words))]
+    return list(map(hash, zip(*(words[i:] for i in range(size)), strict=False)))
+
+
+def _squeeze(answer: str) -> str:
+    return "".join(answer.split()).lower()

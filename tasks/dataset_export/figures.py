@@ -1,0 +1,93 @@
+"""What a finished set holds, counted while its batches pass: levels, sources, reasons, lengths."""
+
+from array import array
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.dataset_export import Form
+
+_MOST_EXAMPLES = 3
+
+
+class SetFigures:
+    """Counts of the rows of one set."""
+
+    def __init__(self, form: Form) -> None:
+        self._form: Form = form
+        self.num_rows = 0
+        self.levels: Counter[str] = Counter()
+        """By level; `none` for problems without."""
+        self.sources: Counter[str] = Counter()
+        self.stages: Counter[int] = Counter()
+        self.steps_to_go: Counter[int] = Counter()
+        self.labels: Counter[str] = Counter()
+        """Steps by their label: `right`, `wrong`."""
+        self.lengths = array("i")
+        """Characters of what is learned, row by row; of the prefix for start states."""
+        self.examples: list[dict[str, Any]] = []
+        """The first rows, each of another level where there are several."""
+        self._problems: set[str] = set()
+        self._seen_levels: set[int | None] = set()
+
+    @property
+    def num_problems(self) -> int:
+        """Problems that have a row."""
+        return len(self._problems)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count a batch of finished rows."""
+        self.num_rows += batch.num_rows
+        self._problems.update(batch.column("problem_id").unique().to_pylist())
+        for level, number in _count(batch.column("level")):
+            self.levels["none" if level is None else str(level)] += number
+        for source, number in _count(batch.column("source")):
+            self.sources[source] += number
+        if self._form == "prompt_only":
+            self.stages.update(dict(_count(batch.column("stage"))))
+            self.steps_to_go.update(dict(_count(batch.column("steps_to_go"))))
+        if self._form == "stepwise":
+            for label, number in _count(batch.column("labels").flatten()):
+                self.labels["right" if label else "wrong"] += number
+        self.lengths.extend(_learned_lengths(batch, self._form))
+        self._keep_examples(batch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as JSON can hold them."""
+        counts: dict[str, Any] = {
+            "rows": self.num_rows,
+            "problems": self.num_problems,
+            "by_level": dict(sorted(self.levels.items())),
+            "by_source": dict(sorted(self.sources.items())),
+        }
+        for name, found in (
+            ("by_stage", self.stages),
+            ("by_steps_to_go", self.steps_to_go),
+            ("steps_by_label", self.labels),
+        ):
+            if found:
+                counts[name] = {str(key): found[key] for key in sorted(found)}  # type: ignore[type-var]
+        return counts
+
+    def _keep_examples(self, batch: pa.RecordBatch) -> None:
+        if len(self.examples) == _MOST_EXAMPLES:
+            return
+        levels = batch.column("level").to_pylist()
+        for index, level in enumerate(levels):
+            if level not in self._seen_levels and len(self.examples) < _MOST_EXAMPLES:
+                self._seen_levels.add(level)
+                self.examples += batch.slice(index, 1).to_pylist()
+
+
+def _count(column: pa.Array) -> list[tuple[Any, int]]:
+    return [(each["values"], each["counts"]) for each in column.value_counts().to_pylist()]
+
+
+def _learned_lengths(batch: pa.RecordBatch, form: Form) -> list[int]:
+    if form == "stepwise":
+        steps = batch.column("completions").to_pylist()
+        return [sum(map(len, each)) for each in steps]
+    name = {"prompt_completion": "completion", "preference": "chosen", "prompt_only": "prefix"}
+    return pc.call_function("utf8_length", [batch.column(name[form])]).to_pylist()

@@ -1,0 +1,43 @@
+"""A solution, or a pair of them, as a row of a training set."""
+
+from schemas.training_rows import CompletionRow, PreferenceRow
+from tasks.dataset_export.read import CleanPool
+from tasks.dataset_export.solved import Solution, SolvedProblem
+
+
+def completion_row(
+    pool: CleanPool,
+    problem: SolvedProblem,
+    solution: Solution,
+    reason: str,
+    *,
+    weight: float = 1.0,
+) -> CompletionRow:
+    """The problem's prompt and the whole solution."""
+    return CompletionRow(
+        prompt=pool.build_prompt(problem),
+        completion=solution.text,
+        source_ids=solution.ids,
+        problem_id=problem.problem_id,
+        source=problem.source,
+        level=problem.level,
+        weight=weight,
+        reason=reason,
+    )
+
+
+def preference_row(
+    pool: CleanPool, problem: SolvedProblem, better: Solution, worse: Solution, reason: str
+) -> PreferenceRow:
+    """The problem's prompt and two whole solutions."""
+    return PreferenceRow(
+        prompt=pool.build_prompt(problem),
+        chosen=better.text,
+        rejected=worse.text,
+        source_ids=better.ids + worse.ids,
+        problem_id=problem.problem_id,
+        source=problem.source,
+        level=problem.level,
+        weight=1.0,
+        reason=reason,
+    )

@@ -1,0 +1,138 @@
+"""Problems with their solutions as Python values, a problem at a time, from record batches."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
+
+import pyarrow as pa
+
+Rows = TypeVar("Rows")
+
+
+class Solution(NamedTuple):
+    """A solution and what is known about it; a tuple, since there are millions of them."""
+
+    trajectory_id: str | None
+    """None for a worked solution that came with the problem."""
+    steps: Sequence[str]
+    """[num_steps] texts as stored."""
+    correct: bool | None
+    answer: str | None
+    score: float | None
+    """The verifier's, reduced."""
+    labels: Sequence[bool | None] | None = None
+    """[num_steps] None for a step without a label."""
+
+    @property
+    def text(self) -> str:
+        """The whole solution."""
+        return "".join(self.steps)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its trajectory, where it is one."""
+        return () if self.trajectory_id is None else (self.trajectory_id,)
+
+
+class SolvedProblem(NamedTuple):
+    """A problem and some of its solutions, in the order of the pool."""
+
+    problem_id: str
+    source: str
+    question: str
+    gold: str
+    level: int | None
+    solutions: Sequence[Solution]
+
+    @property
+    def right(self) -> list[Solution]:
+        """The solutions with the right answer."""
+        return [solution for solution in self.solutions if solution.correct]
+
+    @property
+    def wrong(self) -> list[Solution]:
+        """The solutions with a wrong answer."""
+        return [solution for solution in self.solutions if solution.correct is False]
+
+
+def iterate_rows(
+    batches: Iterable[pa.RecordBatch], names: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of record batches as tuples of the named columns."""
+    for batch in batches:
+        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
+def solve_problems(
+    problems: Iterable[pa.RecordBatch], solutions: Iterable[pa.RecordBatch]
+) -> Iterator[SolvedProblem]:
+    """Problems that have solutions, each with all of its.
+
+    Args:
+        problems: in order of their ids.
+        solutions: in the same order; labelled ones have the columns of labels as well.
+
+    Raises:
+        ValueError: a solution's problem is not among the problems, or a label is there twice.
+    """
+    groups = groupby(_iterate_solutions(solutions), itemgetter(0))
+    for problem, group in join_problems(problems, groups):
+        yield problem._replace(solutions=[solution for _, solution in group])
+
+
+def join_problems(
+    problems: Iterable[pa.RecordBatch], groups: Iterable[tuple[str, Rows]]
+) -> Iterator[tuple[SolvedProblem, Rows]]:
+    """The problem, still without solutions, of each group of rows.
+
+    Args:
+        problems: in order of their ids.
+        groups: problem ids in the same order, each with what belongs to it.
+
+    Raises:
+        ValueError: a group's problem is not among the problems.
+    """
+    known = iterate_rows(problems, ("problem_id", "source", "question", "gold", "level"))
+    for problem_id, rows in groups:
+        found = next((problem for problem in known if problem[0] == problem_id), None)
+        if found is None:
+            raise ValueError(f"problem {problem_id}: expected it among the pool's problems")
+        yield SolvedProblem._make((*found, [])), rows
+
+
+def read_drawn(batches: Iterable[pa.RecordBatch]) -> Iterator[SolvedProblem]:
+    """Solutions that carry their problem's columns, each as a problem with one solution."""
+    names = ("problem_id", "source", "question", "gold", "level")
+    own = ("trajectory_id", "steps", "correct", "answer", "score")
+    for row in iterate_rows(batches, (*names, *own)):
+        yield SolvedProblem._make((*row[:5], [Solution._make((*row[5:], None))]))
+
+
+def _iterate_solutions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, Solution]]:
+    names = ("problem_id", "trajectory_id", "steps", "correct", "answer", "score")
+    for batch in batches:
+        if "labels" not in batch.schema.names:
+            for problem_id, *rest in iterate_rows([batch], names):
+                yield problem_id, Solution._make((*rest, None))
+            continue
+        for problem_id, *rest, places, labels in iterate_rows(
+            [batch], (*names, "labelled_steps", "labels")
+        ):
+            solution = Solution._make((*rest, None))
+            yield problem_id, solution._replace(labels=_place(labels, places, solution))
+
+
+def _place(
+    labels: Sequence[bool | None], places: Sequence[int], solution: Solution
+) -> list[bool | None]:
+    """[num_steps] the label of each step."""
+    if len(set(places)) < len(places) or not all(0 <= p < len(solution.steps) for p in places):
+        raise ValueError(
+            f"trajectory {solution.trajectory_id}: expected at most one label for each of its "
+            f"{len(solution.steps)} steps, got labels of steps {list(places)}"
+        )
+    placed: list[bool | None] = [None] * len(solution.steps)
+    for place, label in zip(places, labels, strict=True):
+        placed[place] = label
+    return placed

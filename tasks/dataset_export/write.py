@@ -1,0 +1,108 @@
+"""Rows into Parquet files of a set, streamed; and which of them, where there are too many.
+
+Rows go to one file first: only when all are known can stages get their shares, or a set its
+number of rows. What is kept is then copied, batch by batch, in order.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.dataset_export import Form
+from schemas.training_rows import FORM_SCHEMAS, TrainingRow, to_batch
+
+_BATCH_ROWS = 4096
+
+
+def spool_rows(path: Path, form: Form, rows: Iterable[TrainingRow]) -> int:
+    """Write all rows to one file; how many there were."""
+    num_rows, rows = 0, iter(rows)
+    with pq.ParquetWriter(path, FORM_SCHEMAS[form], compression="zstd") as writer:
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            writer.write_batch(to_batch(form, batch))
+            num_rows += len(batch)
+    return num_rows
+
+
+def choose_rows(
+    stages: np.ndarray,
+    *,
+    shares: Sequence[float] | None,
+    max_rows: int | None,
+    seed: int,
+) -> np.ndarray:
+    """Whether each row is kept: stages in their shares, and no more rows than may be.
+
+    Args:
+        stages: [num_rows] of each row, from 1.
+        shares: relative share of each stage; None for rows without stages. A stage without rows
+            gets none, and the others keep their relation.
+        max_rows: None for all that the shares allow.
+        seed: of what is drawn.
+    """
+    rng = np.random.default_rng(seed)
+    kept = np.ones(len(stages), dtype=bool)
+    if shares is not None:
+        counts = np.bincount(stages, minlength=len(shares) + 1)[1:]
+        per_share = min(
+            (count / share for count, share in zip(counts, shares, strict=True) if count and share),
+            default=0.0,
+        )
+        for stage, share in enumerate(shares, 1):
+            number = int(per_share * share + 1e-9)
+            _drop(kept, np.flatnonzero(stages == stage), number, rng)
+    if max_rows is not None:
+        _drop(kept, np.flatnonzero(kept), max_rows, rng)
+    return kept
+
+
+def read_stages(path: Path) -> np.ndarray:
+    """[num_rows] the stage of each row of a file; 0 where rows have none."""
+    file = pq.ParquetFile(path)
+    if "stage" not in file.schema_arrow.names:
+        return np.zeros(file.metadata.num_rows, dtype=np.int32)
+    return np.array(file.read(["stage"]).column("stage").to_pylist(), dtype=np.int32)
+
+
+def copy_rows(
+    path: Path, folder: Path, *, kept: np.ndarray, rows_per_file: int
+) -> Iterator[pa.RecordBatch]:
+    """Copy rows into `train-00000.parquet` and so on; gives each batch when it is written.
+
+    Args:
+        path: all rows.
+        folder: of the new files.
+        kept: [num_rows] which of them.
+        rows_per_file: most rows of one file.
+    """
+    file = pq.ParquetFile(path)
+    writer: pq.ParquetWriter | None = None
+    num_files = num_seen = room = 0
+    for batch in file.iter_batches(_BATCH_ROWS):
+        start, num_seen = num_seen, num_seen + batch.num_rows
+        # As a list: from a NumPy array Arrow would import pandas, which takes longer than the rest.
+        batch = batch.filter(pa.array(kept[start:num_seen].tolist()))
+        while batch.num_rows:
+            if writer is None:
+                name = folder / f"train-{num_files:05d}.parquet"
+                writer = pq.ParquetWriter(name, file.schema_arrow, compression="zstd")
+                num_files, room = num_files + 1, rows_per_file
+            part, batch = batch.slice(0, room), batch.slice(room)
+            writer.write_batch(part)
+            room -= part.num_rows
+            yield part
+            if not room:
+                writer.close()
+                writer = None
+    if writer is not None:
+        writer.close()
+
+
+def _drop(kept: np.ndarray, among: np.ndarray, number: int, rng: np.random.Generator) -> None:
+    """Keep so many of these rows, drawn evenly."""
+    if len(among) > number:
+        kept[rng.permutation(among)[number:]] = False

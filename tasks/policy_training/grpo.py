@@ -1,0 +1,122 @@
+"""Rewards: TRL's GRPO trainer on start states, with solutions drawn by the project's own engines.
+
+Import it where training starts, not at the top of a module. TRL is given a `rollout_func` that
+draws and rewards (`Rollouts`), and takes it for a vLLM of its own: so it asks for new weights
+when a step has changed them, and corrects for the difference between the engine's probabilities
+and those of the model in training (importance sampling). Solutions are drawn anew for every
+optimizer step, at temperature 1. Deviations from TRL: the order of start states depends on the
+epoch alone, so that a training that goes on meets them in the same order; the reward of a
+solution that was cut off is that of no answer.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253 - this module is imported where training starts
+from datasets import Dataset  # noqa: TID253
+from trl import GRPOConfig as TrlGrpoConfig  # noqa: TID253
+from trl import GRPOTrainer  # noqa: TID253
+from trl.trainer.utils import RepeatSampler  # noqa: TID253
+
+from schemas.policy_training import GrpoConfig, PolicyTrainingJob
+from tasks.policy_training.model import BasePolicy
+from tasks.policy_training.rollouts import Rollouts
+from tasks.policy_training.trainer import PolicyTrainer, Report, shared_arguments
+from tasks.training import training_rank
+
+_NEWEST = -1
+
+
+class RewardTrainer(PolicyTrainer, GRPOTrainer):
+    """Makes solutions likelier that earn more than others of the same start state."""
+
+    def __init__(
+        self,
+        base: BasePolicy,
+        rows: Any,
+        job: PolicyTrainingJob,
+        *,
+        work_dir: Path,
+        num_workers: int,
+        report: Report,
+    ) -> None:
+        config = job.method
+        assert isinstance(config, GrpoConfig)
+        arguments = shared_arguments(config, work_dir, num_workers=num_workers, log_every=1)
+        super().__init__(
+            model=base.model,
+            reward_funcs=[_stored_reward],
+            args=TrlGrpoConfig(
+                **arguments,
+                num_generations=config.group_size,
+                max_completion_length=config.max_new_tokens,
+                temperature=1.0,
+                beta=config.kl_weight,
+                epsilon=config.clip,
+                scale_rewards=config.scale_rewards,
+            ),
+            # A rollout function is told nothing but prompts: a row's prompt is its number.
+            train_dataset=Dataset.from_dict({"prompt": [str(n) for n in range(len(rows))]}),
+            processing_class=base.tokenizer,
+            rollout_func=_draw,
+        )
+        self.watch(config, report)
+        # Behind TRL's own start: an engine in this process sets up process groups.
+        self.rollouts = Rollouts(
+            job,
+            rows,
+            base.model,
+            base.tokenizer,
+            work_dir=work_dir,
+            rank=training_rank(),
+            num_processes=num_workers,
+        )
+        self.use_vllm = True
+        self.vllm_generation = self.rollouts
+        self._last_loaded_step = 0
+        self._tokens_before: float | None = None
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add what was drawn: tokens, and the share of right solutions by stage."""
+        if self._tokens_before is None:
+            known = [e for e in self.state.log_history if "generated_tokens" in e]
+            self._tokens_before = known[_NEWEST]["generated_tokens"] if known else 0
+        logs |= self.rollouts.take_figures()
+        logs["generated_tokens"] = self._tokens_before + self.rollouts.generated_tokens
+        super().log(logs, start_time)
+
+    def _get_train_sampler(self, dataset: Any = None) -> "EpochSampler":
+        return EpochSampler(
+            self.train_dataset if dataset is None else dataset,
+            mini_repeat_count=self.num_generations,
+            batch_size=self.args.generation_batch_size // self.num_generations,
+            repeat_count=self.num_iterations * self.args.steps_per_generation,
+            seed=self.args.seed,
+        )
+
+
+class EpochSampler(RepeatSampler):
+    """TRL's sampler of groups, with an order that depends on the seed and the epoch alone."""
+
+    epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to an epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """The epoch's rows, each as often as solutions are drawn."""
+        self.generator: torch.Generator = torch.Generator()
+        self.generator.manual_seed((self.seed or 0) + self.epoch)
+        yield from super().__iter__()
+
+
+def _draw(prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
+    """TRL's rollout function."""
+    return trainer.rollouts(prompts, trainer.state.global_step)
+
+
+def _stored_reward(reward: list[float | None], **_: Any) -> list[float | None]:
+    """What the rollouts earned when they were drawn."""
+    return reward

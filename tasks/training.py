@@ -1,0 +1,78 @@
+"""What every training through a Hugging Face trainer shares: rates over time, and divergence.
+
+Import it where training starts, not at the top of a module: it needs torch.
+"""
+
+import math
+from typing import Any, Protocol
+
+import torch  # noqa: TID253 - imported late by whoever trains
+
+LOG_EVERY_STEPS = 10
+"""Steps between two reports of progress, and between two looks for a loss that is not a number."""
+
+
+class TrainingDiverged(ValueError):
+    """The loss or a weight is not a number, or the model has become useless."""
+
+
+class Schedule(Protocol):
+    """The part of a training's config that says how its rates change."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps over which the rates rise from zero."""
+        ...
+
+    @property
+    def decay_fraction(self) -> float:
+        """Last share of the steps, over which the rates fall to zero in a line."""
+        ...
+
+
+def lr_factor(step: int, *, num_steps: int, config: Schedule) -> float:
+    """What the peak rates are multiplied with at a step (0 is the first)."""
+    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    decay_steps = config.decay_fraction * num_steps
+    decay = min(1.0, (num_steps - step) / decay_steps) if decay_steps else 1.0
+    return warmup * max(decay, 0.0)
+
+
+def check_loss(step: int, loss: float, grad_norm: float, *, remedy: str) -> None:
+    """Refuse a loss or a gradient that is not a number.
+
+    Raises:
+        TrainingDiverged: says at which step, and the remedy.
+    """
+    if not math.isfinite(loss) or not math.isfinite(grad_norm):
+        raise TrainingDiverged(
+            f"training diverged by step {step}: loss {loss}, gradient norm {grad_norm}; {remedy}"
+        )
+
+
+def check_weights(model: torch.nn.Module) -> None:
+    """Refuse a model with a weight that is not a number.
+
+    Raises:
+        TrainingDiverged: names the weight.
+    """
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise TrainingDiverged(f"training diverged: weight {name} is not finite")
+
+
+def num_training_processes() -> int:
+    """Processes that train together, this one included."""
+    distributed = torch.distributed
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def training_rank() -> int:
+    """This process's number among those that train together, from 0."""
+    distributed = torch.distributed
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def pad_token_id(tokenizer: Any) -> int:
+    """Any valid token will do: padding is never read."""
+    return 0 if tokenizer.pad_token_id is None else tokenizer.pad_token_id

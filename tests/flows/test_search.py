@@ -1,0 +1,196 @@
+"""Test-time search from the command line: a sweep that is killed and gone on with, and bad jobs."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+
+from flows.search_command import newest_verifier, search_and_show
+from schemas.rows import MODELS, Model
+from storage import connect, query
+from tasks.engines.markov_engine import markov_problems
+
+NUM_PROBLEMS = 8
+STRATEGIES = ("best_of_n", "beam", "dvts")
+JOB = {
+    "policy": {"type": "markov", "p_right": 0.6},
+    "verifier": {"type": "markov", "p_right": 0.6, "verifier_noise": 0.3},
+    "grader": {"type": "exact"},
+    "candidates_per_unit": 8,
+    "evaluation": {"num_bootstrap": 50},
+    "pool": {"num_actors": 1},
+}
+NUM_UNITS = len(STRATEGIES) * (NUM_PROBLEMS // 2 + NUM_PROBLEMS)  # at N = 4 and at N = 8
+_PATIENCE_S = 300
+
+
+@contextlib.contextmanager
+def start(folder):
+    """The sweep in a process group of its own, which is gone afterwards."""
+    from prefect.settings import PREFECT_API_URL
+
+    options = ["--config", "job.yaml", "--root", "store", "--run-id", "r", "--n", "4,8"]
+    options += [word for name in STRATEGIES for word in ("--strategy", name)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "search", *options, "--format", "json"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "PREFECT_API_URL": PREFECT_API_URL.value(),
+            "PYTHONPATH": os.getcwd(),  # noqa: PTH109
+        },
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def trees_in(folder):
+    found = (folder / "store/trajectories").glob("run_id=r/stage=search/*.parquet")
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, prefect_server):
+    """The folder of a sweep that was killed when its first trees were there; what it printed."""
+    folder = tmp_path_factory.mktemp("search")
+    walks = [{"question": p.question, "answer": p.answer} for p in markov_problems(NUM_PROBLEMS, 3)]
+    (folder / "walks.jsonl").write_text("\n".join(map(json.dumps, walks)))
+    problems = {"type": "file", "path": str(folder / "walks.jsonl")}
+    (folder / "job.yaml").write_text(yaml.safe_dump({**JOB, "problems": problems}))
+    with start(folder) as victim:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not trees_in(folder):
+            assert victim.poll() is None, victim.communicate()[1]
+            assert time.monotonic() < deadline, "no trees"
+            time.sleep(0.02)
+    before = trees_in(folder)
+    with start(folder) as second:
+        printed, complaints = second.communicate(timeout=_PATIENCE_S)
+        assert second.returncode == 0, complaints
+    return folder, before, json.loads(printed)
+
+
+def ask(folder, sql):
+    return query(connect(folder / "store"), sql).fetchall()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_rerun_does_what_a_kill_left_and_each_search_is_there_once(swept):
+    folder, before, _ = swept
+    after = trees_in(folder)
+    assert 0 < len(before) < len(after) == NUM_UNITS
+    assert {path: after[path] for path in before} == before
+    assert ask(folder, "select * from duplicate_ids") == []
+    per_search = (
+        "select strategy, budget, count(*), count(distinct problem_id) from decisions "
+        "where is_main group by all"
+    )
+    expected = [(s, n, NUM_PROBLEMS, NUM_PROBLEMS) for s in STRATEGIES for n in (4, 8)]
+    assert sorted(ask(folder, per_search)) == sorted(expected)
+    spent = "select max(num_candidates), min(num_candidates) from decisions where strategy = 'beam'"
+    assert ask(folder, f"{spent} and budget = 8") == [(8, 8)]
+    state = "select distinct state from run_state where flow = 'search'"
+    assert ask(folder, state) == [("completed",)]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_what_is_printed_is_what_the_store_holds(swept):
+    folder, _, printed = swept
+    accuracies = [
+        (row["strategy"], row["budget"], row["value"])
+        for row in printed
+        if row["metric"] == "accuracy" and row["bin"] == "all" and row["strategy"] in STRATEGIES
+    ]
+    assert len(accuracies) == 2 * len(STRATEGIES)
+    stored = "select strategy, budget, accuracy from search_accuracy where is_main"
+    assert sorted(accuracies) == sorted(ask(folder, stored))
+    assert {"compute_optimal[oracle_quintile]"} <= {row["strategy"] for row in printed}
+    assert all(row["value"] > 0 for row in printed if row["metric"] == "engine_s")
+    (picture,) = (folder / "store/reports/r").glob("search-*.png")
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_run_with_searches_only_can_be_reported_and_its_trees_shown(swept, capsys):
+    from flows.report import show_report
+    from flows.search_tree import show_tree
+
+    folder, _, _ = swept
+    connection = connect(folder / "store")
+    show_report(connection, "r", "table")
+    text = capsys.readouterr().out
+    assert "Searches, 8 problems" in text
+    assert "Compute-optimal selection" in text
+    show_report(connection, "r", "table", by="oracle_quintile", budget=8)
+    assert "dvts" in capsys.readouterr().out
+    ((problem, question),) = ask(folder, "select problem_id, question from problem_list limit 1")
+    show_tree(connection, problem, "text", strategy="dvts", budget=8)
+    text = capsys.readouterr().out
+    assert question in text
+    assert "dvts, N = 8" in text
+
+
+MARKOV = ("policy={type: markov}", "verifier={type: markov}", "grader={type: exact}")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategies": ["beam"], "budgets": "16", "width": 3}, "a multiple of the width 3.* N=16"),
+        ({"strategies": ["dvts"], "budgets": "4", "width": 8}, "a width of at most N=4, got 8"),
+        ({"strategies": ["bean"]}, "strategies.*'bean'"),
+        ({"strategies": ["mcts"], "budgets": "many"}, "--n: expected a number, .* got 'many'"),
+        ({"strategies": ["majority"], "width": 4}, "width"),
+        ({"strategies": ["beam"], "is_sweep": True}, "--sweep or --strategy, got both"),
+        ({"output": "xml"}, "expected --format table or json, got 'xml'"),
+    ],
+)
+def test_a_job_that_cannot_be_is_named_before_anything_starts(tmp_path, options, message):
+    values = {"output": "table", "run_id": None, "config_file": None, "changes": MARKOV, **options}
+    with pytest.raises(ValueError, match=message):
+        search_and_show(values.pop("output"), root=str(tmp_path / "store"), **values)
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_a_verifier_it_is_said_where_to_get_one(tmp_path):
+    asked = {"run_id": None, "config_file": None, "strategies": ["beam"]}
+    with pytest.raises(
+        ValueError, match=r"stepmill run factory .*--verifier.*score\.by=likelihood"
+    ):
+        search_and_show("table", root=str(tmp_path / "store"), changes=(), **asked)
+
+
+def test_the_newest_verifier_of_the_store_is_taken(store, unit_of):
+    def model(name, day, role):
+        return Model(
+            model_id=name,
+            role=role,
+            path=f"checkpoints/{name}",
+            base=None,
+            training_set=None,
+            metrics="{}",
+            created_at=datetime(2026, 1, day, tzinfo=UTC),
+        )
+
+    store.commit(unit_of(MODELS.name, name="a"), [model("new", 3, "verifier")])
+    store.commit(unit_of(MODELS.name, name="b"), [model("old", 2, "verifier")])
+    store.commit(unit_of(MODELS.name, name="c"), [model("other", 4, "policy")])
+    assert newest_verifier(store.url) == f"{store.url}/checkpoints/new"
