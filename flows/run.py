@@ -159,7 +159,7 @@ def _stop_soon_when_interrupted(run_id: str) -> None:
     """Ctrl-C ends the run within seconds, whatever it waits for: nothing committed can be lost."""
 
     def stop(number: int, frame: object) -> None:
-        say(f"stopped: `stepmill run --run-id {run_id}` with the same settings goes on")
+        say(f"stopped: the same command with `--run-id {run_id}` goes on")
         timer = threading.Timer(_PATIENCE_S, os._exit, [128 + number])
         timer.daemon = True
         timer.start()
