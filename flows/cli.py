@@ -98,6 +98,10 @@ def search(
     sweep: Annotated[
         bool, typer.Option("--sweep", help="The main strategies, at N = 4, 16 and 64.")
     ] = False,
+    ratios: Annotated[
+        bool,
+        typer.Option("--ratios", help="Of revisions: long chains to many chains, at one N."),
+    ] = False,
     policy: Annotated[
         str | None, typer.Option(help="A folder or Hugging Face id; else the shipped policy.")
     ] = None,
@@ -125,6 +129,7 @@ def search(
     - `stepmill search --strategy beam --n 16 --width 4`
     - `stepmill search --strategy dvts --n 4,16,64 --set problems.num_problems=50`
     - `stepmill search --sweep --run-id sweep`
+    - `stepmill search --ratios --n 16`
     """
     from flows.search_command import search_and_show
 
@@ -138,6 +143,7 @@ def search(
         budgets=n,
         width=width,
         is_sweep=sweep,
+        with_ratios=ratios,
         policy=policy,
         verifier=verifier,
     )

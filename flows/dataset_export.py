@@ -1,16 +1,21 @@
 """Training sets: a run's stored solutions, filtered and arranged for TRL."""
 
+import json
+import shlex
+
 from prefect import flow
 
+from flows.artifacts import publish_table, to_key
 from flows.export_plan import input_files, plan_export
-from flows.progress import say
+from flows.progress import say, stage_progress
 from flows.recording import name_run, prefect_run_id, recorded_flow
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import TRAINING_SETS, TrainingSet
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.dataset_export.build import open_prompt_format
-from tasks.dataset_export.sources import open_sources
+from tasks.dataset_export.figures import count_lines
+from tasks.dataset_export.sources import ExportPlan, open_sources
 from tasks.dataset_export.task import build_unit
 
 STAGE = "dataset_export"
@@ -36,15 +41,31 @@ def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = No
         with open_sources(store, plan):
             pass  # what is wrong with the job is found before anything is recorded
     with recorded_flow(STAGE, plan.job, root, run_id, part=unit.name) as (store, run_id):
-        build_unit(store.url, unit, plan)
+        _build(store.url, unit, plan)
         (built,) = store.read(unit.path)
-        _say_what_came(built, store)
+        _show(built, store)
         return unit.name
 
 
-def _say_what_came(built: TrainingSet, store: Store) -> None:
-    say(
-        f"{built.name}: {built.num_rows:,} rows of the form {built.form} "
-        f"in {store.url}/{built.path}\n"
-        f"next: stepmill export {built.name} --root {store.url} --to FOLDER"
-    )
+def _build(root: str, unit: Unit, plan: ExportPlan) -> None:
+    num_rows = 0
+
+    def on_progress(rows: int) -> None:
+        nonlocal num_rows
+        num_rows = rows
+
+    with stage_progress(f"build {plan.job.kind}", lambda: (num_rows, 0, 0)):
+        build_unit(root, unit, plan, on_progress)
+
+
+def _show(built: TrainingSet, store: Store) -> None:
+    """Say what was built, on the terminal and in Prefect's UI."""
+    words = f"{built.name}: {built.num_rows:,} rows of the form {built.form}"
+    command = f"stepmill export {built.name} --root {shlex.quote(store.url)} --to FOLDER"
+    say(f"{words} in {store.url}/{built.path}\nnext: {command}")
+    rows = [
+        {"what": what, "number": f"{number:,}"}
+        for what, number in count_lines(json.loads(built.counts))
+    ]
+    key = to_key("training set", built.kind)
+    publish_table(key, rows, f"{words}\n\nIn `{store.url}/{built.path}`:\n\n```\n{command}\n```")

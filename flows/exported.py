@@ -14,6 +14,7 @@ from rich.text import Text
 from flows.run import run_flow
 from storage import Store
 from storage.store import check_name
+from tasks.dataset_export.figures import count_lines
 
 _DATASETS = "datasets"
 _SET_FILE = "set.json"
@@ -117,13 +118,8 @@ def counts_table(facts: Mapping[str, Any]) -> Table:
     )
     table.add_column("")
     table.add_column("number", justify="right")
-    for kind, title in (("by_level", "level"), ("by_source", "source"), ("by_stage", "stage")):
-        for key, number in counts.get(kind, {}).items():
-            table.add_row(Text(f"{title} {key}"), f"{number:,}")
-    for what, reasons in counts["left_out"].items():
-        for reason, number in reasons.items():
-            words = f"left out: {what}, {reason.replace('_', ' ')}"
-            table.add_row(Text(words), f"{number:,}", style="dim")
+    for what, number in count_lines(counts):
+        table.add_row(Text(what), f"{number:,}")
     return table
 
 

@@ -14,6 +14,7 @@ from schemas.rows import Metric
 from schemas.search import SWEEP, BeamConfig, SearchJob
 from storage import Store
 from tasks.evaluation.search_summary import choice_summary, search_summary, selection_summary
+from tasks.search.revisions import ratio_grid
 
 SWEEP_BUDGETS = (4, 16, 64)
 
@@ -29,6 +30,7 @@ def search_and_show(
     budgets: str | None = None,
     width: int | None = None,
     is_sweep: bool = False,
+    with_ratios: bool = False,
     policy: str | None = None,
     verifier: str | None = None,
 ) -> None:
@@ -44,6 +46,7 @@ def search_and_show(
         budgets: N, or several with commas; None for those of the file, or the sweep's.
         width: of every strategy that has one.
         is_sweep: every strategy of the sweep.
+        with_ratios: revisions at every ratio of sequential to parallel attempts.
         policy: a model; None for that of the file, or the shipped one.
         verifier: a model; None for that of the file, or the newest of the store where one is
             needed.
@@ -56,8 +59,11 @@ def search_and_show(
         raise ValueError(f"expected --format table or json, got {output!r}")
     if is_sweep and strategies:
         raise ValueError("expected --sweep or --strategy, got both")
+    if with_ratios and (is_sweep or strategies):
+        raise ValueError("expected --ratios alone, got it beside --sweep or --strategy")
+    named = _name_strategies(strategies, width, is_sweep=is_sweep)
     given: dict[str, Any] = {
-        "strategies": _name_strategies(strategies, width, is_sweep=is_sweep),
+        "strategies": _name_ratios(budgets) if with_ratios else named,
         "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
         "policy": {"type": "vllm", "model": policy} if policy else None,
         "verifier": {"type": "vllm", "model": verifier} if verifier else None,
@@ -138,6 +144,14 @@ def _name_strategies(
     if not is_sweep:
         return [{**fields, "width": width} for fields in found]
     return [{**fields, "width": width} if "width" in fields else fields for fields in found]
+
+
+def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:
+    """Configs of revisions with chains of every length that divides the budget."""
+    asked = _read_budgets(budgets or "16")
+    if len(asked) != 1:
+        raise ValueError(f"--ratios: expected one --n, as the ratios depend on it, got {budgets}")
+    return [{"type": "revisions", "sequential": length} for length in ratio_grid(asked[0])]
 
 
 def _read_budgets(text: str) -> list[int]:

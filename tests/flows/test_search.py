@@ -160,6 +160,8 @@ MARKOV = ("policy={type: markov}", "verifier={type: markov}", "grader={type: exa
         ({"strategies": ["mcts"], "budgets": "many"}, "--n: expected a number, .* got 'many'"),
         ({"strategies": ["majority"], "width": 4}, "width"),
         ({"strategies": ["beam"], "is_sweep": True}, "--sweep or --strategy, got both"),
+        ({"with_ratios": True, "is_sweep": True}, "--ratios alone"),
+        ({"with_ratios": True, "budgets": "4,16"}, "one --n"),
         ({"output": "xml"}, "expected --format table or json, got 'xml'"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tasks.engines.token_texts import TokenDecoder
+from tasks.engines.token_texts import TokenDecoder, ending_tokens
 from tasks.world.tokenizer import build_tokenizer
 
 TEXTS = [
@@ -112,3 +112,24 @@ def test_pieces_of_another_text_are_none() -> None:
     tokenizer = build_tokenizer()
     ids = tokenizer("1 + 1 = 2\n2", add_special_tokens=False)["input_ids"]
     assert TokenDecoder(tokenizer).split("1 + 1 = 2\n", ids) is None
+
+
+def test_a_separator_that_is_a_token_of_its_own_is_stopped_at_by_that_token() -> None:
+    tokenizer = build_tokenizer()
+    (newline,) = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    assert ending_tokens(tokenizer, "\n") == {newline}
+
+
+@pytest.mark.parametrize("stop", ["\n\n", "é", ""])
+def test_text_is_searched_for_a_stop_string_that_tokens_may_hide(stop: str) -> None:
+    assert ending_tokens(wrap(byte_level()), stop) is None
+
+
+def test_every_token_that_ends_in_the_separator_is_stopped_at_unless_one_holds_it_inside() -> None:
+    tokenizer = wrap(byte_level())
+    ending = ending_tokens(tokenizer, "2")
+    assert ending is not None
+    texts = [tokenizer.decode([token_id]) for token_id in range(len(tokenizer))]
+    assert ending == {i for i, text in enumerate(texts) if text.endswith("2")}
+    tokenizer.add_tokens(["1 2 3"])
+    assert ending_tokens(tokenizer, "2") is None
