@@ -1,7 +1,7 @@
 """One training set, from open pools to a finished folder: checks, builder, files, card."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,20 @@ _SPOOL = "all-rows.parquet"
 class BuiltSet:
     """What was written."""
 
+    folder: Path
     facts: dict[str, Any]
     """What set.json says."""
     num_rows: int
 
 
 def build_set(
-    store: Store, plan: ExportPlan, sources: Sources, *, name: str, folder: Path
+    store: Store,
+    plan: ExportPlan,
+    sources: Sources,
+    *,
+    name: str,
+    folder: Path,
+    on_progress: Callable[[int], None] = lambda num_rows: None,
 ) -> BuiltSet:
     """Write a set's files into an empty folder.
 
@@ -64,6 +71,7 @@ def build_set(
         sources: the open pools.
         name: the set's.
         folder: where its folder, of that name, is made.
+        on_progress: called with the number of rows so far.
 
     Raises:
         ValueError: the checks left nothing.
@@ -82,7 +90,9 @@ def build_set(
     )
     rows_left_out: Counter[str] = Counter()
     spool = folder / _SPOOL
-    num_built = spool_rows(spool, job.form, _build_rows(pool, sources, job, rows_left_out))
+    num_built = spool_rows(
+        spool, job.form, _build_rows(pool, sources, job, rows_left_out), on_progress
+    )
     left_out = {
         "problems": dict(checker.problems),
         "solutions": dict(checker.solutions),
@@ -106,7 +116,7 @@ def build_set(
     facts = _collect_facts(plan, sources, prompt_format, name=name)
     facts["counts"] = {**figures.to_dict(), "left_out": left_out}
     write_card(target, facts, figures)
-    return BuiltSet(facts, figures.num_rows)
+    return BuiltSet(target, facts, figures.num_rows)
 
 
 def open_prompt_format(job: DatasetExportJob) -> PromptFormat:

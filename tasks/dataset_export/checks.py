@@ -48,11 +48,6 @@ class Checker:
         self.problems: Counter[str] = Counter()
         self.solutions: Counter[str] = Counter()
 
-    def begin(self) -> None:
-        """Count from zero again: another reading of the same pool."""
-        self.problems.clear()
-        self.solutions.clear()
-
     def clean(self, problem: SolvedProblem) -> SolvedProblem | None:
         """The problem with those solutions that may be used; None if it may not be used itself."""
         if (reason := self._problem_fault(problem)) is not None:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -79,6 +80,20 @@ class SetFigures:
             if level not in self._seen_levels and len(self.examples) < _MOST_EXAMPLES:
                 self._seen_levels.add(level)
                 self.examples += batch.slice(index, 1).to_pylist()
+
+
+def count_lines(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """A set's counts in words: rows by level, source and stage, then what was left out."""
+    lines = [
+        (f"{title} {key}", number)
+        for kind, title in (("by_level", "level"), ("by_source", "source"), ("by_stage", "stage"))
+        for key, number in counts.get(kind, {}).items()
+    ]
+    return lines + [
+        (f"left out: {what}, {reason.replace('_', ' ')}", number)
+        for what, reasons in counts["left_out"].items()
+        for reason, number in reasons.items()
+    ]
 
 
 def _count(column: pa.Array) -> list[tuple[Any, int]]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -14,7 +15,9 @@ from tasks.dataset_export.sources import ExportPlan, open_sources
 
 
 @task(task_run_name="build {unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def build_unit(root: str, unit: Unit, plan: ExportPlan) -> Receipt:
+def build_unit(
+    root: str, unit: Unit, plan: ExportPlan, on_progress: Callable[[int], None]
+) -> Receipt:
     """Build a set and register it in `training_sets`; its name is the unit's."""
     store = Store(root)
     if store.has(unit):
@@ -23,7 +26,9 @@ def build_unit(root: str, unit: Unit, plan: ExportPlan) -> Receipt:
     path = f"datasets/{unit.name}"
     with store.scratch() as folder:
         with open_sources(store, plan) as sources:
-            built = build_set(store, plan, sources, name=unit.name, folder=folder)
+            built = build_set(
+                store, plan, sources, name=unit.name, folder=folder, on_progress=on_progress
+            )
         store.put_folder(folder / unit.name, path)
     row = TrainingSet(
         name=unit.name,

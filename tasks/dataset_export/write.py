@@ -4,7 +4,7 @@ Rows go to one file first: only when all are known can stages get their shares, 
 number of rows. What is kept is then copied, batch by batch, in order.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,13 +18,16 @@ from schemas.training_rows import FORM_SCHEMAS, TrainingRow, to_batch
 _BATCH_ROWS = 4096
 
 
-def spool_rows(path: Path, form: Form, rows: Iterable[TrainingRow]) -> int:
-    """Write all rows to one file; how many there were."""
+def spool_rows(
+    path: Path, form: Form, rows: Iterable[TrainingRow], on_progress: Callable[[int], None]
+) -> int:
+    """Write all rows to one file; how many there were, told as they come."""
     num_rows, rows = 0, iter(rows)
     with pq.ParquetWriter(path, FORM_SCHEMAS[form], compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
             writer.write_batch(to_batch(form, batch))
             num_rows += len(batch)
+            on_progress(num_rows)
     return num_rows
 
 

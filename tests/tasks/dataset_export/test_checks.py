@@ -137,10 +137,3 @@ def test_the_filter_before_the_comparison_misses_no_near_duplicate():
                 assert (reason == "near_duplicate") == any(alike)
                 if reason is None:
                     kept.append((pieces, words))
-
-
-def test_counts_begin_again_with_another_reading():
-    checker = Checker(ChecksConfig(min_steps=9), test_questions=[], build_prompt=str)
-    checker.clean(problem())
-    checker.begin()
-    assert not checker.solutions
