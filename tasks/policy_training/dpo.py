@@ -9,8 +9,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from trl import DPOConfig as TrlDpoConfig  # noqa: TID253 - imported where training starts
-from trl import DPOTrainer  # noqa: TID253
+from trl.trainer.dpo_config import DPOConfig as TrlDpoConfig  # noqa: TID253 - imported late
+from trl.trainer.dpo_trainer import DPOTrainer  # noqa: TID253
 
 from schemas.policy_training import DpoConfig
 from tasks.policy_training.model import BasePolicy, load_weights

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is imported where training starts
 from datasets import Dataset  # noqa: TID253
-from trl import GRPOConfig as TrlGrpoConfig  # noqa: TID253
-from trl import GRPOTrainer  # noqa: TID253
+from trl.trainer.grpo_config import GRPOConfig as TrlGrpoConfig  # noqa: TID253
+from trl.trainer.grpo_trainer import GRPOTrainer  # noqa: TID253
 from trl.trainer.utils import RepeatSampler  # noqa: TID253
 
 from schemas.policy_training import GrpoConfig, PolicyTrainingJob
@@ -87,12 +87,15 @@ class RewardTrainer(PolicyTrainer, GRPOTrainer):
         super().log(logs, start_time)
 
     def _get_train_sampler(self, dataset: Any = None) -> "EpochSampler":
+        arguments: Any = self.args
+        rows: Any = self.train_dataset if dataset is None else dataset
+        group_size: int = arguments.num_generations
         return EpochSampler(
-            self.train_dataset if dataset is None else dataset,
-            mini_repeat_count=self.num_generations,
-            batch_size=self.args.generation_batch_size // self.num_generations,
-            repeat_count=self.num_iterations * self.args.steps_per_generation,
-            seed=self.args.seed,
+            rows,
+            mini_repeat_count=group_size,
+            batch_size=arguments.generation_batch_size // group_size,
+            repeat_count=arguments.num_iterations * arguments.steps_per_generation,
+            seed=arguments.seed,
         )
 
 

@@ -104,11 +104,10 @@ def _whole_state(model: Any) -> dict[str, Any]:
     from peft.tuners.lora import LoraLayer
 
     base = model.get_base_model()
-    additions = {
-        f"{name}.weight": module.get_delta_weight("default")
-        for name, module in base.named_modules()
-        if isinstance(module, LoraLayer)
-    }
+    layers: list[tuple[str, Any]] = [
+        (name, module) for name, module in base.named_modules() if isinstance(module, LoraLayer)
+    ]
+    additions = {f"{name}.weight": layer.get_delta_weight("default") for name, layer in layers}
     state = {}
     with torch.no_grad():
         for name, weight in base.state_dict().items():

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253 - this module is imported where training starts
-from trl import SFTConfig as TrlSftConfig  # noqa: TID253
-from trl import SFTTrainer  # noqa: TID253
+from trl.trainer.sft_config import SFTConfig as TrlSftConfig  # noqa: TID253
+from trl.trainer.sft_trainer import SFTTrainer  # noqa: TID253
 
 from schemas.policy_training import SftConfig
 from tasks.policy_training.model import BasePolicy
