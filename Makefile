@@ -15,8 +15,9 @@ LOCK := requirements/$(if $(HAS_GPU),gpu,cpu).lock
 run: setup
 	$(BIN)/stepmill run --run-id first
 
+# Two processes, a file of tests in one of them: most of the time tests wait for something to start.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
