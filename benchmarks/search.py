@@ -7,9 +7,9 @@ problem's N beams in a batch, generate a step, wait, score the whole prefixes, w
 toolkits score with transformers; here the loop's verifier is served by vLLM as well.
 
 Every contestant runs in processes of its own, one per core with a share of the problems, engines
-started and warm before a common start. A process has as many problems as a unit of the stage,
-1,024 candidates' worth, unless --problems says otherwise. They take turns, and which goes first
-changes. Beside the ratio of wall-clock time stands that of processor time. Plain sampling (N
+started and warm before a common start. A process has as many problems as an actor has at once: two
+units, 2,048 candidates' worth, unless --problems says otherwise. They take turns, and which goes
+first changes. Beside the ratio of wall-clock time stands that of processor time. Plain sampling (N
 solutions, no verifier) is the raw engine: a search's generated tokens a second are compared with
 its, and the part of it that the verifier takes is read from the same search ranked by likelihood
 alone. Prints one JSON object on its last line.
@@ -53,7 +53,7 @@ LIMITS = SearchLimits(max_tokens=128, max_step_tokens=64)
 POLICY = VLLMConfig(model=SHIPPED_POLICY, max_num_seqs=512)
 _WIDTH = 4
 _STRATEGIES: dict[str, Strategy] = {"beam": BeamConfig(), "dvts": DvtsConfig()}
-_CANDIDATES = 1024
+_CANDIDATES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +214,8 @@ class LockStep:
         from vllm import SamplingParams
 
         growing = [beam for beam in beams if not beam.is_done]
+        if not growing:
+            return list(beams)
         params = SamplingParams(
             temperature=LIMITS.temperature,
             max_tokens=LIMITS.max_step_tokens,
@@ -256,7 +258,7 @@ def _keep(beams: Sequence[_Beam], is_subtree: bool, budget: int) -> list[_Beam]:
     """The beams of the next round: finished ones, and copies of the best that are not."""
     order = sorted(beams, key=lambda beam: -beam.score)
     if is_subtree:
-        return [order[0]] if order[0].is_done else [order[0]] * _WIDTH
+        return [order[0]] * _WIDTH
     done = [beam for beam in beams if beam.is_done]
     growing = [beam for beam in order if not beam.is_done]
     num_slots = budget - len(done)
@@ -406,8 +408,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="beam at N = 4, once")
     parser.add_argument("--problems", type=int, help="for every contest")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budgets", type=int, nargs="+", help="N (quick: 4, else 4 and 16)")
     arguments = parser.parse_args()
-    budgets = (4,) if arguments.quick else (4, 16)
+    budgets = tuple(arguments.budgets or ((4,) if arguments.quick else (4, 16)))
     rounds = 1 if arguments.quick else arguments.rounds
     plan = contests(budgets, quick=arguments.quick)
     timings: dict[str, list[Timing]] = {contest.name: [] for contest in plan}
