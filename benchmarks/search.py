@@ -46,6 +46,7 @@ from schemas.search import (
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine
+from tasks.segmentation import split_steps
 from tasks.verifiers.reductions import logit
 
 SEPARATOR = "\n"
@@ -245,7 +246,9 @@ class LockStep:
         from tasks.verifiers.layout import Encoder, lay_out
 
         encode = Encoder(self._tokenizer)
-        layouts = [lay_out(encode, prompt, beam.text.splitlines(), SEPARATOR) for beam in beams]
+        beams = [beam for beam in beams if beam.text.strip()]  # one without text stays the last
+        steps = [split_steps(beam.text, SEPARATOR) for beam in beams]
+        layouts = [lay_out(encode, prompt, texts, SEPARATOR) for texts in steps]
         tokens: list[Any] = [{"prompt_token_ids": layout.token_ids} for layout in layouts]
         outputs = self._prm.encode(tokens, pooling_task="token_classify", use_tqdm=False)
         for beam, layout, output in zip(beams, layouts, outputs, strict=True):
