@@ -1,10 +1,8 @@
 """Policy training: another policy from a built set, by imitation, preference or reward."""
 
-from collections.abc import Mapping
-
 from prefect import flow
 
-from flows.progress import say, stage_progress
+from flows.progress import say, training_progress
 from flows.recording import name_run, recorded_flow
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS
@@ -32,21 +30,8 @@ def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -
         if not store.has(unit):
             if job.method.num_workers:
                 start_ray()
-            _train(store.url, unit, job)
+            with training_progress(f"train {job.model_name}") as on_progress:
+                train_policy_unit(store.url, unit, job, on_progress)
         folder = f"{store.url}/{store.read(unit.path)[0].path}"
         say(f"policy: {folder}")
         return folder
-
-
-def _train(root: str, unit: Unit, job: PolicyTrainingJob) -> None:
-    figures: dict[str, float] = {}
-
-    def on_progress(report: Mapping[str, float]) -> None:
-        figures.update(report)
-
-    def measure() -> tuple[int, int, int]:
-        step, num_steps, tokens = (figures.get(k, 0) for k in ("step", "num_steps", "tokens"))
-        return int(step), int(num_steps), int(tokens)
-
-    with stage_progress(f"train {job.model_name}", measure, unit="steps"):
-        train_policy_unit(root, unit, job, on_progress)

@@ -1,10 +1,8 @@
 """Verifier training: a process reward model from a run's labelled solutions."""
 
-from collections.abc import Mapping
-
 from prefect import flow
 
-from flows.progress import stage_progress
+from flows.progress import training_progress
 from flows.recording import name_run, recorded_flow
 from flows.sets import label_files, problems_path, sampled_files
 from schemas.prm_training import PrmTrainingJob
@@ -40,19 +38,6 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
         if not store.has(unit):
             if job.training.num_workers:
                 start_ray()
-            _train(store.url, unit, job)
+            with training_progress(f"train {job.training.model_name}") as on_progress:
+                train_unit(store.url, unit, job, on_progress)
         return f"{store.url}/{store.read(unit.path)[0].path}"
-
-
-def _train(root: str, unit: Unit, job: PrmTrainingJob) -> None:
-    figures: dict[str, float] = {}
-
-    def on_progress(report: Mapping[str, float]) -> None:
-        figures.update(report)
-
-    def measure() -> tuple[int, int, int]:
-        step, num_steps, tokens = (figures.get(k, 0) for k in ("step", "num_steps", "tokens"))
-        return int(step), int(num_steps), int(tokens)
-
-    with stage_progress(f"train {job.training.model_name}", measure, unit="steps"):
-        train_unit(root, unit, job, on_progress)

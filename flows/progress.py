@@ -4,7 +4,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 
@@ -133,6 +133,23 @@ def clock_words(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextlib.contextmanager
+def training_progress(title: str) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """Show a training's progress while the block runs.
+
+    Yields:
+        What to call with the training's reports: `step`, `num_steps` and `tokens` are shown.
+    """
+    figures: dict[str, float] = {}
+
+    def measure() -> tuple[int, int, int]:
+        step, num_steps, tokens = (figures.get(k, 0) for k in ("step", "num_steps", "tokens"))
+        return int(step), int(num_steps), int(tokens)
+
+    with stage_progress(title, measure, unit="steps"):
+        yield figures.update
 
 
 def say(text: str) -> None:

@@ -22,6 +22,7 @@ from schemas.base import FrozenConfig
 from schemas.engines import EngineConfig, VLLMConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.training import check_batch
 
 SetForm = Literal["prompt_completion", "preference", "prompt_only"]
 
@@ -81,17 +82,7 @@ class MethodConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        workers = max(self.num_workers, 1)
-        if self.batch_size % workers:
-            raise ValueError(
-                f"batch_size: expected a multiple of num_workers={workers}, got {self.batch_size}"
-            )
-        share = self.batch_size // workers
-        if self.micro_batch_size is not None and share % self.micro_batch_size:
-            raise ValueError(
-                f"micro_batch_size: expected a divisor of {share}, a worker's share of the "
-                f"batch, got {self.micro_batch_size}"
-            )
+        check_batch(self.batch_size, self.micro_batch_size, self.num_workers)
         if self.lora is not None and self.optimizer == "muon":
             raise ValueError(
                 "optimizer: expected adamw with lora, got muon, which is made for whole matrices"

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.training import check_batch
 
 VerifierData = Literal["prm", "orm", "mixture"]
 
@@ -80,17 +81,7 @@ class PrmTrainingConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _batch_can_be_shared(self) -> Self:
-        workers = max(self.num_workers, 1)
-        if self.batch_size % workers:
-            raise ValueError(
-                f"batch_size: expected a multiple of num_workers={workers}, got {self.batch_size}"
-            )
-        share = self.batch_size // workers
-        if self.micro_batch_size is not None and share % self.micro_batch_size:
-            raise ValueError(
-                f"micro_batch_size: expected a divisor of {share}, a worker's share of the "
-                f"batch, got {self.micro_batch_size}"
-            )
+        check_batch(self.batch_size, self.micro_batch_size, self.num_workers)
         if self.early_stopping is not None and self.eval_fraction == 0:
             raise ValueError("early_stopping: expected eval_fraction > 0, got 0")
         return self

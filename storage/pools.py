@@ -37,7 +37,7 @@ select
         when 'mean' then c.mean_score
     end as score,
     md5(concat(o.seed, '/', s.trajectory_id)) as place
-from solutions as s
+from sampled_solutions as s
 inner join pool_members as m on s.run_id = m.run_id and s.problem_id = m.problem_id
 cross join pool_options as o
 left join solution_scores as c

@@ -55,7 +55,9 @@ def ids(batches):
 
 
 def test_solutions_are_whole_and_sampled(solved):
-    found = query(connect(solved.url), "select trajectory_id, count(*) from solutions group by all")
+    found = query(
+        connect(solved.url), "select trajectory_id, count(*) from sampled_solutions group by all"
+    )
     assert sorted(found.fetchall()) == [("cut", 1), ("done", 1), ("other", 1)]
 
 
