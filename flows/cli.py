@@ -31,7 +31,7 @@ def run(
         typer.Argument(
             help="factory (the whole line), or a part of it: problems, sampling, imports, "
             "regrading, step_labels, prm_training, scoring, search, evaluation, "
-            "dataset_export, policy_training; or pretraining."
+            "dataset_export, policy_training; a loop, see `improve`; or pretraining."
         ),
     ] = "factory",
     run_id: Annotated[str | None, typer.Option(help="Go on with this run, or begin it.")] = None,
@@ -193,6 +193,53 @@ def export(
     from flows.exported import export_set
 
     export_set(name, root=root, target=target, push=push, output=output)
+
+
+@app.command()
+def improve(
+    loop: Annotated[
+        str,
+        typer.Argument(help="rest, rest_em, dpo_rounds, v_star or reverse_curriculum."),
+    ],
+    rounds: Annotated[int | None, typer.Option(min=1, help="Most rounds.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="A folder or Hugging Face id; else the shipped policy.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option(help="Go on with this run, or begin it.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML or JSON with the config.", exists=True, dir_okay=False),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One field, as in train_sampling.num_samples=4"),
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    root: Root = _DEFAULT_ROOT,
+) -> None:
+    """Improve a policy by its own solutions, round after round, and measure it against controls.
+
+    Each round samples, builds a training set, trains and measures; a loop that was stopped goes on
+    with the same --run-id. docs/loops.md has the loops with their options.
+
+    For example:
+
+    - `stepmill improve rest --rounds 3`
+    - `stepmill improve rest_em --rounds 3 --set min_gain=0.01`
+    - `stepmill improve reverse_curriculum --set training.max_generated_tokens=300000`
+    """
+    from flows.improve_command import improve_and_show
+
+    improve_and_show(
+        loop,
+        output,
+        root=root,
+        run_id=run_id,
+        config_file=config,
+        changes=change or [],
+        rounds=rounds,
+        policy=policy,
+    )
 
 
 @app.command()

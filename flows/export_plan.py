@@ -3,7 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from flows.sets import IMPORTS_STAGE, PROBLEMS_STAGE, SAMPLING_STAGE, problems_path
+from flows.sets import (
+    IMPORTS_STAGE,
+    PROBLEMS_STAGE,
+    SAMPLING_STAGE,
+    is_of_round,
+    problems_path,
+)
 from schemas.dataset_export import DatasetExportJob, RestConfig
 from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from storage import Store
@@ -51,12 +57,24 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
 
 
 def input_files(store: Store, plan: ExportPlan) -> list[str]:
-    """All committed files that a set may depend on: with one more of them it is another set."""
+    """All committed files that a set may depend on: with one more of them it is another set.
+
+    What a loop makes after the rounds of a job is none of them, so a loop that is gone through
+    again finds its sets.
+    """
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
+    sets = {PurePath(path).stem for path in (*plan.problem_files, *plan.original_files)}
+    source = plan.job.source
     for run_id in plan.run_ids:
         for table, stages in _STAGES.items():
             for stage in stages:
-                found += store.files(table, run_id=run_id, stage=stage)
+                for path in store.files(table, run_id=run_id, stage=stage):
+                    unit = PurePath(path).stem
+                    is_used = unit.partition(".")[0] in sets
+                    if source.rounds is not None:
+                        is_used &= is_of_round(unit, source.rounds, source.policies)
+                    if is_used:
+                        found.append(path)
     return found
 
 

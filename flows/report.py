@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.output import open_console, runs_words, visible
-from flows.sets import SEARCH_STAGE
+from flows.sets import LOOPS, SEARCH_STAGE
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
+from tasks.evaluation.rounds_report import rounds_summary
 from tasks.evaluation.search_summary import (
     choice_summary,
     is_main,
@@ -69,11 +70,17 @@ def show_report(
     elif output == "table":
         metrics = [_make_visible(row) for row in from_table(METRICS, table)]
         shown = set_name or _choose_set(metrics)
-        is_search = [stage == SEARCH_STAGE for stage in table.column("stage").to_pylist()]
-        pairs = list(zip(metrics, is_search, strict=True))
-        about = [row for row, searched in pairs if not searched and row.set_name == shown]
-        _print_accuracies(open_console(), about, by, budget)
-        searches = [row for row, searched in pairs if searched and row.set_name == shown]
+        by_stage: dict[str, list[Metric]] = {}
+        for row, stage in zip(metrics, table.column("stage").to_pylist(), strict=True):
+            if row.set_name == shown:
+                by_stage.setdefault(stage, []).append(row)
+        loops = {stage: by_stage.pop(stage) for stage in LOOPS if stage in by_stage}
+        searches = by_stage.pop(SEARCH_STAGE, [])
+        about = [row for rows in by_stage.values() for row in rows]
+        for rows in loops.values():
+            open_console().print(rounds_summary(sorted(rows, key=lambda row: str(row.created_at))))
+        if not loops or by is not None or any(row.verifier is not None for row in about):
+            _print_accuracies(open_console(), about, by, budget)
         _print_searches(open_console(), searches, by, budget)
         if by is None:
             _print_truth(open_console(), about if set_name else metrics)

@@ -20,6 +20,13 @@ from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.factory import FactoryConfig
 from schemas.imports import ImportsJob
+from schemas.loops import (
+    DpoRoundsConfig,
+    RestEmLoopConfig,
+    RestLoopConfig,
+    ReverseCurriculumLoopConfig,
+    VStarLoopConfig,
+)
 from schemas.policy_training import PolicyTrainingJob
 from schemas.pretraining import PretrainingConfig
 from schemas.prm_training import PrmTrainingJob
@@ -50,6 +57,15 @@ FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
     "search": ("flows.search", "search", SearchJob),
     "evaluation": ("flows.evaluation", "evaluate", EvaluationJob),
     "dataset_export": ("flows.dataset_export", "build_training_set", DatasetExportJob),
+    "rest": ("flows.rest", "rest", RestLoopConfig),
+    "rest_em": ("flows.rest_em", "rest_em", RestEmLoopConfig),
+    "dpo_rounds": ("flows.dpo_rounds", "dpo_rounds", DpoRoundsConfig),
+    "v_star": ("flows.v_star", "v_star", VStarLoopConfig),
+    "reverse_curriculum": (
+        "flows.reverse_curriculum",
+        "reverse_curriculum",
+        ReverseCurriculumLoopConfig,
+    ),
 }
 """Each flow's module, function and config. `prefect.yaml` deploys the same flows."""
 

@@ -6,7 +6,13 @@ from pathlib import PurePath
 from prefect import flow
 
 from flows.recording import name_run, recorded_flow
-from flows.sets import IMPORTS_STAGE, problems_path, sampled_files, scores_unit_name
+from flows.sets import (
+    IMPORTS_STAGE,
+    is_of_round,
+    problems_path,
+    sampled_files,
+    scores_unit_name,
+)
 from flows.units import run_units, unit_runner
 from schemas.rows import STEP_SCORES
 from schemas.scoring import ScoringJob
@@ -25,9 +31,13 @@ def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
     """Score the set's solutions; the paths of the files of scores."""
     verifier = identify_engine(job.verifier)
     part = f"{job.set_name}-{derive_id(verifier)}"
+    if job.round is not None:
+        part = f"{part}-r{job.round}"
     with recorded_flow(STAGE, job, root, run_id, part=part, named_by_part=("verifier",)) as run:
         store, run_id = run
         sampled = sampled_files(store, run_id, job.set_name)
+        if job.round is not None:
+            sampled = [path for path in sampled if is_of_round(PurePath(path).stem, [job.round])]
         units = [
             Unit(
                 run_id=run_id,

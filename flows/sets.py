@@ -1,5 +1,7 @@
 """Where the files of a set of problems lie in a run. A set's name holds no dot; a unit's does."""
 
+import re
+from collections.abc import Collection
 from pathlib import PurePath
 
 from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
@@ -11,6 +13,10 @@ SAMPLING_STAGE = "sampling"
 IMPORTS_STAGE = "imports"
 STEP_LABELS_STAGE = "step_labels"
 SEARCH_STAGE = "search"
+LOOPS = ("rest", "rest_em", "dpo_rounds", "v_star", "reverse_curriculum")
+"""The flows that go in rounds; each commits its figures as a stage of this name."""
+
+_ROUND = re.compile(r"r(?P<number>\d+)-(?P<policy>[0-9a-f]{8})")
 
 
 def problems_path(run_id: str, set_name: str) -> str:
@@ -18,9 +24,24 @@ def problems_path(run_id: str, set_name: str) -> str:
     return f"{PROBLEMS.name}/run_id={run_id}/stage={PROBLEMS_STAGE}/{set_name}.parquet"
 
 
-def unit_name(set_name: str, index: int) -> str:
-    """The name of a set's unit."""
-    return f"{set_name}.{index:05d}"
+def unit_name(group: str, index: int) -> str:
+    """The name of a unit of a set, or of one policy's solutions of it in a round of a loop."""
+    return f"{group}.{index:05d}"
+
+
+def round_group(set_name: str, number: int, policy: str) -> str:
+    """What begins the names of the units that a policy sampled in a round of a loop."""
+    return f"{set_name}.r{number}-{derive_id(policy)[:8]}"
+
+
+def is_of_round(
+    unit: str, rounds: Collection[int], policies: Collection[str] | None = None
+) -> bool:
+    """Whether a unit's name is that of one of these rounds, sampled by one of these policies."""
+    found = _ROUND.fullmatch(unit.split(".")[1]) if "." in unit else None
+    if found is None or int(found["number"]) not in rounds:
+        return False
+    return policies is None or found["policy"] in {derive_id(each)[:8] for each in policies}
 
 
 def imported_unit_name(set_name: str, index: int) -> str:

@@ -40,12 +40,13 @@ def name_models(
 
 
 def _by_policy(store: Store, sampled: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each policy; all files of a stage are by the same one."""
-    by_stage: dict[str, list[str]] = {}
+    """The files of each policy; all files of a stage and round are by the same one."""
+    by_group: dict[str, list[str]] = {}
     for path in sampled:
-        by_stage.setdefault(PurePath(path).parent.name, []).append(path)
+        group = PurePath(path).with_suffix("").with_suffix("")
+        by_group.setdefault(str(group), []).append(path)
     found: dict[str, list[str]] = {}
-    for paths in by_stage.values():
+    for paths in by_group.values():
         found.setdefault(store.read(paths[0], (0, 1))[0].policy, []).extend(paths)
     return found
 

@@ -172,6 +172,10 @@ class GrpoConfig(MethodConfig):
     """Solutions of one start state, whose rewards are compared."""
     max_new_tokens: Annotated[int, Field(ge=1)] = 1024
     """Cut-off in tokens; a solution cut here has not come to its end."""
+    max_generated_tokens: Annotated[int, Field(ge=1)] | None = None
+    """The step at which all workers together have drawn this many tokens is the last one, if
+    `epochs` or `max_steps` did not end the training before; None for no such end. Rates that fall
+    are planned for `epochs` or `max_steps`: with `decay_fraction` 0 they stay."""
     hidden_lr: Annotated[float, Field(gt=0)] = 5e-4
     """Rate of matrices; the table above has values for large models."""
     reward: RewardConfig = GradeRewardConfig()

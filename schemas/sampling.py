@@ -48,3 +48,6 @@ class SamplingJob(FrozenConfig):
     """The actors."""
     seed: int = 0
     """With the problem's id it makes the seed of each solution."""
+    round: Annotated[int, Field(ge=0)] | None = None
+    """The round of a loop in which they are sampled; then a run may hold solutions of the same set
+    by several policies, and each row names its round."""

@@ -1,5 +1,9 @@
 """Config of the scoring stage."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from schemas.base import FrozenConfig, SetName
 from schemas.engines import EngineConfig
 from schemas.pool import PoolConfig
@@ -17,5 +21,7 @@ class ScoringJob(FrozenConfig):
     """The model that scores."""
     prompt: PromptConfig = PlainPromptConfig()
     """How the policy was asked."""
+    round: Annotated[int, Field(ge=0)] | None = None
+    """Only the solutions that a loop sampled in this round; None for all."""
     pool: PoolConfig = PoolConfig()
     """The actors."""

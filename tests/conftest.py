@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -108,6 +109,35 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def run_and_kill(prefect_server: None) -> Callable[[list[str], Callable[[str], bool]], None]:
+    """Runs a command of stepmill in a process of its own; kill -9 at the line that says when."""
+    from prefect.settings import PREFECT_API_URL
+
+    def run(arguments: list[str], is_time: Callable[[str], bool]) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()},
+            start_new_session=True,
+        )
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if is_time(line):
+                break
+        else:
+            raise AssertionError(f"the run ended before it was time: {''.join(lines)}")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -76,14 +76,23 @@ class RewardTrainer(PolicyTrainer, GRPOTrainer):
         self.vllm_generation = self.rollouts
         self._last_loaded_step = 0
         self._tokens_before: float | None = None
+        self._most_tokens = config.max_generated_tokens
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add what was drawn: tokens, and the share of right solutions by stage."""
+        """Add what was drawn: tokens, and the share of right solutions by stage.
+
+        Training ends here when all workers together have drawn as many tokens as they may.
+        """
         if self._tokens_before is None:
             known = [e for e in self.state.log_history if "generated_tokens" in e]
             self._tokens_before = known[_NEWEST]["generated_tokens"] if known else 0
         logs |= self.rollouts.take_figures()
-        logs["generated_tokens"] = self._tokens_before + self.rollouts.generated_tokens
+        drawn = torch.tensor(self.rollouts.generated_tokens, device=self.accelerator.device)
+        total: Any = self.accelerator.reduce(drawn)
+        logs["generated_tokens"] = self._tokens_before + int(total)
+        most = self._most_tokens
+        if most is not None and logs["generated_tokens"] >= most:
+            self.control.should_training_stop = True
         super().log(logs, start_time)
 
     def _get_train_sampler(self, dataset: Any = None) -> "EpochSampler":

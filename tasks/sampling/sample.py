@@ -31,7 +31,7 @@ async def sample_problems(unit: Unit, job: SamplingJob, context: UnitContext) ->
 
     async def solve(problem: Problem) -> list[Trajectory]:
         rows = await sample_problem(
-            problem, engine, grader, prompt_format, job, scope=f"{unit.run_id}/{unit.stage}"
+            problem, engine, grader, prompt_format, job, scope=_scope(unit, job, engine.model_id)
         )
         context.counters.rows += len(rows)
         context.counters.generated_tokens += sum(row.generated_tokens for row in rows)
@@ -95,6 +95,7 @@ async def sample_problem(
                 prompt_tokens=generation.prompt_tokens if index == 0 else 0,
                 cached_tokens=generation.cached_tokens if index == 0 else 0,
                 generated_tokens=len(completion.token_ids) if completion else 0,
+                round=job.round,
                 engine=engine.name,
                 created_at=now(),
             )
@@ -104,7 +105,14 @@ async def sample_problem(
 
 def sampling_seed(job: SamplingJob, problem: Problem) -> int:
     """The seed of a problem's first solution; solution i is drawn with this seed + i."""
-    return derive_seed(job.seed, job.set_name, problem.problem_id)
+    parts = () if job.round is None else (job.round,)
+    return derive_seed(job.seed, job.set_name, problem.problem_id, *parts)
+
+
+def _scope(unit: Unit, job: SamplingJob, policy: str) -> str:
+    """What tells a solution's id from those of other stages, and in a loop of other policies."""
+    scope = f"{unit.run_id}/{unit.stage}"
+    return scope if job.round is None else f"{scope}/{policy}"
 
 
 def _status(completion: Completion | None) -> Status:

@@ -1,10 +1,5 @@
 """The whole line on the built-in world with real vLLM, killed in the middle and gone on with."""
 
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
 
 from schemas.factory import FactoryConfig
@@ -31,33 +26,8 @@ def files_of(root):
     return {path: path.stat().st_mtime_ns for path in root.glob("[a-z]*/run_id=*/*/*.parquet")}
 
 
-def run_and_kill(root, config_file, *, after):
-    """Start a run in a process of its own, and kill it when its progress says `after`."""
-    from prefect.settings import PREFECT_API_URL
-
-    command = [sys.executable, "-m", "flows.cli", "run", "--run-id", "r", "--root", str(root)]
-    process = subprocess.Popen(
-        [*command, "--config", str(config_file)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()},
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if after in line and "done" in line:
-            break
-    else:
-        raise AssertionError(f"the run ended before {after!r}: {''.join(lines)}")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 @pytest.fixture(scope="module")
-def finished_run(tmp_path_factory, prefect_server, local_ray):
+def finished_run(tmp_path_factory, prefect_server, local_ray, run_and_kill):
     import yaml
 
     from flows.factory import factory
@@ -65,7 +35,8 @@ def finished_run(tmp_path_factory, prefect_server, local_ray):
     root = tmp_path_factory.mktemp("factory") / "store"
     config_file = root.parent / "config.yaml"
     config_file.write_text(yaml.safe_dump(CONFIG))
-    run_and_kill(root, config_file, after="sample train")
+    run = ["run", "--run-id", "r", "--root", str(root), "--config", str(config_file)]
+    run_and_kill(run, lambda line: "sample train" in line and "done" in line)
     before = files_of(root)
     factory(FactoryConfig.from_partial(CONFIG), str(root), "r")
     return root, before

@@ -1,0 +1,206 @@
+"""Loops of self-improvement: a policy's own solutions become its next training set, round by round.
+
+The defaults are runs of minutes on the built-in world. A control is the same loop with one thing
+left out, so that a gain can be told from what more training of any kind would do.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import FrozenConfig
+from schemas.dataset_export import (
+    ChecksConfig,
+    PreferenceConfig,
+    RestConfig,
+    RestEmConfig,
+    ReverseCurriculumConfig,
+    VStarConfig,
+)
+from schemas.engines import SHIPPED_POLICY, VLLMConfig
+from schemas.evaluation import EvaluationConfig
+from schemas.graders import GraderConfig, MathGraderConfig
+from schemas.policy_training import DpoConfig, GrpoConfig, SftConfig
+from schemas.pool import PoolConfig
+from schemas.problems import ProblemsConfig, WorldProblemsConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.sampling import SamplingConfig
+
+
+class LoopConfig(FrozenConfig):
+    """What all loops have in common: a policy, problems to learn from, problems to measure on."""
+
+    policy: VLLMConfig = VLLMConfig(model=SHIPPED_POLICY)
+    """The model that the loop begins with."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How it is asked, and what ends a step."""
+    grader: GraderConfig = MathGraderConfig()
+    """What decides whether an answer is right."""
+    train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=900, seed=1)
+    """Problems whose solutions are learned from."""
+    train_splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
+    """Splits that these problems may be of: what is measured on must not be trained on."""
+    eval_problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
+    """Problems on which every policy is measured, and which decide whether a round improved."""
+    train_sampling: SamplingConfig = SamplingConfig(
+        num_samples=8, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
+    )
+    """Solutions to learn from, per problem and round."""
+    eval_sampling: SamplingConfig = SamplingConfig(
+        num_samples=16, max_tokens=128, with_logprobs=False, trajectories_per_unit=400
+    )
+    """Solutions that a policy is measured by, per problem."""
+    evaluation: EvaluationConfig = EvaluationConfig(budgets=(1, 4, 16), bins=("level",))
+    """Budgets and intervals of the curve; a budget is a k of pass@k and of the majority."""
+    hard_levels: tuple[int, ...] = (4, 5)
+    """Levels whose share of a training set is reported."""
+    checks: ChecksConfig = ChecksConfig()
+    """What is left out of the training sets."""
+    pool: PoolConfig = PoolConfig()
+    """The actors."""
+    seed: int = 0
+    """Another seed samples other solutions."""
+
+
+class RoundsConfig(LoopConfig):
+    """A loop of several rounds."""
+
+    rounds: Annotated[int, Field(ge=1)] = 3
+    """Most rounds (G): each samples solutions anew."""
+    min_gain: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """A round whose pass@1 is not more than this above the round before is the last one; None goes
+    through all rounds."""
+
+
+class RestLoopConfig(RoundsConfig):
+    """ReST (arXiv:2308.08998): each round grows a pool and improves on it, from the last policy.
+
+    The control `unfiltered` learns from as many rows of its own solutions, right or wrong.
+    """
+
+    builder: RestConfig = RestConfig()
+    """What is kept of a pool; each improve step takes the next of its thresholds."""
+    improves: Annotated[int, Field(ge=1)] = 1
+    """Improve steps of a round (I), each on a higher threshold and from the step before."""
+    rate_decay: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """What the learning rates are multiplied by from one improve step to the next."""
+    verifier: VLLMConfig | None = None
+    """The model whose scores pass the thresholds; none where grades decide."""
+    training: SftConfig = SftConfig()
+    """How the policy imitates what was kept."""
+    with_control: bool = True
+    """Whether the control is run beside it."""
+
+    @model_validator(mode="after")
+    def _has_what_it_filters_by(self) -> Self:
+        by_score = self.builder.by in ("score", "percentile")
+        if by_score != (self.verifier is not None):
+            raise ValueError(
+                "verifier: expected one where builder.by is score or percentile and nowhere else, "
+                f"got {self.verifier and self.verifier.model} with {self.builder.by}"
+            )
+        if self.builder.improve_step or self.improves > len(self.builder.thresholds):
+            raise ValueError(
+                f"improves: expected at most the {len(self.builder.thresholds)} thresholds, taken "
+                f"from the first, got {self.improves} from {self.builder.improve_step}"
+            )
+        return self
+
+
+class RestEmLoopConfig(RoundsConfig):
+    """ReST-EM (arXiv:2312.06585): every round trains the first policy on the newest solutions.
+
+    The control `unfiltered` learns from as many rows of its own solutions, right or wrong.
+    """
+
+    builder: RestEmConfig = RestEmConfig()
+    """What is kept of a round's solutions."""
+    training: SftConfig = SftConfig()
+    """How the first policy imitates what was kept."""
+    with_control: bool = True
+    """Whether the control is run beside it."""
+
+
+class DpoRoundsConfig(RoundsConfig):
+    """Rounds of DPO on the policy's own right and wrong solutions, from the last policy.
+
+    The control `sft` imitates the right solutions of its own pool, from the last policy too.
+    """
+
+    builder: PreferenceConfig = PreferenceConfig()
+    """How pairs are made of a round's solutions; by grade alone."""
+    training: DpoConfig = DpoConfig()
+    """How the policy learns from the pairs."""
+    control_builder: RestConfig = RestConfig()
+    """What the control keeps."""
+    control_training: SftConfig = SftConfig()
+    """How the control learns."""
+    with_control: bool = True
+    """Whether the control is run beside it."""
+
+    @model_validator(mode="after")
+    def _pairs_by_grade(self) -> Self:
+        if self.builder.by != "grade" or self.control_builder.by != "grade":
+            raise ValueError("builder.by: expected grade, as no verifier scores the solutions")
+        return self
+
+
+class VStarLoopConfig(RoundsConfig):
+    """V-StaR (arXiv:2402.06457): right solutions train the policy, right against wrong a verifier.
+
+    Every round trains the first policy on the right solutions of all rounds. At the end DPO makes
+    a verifier of the last policy, from the pairs of all rounds; the likelihood under it ranks the
+    last policy's solutions.
+    """
+
+    train_sampling: SamplingConfig = SamplingConfig(
+        num_samples=16, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
+    )
+    """Solutions to learn from, per problem and round."""
+    eval_sampling: SamplingConfig = SamplingConfig(
+        num_samples=64, max_tokens=128, trajectories_per_unit=1600
+    )
+    """Solutions that a policy is measured by, and the verifier ranks; per problem."""
+    evaluation: EvaluationConfig = EvaluationConfig(budgets=(1, 4, 16, 64), bins=("level",))
+    """Budgets and intervals of the curve; a budget is a k of pass@k and of the majority."""
+    builder: RestEmConfig = RestEmConfig()
+    """What the policy imitates."""
+    training: SftConfig = SftConfig()
+    """How it does."""
+    pairs: VStarConfig = VStarConfig()
+    """What the verifier learns from."""
+    verifier_training: DpoConfig = DpoConfig()
+    """How it does."""
+
+
+CurriculumArm = Literal["mixed", "staged", "plain"]
+
+
+class ReverseCurriculumLoopConfig(LoopConfig):
+    """Reverse curriculum (R3, arXiv:2402.05808) with GRPO: start states from the end backwards.
+
+    The states are cut from right solutions that the policy itself has sampled. `mixed` trains on
+    the states of all stages at once, `staged` on one stage after the other, the easiest first, and
+    `plain` on whole problems alone. Each generates the same number of tokens.
+    """
+
+    arms: Annotated[tuple[CurriculumArm, ...], Field(min_length=1)] = ("mixed", "staged", "plain")
+    """Ways to go through the states."""
+    builder: ReverseCurriculumConfig = ReverseCurriculumConfig()
+    """How the states are cut; stages and shares."""
+    training: GrpoConfig = GrpoConfig(
+        max_new_tokens=128, max_generated_tokens=600_000, decay_fraction=0, max_steps=2000
+    )
+    """How the policy learns; its tokens are those of an arm."""
+
+    @model_validator(mode="after")
+    def _arms_are_comparable(self) -> Self:
+        if self.builder.mode != "mixed":
+            raise ValueError(f"builder.mode: expected mixed, got {self.builder.mode}: see `arms`")
+        if len(set(self.arms)) < len(self.arms):
+            raise ValueError(f"arms: expected distinct ones, got {', '.join(self.arms)}")
+        if self.training.max_generated_tokens is None and len(self.arms) > 1:
+            raise ValueError(
+                "training.max_generated_tokens: expected a number, so that all arms have the same"
+            )
+        return self

@@ -1,0 +1,164 @@
+"""Loops with real sampling and training: what they make, and that a kill changes none of it."""
+
+import json
+
+import pytest
+
+from flows.sets import is_of_round, round_group, unit_name
+from schemas.dataset_export import ReverseCurriculumConfig
+from schemas.loops import RestLoopConfig
+from schemas.policy_training import SftConfig
+from storage import connect, query
+
+MODELS = "select model_id from models order by 1"
+SETS = "select name, num_rows from training_sets order by 1"
+CONFIG = {
+    "train_problems": {"num_problems": 40},
+    "eval_problems": {"num_problems": 10},
+    "train_sampling": {"num_samples": 4, "trajectories_per_unit": 80},
+    "eval_sampling": {"num_samples": 4},
+    "evaluation": {"budgets": [1, 4], "num_bootstrap": 50},
+    "training": {"num_workers": 0, "max_steps": 12, "warmup_steps": 2, "save_every_steps": 4},
+    "rounds": 2,
+    "pool": {"num_actors": 1},
+}
+
+
+def ask(root, sql):
+    return query(connect(root), sql).fetchall()
+
+
+def test_a_unit_says_of_which_round_and_policy_it_is():
+    unit = unit_name(round_group("train", 2, "policy-a"), 7)
+    assert unit.startswith("train.r2-")
+    assert unit.endswith(".00007")
+    assert is_of_round(unit, [1, 2])
+    assert is_of_round(f"{unit}-0123456789abcdef", [2], ["policy-b", "policy-a"])
+    assert not is_of_round(unit, [1, 22])
+    assert not is_of_round(unit, [2], ["policy-b"])
+    assert not is_of_round(unit_name("train", 0), [0])
+
+
+def test_each_improve_step_learns_slower_than_the_one_before():
+    from flows.rest import slower
+
+    method = slower(SftConfig(hidden_lr=0.004, other_lr=0.002), 0.25)
+    assert (method.hidden_lr, method.other_lr) == (0.001, 0.0005)
+    assert slower(SftConfig(hidden_lr=0.004), 0.5).other_lr is None
+
+
+@pytest.mark.parametrize(
+    ("arm", "stages"), [("mixed", [None]), ("staged", [1, 2, 3]), ("plain", [3])]
+)
+def test_arms_of_a_curriculum_differ_in_the_stages_of_their_sets(arm, stages):
+    from flows.reverse_curriculum import builders_of
+
+    builder = ReverseCurriculumConfig(num_stages=3, shares=(0.2, 0.3, 0.5), per_problem=2)
+    made = builders_of(arm, builder)
+    assert [each.stage for each in made] == stages
+    assert {each.per_problem for each in made} == {2}
+    assert all((each.shares is None) == (each.mode == "staged") for each in made)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, prefect_server, local_ray):
+    """A loop that nothing happened to, and the folder of its best policy."""
+    from flows.rest import rest
+
+    root = tmp_path_factory.mktemp("loop") / "store"
+    return root, rest(RestLoopConfig.from_partial(CONFIG), str(root), "loop")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_each_round_learns_from_the_solutions_of_the_policy_before(undisturbed):
+    root, best = undisturbed
+    by_round = """
+        select round, count(distinct policy), count(*) from trajectories as t
+        inner join problem_list as p using (run_id, problem_id)
+        where p.split = 'train' group by 1 order by 1
+    """
+    # The first policy's solutions serve the control too; after that each has its own.
+    assert ask(root, by_round) == [(1, 1, 160), (2, 2, 320)]
+    chain = """
+        select m.base, s.kind, s.policy from models as m
+        inner join training_sets as s on m.training_set = s.name
+        where m.model_id like 'rest-%' order by m.created_at
+    """
+    (first, second) = ask(root, chain)
+    assert first[0] == "world-policy"
+    assert second[0].rpartition("/")[2] == second[2]
+    assert second[2].startswith("rest-r1-")
+    assert best.startswith(f"{root}/checkpoints/") or best == "world-policy"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_control_learns_from_as_many_rows_whatever_they_are_worth(undisturbed):
+    root, _ = undisturbed
+    sets = ask(root, "select name, num_rows, config, counts from training_sets order by created_at")
+    assert len(sets) == 4
+    for kept, control in (sets[:2], sets[2:]):
+        assert json.loads(kept[2])["builder"]["by"] == "grade"
+        assert json.loads(control[2])["builder"]["by"] == "none"
+        assert kept[1] == control[1]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_figures_of_every_policy_are_rows_and_a_picture(undisturbed):
+    root, _ = undisturbed
+    figures = """
+        select strategy, bin, value from curves
+        where stage = 'rest' and metric = 'pass@1' and bin not like '%,%' order by 1, 2
+    """
+    found = ask(root, figures)
+    rounds = ["round=0", "round=1", "round=2"]
+    assert [row[:2] for row in found] == [
+        (arm, number) for arm in ("rest", "unfiltered") for number in rounds
+    ]
+    measured = """
+        select count(*) filter (correct)::double / count(*) from graded
+        inner join problem_list as p using (run_id, problem_id)
+        where p.split = 'dev' and round = 0
+    """
+    assert found[0][2] == pytest.approx(ask(root, measured)[0][0])
+    assert (root / "reports/loop/rounds-rest.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_loop_that_is_killed_in_any_stage_ends_with_the_same_sets(
+    undisturbed, tmp_path, run_and_kill
+):
+    import yaml
+
+    from flows.rest import rest
+
+    expected, _ = undisturbed
+    root, config_file = tmp_path / "store", tmp_path / "config.yaml"
+    config_file.write_text(yaml.safe_dump(CONFIG))
+    improve = ["improve", "rest", "--run-id", "loop", "--root", str(root)]
+    moments = (
+        lambda line: "sample train.r1" in line and "done" in line,
+        lambda line: "train rest-r1:" in line,
+        lambda line: "sample train.r2" in line,
+    )
+    for moment in moments:
+        run_and_kill([*improve, "--config", str(config_file)], moment)
+    rest(RestLoopConfig.from_partial(CONFIG), str(root), "loop")
+    assert ask(root, SETS) == ask(expected, SETS)
+    assert ask(root, MODELS) == ask(expected, MODELS)
+    assert ask(root, "select count(*) from duplicate_ids") == [(0,)]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_loop_that_is_done_does_nothing_again(undisturbed):
+    from flows.rest import rest
+
+    root, best = undisturbed
+    files = set(root.glob("[a-z]*/run_id=*/*/*.parquet"))
+    assert rest(RestLoopConfig.from_partial(CONFIG), str(root), "loop") == best
+    made = set(root.glob("[a-z]*/run_id=*/*/*.parquet")) - files
+    assert {path.parts[-4] for path in made} == {"runs"}

@@ -1,0 +1,42 @@
+"""Configs of loops: what cannot be compared or filtered is refused by name."""
+
+import pytest
+
+from schemas.loops import (
+    DpoRoundsConfig,
+    RestLoopConfig,
+    ReverseCurriculumLoopConfig,
+    VStarLoopConfig,
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "values", "words"),
+    [
+        (RestLoopConfig, {"builder": {"by": "score"}}, "verifier: expected one where builder.by"),
+        (RestLoopConfig, {"verifier": {"model": "v"}}, "got v with grade"),
+        (RestLoopConfig, {"improves": 7}, "improves: expected at most the 6 thresholds"),
+        (RestLoopConfig, {"builder": {"improve_step": 1}}, "taken from the first"),
+        (DpoRoundsConfig, {"builder": {"by": "margin"}}, "builder.by: expected grade"),
+        (
+            ReverseCurriculumLoopConfig,
+            {"builder": {"mode": "staged", "stage": 1}},
+            "builder.mode: expected mixed",
+        ),
+        (ReverseCurriculumLoopConfig, {"arms": ["plain", "plain"]}, "arms: expected distinct"),
+        (
+            ReverseCurriculumLoopConfig,
+            {"training": {"max_generated_tokens": None}},
+            "training.max_generated_tokens: expected a number",
+        ),
+        (VStarLoopConfig, {"rounds": 0}, "rounds"),
+    ],
+)
+def test_what_does_not_fit_is_named(config, values, words):
+    with pytest.raises(ValueError, match=words):
+        config.from_partial(values)
+
+
+def test_one_arm_needs_no_equal_tokens():
+    values = {"arms": ["plain"], "training": {"max_generated_tokens": None, "max_steps": 5}}
+    assert ReverseCurriculumLoopConfig.from_partial(values).training.max_steps == 5
