@@ -4,12 +4,8 @@ from prefect import flow
 
 from flows.recording import name_run
 from flows.rounds import open_loop
-from schemas.dataset_export import RestConfig
 from schemas.loops import RestLoopConfig
 from schemas.policy_training import SftConfig
-
-UNFILTERED = RestConfig(by="none", per_problem=None)
-"""What controls learn from: their solutions, whatever they are worth."""
 
 
 @flow(name="rest", flow_run_name=name_run)
@@ -29,7 +25,7 @@ def rest(config: RestLoopConfig, root: str, run_id: str | None = None) -> str:
                 loop.improve(arm, label, [grown], built, method)
             if control is not None:
                 grown = loop.grow(number, control.policy)
-                built = loop.build(UNFILTERED, [grown], max_rows=num_rows)
+                built = loop.build_unfiltered(grown, num_rows)
                 loop.improve(control, f"{number}", [grown], built, config.training)
             if loop.is_over(arm, config.min_gain, config.improves):
                 break

@@ -3,7 +3,6 @@
 from prefect import flow
 
 from flows.recording import name_run
-from flows.rest import UNFILTERED
 from flows.rounds import open_loop
 from schemas.loops import RestEmLoopConfig
 
@@ -21,7 +20,7 @@ def rest_em(config: RestEmLoopConfig, root: str, run_id: str | None = None) -> s
             loop.improve(arm, f"{number}", [grown], built, config.training, base=config.policy)
             if control is not None:
                 grown = loop.grow(number, control.policy)
-                built = loop.build(UNFILTERED, [grown], max_rows=num_rows)
+                built = loop.build_unfiltered(grown, num_rows)
                 loop.improve(
                     control, f"{number}", [grown], built, config.training, base=config.policy
                 )

@@ -23,7 +23,13 @@ from flows.round_figures import (
 )
 from flows.sampling import sample
 from flows.scoring import score
-from schemas.dataset_export import BuilderConfig, DatasetExportJob, SourceConfig
+from schemas.dataset_export import (
+    BuilderConfig,
+    ChecksConfig,
+    DatasetExportJob,
+    RestConfig,
+    SourceConfig,
+)
 from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.loops import LoopConfig
@@ -99,9 +105,14 @@ class Loop:
         return Grown(number, identify_engine(policy))
 
     def build(
-        self, builder: BuilderConfig, pools: Sequence[Grown], *, max_rows: int | None = None
+        self,
+        builder: BuilderConfig,
+        pools: Sequence[Grown],
+        *,
+        checks: ChecksConfig | None = None,
+        max_rows: int | None = None,
     ) -> str:
-        """A training set from what was grown; its name."""
+        """A training set from what was grown; its name. `checks` take the place of the loop's."""
         config = self.config
         source = SourceConfig(
             set_names=(TRAIN,),
@@ -112,13 +123,22 @@ class Loop:
         job = DatasetExportJob(
             builder=builder,
             source=source,
-            checks=config.checks,
+            checks=checks or config.checks,
             prompt=config.prompt,
             policy=config.policy,
             max_rows=max_rows,
             seed=config.seed,
         )
         return build_training_set(job, self.store.url, self.run_id)
+
+    def build_unfiltered(self, grown: Grown, num_rows: int) -> str:
+        """What a control learns from: as many solutions as drawn, whatever they are worth."""
+        return self.build(
+            RestConfig(by="none", per_problem=None),
+            [grown],
+            checks=self.config.checks.with_fields(duplicates="keep"),
+            max_rows=num_rows,
+        )
 
     def train(
         self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str

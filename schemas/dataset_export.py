@@ -256,6 +256,9 @@ class ChecksConfig(FrozenConfig):
     max_overlap: Annotated[float, Field(gt=0, le=1)] | None = 0.5
     """A problem is left out if this share of its pieces is in one of the test questions' pieces;
     None looks for equal questions alone. Lower suits texts that share no template."""
+    duplicates: Literal["drop", "keep"] = "drop"
+    """`keep` leaves equal and nearly equal solutions in, so that each weighs as much as the policy
+    writes it: right ones are alike more often than wrong ones."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] | None = 0.95
     """A solution is left out if its three-word pieces are this alike (Jaccard) those of an earlier
     one of the same problem, grade and answer; None leaves out equal texts alone."""

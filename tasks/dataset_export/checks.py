@@ -96,7 +96,7 @@ class Checker:
         return "repeated_steps" if is_repeated else None
 
     def _drop_duplicates(self, solutions: Sequence[Solution]) -> list[Solution]:
-        if len(solutions) < 2:
+        if len(solutions) < 2 or self._config.duplicates == "keep":
             return list(solutions)
         groups: dict[tuple[bool | None, str | None], _Distinct] = {}
         kept = []

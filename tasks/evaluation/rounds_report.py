@@ -53,9 +53,9 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
     num_problems = max(row.num_problems for row in metrics)
     table = Table(
         title=f"Rounds on {num_problems} held-out problems",
-        caption="interval by bootstrap over problems; then what a policy learned from: share of right\n"
-        "solutions, distinct right paths of a solved problem, rows of the set, share of hard ones,\n"
-        "tokens drawn",
+        caption="interval by bootstrap over problems; then what a policy learned from:\n"
+        "share of right solutions, distinct right paths of a solved problem, rows of the set,\n"
+        "share of hard ones, tokens drawn",
         box=SIMPLE_HEAD,
     )
     table.add_column("arm", no_wrap=True)

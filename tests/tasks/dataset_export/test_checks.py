@@ -116,6 +116,7 @@ def test_equal_and_nearly_equal_solutions_are_kept_once():
     assert check(given, near_duplicate=17 / 19)[2] == {"equal_text": 1, "near_duplicate": 1}
     assert check(given, near_duplicate=17 / 19 + 1e-6)[2] == {"equal_text": 1}
     assert check(given, near_duplicate=None)[0] == [text, near]
+    assert check(given, duplicates="keep")[0] == [text, f"{text} ", near]
 
 
 def test_solutions_of_another_grade_are_no_duplicates():
