@@ -90,6 +90,7 @@ class Loop:
         self.flow, self.config, self.store, self.run_id = flow, config, store, run_id
         self._pool: EnginePool | None = None
         self._held = contextlib.ExitStack()
+        self._sampled: set[tuple[str, int, VLLMConfig]] = set()
 
     def begin(self, name: str) -> Arm:
         """An arm with the loop's first policy, measured as round 0."""
@@ -221,6 +222,9 @@ class Loop:
         self._pool = None
 
     def _sample(self, set_name: str, number: int, policy: VLLMConfig) -> None:
+        asked = (set_name, number, policy)
+        if asked in self._sampled:  # arms begin with the same policy
+            return
         config = self.config
         is_train = set_name == TRAIN
         job = SamplingJob(
@@ -236,11 +240,14 @@ class Loop:
         )
         self._hold(policy)
         sample(job, self.store.url, self.run_id)
+        self._sampled.add(asked)
 
     def _hold(self, policy: VLLMConfig) -> None:
         """Keep actors with this policy: those that are there, where that is exact."""
-        engines = EngineSet(policy=policy, separator=self.config.prompt.separator)
+        if self._pool is not None and self._pool.change_policy(policy):
+            return
         self.release()
+        engines = EngineSet(policy=policy, separator=self.config.prompt.separator)
         self._pool = self._held.enter_context(open_pool(self.store.url, engines, self.config.pool))
 
     def _measure(self, arm: Arm, label: str, number: int, figures: dict[str, float]) -> None:

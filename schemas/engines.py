@@ -17,7 +17,7 @@ UNTOLD_TOKEN = -1
 FinishReason = Literal["stop", "length"]
 
 VerifierFamily = Literal[
-    "token_classification", "rlhflow", "math_shepherd", "qwen_prm", "skywork", "orm"
+    "token_classification", "rlhflow", "math_shepherd", "qwen_prm", "skywork", "orm", "likelihood"
 ]
 """How a verifier lays out a solution and where its scores are read (see tasks.verifiers)."""
 
@@ -83,6 +83,8 @@ class ScoringRequest:
     question: str = ""
     """The bare question, for verifiers that lay it out in their own way."""
     has_chat_template: bool = False
+    is_whole: bool = False
+    """The policy ended its text behind the last step; a likelihood counts that too."""
 
     def __post_init__(self) -> None:
         """Refuse a number of known scores that leaves nothing to score."""

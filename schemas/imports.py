@@ -1,9 +1,9 @@
 """Config of the import stage: solutions that somebody else sampled, and their scores."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from schemas.base import SetName
 from schemas.graders import GraderConfig, MathGraderConfig
@@ -11,6 +11,8 @@ from schemas.problems import ColumnsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 
 DEFAULT_SCORES_COLUMN = "scores"
+ROW_FILES = (".jsonl", ".json", ".parquet")
+"""Endings of the files that can be read."""
 
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 """What the `policy` and `verifier` columns say."""
@@ -52,13 +54,16 @@ class ImportsJob(ColumnsConfig):
     unit_mb: Annotated[int, Field(ge=1)] = 32
     """About how many million characters of solutions one unit holds at most."""
 
-    @model_validator(mode="after")
-    def _is_utf8(self) -> Self:
+    @field_validator("path")
+    @classmethod
+    def _can_be_read(cls, path: Path) -> Path:
         try:
-            str(self.path).encode()
+            str(path).encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"expected a path in UTF-8, got {str(self.path)!r}") from error
-        return self
+            raise ValueError(f"expected a path in UTF-8, got {str(path)!r}") from error
+        if path.suffix not in ROW_FILES:
+            raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
+        return path
 
     @property
     def source_name(self) -> str:

@@ -250,7 +250,11 @@ SWEEP: tuple[Strategy, ...] = (
 
 
 class SearchLimits(FrozenConfig):
-    """How steps are drawn, and when a solution is given up."""
+    """How steps are drawn, and when a solution is given up.
+
+    `max_steps` and `max_step_tokens` hold where solutions are drawn step by step; strategies that
+    draw whole ones look at `max_tokens` alone.
+    """
 
     temperature: Annotated[float, Field(ge=0)] = 1.0
     """0 is greedy, and then all continuations of a prefix are the same."""

@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from tasks.models import identify_model
 
 
 def save_checkpoint(
-    model: Any, tokenizer: Any, *, model_name: str, card: str, checkpoints_dir: Path
+    model: Any, tokenizer: Any, *, model_name: str, texts: Mapping[str, str], checkpoints_dir: Path
 ) -> tuple[str, Path]:
-    """Write weights, tokenizer and card, and name them `<model_name>-<hash of the weights>`.
+    """Write weights, tokenizer and texts, and name them `<model_name>-<hash of the weights>`.
 
     The folder is written beside and moved into place whole. Equal weights that are there already
     stay.
@@ -20,7 +21,7 @@ def save_checkpoint(
         model: a transformers model; it is written as safetensors.
         tokenizer: its tokenizer.
         model_name: the first part of the name.
-        card: the text of README.md.
+        texts: further files by name; the card, README.md, is one.
         checkpoints_dir: gets the folder.
 
     Returns:
@@ -32,7 +33,8 @@ def save_checkpoint(
     try:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
         model_id = identify_model(str(folder))
         final = checkpoints_dir / model_id
         try:

@@ -1,6 +1,7 @@
 -- One row per run x stage x strategy x model: rows made, tokens spent, seconds of engine time, and
 -- what came of it. Verifiers' reading is in `scored_tokens`; `cached_tokens` are the part of prompts
--- and readings found in a cache.
+-- and readings found in a cache. What a search's verifier read is a row of its own, which has made
+-- and kept nothing: the solutions are its policy's.
 -- `engine_s` is what the stage's units took of their actors' time, shared among its strategies and
 -- models by the tokens they generated and scored (by rows where there are none); null where a file
 -- does not say, as those of a store's first version.
@@ -14,9 +15,9 @@ with labelled as (
     where hard is not null
     group by all
 ),
-solved as (
+written as (
     select
-        run_id, stage, strategy, policy as model,
+        run_id, stage, strategy, policy, coalesce(verifier, policy) as reader,
         count(*) as num_rows,
         sum(prompt_tokens) as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
@@ -24,6 +25,30 @@ solved as (
         sum(scored_tokens) as scored_tokens,
         count(*) filter (correct) as num_right
     from graded
+    group by all
+),
+by_model as (
+    select
+        run_id, stage, strategy, policy as model, num_rows, prompt_tokens, cached_tokens,
+        generated_tokens, 0 as scored_tokens, num_right
+    from written
+    union all
+    select
+        run_id, stage, strategy, reader as model, 0 as num_rows, 0 as prompt_tokens,
+        0 as cached_tokens, 0 as generated_tokens, scored_tokens, 0 as num_right
+    from written
+    where scored_tokens > 0
+),
+solved as (
+    select
+        run_id, stage, strategy, model,
+        sum(num_rows) as num_rows,
+        sum(prompt_tokens) as prompt_tokens,
+        sum(cached_tokens) as cached_tokens,
+        sum(generated_tokens) as generated_tokens,
+        sum(scored_tokens) as scored_tokens,
+        sum(num_right) as num_right
+    from by_model
     group by all
 ),
 spent as (
@@ -70,12 +95,12 @@ shared as (
     window stage_table as (partition by s.run_id, s.stage, s.table_name)
 )
 select
-    run_id, stage, strategy, model, num_rows,
+    run_id, stage, strategy, model, num_rows::bigint as num_rows,
     prompt_tokens::bigint as prompt_tokens,
     cached_tokens::bigint as cached_tokens,
     generated_tokens::bigint as generated_tokens,
     scored_tokens::bigint as scored_tokens,
     seconds * coalesce(tokens / nullif(stage_tokens, 0), num_rows / stage_rows) as engine_s,
-    kept, num_kept,
+    kept, num_kept::bigint as num_kept,
     tokens / nullif(num_kept, 0) as tokens_per_kept
 from shared

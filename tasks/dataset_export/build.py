@@ -189,9 +189,8 @@ def _collect_facts(
         "filters": _describe_filters(job, sources),
         "separator": prompt_format.separator,
         "has_chat_template": prompt_format.has_chat_template,
-        "ends_with_text": not (
-            isinstance(job.builder, SearchTreesConfig) and job.builder.span == "step"
-        ),
+        # A pruned branch has not come to its end, however much of it is learned from.
+        "ends_with_text": not isinstance(job.builder, SearchTreesConfig),
         "tokenizer": _fingerprint_tokenizer(job.policy),
         "pool": {
             "problems": sources.survey.num_problems,

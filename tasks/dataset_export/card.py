@@ -31,6 +31,22 @@ _LEARNED = {
     "prompt_only": "prefix",
     "stepwise": "steps",
 }
+_START_STATES = """
+# Solutions go on from the prefix, and are graded with it.
+rows = rows.map(lambda row: {"prompt": row["prompt"] + row["prefix"]})
+"""
+_STEP_LABELS = """
+from trl.experimental.prm import PRMConfig, PRMTrainer
+
+arguments = PRMConfig(step_separator=%s, ...)
+"""
+_STEPS = """
+# These completions are no whole solutions: TRL's end of text does not belong behind them.
+trainer = DPOTrainer(..., train_dataset=rows)
+trainer.train_dataset = trainer.train_dataset.map(
+    lambda row: {name: row[name][:-1] for name in ("chosen_ids", "rejected_ids")}
+)
+"""
 _CARD = """\
 ---
 configs:
@@ -51,7 +67,7 @@ tags:
 from datasets import load_dataset
 
 rows = load_dataset("path/to/{name}", split="train")
-```
+{usage}```
 
 ## What it was made from
 
@@ -103,6 +119,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], figures: SetFigures) -> N
         **{name: facts[name] for name in ("name", "kind", "form")},
         tag=_TAGS[facts["form"]],
         trainer=_TRAINERS[facts["form"]],
+        usage=_usage(facts),
         num_rows=figures.num_rows,
         num_problems=figures.num_problems,
         runs=_words(facts["runs"]),
@@ -136,6 +153,15 @@ def plot_lengths(figures: SetFigures, path: Path, *, learned: str) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=100)
+
+
+def _usage(facts: Mapping[str, Any]) -> str:
+    """What somebody with TRL's own trainer has to do beside loading the rows."""
+    if facts["form"] == "prompt_only":
+        return _START_STATES
+    if facts["form"] == "stepwise":
+        return _STEP_LABELS % json.dumps(facts["separator"])
+    return "" if facts["ends_with_text"] else _STEPS
 
 
 def _count_tables(figures: SetFigures) -> list[str]:

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.engines import EngineConfig, OpenAIConfig
-from schemas.errors import StoreUnusable
+from schemas.engines import EngineConfig, OpenAIConfig, VLLMConfig
+from schemas.errors import EngineFailed, RequestRejected, StoreUnusable
 from schemas.graders import GraderConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
@@ -154,6 +154,26 @@ class Host:
         finally:
             seconds = self._shares.end(begun)
         return await asyncio.to_thread(store.commit, unit, rows, seconds=seconds)
+
+    async def change_policy(self, policy: VLLMConfig) -> str:
+        """Serve another checkpoint of the policy from now on; its model id.
+
+        Only while no unit is at work, and where `is_exchangeable` says so.
+
+        Raises:
+            EngineFailed: the engine does not serve it, and this host is of no more use.
+        """
+        from tasks.engines.policy_change import give_checkpoint
+        from tasks.engines.vllm_engine import VLLMEngine
+
+        engine = (await self._open()).engine("policy")
+        assert isinstance(engine, VLLMEngine)
+        try:
+            await give_checkpoint(engine, policy)
+        except (ValueError, OSError, RequestRejected) as error:
+            raise EngineFailed(f"policy {policy.model}: {error}") from error
+        self._engine_set = replace(self._engine_set, policy=policy)
+        return engine.model_id
 
     async def counters(self) -> Counters:
         """What this host has done so far."""

@@ -40,7 +40,7 @@ class Places:
         self._open: list[Place] = []
         self._num_expected = 0
         self._failure: Exception | None = None
-        self._is_closed = False
+        self._is_closed = self._is_held = False
         self._changed = threading.Condition()
 
     def expect(self) -> None:
@@ -82,6 +82,30 @@ class Places:
         """The open ones."""
         with self._changed:
             return [place.actor for place in self._open]
+
+    def places(self) -> list[Place]:
+        """The open ones, with what each has to do."""
+        with self._changed:
+            return list(self._open)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let no unit begin while the block runs.
+
+        Raises:
+            ValueError: units are at work.
+        """
+        with self._changed:
+            num_busy = sum(place.load > 0 for place in self._open)
+            if num_busy:
+                raise ValueError(f"expected no unit at work, got some on {num_busy} actors")
+            self._is_held = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_held = False
+                self._changed.notify_all()
 
     def wait_for_all(self) -> None:
         """Wait until all that are expected are open, or one is given up.
@@ -138,7 +162,7 @@ class Places:
             if not self._open and not self._num_expected:
                 raise EngineFailed(f"no actor is left: {self._failure}") from self._failure
             has_room = [place for place in self._open if place.load < self._room]
-            if has_room:
+            if has_room and not self._is_held:
                 return min(has_room, key=lambda place: place.load)
             if not self._changed.wait(self._patience_s) and not self._open:
                 raise EngineFailed(self._describe_waiting())

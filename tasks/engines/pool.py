@@ -14,6 +14,7 @@ import pickle
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -28,6 +29,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from schemas.engines import EngineConfig, VLLMConfig
 from schemas.errors import (
     EngineFailed,
     EngineUnreachable,
@@ -40,6 +42,7 @@ from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
 from tasks.engines.host import Counters, EngineSet, Host, Work
 from tasks.engines.places import Place, Places
+from tasks.engines.policy_change import is_exchangeable
 
 _MOST_CPU_ACTORS = 8
 _OBJECT_STORE_BYTES = 256 * 1024**2
@@ -97,9 +100,13 @@ def _init_ray() -> None:
         return
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     # "local": without it Ray would join whichever instance was last started on this machine.
-    ray.init(
-        address="local", include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet
-    )
+    store = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    try:
+        ray.init(address="local", **store, **quiet)
+    except Exception as error:  # Ray raises bare ones where its processes are slow to start
+        raise EngineUnreachable(
+            f"Ray did not start on this machine: {error}; a busy machine may need another try"
+        ) from error
 
 
 def stop_ray() -> None:
@@ -184,6 +191,35 @@ class EnginePool:
                             f"worked on it; the last: {error}"
                         ) from error
 
+    def change_policy(self, policy: EngineConfig) -> bool:
+        """Have the actors serve another checkpoint of the policy; whether it can be done.
+
+        Only where an actor opened anew would serve the same: see `is_exchangeable`. Afterwards
+        `open_pool` finds this pool under the new policy. An actor whose engine does not serve it,
+        by the checkpoint's probe, is replaced by one that opens with it.
+
+        Raises:
+            ValueError: units are at work.
+            ModelUnusable: there is no such model.
+            EngineUnreachable: all of Ray is gone.
+        """
+        if policy == self._engines.policy:
+            return True
+        if not is_exchangeable(self._engines.policy, policy):
+            return False
+        with self._starting, self._places.hold():
+            if not _rename(self, replace(self._engines, policy=policy)):
+                return False  # there is another pool of these engines
+            calls = [(p, p.actor.change_policy.remote(policy)) for p in self._places.places()]
+            for place, call in calls:
+                try:
+                    _get(call)
+                except EngineUnreachable:
+                    raise
+                except EngineFailed:
+                    self._replace(place)
+        return True
+
     def counters(self) -> Counters:
         """What all actors have done so far; those that do not answer in a second are left out."""
         calls = [actor.counters.remote() for actor in self._places.actors()]
@@ -207,26 +243,45 @@ class EnginePool:
                 ray.kill(actor)
             self._living.clear()
 
+    @property
+    def key(self) -> "_Key":
+        """What `open_pool` finds it by."""
+        return self._root, self._engines, self._config
+
+    def hold_engines(self, engines: EngineSet) -> None:
+        """Have actors that open from now on hold these engines, which differ in the policy."""
+        with self._lock:
+            self._engines = engines
+            self._engines_of_one = replace(self._engines_of_one, policy=engines.policy)
+
     def _begin_opening(self) -> None:
         self._places.expect()
         threading.Thread(target=self._open_one, name="open an actor", daemon=True).start()
 
     def _open_one(self) -> None:
         """Add an actor with open engines to the places, or say why there is none."""
-        for num_left in reversed(range(self._config.max_restarts + 1)):
+        num_left = self._config.max_restarts
+        while True:
+            engines = self._engines_of_one
             try:
-                self._places.add(self._open_actor())
-                return
+                actor = self._open_actor(engines)
             except Exception as error:
                 if num_left == 0 or not _is_worth_another_actor(error):
                     self._places.give_up(error)
                     return
+                num_left -= 1
+                continue
+            with self._lock:
+                if engines is self._engines_of_one:
+                    self._places.add(actor)
+                    return
+            self._end(actor)  # it opened with a policy that has changed meanwhile
 
-    def _open_actor(self) -> Any:
+    def _open_actor(self, engines: EngineSet) -> Any:
         with self._lock:
             if self._is_closed:
                 raise EngineUnreachable("the pool is closed")
-            actor = self._actor_class.remote(self._root, self._engines_of_one)
+            actor = self._actor_class.remote(self._root, engines)
             self._living.add(actor)
         try:
             _get_unless_all_dead(actor.open.remote())
@@ -285,6 +340,12 @@ class _HostActor(Host):
         except Exception as error:
             raise _portable(error) from error
 
+    async def change_policy(self, policy: VLLMConfig) -> str:
+        try:
+            return await super().change_policy(policy)
+        except Exception as error:
+            raise _portable(error) from error
+
     async def process_id(self) -> int:
         return os.getpid()
 
@@ -298,7 +359,8 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-_shared: dict[tuple[str, EngineSet, PoolConfig], tuple[EnginePool, int]] = {}
+_Key = tuple[str, EngineSet, PoolConfig]
+_shared: dict[_Key, tuple[EnginePool, int]] = {}
 _shared_lock = threading.Lock()
 
 
@@ -316,12 +378,25 @@ def open_pool(root: str, engines: EngineSet, config: PoolConfig) -> Iterator[Eng
         yield pool
     finally:
         with _shared_lock:
+            key = pool.key  # its policy may have changed
             users = _shared[key][1] - 1
             if users:
                 _shared[key] = (pool, users)
             else:
                 del _shared[key]
                 pool.close()
+
+
+def _rename(pool: EnginePool, engines: EngineSet) -> bool:
+    """Give a pool other engines, and have `open_pool` find it by them; False if one has them."""
+    with _shared_lock:
+        old, new = pool.key, (pool.key[0], engines, pool.key[2])
+        if new in _shared:
+            return False
+        pool.hold_engines(engines)
+        if old in _shared and _shared[old][0] is pool:
+            _shared[new] = _shared.pop(old)
+    return True
 
 
 def _get_unless_all_dead(call: Any) -> Any:

@@ -19,6 +19,7 @@ import os
 import sys
 import warnings
 import weakref
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -200,8 +201,12 @@ class OwnDriver:
         """Begin one request (see Driver)."""
         if self._closed:
             raise EngineFailed("the engine was closed")
+        return self._begin(self._run(token_ids, params))
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Have something done by the engine's process, and watched."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._run(token_ids, params))
+        task = loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self._watcher is None or self._watcher.done():
@@ -225,9 +230,16 @@ class OwnDriver:
         if self._closed:
             raise EngineFailed("the engine was closed")
         _check_idle(len(self._tasks))
+        await self._begin(self._reload(folder))
+
+    async def _reload(self, folder: str) -> None:
         try:
             await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
             is_reset = await self._engine.reset_prefix_cache()
+        except asyncio.CancelledError as error:
+            if not self._is_dead:
+                raise
+            raise EngineFailed("vLLM's engine process died") from error
         except Exception as error:
             raise EngineFailed(f"vLLM could not read the weights in {folder}: {error}") from error
         _check_reset(is_reset)
@@ -328,13 +340,15 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
 
 
 def _verifier_arguments(verifier: Verifier) -> dict[str, Any]:
-    """What has vLLM give a verifier's logits at every token.
+    """What has vLLM give a verifier's logits at every token, or a likelihood's tokens' own.
 
     A language model that answers + or - is loaded as a classifier whose two rows are those of its
     output layer; vLLM takes them from the checkpoint itself.
     """
     from vllm.config import PoolerConfig
 
+    if verifier.reads_likelihood:
+        return {"runner": "generate"}
     arguments: dict[str, Any] = {
         "model": str(verifier.folder),
         "pooler_config": PoolerConfig(tok_pooling_type="ALL"),

@@ -1,8 +1,9 @@
 """A language model or a verifier served by vLLM, behind the engine protocol.
 
 A policy or critic generates. A verifier, of any family of `tasks.verifiers`, is read by vLLM's
-pooling runner at the positions of its layout, behind whatever prefix is in the cache. How vLLM
-runs, in this process or beside it, is the matter of `vllm_drivers`.
+pooling runner at the positions of its layout, behind whatever prefix is in the cache; one that is
+a likelihood, by the log probabilities of its tokens. How vLLM runs, in this process or beside it,
+is the matter of `vllm_drivers`.
 
 Log probabilities are those of the model before temperature and top-p. Continuation i of a request
 with seed s is drawn with seed s + i, as vLLM itself does.
@@ -35,7 +36,7 @@ from tasks.models import (
     load_tokenizer,
     resolve_model,
 )
-from tasks.verifiers.families import Verifier, open_verifier, p_right
+from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
@@ -135,7 +136,8 @@ class VLLMEngine:
     async def score(self, request: ScoringRequest) -> StepScoring:
         """Score the steps of one solution that have no known score.
 
-        A new step behind a prefix that was read before costs its own tokens and at most a block.
+        A new step behind a prefix that was read before costs its own tokens and at most a block;
+        a likelihood is read as a whole each time.
 
         Raises:
             RequestRejected: the solution is too long, has an empty step or none, or a score is
@@ -148,11 +150,18 @@ class VLLMEngine:
             layout = self._verifier.lay_out(request)
         except ValueError as error:
             raise RequestRejected(str(error)) from error
-        self._check_length(layout.token_ids, room=0)
         # One position for the whole answers for whatever is known.
         num_known = min(request.num_known, len(layout.positions) - 1)
-        logits, num_computed = await self._read_out(layout.token_ids, layout.positions[num_known:])
-        scores = tuple(map(p_right, logits))
+        if self._verifier.reads_likelihood:
+            logprobs = await self.token_logprobs(layout.token_ids)
+            num_computed = len(layout.token_ids)
+            scores = tuple(p_written(logprobs, layout)[num_known:])
+        else:
+            self._check_length(layout.token_ids, room=0)
+            logits, num_computed = await self._read_out(
+                layout.token_ids, layout.positions[num_known:]
+            )
+            scores = tuple(map(p_right, logits))
         for step, score in enumerate(scores, len(request.steps) - len(scores)):
             if not math.isfinite(score):
                 raise RequestRejected(f"step {step}: expected a score in [0, 1], got {score}")
@@ -160,6 +169,33 @@ class VLLMEngine:
         return StepScoring(
             scores=scores, scored_tokens=num_computed + num_cached, cached_tokens=num_cached
         )
+
+    async def token_logprobs(self, token_ids: Sequence[int]) -> list[float]:
+        """[num_tokens - 1] the log probability of each token but the first, given those before.
+
+        Nothing of it comes from the prefix cache, which keeps no log probabilities: every token
+        is computed.
+
+        Raises:
+            RequestRejected: there are no two tokens, or more than the model's context less one.
+            EngineFailed: the engine is gone.
+        """
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        if self._verifier is not None and not self._verifier.reads_likelihood:
+            raise ValueError(f"{self.model_id} is a classifier: it has no probability of a token")
+        self._check_length(token_ids, room=1, least=2)
+        params = SamplingParams(
+            temperature=0.0,
+            max_tokens=1,  # vLLM generates at least one
+            detokenize=False,
+            prompt_logprobs=0,
+            flat_logprobs=True,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        (output,) = await self._run([*token_ids], [params])
+        return list(output.prompt_logprobs.logprobs)
 
     async def _read_out(
         self, token_ids: list[int], positions: Sequence[int]
@@ -236,12 +272,12 @@ class VLLMEngine:
                 future.cancel()
             raise
 
-    def _check_length(self, token_ids: list[int], *, room: int) -> None:
+    def _check_length(self, token_ids: Sequence[int], *, room: int, least: int = 1) -> None:
         """Reject what does not fit into the model's context with some tokens of room."""
         limit = self._driver.max_model_len - room
-        if not 1 <= len(token_ids) <= limit:
+        if not least <= len(token_ids) <= limit:
             raise RequestRejected(
-                f"expected 1 to {limit} tokens of prompt and answer (the context of "
+                f"expected {least} to {limit} tokens of prompt and answer (the context of "
                 f"{self.model_id}), got {len(token_ids)}"
             )
 

@@ -7,7 +7,6 @@ in training: an engine that goes on with old weights would be noticed by nobody 
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 from collections import defaultdict
@@ -16,13 +15,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from schemas.engines import Generation, GenerationRequest, ScoringRequest, VLLMConfig
-from schemas.errors import EngineFailed
+from schemas.engines import Generation, GenerationRequest, ScoringRequest
 from schemas.policy_training import GrpoConfig, PolicyTrainingJob, VerifierRewardConfig
 from schemas.prompts import ChatPromptConfig
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.open import open_engine
+from tasks.engines.probe import check_logprobs, tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grader, grade_all, make_grader
 from tasks.policy_training.model import write_weights
@@ -31,10 +30,6 @@ from tasks.policy_training.token_rows import RowEncoder
 from tasks.segmentation import split_steps
 
 PROBE_TOKENS = 16
-_TOLERANCE_NATS = {"float32": 1e-3}
-_HALF_TOLERANCE_NATS = 0.2
-"""Mean difference of a token's log probability; half-precision engines round, float32 ones do not.
-A policy one step old differs by more than the first, and stale output embeddings by .1 and more."""
 
 
 class Rollouts:
@@ -205,6 +200,7 @@ class Rollouts:
                 prompt=prompt,
                 steps=tuple(split_steps(text, self._job.prompt.separator)),
                 has_chat_template=self._is_chat,
+                is_whole=True,
             )
         )
         return shaped_return(scoring.scores)
@@ -262,12 +258,7 @@ async def check_served(
     model.train(was_training)
     logprobs = torch.log_softmax(logits.float(), dim=-1)
     expected = logprobs.gather(1, ids[0, len(prompt_ids) :, None])[:, 0].cpu()
-    difference = (expected - torch.tensor(completion.logprobs)).abs().mean().item()
-    if not difference <= tolerance:
-        raise EngineFailed(
-            f"engine {engine.name}: expected the log probabilities of the weights it was given, to "
-            f"{tolerance:g} nats a token, got {difference:.3g} off: it does not serve them"
-        )
+    check_logprobs(engine.name, expected.tolist(), completion.logprobs, tolerance=tolerance)
 
 
 @contextlib.contextmanager
@@ -289,11 +280,3 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
-
-
-def tolerance_nats(config: VLLMConfig, folder: Path) -> float:
-    """How far an engine's log probabilities may be off, by the type it computes in."""
-    dtype = config.dtype
-    if dtype == "auto":
-        dtype = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("dtype")
-    return _TOLERANCE_NATS.get(str(dtype), _HALF_TOLERANCE_NATS)

@@ -139,6 +139,14 @@ class RowEncoder:
         _refuse_weight(row)
         return {"length": len(self.prompt_ids(row))}
 
+    def text_ids(self, encoded: Mapping[str, Any]) -> list[int]:
+        """The tokens of an encoded row: what was learnt, or of a start state what was given."""
+        if "input_ids" in encoded:
+            return encoded["input_ids"]
+        if "chosen_ids" in encoded:
+            return encoded["prompt_ids"] + encoded["chosen_ids"]
+        return self.prompt_ids(encoded)
+
     def prompt_ids(self, row: Mapping[str, Any]) -> list[int]:
         """What an engine would read before it writes the completion."""
         token_ids = prompt_token_ids(

@@ -18,7 +18,7 @@ from tasks.models import load_tokenizer
 from tasks.policy_training.checkpoint import save_policy
 from tasks.policy_training.model import BasePolicy, load_policy, max_positions, merged
 from tasks.policy_training.sets import check_form, check_prompt, check_tokenizer, read_set
-from tasks.policy_training.token_rows import load_rows
+from tasks.policy_training.token_rows import RowEncoder, load_rows
 
 _NO_FIGURES = frozenset({"epoch", "step", "num_input_tokens_seen", "train_runtime", "num_tokens"})
 """Entries of the trainer's log that are no measured figures, or are there under another name."""
@@ -134,6 +134,7 @@ def train_on_worker(worker_job: WorkerJob, report: Report) -> TrainedPolicy | No
     last = curve[-1] if curve else {}
     metrics = {name: value for name, value in last.items() if name != "step"}
     metrics["seconds"] = trainer.seconds()
+    encoder = RowEncoder(base.tokenizer, has_chat_template=isinstance(job.prompt, ChatPromptConfig))
     whole = merged(trainer.accelerator.unwrap_model(trainer.model), base.stored_dtype)
     model_id, path = save_policy(
         whole,
@@ -143,6 +144,7 @@ def train_on_worker(worker_job: WorkerJob, report: Report) -> TrainedPolicy | No
         checkpoints_dir=Path(worker_job.checkpoints_dir),
         counts=counts,
         metrics=metrics,
+        probe_ids=encoder.text_ids(rows[0]),
     )
     return TrainedPolicy(
         model_id=model_id, path=str(path), counts=counts, metrics=metrics, curve=curve

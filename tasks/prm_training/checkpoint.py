@@ -53,7 +53,7 @@ def save_verifier(
         model,
         tokenizer,
         model_name=config.model_name,
-        card=_card(config, counts, metrics),
+        texts={"README.md": _card(config, counts, metrics)},
         checkpoints_dir=checkpoints_dir,
     )
 

@@ -1,8 +1,8 @@
 """Score every step of stored trajectories: `step_scores` rows, one per trajectory.
 
-Reads one trajectories file and the run's problems. Solutions of a problem with equal text are
-read once, and the tokens are charged to the first. A trajectory that cannot be scored (no step,
-too long for the verifier) is a row with no scores and an error.
+Reads one trajectories file and the run's problems. Solutions of a problem with equal text, all
+whole or all cut, are read once, and the tokens are charged to the first. A trajectory that cannot
+be scored (no step, too long for the verifier) is a row with no scores and an error.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) 
     problems = {p.problem_id: p for path in unit.inputs[1:] for p in await context.read(path)}
     prompt_format = make_prompt_format(job.prompt, job.policy)
     engine = context.engine("verifier")
-    first_of: dict[tuple[str, str], Trajectory] = {}
+    first_of: dict[tuple[str, str, bool], Trajectory] = {}
     for trajectory in trajectories:
-        first_of.setdefault((trajectory.problem_id, trajectory.text), trajectory)
+        first_of.setdefault(_key(trajectory), trajectory)
 
     async def score(trajectory: Trajectory) -> StepScoring | str:
         scoring = await score_one(
@@ -40,7 +40,7 @@ async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) 
     found = dict(zip(first_of, scorings, strict=True))
     rows = []
     for trajectory in trajectories:
-        key = (trajectory.problem_id, trajectory.text)
+        key = _key(trajectory)
         is_first = first_of[key] is trajectory
         context.counters.rows += 0 if is_first else 1
         rows.append(_row(trajectory, found[key], engine.model_id, is_charged=is_first))
@@ -58,11 +58,22 @@ async def score_one(
         question=problem.question,
         steps=tuple(step.text for step in trajectory.steps),
         has_chat_template=prompt_format.has_chat_template,
+        is_whole=_is_whole(trajectory),
     )
     try:
         return await engine.score(request)
     except RequestRejected as rejection:
         return str(rejection)
+
+
+def _key(trajectory: Trajectory) -> tuple[str, str, bool]:
+    """What trajectories that are read once share."""
+    return trajectory.problem_id, trajectory.text, _is_whole(trajectory)
+
+
+def _is_whole(trajectory: Trajectory) -> bool:
+    """Whether the policy ended it, rather than a limit."""
+    return trajectory.status == "finished"
 
 
 def _row(

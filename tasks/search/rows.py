@@ -106,7 +106,7 @@ def _row(
         answer=grade.answer if grade else None,
         correct=grade.correct if grade and not is_cut else None,
         grader="",
-        temperature=context.limits.temperature,
+        temperature=context.limits.temperature if leaf.temperature is None else leaf.temperature,
         top_p=context.limits.top_p,
         seed=leaf.seed,
         prompt_tokens=sum(node.cost.prompt_tokens for node in own),

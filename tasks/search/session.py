@@ -101,6 +101,8 @@ class Search:
         """
         first, node.num_drawn = node.num_drawn, node.num_drawn + num
         children = await self._draw_steps(node, first, num, temperature)
+        for child in children:
+            child.temperature = temperature
         if with_scores:
             await self.score(children)
         return children
@@ -124,6 +126,8 @@ class Search:
         temperature: float | None = None,
     ) -> list[Node]:
         """Draw `num` whole continuations of a prefix; the last node of each.
+
+        Limits of steps do not hold for them: they end by themselves or at `max_tokens`.
 
         Raises:
             EngineFailed: an engine is gone.
@@ -149,6 +153,8 @@ class Search:
             reason = None if state == "finished" else f"not finished after {room} tokens"
             last = steps[-1] if steps else None
             ends.append(self._add(parent, at, last, state, cost, reason=reason))
+        for end in ends:
+            end.temperature = temperature
         if with_scores:
             await self.score(ends)
         return ends
@@ -162,12 +168,14 @@ class Search:
             EngineFailed: the verifier is gone.
         """
         usable = [node for node in nodes if node.state != "error"]
-        first_of: dict[str, Node] = {}
-        for node in usable:
-            first_of.setdefault(node.text, node)
+        # Told before reading, which may make errors of them.
+        keys = [(node.text, node.state == "finished") for node in usable]
+        first_of: dict[tuple[str, bool], Node] = {}
+        for key, node in zip(keys, usable, strict=True):
+            first_of.setdefault(key, node)
         await asyncio.gather(*(self._read(node) for node in first_of.values()))
-        for node in usable:
-            if (first := first_of[node.text]) is not node:
+        for key, node in zip(keys, usable, strict=True):
+            if (first := first_of[key]) is not node:
                 _copy_scores(first, node)
             if node.state != "error":
                 node.ranking = rank_node(node, self.context.score)
@@ -294,6 +302,7 @@ class Search:
             steps=tuple(n.step.text for n in lineage if n.step is not None),
             num_known=known,
             has_chat_template=self.context.prompt_format.has_chat_template,
+            is_whole=node.state == "finished",
         )
         try:
             scoring = await verifier.score(request)

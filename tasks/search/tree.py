@@ -43,6 +43,8 @@ class Node:
     """Which child of which child: names the node and makes its seeds."""
     seed: int = 0
     """With which its step was drawn."""
+    temperature: float | None = None
+    """At which its step was drawn; None for that of the limits."""
     logprob: float | None = 0.0
     """Summed log probability of the whole prefix, the policy's, before temperature; None where
     the engine does not tell it."""

@@ -1,12 +1,14 @@
 """The verifiers that can be read: how each is told from others, laid out, and its logits read.
 
 Layouts are those of METHODS: RLHFlow (github.com/RLHFlow/RLHF-Reward-Modeling), Math-Shepherd
-(arXiv:2312.08935), Qwen2.5-Math-PRM (arXiv:2501.07301), Skywork-o1-Open-PRM, and reward models
-that classify a whole answer. All are causal, so one forward pass behind a cached prefix gives the
-same score as reading the whole.
+(arXiv:2312.08935), Qwen2.5-Math-PRM (arXiv:2501.07301), Skywork-o1-Open-PRM, reward models that
+classify a whole answer, and language models whose likelihood ranks (V-StaR, arXiv:2402.06457).
+All are causal, so one forward pass behind a cached prefix gives the same score as reading the
+whole.
 """
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from tasks.verifiers.layout import (
     lay_out_extra,
     lay_out_lines,
     lay_out_tags,
+    lay_out_text,
     lay_out_turns,
     lay_out_whole,
 )
@@ -30,6 +33,9 @@ from tasks.verifiers.value_head import VALUE_HEAD_ARCHITECTURE, as_classifier
 
 ANSWERS = ("-", "+")
 """What a causal language model writes behind a wrong and behind a right step."""
+
+LEAST_LIKELIHOOD = sys.float_info.min
+"""What an even less likely step scores: its logarithm is still a number."""
 
 _SAMPLE = ("2 + 3 = 5", "so there are 5", "The answer is 5.")
 
@@ -51,6 +57,8 @@ class Family:
     tag: str | None = None
     """Text that must be one token."""
     needs_chat_template: bool = False
+    reads_likelihood: bool = False
+    """A step's score is the probability of its tokens, not an opinion about them."""
 
 
 FAMILIES: dict[VerifierFamily, Family] = {
@@ -92,6 +100,14 @@ FAMILIES: dict[VerifierFamily, Family] = {
         answers=ANSWERS,
         tag=SHEPHERD_TAG,
     ),
+    "likelihood": Family(
+        architecture="ForCausalLM",
+        lay_out=lambda encode, r, _: lay_out_text(
+            encode, r.prompt, r.steps, is_whole=r.is_whole, has_chat_template=r.has_chat_template
+        ),
+        needs_question=False,
+        reads_likelihood=True,
+    ),
 }
 
 
@@ -107,6 +123,11 @@ class Verifier:
     answer_tokens: tuple[str, str] | None
     """Of a language model: the tokens of a wrong and of a right answer; their rows of the output
     layer are the two classes."""
+
+    @property
+    def reads_likelihood(self) -> bool:
+        """Whether it is read by `p_written` rather than by `p_right`."""
+        return FAMILIES[self.family].reads_likelihood
 
     def lay_out(self, request: ScoringRequest) -> TokenLayout:
         """Tokens and positions of a request.
@@ -148,8 +169,8 @@ def find_family(
     if len(fitting) > 1:
         raise ModelUnusable(
             f"verifier {folder}: expected an architecture that says how it is read, such as one "
-            f"that ends in ForTokenClassification, got {architectures}: a language model that "
-            f"answers + or - must be named, verifier: {' or '.join(fitting)}"
+            f"that ends in ForTokenClassification, got {architectures}: how a language model is "
+            f"read must be named, verifier: {' or '.join(fitting)}"
         )
     _check_labels(folder, config, fitting[0])
     return fitting[0]
@@ -186,6 +207,11 @@ def open_verifier(
             f"verifier {folder}: expected a tokenizer with a chat template, as verifiers of "
             f"family {family} have, got none"
         )
+    if described.reads_likelihood and tokenizer.eos_token_id is None:
+        raise ModelUnusable(
+            f"verifier {folder}: expected a tokenizer with an end-of-text token, which a whole "
+            "solution ends with, got none"
+        )
     if described.tag is not None:
         _only_token(folder, tokenizer, described.tag)
     answers = described.answers
@@ -212,6 +238,22 @@ def p_right(logits: Sequence[float]) -> float:
     """
     gap = logits[-1] - (logits[0] if len(logits) == 2 else 0.0)
     return 1 / (1 + math.exp(-gap)) if gap >= 0 else math.exp(gap) / (1 + math.exp(gap))
+
+
+def p_written(logprobs: Sequence[float], layout: TokenLayout) -> list[float]:
+    """[num_steps] the probability of each step's tokens, given all that stands before the step.
+
+    Args:
+        logprobs: [num_tokens - 1] of each token of the layout but the first.
+        layout: of a likelihood.
+    """
+    begins = [layout.first, *(position + 1 for position in layout.positions)]
+    totals = [
+        math.fsum(logprobs[begin - 1 : position])
+        for begin, position in zip(begins, layout.positions, strict=False)
+    ]
+    # Rounding may leave a sum above 0. Written this way round, nan stays nan.
+    return [max(math.exp(min(total, 0.0)), LEAST_LIKELIHOOD) for total in totals]
 
 
 def _check_labels(folder: Path, config: Mapping[str, Any], family: VerifierFamily) -> None:
@@ -256,10 +298,14 @@ def _check_layout(verifier: Verifier) -> None:
         return
     if not verifier.encode.tokenizer.is_fast:
         raise ModelUnusable(f"verifier {verifier.folder}: expected a tokenizer.json, got none")
-    layouts = [
-        verifier.lay_out(ScoringRequest(prompt="2 + 3?", question="2 + 3?", steps=_SAMPLE[:k]))
-        for k in range(1, len(_SAMPLE) + 1)
-    ]
+    steps = tuple(step + verifier.separator for step in _SAMPLE)
+    try:
+        layouts = [
+            verifier.lay_out(ScoringRequest(prompt="2 + 3?", question="2 + 3?", steps=steps[:k]))
+            for k in range(1, len(steps) + 1)
+        ]
+    except ValueError as error:
+        raise ModelUnusable(f"verifier {verifier.folder}: {error}") from error
     whole = layouts[-1]
     for k, layout in enumerate(layouts, start=1):
         is_prefix = layout.token_ids == whole.token_ids[: len(layout.token_ids)]

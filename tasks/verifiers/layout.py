@@ -34,7 +34,10 @@ class TokenLayout:
 
     token_ids: list[int]
     positions: list[int]
-    """[num_steps], or [1] for the whole: index into `token_ids` of the token that is read."""
+    """[num_steps], or [1] for the whole: index into `token_ids` of the token that is read; of a
+    likelihood, of each step's last token."""
+    first: int = 0
+    """Of a likelihood: index of the first token of the first step."""
 
 
 class Encoder:
@@ -181,6 +184,34 @@ def lay_out_whole(
         ]
         ids = [*encode(encode.tokenizer.apply_chat_template(messages, tokenize=False))]
     return TokenLayout(ids, [len(ids) - 1])
+
+
+def lay_out_text(
+    encode: Encoder,
+    prompt: str,
+    steps: Sequence[str],
+    *,
+    is_whole: bool,
+    has_chat_template: bool = False,
+) -> TokenLayout:
+    """A likelihood: prompt and solution as the policy itself would write them, all of it read.
+
+    The solution is tokenised as one text, as in a training of policies, and what stands behind a
+    step is part of it: the policy had to write that too. One end-of-text token stands behind a
+    whole solution and belongs to its last step, as it does in a trajectory's log probabilities.
+
+    Raises:
+        ValueError: there is no step, a step is empty, or a token reaches from one into the next.
+    """
+    _bodies(steps)
+    ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
+    answer = _read_at_ends(encode, steps)
+    positions = [len(ids) + position for position in answer.positions]
+    whole = ids + answer.token_ids
+    if is_whole:
+        whole.append(encode.tokenizer.eos_token_id)
+        positions[-1] += 1
+    return TokenLayout(whole, positions, first=len(ids))
 
 
 def _bodies(steps: Sequence[str]) -> list[str]:

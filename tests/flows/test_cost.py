@@ -66,6 +66,22 @@ def test_groups_are_sums_over_all_runs(spent, capsys):
     ]
 
 
+def test_a_search_costs_what_its_policy_wrote_and_its_verifier_read(
+    store, unit_of, make_trajectory, capsys
+):
+    tree = [
+        make_trajectory(name, strategy="beam", verifier="prm-1", scored_tokens=30, correct=correct)
+        for name, correct in (("a", True), ("b", False))
+    ]
+    store.commit(unit_of("trajectories", stage="search"), tree, seconds=2.0)
+    connection = connect(store.url)
+    (beam,) = read_cost(connection, capsys, by="strategy")
+    assert (beam["num_rows"], beam["num_kept"], beam["tokens_per_kept"]) == (2, 1, 18 + 60)
+    by_model = read_cost(connection, capsys, by="model")
+    spent = [(row["model"], row["generated_tokens"], row["scored_tokens"]) for row in by_model]
+    assert spent == [("policy-0", 18, 0), ("prm-1", 0, 60)]
+
+
 def test_right_solutions_and_scores_are_not_added_up(spent, capsys):
     first, second = read_cost(spent, capsys, by="run")
     assert (first["run_id"], first["generated_tokens"], first["scored_tokens"]) == ("r1", 27, 36)

@@ -100,6 +100,31 @@ def test_the_cost_of_a_search_has_all_of_its_rows(searched):
     ]
 
 
+def test_what_a_verifier_read_is_its_own_cost(store, unit_of, make_trajectory):
+    """12 s over 30 + 50 tokens of a search, and over 10 + 30 of a policy that reads itself."""
+    beam = {"strategy": "beam", "budget": 2, "verifier": "prm-1"}
+    own = {"strategy": "mcts", "budget": 2, "verifier": "policy-0"}
+    tree = [
+        make_trajectory("a", **beam, generated_tokens=18, scored_tokens=40),
+        make_trajectory("b", **beam, generated_tokens=12, scored_tokens=10, correct=None),
+        make_trajectory("c", **own, generated_tokens=10, scored_tokens=30),
+        # A strategy without a verifier, in a run that has one.
+        make_trajectory("d", strategy="majority", verifier="prm-1", generated_tokens=0),
+    ]
+    store.commit(unit_of("trajectories", stage="search"), tree, seconds=12.0)
+    found = rows(
+        store,
+        "select strategy, model, num_rows, prompt_tokens, cached_tokens, generated_tokens, "
+        "scored_tokens, engine_s, kept, num_kept, tokens_per_kept from cost order by all",
+    )
+    assert found == [
+        ("beam", "policy-0", 2, 10, 4, 30, 0, 3.0, "right solutions", 1, 30.0),
+        ("beam", "prm-1", 0, 0, 0, 0, 50, 5.0, "right solutions", 0, None),
+        ("majority", "policy-0", 1, 5, 2, 0, 0, 0.0, "right solutions", 1, 0.0),
+        ("mcts", "policy-0", 1, 5, 2, 10, 30, 4.0, "right solutions", 1, 40.0),
+    ]
+
+
 def decision(
     problem,
     pick="majority",

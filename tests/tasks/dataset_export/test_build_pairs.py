@@ -162,5 +162,7 @@ def test_search_trees_become_pairs_behind_their_prefix(tree, fill, build, unit_o
     ]
     assert rows[0]["source_ids"] == ["t0", "t2"]
     assert built.facts["ends_with_text"] is False
-    (row, _), _ = build({"type": "search_trees", "span": "rest", "strategies": ["beam"]})
+    (row, _), built = build({"type": "search_trees", "span": "rest", "strategies": ["beam"]})
+    # The pruned branch would have gone on.
+    assert built.facts["ends_with_text"] is False
     assert (row["chosen"], row["rejected"]) == ("b\nc\n", "y\n")

@@ -142,3 +142,28 @@ def test_closing_sends_all_away(threads):
         waiting.result(PATIENCE_S)
     places.add("late")
     assert places.actors() == []
+
+
+def test_no_unit_begins_while_all_are_held(threads):
+    places = places_with("a")
+
+    def take():
+        with places.take(alone=False) as place:
+            return place.actor
+
+    with places.hold():
+        waiting = threads.submit(take)
+        places.expect()
+        places.add("b")  # one that opens meanwhile is held too
+        assert [place.actor for place in places.places()] == ["a", "b"]
+        assert not waiting.done()
+    assert waiting.result(PATIENCE_S) in ("a", "b")
+
+
+def test_nothing_is_held_while_a_unit_is_at_work():
+    places = places_with("a", "b")
+    at_work = places.take(alone=False)
+    with at_work, pytest.raises(ValueError, match="got some on 1 actors"), places.hold():
+        pass
+    with places.hold():
+        assert len(places.actors()) == 2

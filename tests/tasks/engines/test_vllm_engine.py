@@ -439,6 +439,27 @@ def test_a_context_beyond_the_models_own_is_unusable(
 
 
 @pytest.mark.slow
+def test_an_engine_process_that_is_killed_while_its_weights_change_fails(
+    runner: asyncio.Runner, policy_folder: Path
+) -> None:
+    async def change() -> None:
+        config = VLLMConfig(model=str(policy_folder), process="own")
+        engine = await open_vllm_engine(config, "policy", separator="\n")
+        (process,) = (p for p in psutil.Process().children() if "EngineCor" in p.name())
+        process.suspend()  # so that it never answers
+        changing = asyncio.ensure_future(engine.update_weights(policy_folder))
+        await asyncio.sleep(0)
+        process.kill()
+        try:
+            await changing
+        finally:
+            await engine.close()
+
+    with pytest.raises(EngineFailed, match="vLLM's engine process died"):
+        runner.run(change())
+
+
+@pytest.mark.slow
 def test_an_engine_process_that_is_killed_fails_its_requests(
     runner: asyncio.Runner, policy: VLLMEngine, policy_folder: Path
 ) -> None:

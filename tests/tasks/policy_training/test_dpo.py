@@ -24,3 +24,13 @@ def test_the_reference_of_low_rank_additions_is_the_policy_without_them(
     assert trained.curve[0]["rewards/margins"] == pytest.approx(0.0, abs=1e-3)
     assert trained.curve[-1]["rewards/margins"] > 0.5
     check_model_folder(trained.path, "policy")
+
+
+def test_what_is_no_whole_solution_gets_no_end_of_text(make_set, make_job, train, pairs):
+    """Each of 3 x 4 pairs is two texts, each one token longer where it is whole."""
+    recipe = {"max_steps": 3, "batch_size": 4}
+    whole = train(make_job(make_set(pairs, "whole"), "dpo", **recipe), work="whole")
+    steps = make_set(pairs, "steps", ends_with_text=False)
+    of_steps = train(make_job(steps, "dpo", **recipe), work="steps")
+    assert whole.counts["tokens"] - of_steps.counts["tokens"] == 3 * 4 * 2
+    assert whole.model_id != of_steps.model_id

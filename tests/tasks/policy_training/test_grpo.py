@@ -1,12 +1,16 @@
 """GRPO on the shipped policy with a real engine."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from schemas.units import Unit
+from tasks.models import identify_model, resolve_model
 from tasks.policy_training.grpo import EpochSampler
 from tasks.policy_training.model import load_weights
+from tasks.policy_training.task import train_policy_unit
 from tasks.policy_training.train import TrainedPolicy
 
 RECIPE = {
@@ -62,6 +66,31 @@ def test_a_reward_moves_the_policy_and_an_interruption_changes_nothing(
         assert torch.allclose(a, b, atol=1e-5), name
     assert again.curve[-1]["generated_tokens"] == trained.curve[-1]["generated_tokens"]
     assert not list((tmp_path / "cut").glob("served-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_training_under_ray_registers_its_policy(
+    store, make_set, make_job, start_states, local_ray
+):
+    unit = Unit(run_id="run", stage="policy_training", name="policy-1", table="models")
+    recipe = {**RECIPE, "max_steps": 2, "num_workers": 1}
+    job = make_job(make_set(start_states), "grpo", **recipe)
+    reports = []
+    receipt = train_policy_unit.fn(store.url, unit, job, reports.append)
+    (model,) = store.read(receipt.path)
+    assert (model.role, model.base) == ("policy", "world-policy")
+    folder = store.local_folder(model.path)
+    assert identify_model(str(folder)) == model.model_id
+    trained, base = (load_weights(each) for each in (folder, resolve_model("world-policy")))
+    pairs = zip(trained.parameters(), base.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+    metrics = json.loads(model.metrics)
+    assert (metrics["steps"], metrics["training_rows"]) == (2, 8)
+    assert [report["step"] for report in reports] == [1, 2]
+    curve = store.read("metrics/run_id=run/stage=policy_training/policy-1.parquet")
+    tokens = {row.bin: row.value for row in curve if row.metric == "generated_tokens"}
+    assert tokens["step=2"] == metrics["generated_tokens"] > tokens["step=1"] > 0
 
 
 def test_too_few_start_states_for_a_batch_are_refused(make_set, make_job, train, start_states):

@@ -7,10 +7,13 @@ import pytest
 
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable
+from tasks.engines.probe import tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.models import has_tied_embeddings
 from tasks.policy_training.model import load_weights, write_weights
-from tasks.policy_training.rollouts import check_served, tolerance_nats
+from tasks.policy_training.rollouts import Rollouts, check_served
+from tasks.segmentation import split_steps
+from tasks.verifiers.layout import Encoder, lay_out
 
 PROBE = GenerationRequest(
     prompt="Monday: Dan has 20 shells.\n", temperature=0.0, max_tokens=12, with_logprobs=True
@@ -82,6 +85,87 @@ def test_an_engine_serves_the_weights_it_was_given_last(two_models):
             await engine.close()
 
     asyncio.run(go())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("two_models", [False], ids=["untied"], indirect=True)
+def test_an_engine_in_a_process_of_its_own_serves_new_weights(two_models):
+    from tasks.models import load_tokenizer
+
+    first, second = two_models
+    old, new = (load_weights(folder) for folder in two_models)
+    prompt_ids = load_tokenizer(first)(PROBE.prompt)["input_ids"]
+
+    async def go():
+        config = VLLMConfig(model=str(first), max_model_len=128, process="own")
+        engine = await open_vllm_engine(config, "policy", separator="\n")
+        try:
+            await check_served(engine, old, PROBE, prompt_ids, tolerance=TOLERANCE)
+            await engine.update_weights(second)
+            await check_served(engine, new, PROBE, prompt_ids, tolerance=TOLERANCE)
+            with pytest.raises(EngineFailed, match="does not serve them"):
+                await check_served(engine, old, PROBE, prompt_ids, tolerance=TOLERANCE)
+        finally:
+            await engine.close()
+
+    asyncio.run(go())
+
+
+@pytest.fixture
+def verifier(tmp_path) -> Path:
+    """A verifier of the shipped policy's shape that says anything: its weights are random."""
+    import torch
+    from transformers import AutoConfig, LlamaForTokenClassification
+
+    from tasks.models import load_tokenizer, resolve_model
+
+    base, folder = resolve_model("world-policy"), tmp_path / "verifier"
+    torch.manual_seed(0)
+    config = AutoConfig.from_pretrained(base, num_labels=2, initializer_range=0.2)
+    LlamaForTokenClassification(config).save_pretrained(folder)
+    load_tokenizer(base).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_solution_earns_the_lowest_score_of_a_verifier(
+    make_set, make_job, start_states, verifier, tmp_path
+):
+    import torch
+    from transformers import AutoModelForTokenClassification
+
+    from tasks.models import load_tokenizer, resolve_model
+
+    tokenizer = load_tokenizer(resolve_model("world-policy"))
+    reads = AutoModelForTokenClassification.from_pretrained(verifier).eval()
+    engine = {"type": "vllm", "model": str(verifier), "max_model_len": 128}
+    recipe = {"batch_size": 16, "group_size": 8, "max_new_tokens": 24}
+    job = make_job(
+        make_set(start_states), "grpo", reward={"type": "verifier", "verifier": engine}, **recipe
+    )
+    model = load_weights(resolve_model("world-policy"))
+    rollouts = Rollouts(
+        job, start_states, model, tokenizer, work_dir=tmp_path, rank=0, num_processes=1
+    )
+    try:
+        drawn = rollouts(["0"] * 8 + ["1"] * 8, 0)
+    finally:
+        rollouts.close()
+    encode = Encoder(tokenizer)
+    places = [0] * 8 + [1] * 8
+    paid = set()
+    for place, ids, reward in zip(places, drawn["completion_ids"], drawn["reward"], strict=True):
+        if ids[-1] != tokenizer.eos_token_id:  # cut off
+            assert reward == 0.0
+            continue
+        state = start_states[place]
+        text = state["prefix"] + tokenizer.decode(ids, skip_special_tokens=True)
+        layout = lay_out(encode, state["prompt"], split_steps(text, "\n"), "\n")
+        with torch.no_grad():
+            scores = reads(torch.tensor([layout.token_ids])).logits[0, layout.positions].softmax(-1)
+        assert reward == pytest.approx(scores[:, 1].min().item(), abs=1e-4)
+        paid.add(reward)
+    assert len(paid) > 1
 
 
 def test_low_rank_additions_are_written_out_without_touching_the_model(two_models, tmp_path):

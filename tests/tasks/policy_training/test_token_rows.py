@@ -57,6 +57,9 @@ def test_preferences_and_start_states_share_the_prompts_ids(load, make_set, pair
     rows, _ = load(make_set(pairs, "pairs"))
     assert rows[0]["chosen_ids"] != rows[0]["rejected_ids"]
     assert rows[0]["chosen_ids"][-1] == rows[0]["rejected_ids"][-1] == 2
+    of_steps, _ = load(make_set(pairs, "steps", ends_with_text=False))
+    for name in ("chosen_ids", "rejected_ids"):
+        assert [[*ids, 2] for ids in of_steps[name]] == rows[name][:]
     states, _ = load(make_set(start_states, "states"))
     assert states[0]["length"] == len(rows[0]["prompt_ids"])
     assert states[1]["length"] > len(rows[1]["prompt_ids"])

@@ -61,6 +61,17 @@ def test_judgements_are_rows_about_what_they_judge(table_engine, find_one):
     assert "Problem: p0?" in prompt
     assert "Solution:\nAnswer: 4" in prompt
     assert [request.temperature for request in engine.requests] == [1.0, 0.0, 0.0]
+    assert {(row.strategy, row.temperature) for row in found.rows} == {
+        ("filter_vote", 1.0), ("filter_vote judge", 0.0),
+    }  # fmt: skip
+
+
+def test_a_judgement_is_no_solution_and_has_its_own_limit(table_engine, find_one):
+    verdict = "Step by step.\nNo.\nIt is [[wrong]]"
+    engine = table_engine(judged({"Answer: 4": verdict}, {"Answer: 4": 1.0}))
+    found = find_one(FilterVoteConfig(), engine, budget=1, max_steps=1, max_step_tokens=2)
+    (judgement,) = [row for row in found.rows if row.strategy == "filter_vote judge"]
+    assert (judgement.text, judgement.status) == (verdict, "finished")
 
 
 @pytest.mark.parametrize("judgement", ["[[wrong]]", "I cannot say."])

@@ -42,6 +42,13 @@ def test_steps_ahead_are_greedy_unless_asked_otherwise(table_engine, find_one):
     assert {r.temperature for r in engine.requests} == {0.7, 1.0}
 
 
+def test_rows_say_at_which_temperature_they_were_drawn(table_engine, find_one):
+    config = LookaheadConfig(width=2, depth=1)
+    found = find_one(config, table_engine(TABLE, SCORES), budget=2, temperature=0.8)
+    told = {(row.strategy.endswith(" ahead"), row.temperature) for row in found.rows}
+    assert told == {(True, 0.0), (False, 0.8)}
+
+
 def test_steps_ahead_are_stored_apart_and_counted(table_engine, find_one):
     engine = table_engine(TABLE, SCORES)
     found = find_one(LookaheadConfig(width=2, depth=3), engine, budget=2)

@@ -184,6 +184,21 @@ def test_a_search_that_finishes_nothing_says_so(find, strategy, limits, reason):
     assert decision.num_finished == 0
 
 
+@pytest.mark.parametrize("strategy", WHOLE, ids=name_of)
+@pytest.mark.parametrize("limits", [{}, {"max_tokens": 3}], ids=["steps", "tokens"])
+def test_whole_solutions_are_given_up_by_their_tokens_alone(
+    table_engine, find_one, strategy, limits
+):
+    table = {"": {"a\n": 1.0}, "a\n": {"b\n": 1.0}, "a\nb\n": {"Answer: ": 1.0}}
+    table["a\nb\nAnswer: "] = {"4": 1.0}
+    scores = dict.fromkeys(("a\n", "a\nb\n", "a\nb\nAnswer: ", "a\nb\nAnswer: 4"), 0.8)
+    engine = table_engine(table, scores)
+    found = find_one(strategy, engine, budget=2, max_steps=1, max_step_tokens=1, **limits)
+    expected = ("truncated", None) if limits else ("finished", "4")
+    assert {end.state for end in found.ends} == {expected[0]}
+    assert found.main_decision().answer == expected[1]
+
+
 @pytest.mark.parametrize("strategy", STEPWISE, ids=name_of)
 def test_a_step_cut_by_its_length_is_truncated_and_never_finished(table_engine, find_one, strategy):
     table = {"": {"a": 1.0}, "a": {"b": 1.0}, "ab": {"c": 1.0}, "abc": {"\n": 1.0}}
@@ -274,6 +289,7 @@ def test_scoring_asks_only_for_what_is_not_known(table_engine, find_one):
     found = find_one(BeamConfig(width=1), ListeningEngine(table, scores), budget=1)
     assert [request.num_known for request in requests] == [0, 1, 2]
     assert [len(request.steps) for request in requests] == [1, 2, 3]
+    assert [request.is_whole for request in requests] == [False, False, True]
     assert {request.question for request in requests} == {"p0?"}
     assert found.ends[0].scores() == [0.5, 0.6, 0.7]
 

@@ -1,6 +1,7 @@
 """Each family's layout against its authors' own recipe, and what is refused."""
 
 import copy
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,15 @@ import pytest
 
 from schemas.engines import ScoringRequest, VerifierFamily
 from schemas.errors import ModelUnusable
-from tasks.verifiers.families import FAMILIES, Verifier, find_family, open_verifier, p_right
+from tasks.verifiers.families import (
+    FAMILIES,
+    LEAST_LIKELIHOOD,
+    Verifier,
+    find_family,
+    open_verifier,
+    p_right,
+    p_written,
+)
 from tasks.verifiers.layout import QWEN_SYSTEM, Encoder, TokenLayout
 
 QUESTION = "Hugo has 34 books and sells 7. How many are left?"
@@ -26,6 +35,7 @@ def tokenizers(llama_tokenizer: Any, qwen_tokenizer: Any, mistral_tokenizer: Any
         "math_shepherd": mistral_tokenizer,
         "qwen_prm": qwen_tokenizer,
         "skywork": qwen_tokenizer,
+        "likelihood": mistral_tokenizer,
     }
 
 
@@ -120,6 +130,88 @@ def test_an_outcome_model_without_chat_template_reads_the_policys_prompt(
     assert layout_of("orm", {"orm": tokenizer}) == TokenLayout(theirs, [len(theirs) - 1])
 
 
+def test_a_likelihood_reads_what_a_training_on_the_solution_would_read(
+    tokenizers: dict[str, Any],
+) -> None:
+    tokenizer = tokenizers["likelihood"]
+    prompt = tokenizer.encode(QUESTION)
+    answer = tokenizer("".join(STEPS), add_special_tokens=False)["input_ids"]
+    cut, whole = (
+        verifier_of("likelihood", tokenizers).lay_out(
+            ScoringRequest(prompt=QUESTION, steps=STEPS, is_whole=is_whole)
+        )
+        for is_whole in (False, True)
+    )
+    assert cut.token_ids == prompt + answer
+    assert whole.token_ids == [*prompt, *answer, tokenizer.eos_token_id]
+    assert cut.first == whole.first == len(prompt)
+    assert cut.positions[-1] == len(cut.token_ids) - 1
+    assert whole.positions == [*cut.positions[:-1], len(whole.token_ids) - 1]
+    tokens = tokenizer.convert_ids_to_tokens(cut.token_ids)
+    assert [tokens[p - 2 : p + 2] for p in cut.positions[:-1]] == [
+        [".", "<0x0A>", "<0x0A>", "3"],
+        [".", "<0x0A>", "<0x0A>", "T"],
+    ]
+
+
+def test_a_likelihood_puts_no_special_tokens_before_a_chat(tokenizers: dict[str, Any]) -> None:
+    chat = "<|im_start|>user\nHow many?<|im_end|>\n<|im_start|>assistant\n"
+    tokenizer = tokenizers["qwen_prm"]
+    request = ScoringRequest(prompt=chat, steps=STEPS, has_chat_template=True)
+    layout = verifier_of("likelihood", {"likelihood": tokenizer}).lay_out(request)
+    assert layout.token_ids[: layout.first] == tokenizer.encode(chat, add_special_tokens=False)
+    starts = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    assert layout.token_ids.count(starts) == 2
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "expected"),
+    [
+        ([-1.0, -2.0, -0.25, -0.5, 0.0], [math.exp(-0.75), 1.0]),
+        ([0.0, 0.0, -800.0, -100.0, 1e-7], [LEAST_LIKELIHOOD, 1.0]),
+        ([-1.0, -1.0, -math.inf, 0.0, -0.5], [LEAST_LIKELIHOOD, math.exp(-0.5)]),
+    ],
+)
+def test_a_steps_likelihood_is_the_product_of_its_tokens(
+    logprobs: list[float], expected: list[float]
+) -> None:
+    layout = TokenLayout([0] * 6, [4, 5], first=3)
+    assert p_written(logprobs, layout) == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+def test_a_likelihood_that_is_no_number_stays_none() -> None:
+    (score,) = p_written([math.nan, -1.0], TokenLayout([0, 1, 2], [2], first=1))
+    assert math.isnan(score)
+
+
+def test_a_likelihood_of_a_vocabulary_without_end_of_text_is_unusable(
+    mistral_tokenizer: Any,
+) -> None:
+    tokenizer = copy.deepcopy(mistral_tokenizer)
+    tokenizer.eos_token = None
+    config = {"architectures": ["MistralForCausalLM"]}
+    with pytest.raises(ModelUnusable, match="end-of-text token"):
+        open_verifier(Path("m"), config, "likelihood", tokenizer, separator="\n", model_id="m-0")
+
+
+def test_a_separator_that_the_tokenizer_joins_with_the_next_step_is_unusable_for_a_likelihood(
+    qwen_tokenizer: Any,
+) -> None:
+    from tokenizers import Tokenizer
+
+    backend = json.loads(qwen_tokenizer.backend_tokenizer.to_str())
+    model = backend["model"]
+    model["vocab"]["Ġs"] = model["vocab"].pop("Ġ=")
+    model["merges"][-1] = ["Ġ", "s"]
+    tokenizer = copy.deepcopy(qwen_tokenizer)
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(backend))
+    config = {"architectures": ["Qwen2ForCausalLM"]}
+    with pytest.raises(ModelUnusable, match=r"step 0: .* joins it with what follows"):
+        open_verifier(Path("m"), config, "likelihood", tokenizer, separator=" ", model_id="m-0")
+    with pytest.raises(ValueError, match="step 0: expected a token to end"):
+        layout_of("likelihood", {"likelihood": tokenizer}, ("It is ", "so."))
+
+
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f != "orm"])
 def test_tokens_of_a_prefix_are_a_prefix_of_the_tokens(
     family: VerifierFamily, tokenizers: dict[str, Any]
@@ -132,7 +224,7 @@ def test_tokens_of_a_prefix_are_a_prefix_of_the_tokens(
         assert prefix.token_ids == whole.token_ids[: prefix.positions[-1] + 1]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "likelihood"])
 def test_what_stands_behind_a_step_is_never_scored(
     family: VerifierFamily, tokenizers: dict[str, Any]
 ) -> None:
@@ -172,7 +264,7 @@ def test_an_architecture_tells_the_family(architecture: str, family: VerifierFam
 
 def test_a_language_model_must_be_named() -> None:
     config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
-    with pytest.raises(ModelUnusable, match="verifier: rlhflow or math_shepherd"):
+    with pytest.raises(ModelUnusable, match="verifier: rlhflow or math_shepherd or likelihood"):
         find_family(Path("m"), config, "auto")
     assert find_family(Path("m"), config, "math_shepherd") == "math_shepherd"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,11 +11,17 @@ from typing import Any
 
 import pytest
 
-from schemas.engines import ScoringRequest, StepScoring, VerifierFamily, VLLMConfig
+from schemas.engines import (
+    GenerationRequest,
+    ScoringRequest,
+    StepScoring,
+    VerifierFamily,
+    VLLMConfig,
+)
 from schemas.errors import RequestRejected
 from tasks.engines.vllm_drivers import CPU_BLOCK_TOKENS
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
-from tasks.verifiers.families import FAMILIES
+from tasks.verifiers.families import FAMILIES, LEAST_LIKELIHOOD
 from tasks.verifiers.layout import Encoder
 
 QUESTION = "Hugo has 34 books and sells 7. How many are left?"
@@ -26,6 +33,7 @@ STEPS = (
 CONTEXT = 512
 TOLERANCE = 1e-5
 FOREIGN: tuple[VerifierFamily, ...] = ("rlhflow", "math_shepherd", "qwen_prm", "skywork", "orm")
+NAMED: tuple[VerifierFamily, ...] = ("rlhflow", "math_shepherd", "likelihood")
 PER_STEP: tuple[VerifierFamily, ...] = ("rlhflow", "math_shepherd", "qwen_prm", "skywork")
 
 
@@ -55,11 +63,13 @@ def save_checkpoint(folder: Path, family: VerifierFamily, tokenizer: Any) -> Any
     torch.manual_seed(len(family))
     sizes = _sizes(tokenizer)
     tokenizer.save_pretrained(folder)
-    if family in ("rlhflow", "math_shepherd"):
-        kind = "Llama" if family == "rlhflow" else "Mistral"
+    if family in NAMED:
+        kind = "Mistral" if family == "math_shepherd" else "Llama"
         config = getattr(transformers, f"{kind}Config")(**sizes)
         model = getattr(transformers, f"{kind}ForCausalLM")(config).eval()
         model.save_pretrained(folder)
+        if family == "likelihood":
+            return lambda ids: model(ids).logits[0]
         answers = [tokenizer(sign, add_special_tokens=False)["input_ids"][-1] for sign in "-+"]
         return lambda ids: model(ids).logits[0][:, answers]
     if family == "orm":
@@ -109,6 +119,7 @@ def served(
         "math_shepherd": mistral_tokenizer,
         "qwen_prm": qwen_tokenizer,
         "skywork": qwen_tokenizer,
+        "likelihood": llama_tokenizer,
     }
     folder = tmp_path_factory.mktemp("families")
     pairs: dict[VerifierFamily, tuple[VLLMEngine, Any]] = {}
@@ -117,13 +128,12 @@ def served(
         home = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
         patch.setenv("VLLM_CACHE_ROOT", os.environ.get("VLLM_CACHE_ROOT", f"{home}/vllm"))
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        for family in FOREIGN:
+        for family in (*FOREIGN, "likelihood"):
             tokenizer = tokenizers[family]
             reference = save_checkpoint(folder / family, family, tokenizer)
-            is_named = family in ("rlhflow", "math_shepherd")
             config = VLLMConfig(
                 model=str(folder / family),
-                verifier=family if is_named else "auto",
+                verifier=family if family in NAMED else "auto",
                 process="host",
                 max_num_batched_tokens=2 * CONTEXT,
             )
@@ -218,6 +228,80 @@ def test_what_cannot_be_scored_is_rejected(
     ]:
         with pytest.raises(RequestRejected, match=message):
             runner.run(engine.score(request))
+
+
+def log_likelihoods(reference: Any, request: ScoringRequest) -> list[float]:
+    """[num_steps] of a request for transformers, token by token."""
+    import torch
+
+    encode, logits_of = reference
+    layout = FAMILIES["likelihood"].lay_out(encode, request, "\n\n")
+    with torch.no_grad():
+        logprobs = logits_of(torch.tensor([layout.token_ids])).double().log_softmax(-1)
+    totals, first = [], layout.first
+    for last in layout.positions:
+        tokens = range(first, last + 1)
+        totals.append(sum(logprobs[i - 1, layout.token_ids[i]].item() for i in tokens))
+        first = last + 1
+    return totals
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("has_chat_template", [False, True])
+def test_likelihoods_equal_transformers(
+    runner: asyncio.Runner,
+    served: dict[VerifierFamily, tuple[VLLMEngine, Any]],
+    is_whole: bool,
+    has_chat_template: bool,
+) -> None:
+    engine, reference = served["likelihood"]
+    prompt = QUESTION
+    if has_chat_template:
+        messages = [{"role": "user", "content": QUESTION}]
+        prompt = reference[0].tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+    request = ScoringRequest(
+        prompt=prompt, steps=STEPS, is_whole=is_whole, has_chat_template=has_chat_template
+    )
+    scoring = runner.run(engine.score(request))
+    assert list(map(math.log, scoring.scores)) == pytest.approx(
+        log_likelihoods(reference, request), abs=1e-4
+    )
+    # Nothing comes from the cache, however often it is read.
+    again = runner.run(engine.score(request))
+    assert again == scoring
+    layout = FAMILIES["likelihood"].lay_out(reference[0], request, "\n\n")
+    assert (scoring.scored_tokens, scoring.cached_tokens) == (len(layout.token_ids), 0)
+    for k in range(1, len(STEPS)):
+        prefix = runner.run(engine.score(replace(request, steps=STEPS[:k], is_whole=False)))
+        assert prefix.scores == pytest.approx(scoring.scores[:k], rel=1e-4, abs=0)
+        rest = runner.run(engine.score(replace(request, num_known=k)))
+        assert rest.scores == pytest.approx(scoring.scores[k:], rel=1e-4, abs=0)
+
+
+def test_a_likelihood_neither_generates_nor_reads_beyond_its_context(
+    runner: asyncio.Runner, served: dict[VerifierFamily, tuple[VLLMEngine, Any]]
+) -> None:
+    engine, _ = served["likelihood"]
+    with pytest.raises(ValueError, match="expected a policy to generate"):
+        runner.run(engine.generate(GenerationRequest(prompt=QUESTION, max_tokens=1)))
+    for steps, message in [
+        (("7" * CONTEXT,), f"expected 2 to {CONTEXT - 1} tokens"),
+        ((*STEPS, "\n\n"), "step 3 is empty"),
+    ]:
+        with pytest.raises(RequestRejected, match=message):
+            runner.run(engine.score(request_of(steps)))
+    longest = "7" * (CONTEXT - 2 - len(QUESTION))
+    scoring = runner.run(engine.score(ScoringRequest(prompt="7", steps=(longest, "7"))))
+    assert scoring.scores[0] == LEAST_LIKELIHOOD
+
+
+def test_a_classifier_has_no_probability_of_a_token(
+    runner: asyncio.Runner, served: dict[VerifierFamily, tuple[VLLMEngine, Any]]
+) -> None:
+    with pytest.raises(ValueError, match="is a classifier"):
+        runner.run(served["orm"][0].token_logprobs([1, 2, 3]))
 
 
 def test_many_requests_at_once_are_each_their_own(
