@@ -129,8 +129,10 @@ class DpoRoundsConfig(RoundsConfig):
 
     builder: PreferenceConfig = PreferenceConfig()
     """How pairs are made of a round's solutions; by grade alone."""
-    training: DpoConfig = DpoConfig()
-    """How the policy learns from the pairs."""
+    training: DpoConfig = DpoConfig(epochs=2, hidden_lr=2e-3, sft_weight=1.0)
+    """How the policy learns from the pairs. Without a share of imitation (`sft_weight`, as in
+    iterative RPO, arXiv:2404.19733) the right solutions become unlikely together with the wrong
+    ones at rates that move the policy."""
     control_builder: RestConfig = RestConfig()
     """What the control keeps."""
     control_training: SftConfig = SftConfig()
@@ -189,7 +191,7 @@ class ReverseCurriculumLoopConfig(LoopConfig):
     builder: ReverseCurriculumConfig = ReverseCurriculumConfig()
     """How the states are cut; stages and shares."""
     training: GrpoConfig = GrpoConfig(
-        max_new_tokens=128, max_generated_tokens=600_000, decay_fraction=0, max_steps=2000
+        max_new_tokens=128, max_generated_tokens=240_000, decay_fraction=0, max_steps=2000
     )
     """How the policy learns; its tokens are those of an arm."""
 

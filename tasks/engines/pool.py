@@ -47,6 +47,8 @@ from tasks.engines.policy_change import is_exchangeable
 _MOST_CPU_ACTORS = 8
 _OBJECT_STORE_BYTES = 256 * 1024**2
 """Unit descriptions and receipts are all that travels."""
+_STARTS = 3
+"""Tries to start a Ray of this machine's own; on a busy one its processes may be late."""
 
 _LOST = (
     RayActorError,
@@ -101,12 +103,16 @@ def _init_ray() -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     # "local": without it Ray would join whichever instance was last started on this machine.
     store = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    try:
-        ray.init(address="local", **store, **quiet)
-    except Exception as error:  # Ray raises bare ones where its processes are slow to start
-        raise EngineUnreachable(
-            f"Ray did not start on this machine: {error}; a busy machine may need another try"
-        ) from error
+    for num_left in reversed(range(_STARTS)):
+        try:
+            ray.init(address="local", **store, **quiet)
+            return
+        except Exception as error:  # Ray raises bare ones where its processes are slow to start
+            ray.shutdown()
+            if num_left == 0:
+                raise EngineUnreachable(
+                    f"Ray did not start on this machine, {_STARTS} times: {error}"
+                ) from error
 
 
 def stop_ray() -> None:

@@ -10,8 +10,11 @@ from schemas.loops import RestLoopConfig
 from schemas.policy_training import SftConfig
 from storage import connect, query
 
-MODELS = "select model_id from models order by 1"
-SETS = "select name, num_rows from training_sets order by 1"
+MODELS = "select model_id from models where model_id like 'rest-%' order by 1"
+SETS = """
+    select name, num_rows from training_sets
+    where config->>'$.builder.by' = 'grade' order by 1
+"""
 CONFIG = {
     "train_problems": {"num_problems": 40},
     "eval_problems": {"num_problems": 10},
@@ -136,8 +139,9 @@ def test_a_loop_that_is_killed_in_any_stage_ends_with_the_same_sets(
     from flows.rest import rest
 
     expected, _ = undisturbed
+    alone = {**CONFIG, "with_control": False}
     root, config_file = tmp_path / "store", tmp_path / "config.yaml"
-    config_file.write_text(yaml.safe_dump(CONFIG))
+    config_file.write_text(yaml.safe_dump(alone))
     improve = ["improve", "rest", "--run-id", "loop", "--root", str(root)]
     moments = (
         lambda line: "sample train.r1" in line and "done" in line,
@@ -146,8 +150,9 @@ def test_a_loop_that_is_killed_in_any_stage_ends_with_the_same_sets(
     )
     for moment in moments:
         run_and_kill([*improve, "--config", str(config_file)], moment)
-    rest(RestLoopConfig.from_partial(CONFIG), str(root), "loop")
+    rest(RestLoopConfig.from_partial(alone), str(root), "loop")
     assert ask(root, SETS) == ask(expected, SETS)
+    assert len(ask(root, SETS)) == 2
     assert ask(root, MODELS) == ask(expected, MODELS)
     assert ask(root, "select count(*) from duplicate_ids") == [(0,)]
 

@@ -12,7 +12,7 @@ def grown(store, unit_of, make_problem, make_trajectory):
     problems = [make_problem("p0", split="train"), make_problem("p1", split="train")]
     store.commit(unit_of("problems", stage="problems"), problems)
 
-    def solution(name, problem, text, *, correct, number=1, **fields):
+    def solution(name, problem, text, *, correct, number: int | None = 1, **fields):
         steps = tuple(Step(text=part, num_tokens=3) for part in text.splitlines(keepends=True))
         return make_trajectory(
             name, problem_id=problem, steps=steps, correct=correct, round=number, **fields
