@@ -1,18 +1,15 @@
 """Config of the import stage: solutions that somebody else sampled, and their scores."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from schemas.base import SetName
 from schemas.graders import GraderConfig, MathGraderConfig
-from schemas.problems import ColumnsConfig
+from schemas.problems import ColumnsConfig, RowFile
 from schemas.prompts import PlainPromptConfig, PromptConfig
 
 DEFAULT_SCORES_COLUMN = "scores"
-ROW_FILES = (".jsonl", ".json", ".parquet")
-"""Endings of the files that can be read."""
 
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 """What the `policy` and `verifier` columns say."""
@@ -21,7 +18,7 @@ ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 class ImportsJob(ColumnsConfig):
     """A file with a problem a row, its solutions by one policy, and scores of them."""
 
-    path: Path
+    path: RowFile
     """The file: `.jsonl`, `.json` (a row a line) or `.parquet`."""
     digest: str | None = None
     """SHA-256 of the file, so that an import goes on only with the file it began with; it is
@@ -53,17 +50,6 @@ class ImportsJob(ColumnsConfig):
     """About how many solutions one unit holds; a row of the file is never split."""
     unit_mb: Annotated[int, Field(ge=1)] = 32
     """About how many million characters of solutions one unit holds at most."""
-
-    @field_validator("path")
-    @classmethod
-    def _can_be_read(cls, path: Path) -> Path:
-        try:
-            str(path).encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"expected a path in UTF-8, got {str(path)!r}") from error
-        if path.suffix not in ROW_FILES:
-            raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
-        return path
 
     @property
     def source_name(self) -> str:

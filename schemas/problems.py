@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.base import FrozenConfig, SetName
 from schemas.graders import GraderConfig
@@ -12,6 +12,22 @@ GoldFormat = Literal["plain", "solution"]
 """`plain`: the answer column holds the answer alone. `solution`: it holds a worked solution, whose
 answer stands behind `####` or in the last `\\boxed{...}`."""
 
+ROW_FILES = (".jsonl", ".json", ".parquet")
+"""Endings of the files that can be read."""
+
+
+def _check_row_file(path: Path) -> Path:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"expected a path in UTF-8, got {str(path)!r}") from error
+    if path.suffix not in ROW_FILES:
+        raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
+    return path
+
+
+RowFile = Annotated[Path, AfterValidator(_check_row_file)]
+"""A file with a row per problem."""
 LevelNumber = Annotated[int, Field(ge=1, le=5)]
 
 
@@ -66,7 +82,7 @@ class FileProblemsConfig(ColumnsConfig):
     """A JSONL or Parquet file."""
 
     type: Literal["file"] = "file"
-    path: Path
+    path: RowFile
     """The file: `.jsonl`, `.json` (a row a line) or `.parquet`."""
     split: str = "test"
     """What the `split` column of the problems says."""
