@@ -91,6 +91,9 @@ def test_sql_prints_a_table(filled):
         (("run", "sampling"), "problems: expected a value, got none"),
         (("run", "--run-id", "a/b"), "run id 'a/b': expected 1 to 100 letters"),
         (("sql", "select * from nowhere"), "`show tables` lists"),
+        (("improve", "nothing"), "there is no loop 'nothing': expected one of rest, rest_em"),
+        (("improve", "reverse_curriculum", "--rounds", "2"), "rounds: no such field"),
+        (("improve", "rest", "--policy", "/nowhere"), "model /nowhere: expected a folder"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(filled, arguments, message):

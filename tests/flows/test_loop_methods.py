@@ -1,0 +1,108 @@
+"""V-StaR, reverse curriculum and rounds of DPO as loops, small, with real engines and training."""
+
+import json
+
+import pytest
+
+from schemas.loops import DpoRoundsConfig, ReverseCurriculumLoopConfig, VStarLoopConfig
+from storage import connect, query
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+SMALL = {
+    "train_problems": {"num_problems": 20},
+    "eval_problems": {"num_problems": 5},
+    "train_sampling": {"num_samples": 6},
+    "eval_sampling": {"num_samples": 4},
+    "evaluation": {"budgets": [1, 4], "num_bootstrap": 20},
+    "pool": {"num_actors": 1},
+}
+TRAINING = {"num_workers": 0, "max_steps": 2, "warmup_steps": 1}
+
+
+def ask(root, sql):
+    return query(connect(root), sql).fetchall()
+
+
+def rounds_of(root, flow):
+    return ask(
+        root,
+        f"""
+        select strategy, bin from curves
+        where stage = '{flow}' and metric = 'pass@1' and bin not like '%,%' order by all
+        """,
+    )
+
+
+def test_v_star_ends_with_a_verifier_whose_likelihood_ranks(tmp_path, prefect_server, local_ray):
+    from flows.v_star import v_star
+
+    root = tmp_path / "store"
+    values = {**SMALL, "rounds": 2, "training": TRAINING, "verifier_training": TRAINING}
+    folder = v_star(VStarLoopConfig.from_partial(values), str(root), "loop")
+    verifier = folder.rpartition("/")[2]
+    assert verifier.startswith("v_star-verifier-")
+    assert rounds_of(root, "v_star") == [("v_star", f"round={number}") for number in (0, 1, 2)]
+    # Every policy is trained from the first one; the verifier from the last policy.
+    last = ask(root, "select model_id from models where model_id like 'v_star-r2-%'")[0][0]
+    bases = dict(ask(root, "select split_part(model_id, '-', 2), base from models"))
+    assert bases["r1"] == bases["r2"] == "world-policy"
+    assert bases["verifier"].endswith(last)
+    scored = """
+        select count(*), any_value(s.verifier), any_value(t.policy), any_value(t.round)
+        from step_scores as s inner join trajectories as t using (trajectory_id)
+    """
+    assert ask(root, scored) == [(20, verifier, last, 2)]
+    ranked = (
+        "select count(*) from curves where verifier is not null and strategy = 'best_of_n[prod]'"
+    )
+    assert ask(root, ranked)[0][0] > 0
+    sources = ask(root, "select config from training_sets where kind = 'v_star'")
+    assert json.loads(sources[0][0])["source"]["rounds"] == [1, 2]
+
+
+def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_solutions(
+    tmp_path, prefect_server, local_ray
+):
+    from flows.reverse_curriculum import reverse_curriculum
+
+    root = tmp_path / "store"
+    training = {
+        "num_workers": 0,
+        "max_generated_tokens": 800,
+        "batch_size": 16,
+        "group_size": 4,
+        "warmup_steps": 1,
+    }
+    values = {**SMALL, "arms": ["mixed", "plain"], "builder": {"num_stages": 2}}
+    config = ReverseCurriculumLoopConfig.from_partial({**values, "training": training})
+    reverse_curriculum(config, str(root), "loop")
+    assert rounds_of(root, "reverse_curriculum") == [
+        (arm, f"round={number}") for arm in ("mixed", "plain") for number in (0, 1)
+    ]
+    drawn = """
+        select strategy, value from curves
+        where stage = 'reverse_curriculum' and metric = 'train_generated_tokens' order by 1
+    """
+    most_a_step = 16 * config.training.max_new_tokens
+    for _, tokens in ask(root, drawn):
+        assert 800 <= tokens < 800 + most_a_step
+    stages = [
+        set(json.loads(counts)["by_stage"])
+        for (counts,) in ask(root, "select counts from training_sets order by created_at")
+    ]
+    assert stages == [{"1", "2"}, {"2"}]
+
+
+def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(
+    tmp_path, prefect_server, local_ray
+):
+    from flows.dpo_rounds import dpo_rounds
+
+    root = tmp_path / "store"
+    values = {**SMALL, "rounds": 1, "training": TRAINING, "control_training": TRAINING}
+    dpo_rounds(DpoRoundsConfig.from_partial(values), str(root), "loop")
+    trained = """
+        select split_part(m.model_id, '-', 1), s.kind from models as m
+        inner join training_sets as s on m.training_set = s.name order by 1
+    """
+    assert ask(root, trained) == [("dpo", "preference"), ("sft", "rest")]
