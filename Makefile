@@ -15,9 +15,10 @@ LOCK := requirements/$(if $(HAS_GPU),gpu,cpu).lock
 run: setup
 	$(BIN)/stepmill run --run-id first
 
-# Two processes, a file of tests in one of them: most of the time tests wait for something to start.
+# Three processes, a file of tests in one of them, in the order of tests/conftest.py: most of the
+# time tests wait for something to start.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

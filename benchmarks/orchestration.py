@@ -142,7 +142,8 @@ def measure_real(
 
 
 def time_flow(store: Store, job: SamplingJob) -> tuple[Stopwatch, float]:
-    """Time of the sampling flow, and seconds of the start of its actors before it."""
+    """Time of the sampling flow as a command runs it, and of the start of its actors before it."""
+    from flows.recording import without_heartbeats
     from flows.sampling import sample
 
     # The flow finds the pool that is open around it.
@@ -150,7 +151,7 @@ def time_flow(store: Store, job: SamplingJob) -> tuple[Stopwatch, float]:
         before = time.perf_counter()
         pool.start()
         start_s = time.perf_counter() - before
-        with Stopwatch(pool.process_ids()) as watch:
+        with without_heartbeats(), Stopwatch(pool.process_ids()) as watch:
             sample(job, store.url, RUN_ID)
         return watch, start_s
 

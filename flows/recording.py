@@ -2,8 +2,11 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from schemas.base import FrozenConfig
 from storage import Store
@@ -37,8 +40,19 @@ def recorded_flow(
         RunConflict: the run holds this part already, made with another config.
     """
     store, run_id = Store(root), run_id or prefect_run_id(flow)
-    with recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part):
+    with (
+        recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part),
+        without_heartbeats(),
+    ):
         yield store, run_id
+
+
+def without_heartbeats() -> AbstractContextManager[Any]:
+    """Flows that are called in this block send Prefect no heartbeats; the flow around them does.
+
+    Prefect waits up to a second at the end of a flow for the thread that sends them.
+    """
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 def prefect_run_id(flow: str) -> str:

@@ -106,7 +106,11 @@ def run_flow(
     console.print(f"UI:    {ensure_server()}")
     _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.
-    made = getattr(import_module(module), function)(config, store.url, run_id)
+    flow = getattr(import_module(module), function)
+    from flows.recording import without_heartbeats
+
+    with without_heartbeats():  # who started it from a terminal sees whether it still runs
+        made = flow(config, store.url, run_id)
     if name == "factory":
         _say_next(Console(), store, run_id)
     elif name in ("evaluation", "search"):
