@@ -72,5 +72,8 @@ def improve_and_show(
     picture = f"{store.url}/{rounds_picture(run_id, loop)}"
     console.print(f"picture: {picture}", soft_wrap=True, highlight=False, markup=False)
     console.print(rounds_summary(metrics))
-    command = f"stepmill run sampling --set policy.model={shlex.quote(made)} --root {root}"
+    model, place = shlex.quote(made), shlex.quote(root)
+    command = f"stepmill run sampling --set policy.model={model} --root {place}"
+    if loop == "v_star":  # it ends with a verifier
+        command = f"stepmill report {run_id} --root {place}"
     console.print(f"model: {made}\nnext: {command}", soft_wrap=True, highlight=False, markup=False)

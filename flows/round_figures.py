@@ -1,7 +1,6 @@
 """The figures of a loop's rounds: what policies were made from, read, drawn and shown."""
 
 import base64
-import json
 import shlex
 from pathlib import PurePath
 
@@ -10,36 +9,16 @@ from flows.pages import markdown_table, sql_block
 from flows.pictures import pictures_folder
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
 from schemas.units import Unit
-from storage import Store, connect
-from tasks.evaluation.rounds import GROWN
+from storage import Store
+from storage.rounds import training_metrics
 from tasks.evaluation.rounds_report import plot_rounds, round_table_rows
 
-_OF_ROUND = f"""
-select {", ".join(f"sum({name})" for name in GROWN)}
-from rounds
-where run_id = $run_id and round = $number and policy = $policy
-"""
 _NAMES = {"seconds": "train_seconds", "generated_tokens": "train_generated_tokens"}
-
-
-def grown_counts(store: Store, run_id: str, number: int, policy: str) -> dict[str, float]:
-    """What a policy's solutions of a round are."""
-    with connect(store.url) as connection:
-        params = {"run_id": run_id, "number": number, "policy": policy}
-        found = connection.execute(_OF_ROUND, params).fetchone()
-    assert found is not None
-    return {name: float(value or 0) for name, value in zip(GROWN, found, strict=True)}
 
 
 def training_figures(store: Store, run_id: str, folder: str) -> dict[str, float]:
     """Seconds of a policy's training, and the tokens that it drew itself, if any."""
-    with connect(store.url) as connection:
-        found = connection.execute(
-            "select metrics from models where run_id = ? and model_id = ?",
-            [run_id, PurePath(folder).name],
-        ).fetchone()
-    assert found is not None
-    measured = json.loads(found[0])
+    measured = training_metrics(store, run_id, PurePath(folder).name)
     return {new: measured[name] for name, new in _NAMES.items() if name in measured}
 
 

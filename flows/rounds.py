@@ -15,12 +15,7 @@ from flows.evaluation import evaluate
 from flows.policy_training import train_policy
 from flows.progress import say
 from flows.recording import recorded_flow
-from flows.round_figures import (
-    grown_counts,
-    publish_rounds,
-    set_row,
-    training_figures,
-)
+from flows.round_figures import publish_rounds, set_row, training_figures
 from flows.sampling import sample
 from flows.scoring import score
 from schemas.dataset_export import (
@@ -39,6 +34,7 @@ from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.units import Unit
 from storage import Store
+from storage.rounds import grown_counts
 from tasks.engines.host import EngineSet
 from tasks.engines.open import identify_engine
 from tasks.engines.pool import EnginePool, open_pool
@@ -102,7 +98,7 @@ class Loop:
         """Sample a policy's solutions of the training problems, and have them scored."""
         self._sample(TRAIN, number, policy)
         if verifier is not None:
-            self.score(TRAIN, verifier, number)
+            self.score(TRAIN, policy, verifier, number)
         return Grown(number, identify_engine(policy))
 
     def build(
@@ -145,8 +141,10 @@ class Loop:
         self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str
     ) -> VLLMConfig:
         """Another policy, from this one."""
-        if self._pool is not None and self._pool.holds_gpus:
-            self.release()  # training needs them
+        if self._pool is not None and (
+            self._pool.holds_gpus or not self._pool.leaves_cpus(method.num_workers)
+        ):
+            self.release()  # its workers would wait for ever
         job = PolicyTrainingJob(
             policy=policy,
             training_set=training_set,
@@ -173,13 +171,13 @@ class Loop:
         figures = self._made_from(pools, training_set, arm.policy)
         self._measure(arm, label, pools[-1].number, figures)
 
-    def score(self, set_name: str, verifier: VLLMConfig, number: int) -> None:
-        """Have a verifier read the solutions of a set that were sampled in a round."""
+    def score(self, set_name: str, policy: VLLMConfig, verifier: VLLMConfig, number: int) -> None:
+        """Have a verifier read a policy's solutions of a set that were sampled in a round."""
         self.release()
         config = self.config
         job = ScoringJob(
             set_name=set_name,
-            policy=config.policy,
+            policy=policy,
             verifier=verifier,
             prompt=config.prompt,
             round=number,

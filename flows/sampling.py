@@ -20,7 +20,11 @@ from tasks.sampling.task import sample_unit
 def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
     """Sample and grade; the paths of the files of trajectories."""
     group = solutions_group(job)
-    with recorded_flow("sampling", job, root, run_id, part=group) as (store, run_id):
+    named = () if job.round is None else ("policy",)
+    with recorded_flow("sampling", job, root, run_id, part=group, named_by_part=named) as (
+        store,
+        run_id,
+    ):
         asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
         path = problems(asked, store.url, run_id)
         units = sampling_units(job, run_id, path, store.num_rows(path))

@@ -10,6 +10,7 @@ from flows.sets import (
     IMPORTS_STAGE,
     is_of_round,
     problems_path,
+    round_group,
     sampled_files,
     scores_unit_name,
 )
@@ -30,14 +31,16 @@ STAGE = "scoring"
 def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
     """Score the set's solutions; the paths of the files of scores."""
     verifier = identify_engine(job.verifier)
-    part = f"{job.set_name}-{derive_id(verifier)}"
+    group, writer = job.set_name, identify_engine(job.policy)
     if job.round is not None:
-        part = f"{part}-r{job.round}"
-    with recorded_flow(STAGE, job, root, run_id, part=part, named_by_part=("verifier",)) as run:
+        group = round_group(job.set_name, job.round, writer)
+    part = f"{group}-{derive_id(verifier)}"
+    with recorded_flow(STAGE, job, root, run_id, part=part, named_by_part=_named(job)) as run:
         store, run_id = run
         sampled = sampled_files(store, run_id, job.set_name)
         if job.round is not None:
-            sampled = [path for path in sampled if is_of_round(PurePath(path).stem, [job.round])]
+            stems = {path: PurePath(path).stem for path in sampled}
+            sampled = [p for p, stem in stems.items() if is_of_round(stem, [job.round], [writer])]
         units = [
             Unit(
                 run_id=run_id,
@@ -60,6 +63,11 @@ def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
                 title=f"score {job.set_name}",
             )
         return [receipt.path for receipt in receipts]
+
+
+def _named(job: ScoringJob) -> tuple[str, ...]:
+    """Fields that the part's name stands for."""
+    return ("verifier",) if job.round is None else ("verifier", "policy")
 
 
 def score_files(store: Store, run_id: str, sampled: Sequence[str], verifier: str) -> list[str]:

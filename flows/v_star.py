@@ -22,7 +22,7 @@ def v_star(config: VStarLoopConfig, root: str, run_id: str | None = None) -> str
         pairs = loop.build(config.pairs, pools)
         verifier = loop.train(arm.policy, pairs, config.verifier_training, "v_star-verifier")
         verifier = verifier.with_fields(verifier="likelihood")
-        loop.score(EVAL, verifier, pools[-1].number)
+        loop.score(EVAL, arm.policy, verifier, pools[-1].number)
         loop.evaluate(arm.policy, verifier)
         loop.finish(arm)
         return verifier.model

@@ -61,6 +61,14 @@ class LoopConfig(FrozenConfig):
     seed: int = 0
     """Another seed samples other solutions."""
 
+    @model_validator(mode="after")
+    def _measures_one_try(self) -> Self:
+        if 1 not in self.evaluation.budgets:
+            raise ValueError(
+                f"evaluation.budgets: expected 1 among them, got {list(self.evaluation.budgets)}"
+            )
+        return self
+
 
 class RoundsConfig(LoopConfig):
     """A loop of several rounds."""
@@ -75,7 +83,8 @@ class RoundsConfig(LoopConfig):
 class RestLoopConfig(RoundsConfig):
     """ReST (arXiv:2308.08998): each round grows a pool and improves on it, from the last policy.
 
-    The control `unfiltered` learns from as many rows of its own solutions, right or wrong.
+    The control `unfiltered` learns once a round, from as many rows of its own solutions, right or
+    wrong, as the largest of the round's sets has.
     """
 
     builder: RestConfig = RestConfig()
@@ -98,6 +107,11 @@ class RestLoopConfig(RoundsConfig):
             raise ValueError(
                 "verifier: expected one where builder.by is score or percentile and nowhere else, "
                 f"got {self.verifier and self.verifier.model} with {self.builder.by}"
+            )
+        if self.improves > 1 and not by_score:
+            raise ValueError(
+                f"improves: expected 1 where builder.by is {self.builder.by}, which has no "
+                f"thresholds, got {self.improves}"
             )
         if self.builder.improve_step or self.improves > len(self.builder.thresholds):
             raise ValueError(
@@ -142,8 +156,12 @@ class DpoRoundsConfig(RoundsConfig):
 
     @model_validator(mode="after")
     def _pairs_by_grade(self) -> Self:
-        if self.builder.by != "grade" or self.control_builder.by != "grade":
-            raise ValueError("builder.by: expected grade, as no verifier scores the solutions")
+        for name, builder in (("builder", self.builder), ("control_builder", self.control_builder)):
+            if builder.by != "grade":
+                raise ValueError(
+                    f"{name}.by: expected grade, as no verifier scores the solutions, "
+                    f"got {builder.by}"
+                )
         return self
 
 

@@ -22,6 +22,6 @@ class ScoringJob(FrozenConfig):
     prompt: PromptConfig = PlainPromptConfig()
     """How the policy was asked."""
     round: Annotated[int, Field(ge=0)] | None = None
-    """Only the solutions that a loop sampled in this round; None for all."""
+    """Only the solutions that a loop sampled from the policy in this round; None for all."""
     pool: PoolConfig = PoolConfig()
     """The actors."""

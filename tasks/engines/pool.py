@@ -249,6 +249,10 @@ class EnginePool:
                 ray.kill(actor)
             self._living.clear()
 
+    def leaves_cpus(self, number: float) -> bool:
+        """Whether so many of Ray's CPUs are free beside the actors; True where none has begun."""
+        return not self._has_started or ray.available_resources().get("CPU", 0) >= number
+
     @property
     def key(self) -> "_Key":
         """What `open_pool` finds it by."""

@@ -15,7 +15,18 @@ from schemas.loops import (
     [
         (RestLoopConfig, {"builder": {"by": "score"}}, "verifier: expected one where builder.by"),
         (RestLoopConfig, {"verifier": {"model": "v"}}, "got v with grade"),
-        (RestLoopConfig, {"improves": 7}, "improves: expected at most the 6 thresholds"),
+        (RestLoopConfig, {"improves": 2}, "improves: expected 1 where builder.by is grade"),
+        (
+            RestLoopConfig,
+            {"builder": {"by": "score"}, "verifier": {"model": "v"}, "improves": 7},
+            "improves: expected at most the 6 thresholds",
+        ),
+        (RestLoopConfig, {"evaluation": {"budgets": [4]}}, "evaluation.budgets: expected 1 among"),
+        (
+            DpoRoundsConfig,
+            {"control_builder": {"by": "none"}},
+            "control_builder.by: expected grade, .* got none",
+        ),
         (RestLoopConfig, {"builder": {"improve_step": 1}}, "taken from the first"),
         (DpoRoundsConfig, {"builder": {"by": "margin"}}, "builder.by: expected grade"),
         (
