@@ -96,4 +96,4 @@ def test_gold_answer_of_a_reference_solution(solution, gold):
 def test_a_megabyte_takes_seconds_at_most(text):
     started = time.monotonic()
     extract_answer(text, last_number=True)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60  # one that looked back at each place would take hours
