@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from rich.table import Table
 
+from flows.formats import check_format
 from flows.output import open_console
 from flows.progress import say
 from storage import Store
@@ -19,8 +20,7 @@ def compact_store(root: str, *, run_id: str | None, target: str | None, output: 
         ValueError: no such format, or a run id together with a target.
         StoreUnusable: see `storage.compaction`.
     """
-    if output not in ("table", "json"):
-        raise ValueError(f"expected --format table or json, got {output!r}")
+    check_format(output, "table", "json")
     if target is not None and run_id is not None:
         raise ValueError("expected --run-id or --to, not both: a copy holds every run")
     store = Store(root, create=False)

@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.formats import check_format
 from flows.output import open_console, runs_words, visible
 
 _KEY = ("run_id", "stage", "strategy", "model")
@@ -36,8 +37,7 @@ def show_cost(
     """
     if by is not None and by not in _GROUPS:
         raise ValueError(f"expected --by {', '.join(_GROUPS)}, got {by!r}")
-    if output not in ("table", "json"):
-        raise ValueError(f"expected --format table or json, got {output!r}")
+    check_format(output, "table", "json")
     found = connection.sql(
         "select * from cost where run_id = coalesce(?, run_id) order by all", params=[run_id]
     )

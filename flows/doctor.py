@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.findings import Finding, gather
+from flows.formats import check_format
 from flows.machine import machine_checks
 from flows.output import open_console, visible
 from flows.store_checks import open_store, store_checks
@@ -32,8 +33,7 @@ def examine(root: str, *, output: str, deep: bool, repair: bool) -> int:
     Raises:
         ValueError: there is no such format.
     """
-    if output not in ("table", "json"):
-        raise ValueError(f"expected --format table or json, got {output!r}")
+    check_format(output, "table", "json")
     findings = gather(machine_checks(root))
     findings += gather([functools.partial(_examine_store, root, deep=deep, repair=repair)])
     if output == "json":

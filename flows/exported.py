@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.formats import check_format
 from flows.run import run_flow
 from storage import Store
 from storage.store import check_name
@@ -42,7 +43,7 @@ def build_and_show(
     Raises:
         ValueError: there is no such format or run, or nothing to build from.
     """
-    _check_format(output, "table")
+    check_format(output, "table", "json")
     name = run_flow(
         "dataset_export",
         root=root,
@@ -75,7 +76,7 @@ def export_set(
     Raises:
         ValueError: there is no such set or format, the folder is there, or both are asked for.
     """
-    _check_format(output, "text")
+    check_format(output, "text", "json")
     if target is not None and push is not None:
         raise ValueError("expected --to or --push, got both")
     folder = find_set(Store(root, create=False), name)
@@ -121,11 +122,6 @@ def counts_table(facts: Mapping[str, Any]) -> Table:
     for what, number in count_lines(counts):
         table.add_row(Text(what), f"{number:,}")
     return table
-
-
-def _check_format(output: str, plain: str) -> None:
-    if output not in (plain, "json"):
-        raise ValueError(f"expected --format {plain} or json, got {output!r}")
 
 
 def _push(folder: Path, repo_id: str) -> str:

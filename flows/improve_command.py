@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flows.formats import check_format
 from flows.run import run_flow
 from flows.sets import LOOPS
 from storage import Store
@@ -40,8 +41,7 @@ def improve_and_show(
     Raises:
         ValueError: there is no such loop or format, or a field does not fit.
     """
-    if output not in ("table", "json"):
-        raise ValueError(f"expected --format table or json, got {output!r}")
+    check_format(output, "table", "json")
     if loop not in LOOPS:
         raise ValueError(f"there is no loop {loop!r}: expected one of {', '.join(LOOPS)}")
     given: dict[str, Any] = {

@@ -10,7 +10,7 @@ from schemas.rows import Metric
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.evaluation.plots import plot_accuracy
-from tasks.evaluation.summary import sort_strategies
+from tasks.evaluation.summary import figure_words, sort_strategies
 
 _MOST_UNITS = 200
 _MOST_ERROR_LETTERS = 100
@@ -61,7 +61,7 @@ def publish_report(key: str, store: Store, run_id: str, metrics: Sequence[Metric
         return
     with store.scratch() as folder:
         plot_accuracy(metrics, folder / "accuracy.png")
-        picture = base64.b64encode((folder / "accuracy.png").read_bytes()).decode()
+        picture = picture_link((folder / "accuracy.png").read_bytes())
     root = shlex.quote(store.url)
     curves = f"""
 select strategy, budget, value, ci_low, ci_high
@@ -74,7 +74,7 @@ from graded
 where run_id = '{run_id}' and strategy = 'sample'
 limit 10"""
     text = f"""
-![accuracy against N](data:image/png;base64,{picture})
+![accuracy against N]({picture})
 
 {markdown_table(_accuracy_rows(metrics))}
 
@@ -131,19 +131,10 @@ def _accuracy_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     return [
         {
             "strategy": "pass (any right)" if strategy == "pass" else strategy,
-            **{f"N = {k}": _accuracy_cell(cells.get((strategy, k))) for k in budgets},
+            **{f"N = {k}": figure_words(cells.get((strategy, k))) for k in budgets},
         }
         for strategy in sort_strategies({strategy for strategy, _ in cells})
     ]
-
-
-def _accuracy_cell(metric: Metric | None) -> str:
-    if metric is None:
-        return ""
-    if metric.ci_low is None or metric.ci_high is None:
-        return f"{metric.value:.3f}"
-    low, high = (f"{bound:.2f}".removeprefix("0") for bound in (metric.ci_low, metric.ci_high))
-    return f"{metric.value:.3f} ({low}-{high})"  # four columns of them fit on the page
 
 
 def _headline(metrics: Sequence[Metric]) -> str:
@@ -153,6 +144,11 @@ def _headline(metrics: Sequence[Metric]) -> str:
     last = [row for row in rows if row.budget == budget]
     best = max((row for row in last if row.strategy != "pass"), key=lambda row: row.value)
     return f"{best.value:.3f} at N = {budget} by {best.strategy}, {best.num_problems} problems"
+
+
+def picture_link(png: bytes) -> str:
+    """A PNG as a link that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:

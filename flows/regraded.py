@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.formats import check_format
 from flows.run import run_flow
 from tasks.regrading.regrade import Change
 
@@ -32,8 +33,7 @@ def regrade_and_show(
     Raises:
         ValueError: there is no such format or set, or a field does not fit.
     """
-    if output not in ("table", "json"):
-        raise ValueError(f"expected --format table or json, got {output!r}")
+    check_format(output, "table", "json")
     counts: Counter[Change] = run_flow(
         "regrading", root=root, run_id=run_id, config_file=None, changes=changes, values=values
     )

@@ -1,11 +1,10 @@
 """The figures of a loop's rounds: what policies were made from, read, drawn and shown."""
 
-import base64
 import shlex
 from pathlib import PurePath
 
 from flows.artifacts import in_run, publish_markdown, publish_table, to_key
-from flows.pages import markdown_table, sql_block
+from flows.pages import markdown_table, picture_link, sql_block
 from flows.pictures import pictures_folder
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
 from schemas.units import Unit
@@ -46,7 +45,7 @@ def publish_rounds(store: Store, run_id: str, flow: str) -> None:
     with store.scratch() as folder:
         plot_rounds(metrics, folder / "rounds.png", title=f"{flow}: rounds of {run_id}")
         store.put_file(folder / "rounds.png", rounds_picture(run_id, flow))
-        picture = base64.b64encode((folder / "rounds.png").read_bytes()).decode()
+        picture = picture_link((folder / "rounds.png").read_bytes())
     if not in_run():
         return
     rows = round_table_rows(metrics)
@@ -59,7 +58,7 @@ where run_id = '{run_id}' and stage = '{flow}'
 order by all"""
     sampled = f"select * from rounds where run_id = '{run_id}' order by all"
     text = f"""
-![figures by round](data:image/png;base64,{picture})
+![figures by round]({picture})
 
 {markdown_table(rows)}
 

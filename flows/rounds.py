@@ -84,7 +84,8 @@ class Loop:
 
     def __init__(self, flow: str, config: LoopConfig, store: Store, run_id: str) -> None:
         self.flow, self.config, self.store, self.run_id = flow, config, store, run_id
-        self._pool: EnginePool | None = None
+        self.pool: EnginePool | None = None
+        """Actors with the policy that was sampled from last; None where none are kept."""
         self._held = contextlib.ExitStack()
         self._sampled: set[tuple[str, int, VLLMConfig]] = set()
 
@@ -141,8 +142,8 @@ class Loop:
         self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str
     ) -> VLLMConfig:
         """Another policy, from this one."""
-        if self._pool is not None and (
-            self._pool.holds_gpus or not self._pool.leaves_cpus(method.num_workers)
+        if self.pool is not None and (
+            self.pool.holds_gpus or not self.pool.leaves_cpus(method.num_workers)
         ):
             self.release()  # its workers would wait for ever
         job = PolicyTrainingJob(
@@ -217,7 +218,7 @@ class Loop:
     def release(self) -> None:
         """End the actors."""
         self._held.close()
-        self._pool = None
+        self.pool = None
 
     def _sample(self, set_name: str, number: int, policy: VLLMConfig) -> None:
         asked = (set_name, number, policy)
@@ -242,11 +243,11 @@ class Loop:
 
     def _hold(self, policy: VLLMConfig) -> None:
         """Keep actors with this policy: those that are there, where that is exact."""
-        if self._pool is not None and self._pool.change_policy(policy):
+        if self.pool is not None and self.pool.change_policy(policy):
             return
         self.release()
         engines = EngineSet(policy=policy, separator=self.config.prompt.separator)
-        self._pool = self._held.enter_context(open_pool(self.store.url, engines, self.config.pool))
+        self.pool = self._held.enter_context(open_pool(self.store.url, engines, self.config.pool))
 
     def _measure(self, arm: Arm, label: str, number: int, figures: dict[str, float]) -> None:
         """Sample, evaluate, and commit the figures of an arm's policy."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flows.formats import check_format
 from flows.pictures import search_picture
 from flows.run import read_values, run_flow
 from schemas.errors import StoreUnusable
@@ -55,8 +56,7 @@ def search_and_show(
         ValueError: there is no such format or strategy, a field does not fit, or a verifier is
             needed and there is none.
     """
-    if output not in ("table", "json"):
-        raise ValueError(f"expected --format table or json, got {output!r}")
+    check_format(output, "table", "json")
     if is_sweep and strategies:
         raise ValueError("expected --sweep or --strategy, got both")
     if with_ratios and (is_sweep or strategies):

@@ -1,11 +1,10 @@
 """What a search's artifacts say: each strategy's accuracy and cost, and where to look further."""
 
-import base64
 import shlex
 from collections.abc import Sequence
 
 from flows.artifacts import in_run, publish_markdown, publish_table, to_key
-from flows.pages import markdown_table, sql_block
+from flows.pages import markdown_table, picture_link, sql_block
 from schemas.rows import Metric
 from storage import Store
 from tasks.evaluation.search_summary import main_strategies, search_rows
@@ -39,7 +38,10 @@ select strategy, budget, pick, accuracy, num_problems
 from search_accuracy
 where run_id = '{run_id}'
 order by all"""
-    shown = "" if picture is None else f"![accuracy against tokens]({_data(store, picture)})"
+    shown = ""
+    if picture is not None:
+        with store.files_root.open(picture) as stream:
+            shown = f"![accuracy against tokens]({picture_link(stream.read())})"
     text = f"""
 {shown}
 
@@ -78,9 +80,3 @@ def _headline(metrics: Sequence[Metric]) -> str:
         f"{best.value:.3f} by {best.strategy} at N = {best.budget}, {spent:,.0f} tokens per "
         f"problem, {best.num_problems} problems"
     )
-
-
-def _data(store: Store, picture: str) -> str:
-    """A PNG of the store as a link that holds it."""
-    with store.files_root.open(picture) as stream:
-        return f"data:image/png;base64,{base64.b64encode(stream.read()).decode()}"

@@ -15,6 +15,7 @@ import duckdb
 from rich.text import Text
 from rich.tree import Tree
 
+from flows.formats import check_format
 from flows.output import open_console, visible
 
 _KEY = ("run_id", "strategy", "budget", "policy", "verifier")
@@ -56,8 +57,7 @@ def show_tree(
     Raises:
         ValueError: no search of such a problem is there, or several are and they are listed.
     """
-    if output not in ("text", "json"):
-        raise ValueError(f"expected --format text or json, got {output!r}")
+    check_format(output, "text", "json")
     key = _choose(connection, problem, {"run_id": run_id, "strategy": strategy, "budget": budget})
     where = (
         "run_id = $run_id and problem_id = $problem_id and budget = $budget and policy = $policy "

@@ -48,8 +48,10 @@ def serve(root: str, *, port: int | None = None, deployments: Path | None = None
         console.print(f"UI:    {url}")
         _make_pool()
         _deploy(file)
-        for name, schedule in _list_deployments():
-            console.print(f"  {name:<28}{schedule}", highlight=False)
+        found = _list_deployments()
+        width = max((len(name) for name, _ in found), default=0)
+        for name, schedule in found:
+            console.print(f"  {name:<{width}}  {schedule}", highlight=False)
         console.print("start one, for example:", highlight=False)
         console.print(f"  export PREFECT_API_URL={url}/api", soft_wrap=True, highlight=False)
         console.print(f"  {_EXAMPLE}", soft_wrap=True, highlight=False)

@@ -62,6 +62,16 @@ class LoopConfig(FrozenConfig):
     """Another seed samples other solutions."""
 
     @model_validator(mode="after")
+    def _learns_from_training_problems(self) -> Self:
+        if self.train_problems.split not in self.train_splits:
+            raise ValueError(
+                f"train_problems.split: expected {' or '.join(self.train_splits)}, got "
+                f"{self.train_problems.split}: what is measured on must not be trained on "
+                "(train_splits says which splits may be)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _measures_one_try(self) -> Self:
         if 1 not in self.evaluation.budgets:
             raise ValueError(

@@ -1,8 +1,7 @@
 """How a policy is trained on a built set: by imitation, by preference, or by its own rewards.
 
-The defaults are for the shipped policy of 0.7 million weights: those of `sft` were measured on a
-ReST round, those of `dpo` and `grpo` only seen to learn. For models of billions, what the methods'
-papers and TRL's own defaults agree on:
+The defaults are for the shipped policy of 0.7 million weights; RESULTS.md has what each method
+reaches with them. For models of billions, what the methods' papers and TRL's own defaults agree on:
 
 | | shipped policy | billions, all weights | billions, LoRA |
 |---|---|---|---|

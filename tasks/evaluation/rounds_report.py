@@ -9,6 +9,7 @@ from rich.text import Text
 
 from schemas.rows import Metric
 from tasks.evaluation.rounds import arms_of, figures_of, labels_of
+from tasks.evaluation.summary import figure_words
 
 _COLORS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
 """Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
@@ -36,7 +37,7 @@ def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
                 title: form.format(figures[name].value) if name in figures else ""
                 for name, (title, form) in _COLUMNS.items()
             }
-            reached = {name: _cell(figures.get(name)) for name in measured}
+            reached = {name: figure_words(figures.get(name)) for name in measured}
             rows.append({"arm": arm, "round": label, **reached, **made_from})
     return rows
 
@@ -130,15 +131,6 @@ def _measured(metrics: Sequence[Metric]) -> list[str]:
     shown = [each for each in sorted(named, key=place) if each[0] != "majority@1"]
     most = max(budget for _, budget in shown)
     return [name for name, budget in shown if name == "pass@1" or budget == most]
-
-
-def _cell(row: Metric | None) -> str:
-    if row is None:
-        return ""
-    if row.ci_low is None or row.ci_high is None:
-        return f"{row.value:.3f}"
-    low, high = (f"{end:.2f}".removeprefix("0") for end in (row.ci_low, row.ci_high))
-    return f"{row.value:.3f} ({low}-{high})"
 
 
 def _bound(end: float | None, row: Metric) -> float:

@@ -173,6 +173,16 @@ def sort_strategies(strategies: Iterable[str]) -> list[str]:
     return sorted(strategies, key=place)
 
 
+def figure_words(metric: Metric | None) -> str:
+    """A share and its interval, as in `0.500 (.40-.60)`; nothing where there is no figure."""
+    if metric is None:
+        return ""
+    if metric.ci_low is None or metric.ci_high is None:
+        return f"{metric.value:.3f}"
+    low, high = (f"{end:.2f}".removeprefix("0") for end in (metric.ci_low, metric.ci_high))
+    return f"{metric.value:.3f} ({low}-{high})"
+
+
 def bin_order(name: str) -> tuple[float, str]:
     """Sorts bins by number where they have one, by text otherwise."""
     text = name.partition("=")[2]

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from schemas.loops import DpoRoundsConfig, ReverseCurriculumLoopConfig, VStarLoopConfig
+from schemas.loops import (
+    DpoRoundsConfig,
+    RestLoopConfig,
+    ReverseCurriculumLoopConfig,
+    VStarLoopConfig,
+)
 from storage import connect, query
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -106,3 +111,69 @@ def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(
         inner join training_sets as s on m.training_set = s.name order by 1
     """
     assert ask(root, trained) == [("dpo", "preference"), ("sft", "rest")]
+
+
+def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
+    tmp_path, prefect_server, local_ray
+):
+    """The shipped policy's own likelihood is the verifier; the control is read by none."""
+    from flows.rest import rest
+
+    root = tmp_path / "store"
+    values = {
+        **SMALL,
+        "rounds": 2,
+        "improves": 2,
+        "builder": {"by": "percentile", "thresholds": [0.0, 0.5], "per_problem": None},
+        "verifier": {"model": "world-policy", "verifier": "likelihood"},
+        "training": TRAINING,
+    }
+    config = RestLoopConfig.from_partial(values)
+    rest(config, str(root), "loop")
+    assert rounds_of(root, "rest") == [
+        *(("rest", f"round={label}") for label in ("0", "1.1", "1.2", "2.1", "2.2")),
+        *(("unfiltered", f"round={label}") for label in ("0", "1", "2")),
+    ]
+    sets = ask(
+        root,
+        """
+        select config->>'$.source.rounds[0]', config->>'$.builder.improve_step', num_rows
+        from training_sets where config->>'$.builder.by' = 'percentile' order by 1, 2
+        """,
+    )
+    assert [row[:2] for row in sets] == [(n, step) for n in ("1", "2") for step in ("0", "1")]
+    assert all(lower[2] > higher[2] for lower, higher in (sets[:2], sets[2:]))
+    scored = (
+        "select policy, count(*) from step_scores inner join trajectories using (trajectory_id)"
+    )
+    by_policy = ask(root, f"{scored} group by 1")
+    # Solutions of the first policy and of the arm's, none of the control's.
+    assert sorted(name.split("-")[0] for name, _ in by_policy) == ["rest", "world"]
+    assert {number for _, number in by_policy} == {120}
+    files = set(root.glob("[a-z]*/run_id=*/*/*.parquet"))
+    rest(config, str(root), "loop")
+    made = set(root.glob("[a-z]*/run_id=*/*/*.parquet")) - files
+    assert {path.parts[-4] for path in made} == {"runs"}
+
+
+def test_actors_stay_when_the_policy_changes(tmp_path, prefect_server, local_ray):
+    """What a loop does between two rounds, with its actors looked at."""
+    from flows.rounds import Loop
+    from storage import Store
+
+    config = RestLoopConfig.from_partial({**SMALL, "training": TRAINING})
+    loop = Loop("rest", config, Store(tmp_path / "store"), "loop")
+    try:
+        arm = loop.begin("rest")
+        assert loop.pool is not None
+        actors = loop.pool.process_ids()
+        grown = loop.grow(1, arm.policy)
+        loop.improve(arm, "1", [grown], loop.build(config.builder, [grown]), config.training)
+        assert arm.policy != config.policy
+        assert loop.pool.process_ids() == actors
+        policies = ask(
+            tmp_path / "store", "select distinct policy from trajectories where round = 1"
+        )
+        assert len(policies) == 2
+    finally:
+        loop.release()

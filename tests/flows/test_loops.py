@@ -5,10 +5,11 @@ import json
 import pytest
 
 from flows.rounds import Arm, Loop
-from flows.sets import is_of_round, round_group, unit_name
+from flows.run import FLOWS
+from flows.sets import LOOPS, is_of_round, round_group, unit_name
 from schemas.dataset_export import ReverseCurriculumConfig
 from schemas.engines import VLLMConfig
-from schemas.loops import RestLoopConfig
+from schemas.loops import LoopConfig, RestLoopConfig
 from schemas.policy_training import SftConfig
 from storage import connect, query
 
@@ -50,6 +51,12 @@ def test_each_improve_step_learns_slower_than_the_one_before():
     method = slower(SftConfig(hidden_lr=0.004, other_lr=0.002), 0.25)
     assert (method.hidden_lr, method.other_lr) == (0.001, 0.0005)
     assert slower(SftConfig(hidden_lr=0.004), 0.5).other_lr is None
+
+
+def test_every_loop_is_a_flow_that_can_be_run_and_deployed():
+    assert set(LOOPS) == {
+        name for name, (_, _, config) in FLOWS.items() if issubclass(config, LoopConfig)
+    }
 
 
 def test_a_round_that_gains_too_little_is_the_last_and_the_best_policy_is_kept(store):

@@ -21,6 +21,11 @@ from schemas.loops import (
             {"builder": {"by": "score"}, "verifier": {"model": "v"}, "improves": 7},
             "improves: expected at most the 6 thresholds",
         ),
+        (
+            RestLoopConfig,
+            {"train_problems": {"split": "dev"}},
+            "train_problems.split: expected train, got dev",
+        ),
         (RestLoopConfig, {"evaluation": {"budgets": [4]}}, "evaluation.budgets: expected 1 among"),
         (
             DpoRoundsConfig,

@@ -279,3 +279,14 @@ def test_an_actor_whose_engine_process_is_killed_is_replaced(store, make_pool):
     )
     assert pool.run(unit, sample_problems, job).num_rows == 8
     assert pool.process_ids()[0] != actor
+
+
+def test_a_pool_says_whether_training_has_room_beside_it(make_pool):
+    import ray
+
+    cpus = ray.cluster_resources()["CPU"]
+    pool = make_pool(num_actors=1, cpus_per_actor=cpus - 0.5)
+    assert pool.leaves_cpus(1)  # it takes nothing before it starts
+    pool.start()
+    assert pool.leaves_cpus(0.5)
+    assert not pool.leaves_cpus(1)

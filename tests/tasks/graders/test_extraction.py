@@ -94,6 +94,6 @@ def test_gold_answer_of_a_reference_solution(solution, gold):
     ids=lambda text: text[:12],
 )
 def test_a_megabyte_takes_seconds_at_most(text):
-    started = time.monotonic()
+    started = time.process_time()
     extract_answer(text, last_number=True)
-    assert time.monotonic() - started < 60  # one that looked back at each place would take hours
+    assert time.process_time() - started < 10

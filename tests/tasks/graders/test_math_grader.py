@@ -2,11 +2,11 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from schemas.graders import MathGraderConfig
@@ -219,11 +219,18 @@ HOSTILE = [
 ]
 
 
+def family_processor_s():
+    """Processor seconds so far of this process and all below it, those that have ended included."""
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+
+
 @pytest.mark.parametrize("answer", HOSTILE, ids=lambda answer: answer[:20])
-def test_hostile_answers_end_and_are_never_right(limited_grader, answer):
-    started = time.monotonic()
+def test_hostile_answers_cost_seconds_and_are_never_right(limited_grader, answer):
+    before = family_processor_s()
     grade = limited_grader.grade(rf"\boxed{{{answer}}}", "x+5")
-    assert time.monotonic() - started < 120  # on the busiest machine; without the limit it is years
+    assert family_processor_s() - before < 10
     assert grade.answer == answer
     assert grade.correct is not True
     assert limited_grader.same(answer, r"\sqrt{9}") is not True
