@@ -50,7 +50,7 @@ def search_and_show(
         with_ratios: revisions at every ratio of sequential to parallel attempts.
         policy: a model; None for that of the file, or the shipped one.
         verifier: a model; None for that of the file, or the newest of the store where one is
-            needed.
+            needed, or chooses better than votes.
 
     Raises:
         ValueError: there is no such format or strategy, a field does not fit, or a verifier is
@@ -68,8 +68,8 @@ def search_and_show(
         "policy": {"type": "vllm", "model": policy} if policy else None,
         "verifier": {"type": "vllm", "model": verifier} if verifier else None,
     }
-    if _lacks_verifier(read_values(config_file, changes, given)):
-        given["verifier"] = {"type": "vllm", "model": newest_verifier(root)}
+    if found := _find_verifier(root, read_values(config_file, changes, given)):
+        given["verifier"] = {"type": "vllm", "model": found}
     path = run_flow(
         "search",
         root=root,
@@ -99,34 +99,38 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
             console.print(table)
 
 
-def newest_verifier(root: str) -> str:
-    """The checkpoint of the store's newest trained verifier.
-
-    Raises:
-        ValueError: there is none; says what to do.
-    """
+def newest_verifier(root: str) -> str | None:
+    """The checkpoint of the store's newest trained verifier; None where there is none."""
     from storage import connect, query
 
     newest = "select path from models where role = 'verifier' order by created_at desc limit 1"
     try:
         found = query(connect(root), newest).fetchall()
     except StoreUnusable:
-        found = []
-    if not found:
+        return None
+    return f"{Store(root).url}/{found[0][0]}" if found else None
+
+
+def _find_verifier(root: str, values: dict[str, Any]) -> str | None:
+    """The store's newest verifier for a job that names none and reads one.
+
+    Raises:
+        ValueError: the job needs one and the store has none, which says what to do; or a field of
+            the job does not fit.
+    """
+    if values.get("verifier") is not None:
+        return None
+    job = SearchJob.from_partial({**values, "verifier": {"type": "markov"}})
+    if not (job.reads_verifier or job.picks_by_verifier):
+        return None
+    found = newest_verifier(root)
+    if found is None and job.reads_verifier:
         raise ValueError(
             f"expected a verifier, and the store {root} has none trained: `stepmill run factory "
             f"--root {root}` trains one; or name a model with --verifier; or search without one: "
             "--set score.by=likelihood"
         )
-    return f"{Store(root).url}/{found[0][0]}"
-
-
-def _lacks_verifier(values: dict[str, Any]) -> bool:
-    """Whether a job names no verifier and needs one; everything else of it is checked."""
-    if values.get("verifier") is not None:
-        return False
-    with_any = {**values, "verifier": {"type": "markov"}}
-    return SearchJob.from_partial(with_any).reads_verifier
+    return found
 
 
 def _name_strategies(

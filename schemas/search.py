@@ -330,6 +330,11 @@ class SearchJob(FrozenConfig):
         by_score = self.score.reads_verifier
         return any(s.needs_verifier or (by_score and _ranks(s)) for s in self.strategies)
 
+    @property
+    def picks_by_verifier(self) -> bool:
+        """Whether a strategy chooses by a verifier where there is one, and by votes without."""
+        return any(s.default_pick == "weighted" and not _ranks(s) for s in self.strategies)
+
     def label(self, strategy: StrategyConfig) -> str:
         """What the `strategy` column says: the strategy, and its score if not the default."""
         name = strategy.label()

@@ -2,7 +2,9 @@
 
 arXiv:2408.03314, section 6. S attempts in a chain and P chains make N = S x P; S against P is the
 ratio that its appendix O varies. Any policy can be asked so; one trained on revisions does better.
-An attempt whose prompt does not fit into the context is asked again with fewer earlier ones.
+Attempts that did not come to an end are not shown to later ones. An attempt that does not fit into
+the context behind its prompt is asked again with fewer earlier ones, and is then a row that is no
+candidate.
 """
 
 import asyncio
@@ -39,15 +41,22 @@ async def _write_next(
     search: Search, config: RevisionsConfig, chain: list[Node], place: int
 ) -> Node:
     """The next attempt of a chain, which has this place among the chains."""
-    seen = [attempt for attempt in chain if attempt.text.strip()][-config.context :]
+    seen = [attempt for attempt in chain if attempt.state == "finished" and attempt.text.strip()]
+    seen = seen[-config.context :]
+    tries: tuple[int, ...] = ()
     while True:
         attempts = "\n\n".join(attempt.text.strip() for attempt in seen)
         question = config.template.replace("{question}", search.question)
         asked = question.replace("{attempts}", attempts) if seen else search.question
-        root = search.begin(asked, place, len(chain), after=chain[-1])
+        root = search.begin(asked, place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)
-        if end.state != "error" or not seen:
+        fills_context = (
+            end.state == "truncated" and end.num_tokens < search.context.limits.max_tokens
+        )
+        if not seen or not (end.state == "error" or fills_context):
             await search.score([end])
             return end
-        search.roots.remove(root)  # nothing was drawn
+        if end.state == "error":
+            search.roots.remove(root)  # nothing was drawn
+        tries = (len(seen),)
         seen = seen[1:]

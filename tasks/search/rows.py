@@ -88,10 +88,8 @@ def _row(
     """A row without what names it."""
     context = search.context
     status: Status = "pruned"
-    if leaf.state in ("error", "truncated"):
+    if leaf.state == "error" or (leaf.state != "open" and (is_candidate or leaf.role is not None)):
         status = leaf.state
-    elif leaf.state == "finished" and (is_candidate or leaf.role is not None):
-        status = "finished"
     is_cut = leaf.state == "truncated" and (grade is None or grade.answer is None)
     reason = leaf.reason if status in ("pruned", "truncated") else None
     return Trajectory(

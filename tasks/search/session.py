@@ -150,7 +150,7 @@ class Search:
                 parent = self._add(parent, at, step, "open", cost)
                 cost = Cost()
             at = index if parent is node else 0
-            reason = None if state == "finished" else f"not finished after {room} tokens"
+            reason = None if state == "finished" else _why_cut(len(completion.token_ids), room)
             last = steps[-1] if steps else None
             ends.append(self._add(parent, at, last, state, cost, reason=reason))
         for end in ends:
@@ -235,10 +235,11 @@ class Search:
         limits = self.context.limits
         state: State = "open"
         reason = None
-        if completion.finish_reason == "length" and room == limits.max_step_tokens:
-            state, reason = "truncated", f"a step of more than {room} tokens"
-        elif completion.finish_reason == "length":
-            state, reason = "truncated", f"not finished after {limits.max_tokens} tokens"
+        if completion.finish_reason == "length":
+            is_long_step = num_tokens >= room == limits.max_step_tokens
+            told = f"a step of more than {room} tokens" if is_long_step else None
+            written = node.num_tokens + num_tokens
+            state, reason = "truncated", told or _why_cut(written, limits.max_tokens)
         elif completion.stop_string is None:
             state = "finished"
         elif step is None:
@@ -355,6 +356,13 @@ class Search:
             node.state, node.reason = "truncated", f"not finished after {limits.max_steps} steps"
         elif node.num_tokens >= limits.max_tokens:
             node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"
+
+
+def _why_cut(num_tokens: int, most: int) -> str:
+    """Why a solution of so many tokens, of which it may have `most`, was not finished."""
+    if num_tokens < most:
+        return f"not finished after {num_tokens} tokens, which fill the policy's context"
+    return f"not finished after {most} tokens"
 
 
 def _copy_scores(read: Node, node: Node) -> None:

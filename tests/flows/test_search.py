@@ -180,6 +180,12 @@ def test_without_a_verifier_it_is_said_where_to_get_one(tmp_path):
         search_and_show("table", root=str(tmp_path / "store"), changes=(), **asked)
 
 
+def test_a_store_without_a_verifier_has_no_newest_one(tmp_path, store):
+    assert newest_verifier(store.url) is None
+    assert newest_verifier(str(tmp_path / "none")) is None
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_newest_verifier_of_the_store_is_taken(store, unit_of):
     def model(name, day, role):
         return Model(

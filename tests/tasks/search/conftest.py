@@ -56,6 +56,7 @@ class TableEngine:
         is_dealt: bool = True,
         most_tokens: int = 10**6,
     ) -> None:
+        """A context of `most_tokens`: a word of a prompt is a token, as is a piece."""
         self.requests: list[GenerationRequest] = []
         self.scored: list[str] = []
         """Whole texts, in order of scoring."""
@@ -69,7 +70,7 @@ class TableEngine:
 
     async def generate(self, request: GenerationRequest) -> Generation:
         self.requests.append(request)
-        size = len(request.prompt.split()) + len(request.prefix.split())
+        size = _num_words(request)
         if size >= self._most_tokens:
             raise RequestRejected(f"prompt of {size} tokens, room for {self._most_tokens}")
         await asyncio.sleep(0)
@@ -101,7 +102,8 @@ class TableEngine:
         logprobs: list[float] = []
         stop = None
         is_over = False
-        while not is_over and stop is None and len(pieces) < request.max_tokens:
+        room = self._most_tokens - _num_words(request)
+        while not is_over and stop is None and len(pieces) < min(request.max_tokens, room):
             so_far = request.prefix + "".join(pieces)
             options = table.get(so_far, {"": 1.0})
             piece = self._draw(request, so_far, options, rng)
@@ -133,6 +135,10 @@ class TableEngine:
         turn = self._num_dealt[request.prompt, so_far]
         self._num_dealt[request.prompt, so_far] += 1
         return [*options][turn % len(options)]
+
+
+def _num_words(request: GenerationRequest) -> int:
+    return len(request.prompt.split()) + len(request.prefix.split())
 
 
 @dataclass

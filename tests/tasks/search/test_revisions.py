@@ -66,6 +66,32 @@ def test_attempts_that_do_not_fit_are_left_out_oldest_first(table_engine, find_o
     assert found.main_decision().num_candidates == 4
 
 
+def test_an_attempt_that_fills_the_context_is_asked_again_with_fewer_before_it(
+    table_engine, find_one
+):
+    # Behind the 12 words of a prompt with one attempt there is room for the answer, not its end.
+    engine = table_engine(by_attempts, SCORES, most_tokens=13)
+    found = find_one(RevisionsConfig(sequential=3), engine, budget=3)
+    assert found.texts == ["Answer: 0"] * 3
+    assert [(row.status, row.reason) for row in found.rows] == [
+        *[("finished", None)] * 3,
+        *[("pruned", "not finished after 1 tokens, which fill the policy's context")] * 2,
+    ]
+    assert [row.parent_id for row in found.rows[3:]] == [row.trajectory_id for row in found.rows[:2]]
+    assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn == 8
+    assert found.main_decision().num_candidates == 3
+
+
+def test_an_attempt_that_was_cut_is_not_shown_to_the_next(table_engine, find_one):
+    def table(prompt: str) -> dict[str, dict[str, float]]:
+        return {"": {"on ": 1.0}, "on ": {"and on ": 1.0}} if prompt == QUESTION else {}
+
+    engine = table_engine(table, {"on and on ": 0.5})
+    found = find_one(RevisionsConfig(sequential=3), engine, budget=3, max_tokens=2)
+    assert [row.status for row in found.rows] == ["truncated"] * 3
+    assert {request.prompt for request in engine.requests} == {QUESTION}
+
+
 def test_a_verifier_that_refuses_does_not_make_the_policy_write_again(table_engine, find_one):
     engine = table_engine(by_attempts, {f"Answer: {n}": float("nan") for n in range(4)})
     found = find_one(RevisionsConfig(sequential=4), engine, budget=4)
