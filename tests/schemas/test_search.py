@@ -78,6 +78,15 @@ def test_the_verifier_is_asked_for_where_it_is_needed():
     assert votes.verifier is None
 
 
+@pytest.mark.parametrize(
+    ("strategy", "picks"),
+    [(RevisionsConfig(), True), (MajorityConfig(), False), (FilterVoteConfig(), False)],
+)
+def test_chains_are_picked_by_a_verifier_where_there_is_one(strategy, picks):
+    job = make_job(strategy, verifier=None)
+    assert (job.reads_verifier, job.picks_by_verifier) == (False, picks)
+
+
 def test_every_search_is_asked_for_once():
     with pytest.raises(ValidationError, match="expected distinct strategies and budgets"):
         make_job(BeamConfig(), BeamConfig(width=4))

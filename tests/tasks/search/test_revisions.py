@@ -77,7 +77,8 @@ def test_an_attempt_that_fills_the_context_is_asked_again_with_fewer_before_it(
         *[("finished", None)] * 3,
         *[("pruned", "not finished after 1 tokens, which fill the policy's context")] * 2,
     ]
-    assert [row.parent_id for row in found.rows[3:]] == [row.trajectory_id for row in found.rows[:2]]
+    ids = [row.trajectory_id for row in found.rows]
+    assert [row.parent_id for row in found.rows[3:]] == ids[:2]
     assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn == 8
     assert found.main_decision().num_candidates == 3
 
