@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
+from pathlib import PurePath
 from typing import Any
 
 from prefect.runtime import flow_run
@@ -62,8 +63,19 @@ def prefect_run_id(flow: str) -> str:
 
 
 def name_run() -> str:
-    """What a flow run is called in Prefect's UI, which shows the flow's name beside it."""
+    """What a flow run is called in Prefect's UI, which shows the flow's name beside it.
+
+    The set of solutions, the kind of a training set or the model that is made, and the run: `train
+    of first`, or `train by rest-r1-a801478a9d of first` where a trained policy is at work.
+    """
     parameters = flow_run.parameters
     run_id = parameters.get("run_id") or prefect_run_id(flow_run.flow_name)
-    set_name = parameters.get("set_name") or getattr(parameters.get("job"), "set_name", None)
-    return run_id if set_name is None else f"{set_name} of {run_id}"
+    job = parameters.get("job")
+    set_name = parameters.get("set_name") or getattr(job, "set_name", None)
+    if set_name is None:
+        builder = getattr(job, "builder", None)
+        made = getattr(builder, "type", None) or getattr(job, "model_name", None)
+        return run_id if made is None else f"{made} of {run_id}"
+    folder = PurePath(getattr(getattr(job, "policy", None), "model", None) or "")
+    by = f" by {folder.name}" if folder.parent.name == "checkpoints" else ""
+    return f"{set_name}{by} of {run_id}"

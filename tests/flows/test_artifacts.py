@@ -253,26 +253,6 @@ def test_a_server_that_never_answers_is_not_waited_for(prefect_server, monkeypat
     assert seconds < 3.0
 
 
-@pytest.mark.parametrize(
-    ("parameters", "name"),
-    [
-        ({"run_id": "r1", "set_name": "train"}, "train of r1"),
-        ({"run_id": "r1"}, "r1"),
-    ],
-)
-def test_a_flow_run_is_called_after_its_run(prefect_server, parameters, name):
-    from prefect import flow
-    from prefect.runtime import flow_run
-
-    from flows.recording import name_run
-
-    @flow(name="sampling", flow_run_name=name_run)
-    def sampling(run_id: str, set_name: str | None = None):
-        return flow_run.name
-
-    assert sampling(**parameters) == name
-
-
 def no_server():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
