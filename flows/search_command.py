@@ -16,6 +16,7 @@ from schemas.search import SWEEP, BeamConfig, SearchJob
 from storage import Store
 from tasks.evaluation.search_summary import choice_summary, search_summary, selection_summary
 from tasks.search.revisions import ratio_grid
+from tasks.search.strategies import STRATEGIES
 
 SWEEP_BUDGETS = (4, 16, 64)
 
@@ -45,12 +46,12 @@ def search_and_show(
         changes: single fields of it.
         strategies: by name; none for those of the file, or the sweep's.
         budgets: N, or several with commas; None for those of the file, or the sweep's.
-        width: of every strategy that has one.
+        width: of the strategies named, or of every one of the file or the sweep that has one.
         is_sweep: every strategy of the sweep.
         with_ratios: revisions at every ratio of sequential to parallel attempts.
         policy: a model; None for that of the file, or the shipped one.
-        verifier: a model; None for that of the file, or the newest of the store where one is
-            needed, or chooses better than votes.
+        verifier: a model; None for that of the file, else the one that this run has searched with,
+            else the newest of the store, where one is needed or chooses better than votes.
 
     Raises:
         ValueError: there is no such format or strategy, a field does not fit, or a verifier is
@@ -61,15 +62,15 @@ def search_and_show(
         raise ValueError("expected --sweep or --strategy, got both")
     if with_ratios and (is_sweep or strategies):
         raise ValueError("expected --ratios alone, got it beside --sweep or --strategy")
-    named = _name_strategies(strategies, width, is_sweep=is_sweep)
+    of_file = read_values(config_file, changes).get("strategies") or ()
+    named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
     given: dict[str, Any] = {
         "strategies": _name_ratios(budgets) if with_ratios else named,
         "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
         "policy": {"type": "vllm", "model": policy} if policy else None,
         "verifier": {"type": "vllm", "model": verifier} if verifier else None,
     }
-    if found := _find_verifier(root, read_values(config_file, changes, given)):
-        given["verifier"] = {"type": "vllm", "model": found}
+    given["verifier"] = _find_verifier(root, run_id, read_values(config_file, changes, given))
     path = run_flow(
         "search",
         root=root,
@@ -99,31 +100,44 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
             console.print(table)
 
 
-def newest_verifier(root: str) -> str | None:
-    """The checkpoint of the store's newest trained verifier; None where there is none."""
-    from storage import connect, query
+def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:
+    """The config of the verifier that a run searched with last, else of the store's newest.
 
+    So a search that goes on is not begun again with a verifier trained in between. None where the
+    store has neither.
+    """
+    from storage import connect
+
+    used = """
+        select config -> '$.verifier' from runs
+        where run_id = ? and flow = 'search' and config ->> '$.verifier' is not null
+        order by happened_at desc limit 1
+    """
     newest = "select path from models where role = 'verifier' order by created_at desc limit 1"
     try:
-        found = query(connect(root), newest).fetchall()
+        connection = connect(root)
     except StoreUnusable:
         return None
-    return f"{Store(root).url}/{found[0][0]}" if found else None
+    if found := connection.sql(used, params=[run_id]).fetchall():
+        return json.loads(found[0][0])
+    if found := connection.sql(newest).fetchall():
+        return {"type": "vllm", "model": f"{Store(root).url}/{found[0][0]}"}
+    return None
 
 
-def _find_verifier(root: str, values: dict[str, Any]) -> str | None:
-    """The store's newest verifier for a job that names none and reads one.
+def _find_verifier(root: str, run_id: str | None, values: dict[str, Any]) -> dict[str, Any] | None:
+    """The verifier of a job: the one it names, a known one if it reads one, or none.
 
     Raises:
         ValueError: the job needs one and the store has none, which says what to do; or a field of
             the job does not fit.
     """
     if values.get("verifier") is not None:
-        return None
+        return values["verifier"]
     job = SearchJob.from_partial({**values, "verifier": {"type": "markov"}})
     if not (job.reads_verifier or job.picks_by_verifier):
         return None
-    found = newest_verifier(root)
+    found = known_verifier(root, run_id)
     if found is None and job.reads_verifier:
         raise ValueError(
             f"expected a verifier, and the store {root} has none trained: `stepmill run factory "
@@ -134,20 +148,28 @@ def _find_verifier(root: str, values: dict[str, Any]) -> str | None:
 
 
 def _name_strategies(
-    names: Sequence[str], width: int | None, *, is_sweep: bool
-) -> list[dict[str, Any]] | None:
-    """Configs of the strategies by name; None leaves them to the file."""
-    if is_sweep:
-        found = [strategy.model_dump() for strategy in SWEEP]
-    elif names or width is not None:
-        found = [{"type": name} for name in names or (BeamConfig().type,)]
-    else:
+    names: Sequence[str],
+    width: int | None,
+    *,
+    is_sweep: bool,
+    of_file: Sequence[Any],
+) -> list[Any] | None:
+    """Configs of the strategies, unchecked; None leaves them to the file."""
+    if names:
+        named = [{"type": name} for name in names]
+        return named if width is None else [{**fields, "width": width} for fields in named]
+    if width is None and not is_sweep:
         return None
+    found = [strategy.model_dump() for strategy in SWEEP] if is_sweep else [*of_file]
     if width is None:
         return found
-    if not is_sweep:
-        return [{**fields, "width": width} for fields in found]
-    return [{**fields, "width": width} if "width" in fields else fields for fields in found]
+    with_width = {c.model_fields["type"].default for c in STRATEGIES if "width" in c.model_fields}
+    return [
+        {**fields, "width": width}
+        if isinstance(fields, dict) and fields.get("type") in with_width
+        else fields
+        for fields in found or [{"type": BeamConfig().type}]
+    ]
 
 
 def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:

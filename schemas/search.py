@@ -50,6 +50,8 @@ class StrategyConfig(FrozenConfig):
     """What every strategy's config has; the strategies below it say the rest."""
 
     needs_verifier: ClassVar[bool] = False
+    ranks: ClassVar[bool] = True
+    """Whether the job's score decides what it keeps or picks."""
     default_pick: ClassVar[Pick] = "best"
 
     type: str
@@ -95,6 +97,7 @@ class _WidthConfig(StrategyConfig):
 class MajorityConfig(StrategyConfig):
     """N independent solutions; the commonest answer (self-consistency, arXiv:2203.11171)."""
 
+    ranks: ClassVar[bool] = False
     default_pick: ClassVar[Pick] = "majority"
     type: Literal["majority"] = "majority"
 
@@ -110,6 +113,7 @@ class BestOfNConfig(StrategyConfig):
 class FilterVoteConfig(StrategyConfig):
     """N solutions, each judged by the policy itself; a vote of those it lets pass (2403.02419)."""
 
+    ranks: ClassVar[bool] = False
     default_pick: ClassVar[Pick] = "majority"
     type: Literal["filter_vote"] = "filter_vote"
     template: Annotated[str, Field(min_length=1)] = (
@@ -197,6 +201,7 @@ class TreeOfThoughtsConfig(_WidthConfig):
 class RevisionsConfig(StrategyConfig):
     """Chains of attempts that each see the ones before (arXiv:2408.03314, 6)."""
 
+    ranks: ClassVar[bool] = False
     default_pick: ClassVar[Pick] = "weighted"
     type: Literal["revisions"] = "revisions"
     sequential: Annotated[int, Field(ge=1)] = 4
@@ -312,7 +317,7 @@ class SearchJob(FrozenConfig):
                 f"expected distinct strategies and budgets, got {labels}, {self.budgets}"
             )
         if self.verifier is None:
-            if self.score.reads_verifier and any(_ranks(s) for s in self.strategies):
+            if self.score.reads_verifier and any(s.ranks for s in self.strategies):
                 raise ValueError(
                     f"verifier: expected one, as score.by is {self.score.by!r}, got none; "
                     "or set score.by to likelihood"
@@ -328,24 +333,24 @@ class SearchJob(FrozenConfig):
     def reads_verifier(self) -> bool:
         """Whether a strategy cannot do without a verifier."""
         by_score = self.score.reads_verifier
-        return any(s.needs_verifier or (by_score and _ranks(s)) for s in self.strategies)
+        return any(s.needs_verifier or (by_score and s.ranks) for s in self.strategies)
 
     @property
     def picks_by_verifier(self) -> bool:
         """Whether a strategy chooses by a verifier where there is one, and by votes without."""
-        return any(s.default_pick == "weighted" and not _ranks(s) for s in self.strategies)
+        return any(s.default_pick == "weighted" and not s.ranks for s in self.strategies)
 
     def label(self, strategy: StrategyConfig) -> str:
         """What the `strategy` column says: the strategy, and its score if not the default."""
         name = strategy.label()
-        if self.score == ScoreConfig() or not _ranks(strategy):
+        if self.score == ScoreConfig() or not strategy.ranks:
             return name
         return f"{name} by {self.score.name}"
 
-
-def _ranks(strategy: StrategyConfig) -> bool:
-    """Whether a strategy keeps prefixes by their score."""
-    return not isinstance(strategy, MajorityConfig | FilterVoteConfig | RevisionsConfig)
+    def needs_likelihood(self, strategy: StrategyConfig) -> bool:
+        """Whether a strategy is lost where the policy does not tell its log probabilities."""
+        is_search = strategy.ranks and not isinstance(strategy, BestOfNConfig)
+        return is_search and self.score.by != "verifier"
 
 
 def _short(value: Any) -> str:

@@ -3,8 +3,8 @@
 Oracle difficulty is the solved fraction of the problem's own candidates; model difficulty is the
 mean final score of a verifier over them and needs no gold answer. Equal values always share a
 level, so levels are not of equal size (the paper's are 100, 100, 100, 105, 95). The candidates
-that difficulty is read from are the ones that are evaluated: their cost is not charged twice,
-and a level is a description, not a prediction.
+that difficulty is read from are those of a search that is evaluated too, so a level is a
+description, not a prediction; who chooses by it pays for them beside what is chosen.
 """
 
 from collections.abc import Sequence

@@ -26,15 +26,17 @@ async def beam_search(
     Args:
         search: an empty search.
         config: how many continuations a kept prefix gets.
-        rank: what ranks new prefixes; None for their own score.
+        rank: what ranks different prefixes and new ends; None for their own score.
     """
     ended: list[Node] = []
     children = await search.expand(search.root, search.budget, with_scores=rank is None)
     while True:
-        if rank is not None:
-            await rank(children)
         new, frontier = split_open(children)
         frontier = merge_equal(frontier)
+        if rank is not None:
+            await rank([*frontier, *new])
+            failed, frontier = split_open(frontier)
+            new += failed
         ended += merge_equal(new, against=ended) if frontier else new
         places = search.budget - len(ended)
         if not frontier or not places:

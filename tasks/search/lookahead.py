@@ -1,8 +1,8 @@
 """Lookahead search: beam search that looks some steps ahead before it ranks (arXiv:2408.03314).
 
 The score of the prefix k steps further on ranks; these steps are thrown away, but their tokens are
-counted and their rows kept. A prefix that has ended is ranked by its own score, one that cannot be
-looked ahead from by the last score there is.
+counted and their rows kept. Equal prefixes are looked ahead from once. A prefix that has ended is
+ranked by its own score, one that cannot be looked ahead from by the last score there is.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from tasks.search.tree import Node, prune
 async def lookahead_search(search: Search, config: LookaheadConfig) -> list[Node]:
     """N ends of solutions, in order of finding."""
 
-    async def look(node: Node) -> None:
+    async def look(node: Node) -> Node:
+        """The prefix that can be reached from this one."""
         ahead = node
         for _ in range(config.depth):
             if not ahead.is_open:
@@ -30,10 +31,12 @@ async def lookahead_search(search: Search, config: LookaheadConfig) -> list[Node
             if further.state == "error":
                 break
             ahead = further
-        await search.score([ahead])
-        node.ranking = ahead.ranking
+        return ahead
 
     async def rank(nodes: Sequence[Node]) -> None:
-        await asyncio.gather(*(look(node) for node in nodes))
+        reached = await asyncio.gather(*(look(node) for node in nodes))
+        await search.score(reached)
+        for node, ahead in zip(nodes, reached, strict=True):
+            node.ranking = ahead.ranking
 
     return await beam_search(search, config, rank=rank)

@@ -44,6 +44,7 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
         prompt_format=make_prompt_format(job.prompt, job.policy),
         limits=job.limits,
         score=job.score,
+        needs_likelihood=job.needs_likelihood(task.strategy),
         counters=context.counters,
     )
     grader = context.grader(job.grader)

@@ -25,6 +25,8 @@ from tasks.search.ranking import rank_node
 from tasks.search.tree import Cost, Node, State
 from tasks.segmentation import measure_steps
 
+_Reading = tuple[tuple[str, ...], bool]
+"""What a verifier reads: the steps of a prefix, and whether they are a whole solution."""
 _MOST_BLANKS = 3
 """Separators in a row that a policy may write before a step, until the solution counts as cut."""
 
@@ -38,6 +40,8 @@ class SearchContext:
     prompt_format: PromptFormat
     limits: SearchLimits
     score: ScoreConfig
+    needs_likelihood: bool
+    """Whether a continuation without log probabilities is of no use."""
     counters: Counters
 
 
@@ -58,6 +62,8 @@ class Search:
         self.context = context
         self.seed = seed
         self.roots: list[Node] = []
+        self._read: dict[_Reading, Node] = {}
+        """A node for each text that the verifier has read to its end."""
         self.root = self.begin(question)
 
     def begin(
@@ -139,20 +145,23 @@ class Search:
         ends: list[Node] = []
         drawn = await self._generate(node, first, num, room, temperature=temperature)
         for index, (completion, cost) in enumerate(drawn, first):
+            seed = self._seed_of(node) + index
             if isinstance(completion, str):
-                ends.append(self._add(node, index, None, "error", cost, reason=completion))
+                ends.append(
+                    self._add(node, index, None, "error", cost, seed=seed, reason=completion)
+                )
                 continue
             steps = measure_steps(completion, separator)
             state: State = "finished" if completion.finish_reason == "stop" else "truncated"
             parent = node
             for place, step in enumerate(steps[:-1]):
                 at = index if place == 0 else 0
-                parent = self._add(parent, at, step, "open", cost)
+                parent = self._add(parent, at, step, "open", cost, seed=seed)
                 cost = Cost()
             at = index if parent is node else 0
             reason = None if state == "finished" else _why_cut(len(completion.token_ids), room)
             last = steps[-1] if steps else None
-            ends.append(self._add(parent, at, last, state, cost, reason=reason))
+            ends.append(self._add(parent, at, last, state, cost, seed=seed, reason=reason))
         for end in ends:
             end.temperature = temperature
         if with_scores:
@@ -169,11 +178,13 @@ class Search:
         """
         usable = [node for node in nodes if node.state != "error"]
         # Told before reading, which may make errors of them.
-        keys = [(node.text, node.state == "finished") for node in usable]
-        first_of: dict[tuple[str, bool], Node] = {}
+        keys = [_reading_of(node) for node in usable]
+        first_of: dict[_Reading, Node] = {}
         for key, node in zip(keys, usable, strict=True):
-            first_of.setdefault(key, node)
-        await asyncio.gather(*(self._read(node) for node in first_of.values()))
+            first_of.setdefault(key, self._read.get(key, node))
+        unread = {key: node for key, node in first_of.items() if key not in self._read}
+        await asyncio.gather(*(self._have_read(node) for node in unread.values()))
+        self._read |= unread
         for key, node in zip(keys, usable, strict=True):
             if (first := first_of[key]) is not node:
                 _copy_scores(first, node)
@@ -208,11 +219,12 @@ class Search:
     ) -> Node:
         """The node of one drawn step; separators before it are part of it."""
         separator = self.context.prompt_format.separator
+        seed = self._seed_of(node) + index
         text, num_tokens = "", 0
         logprob: float | None = 0.0
         for blank in range(_MOST_BLANKS + 1):
             if isinstance(completion, str):
-                return self._add(node, index, None, "error", cost, reason=completion)
+                return self._add(node, index, None, "error", cost, seed=seed, reason=completion)
             text += completion.text
             num_tokens += len(completion.token_ids)
             told = completion.logprobs
@@ -244,7 +256,7 @@ class Search:
             state = "finished"
         elif step is None:
             state, reason = "truncated", f"{_MOST_BLANKS + 1} separators in a row"
-        child = self._add(node, index, step, state, cost, reason=reason, logprob=logprob)
+        child = self._add(node, index, step, state, cost, seed=seed, reason=reason)
         self._close_at_limits(child)
         return child
 
@@ -269,7 +281,7 @@ class Search:
             top_p=limits.top_p,
             max_tokens=max(room, 1),
             stop=stop,
-            seed=derive_seed(self.seed, *node.path, len(behind)) + first,
+            seed=self._seed_of(node, len(behind)) + first,
             with_logprobs=True,
             has_chat_template=prompt_format.has_chat_template,
         )
@@ -284,10 +296,18 @@ class Search:
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
-            drawn.append((completion, cost))
+            is_silent = self.context.needs_likelihood and completion.logprobs is None
+            drawn.append((self._silent if is_silent else completion, cost))
         return drawn
 
-    async def _read(self, node: Node) -> None:
+    @property
+    def _silent(self) -> str:
+        return (
+            f"the policy {self.context.policy.model_id} tells no log probabilities, and "
+            f"score.by={self.context.score.by} needs them: set score.by=verifier"
+        )
+
+    async def _have_read(self, node: Node) -> None:
         """Fill in the scores of a prefix that are not there yet."""
         verifier = self.context.verifier
         lineage = [n for n in node.lineage() if n.step is not None]
@@ -326,10 +346,10 @@ class Search:
         state: State,
         cost: Cost,
         *,
+        seed: int,
         reason: str | None = None,
-        logprob: float | None = 0.0,
     ) -> Node:
-        """A new child; `logprob` counts where there is no step to carry it."""
+        """A new child; an end of text behind a separator is no step and changes no likelihood."""
         child = Node(
             prompt=parent.prompt,
             parent=parent,
@@ -338,14 +358,18 @@ class Search:
             num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
             state=state,
             path=(*parent.path, index),
-            seed=derive_seed(self.seed, *parent.path, 0) + index,
-            logprob=_add_logprobs(parent.logprob, step.logprob if step else logprob),
+            seed=seed,
+            logprob=_add_logprobs(parent.logprob, step.logprob if step else 0.0),
             reason=reason,
             role=parent.role,
             cost=cost,
         )
         parent.children.append(child)
         return child
+
+    def _seed_of(self, node: Node, num_behind: int = 0) -> int:
+        """With which the first continuation of a prefix is drawn; the next ones count on."""
+        return derive_seed(self.seed, *node.path, num_behind)
 
     def _close_at_limits(self, node: Node) -> None:
         """Cut an open prefix that has reached a limit."""
@@ -363,6 +387,10 @@ def _why_cut(num_tokens: int, most: int) -> str:
     if num_tokens < most:
         return f"not finished after {num_tokens} tokens, which fill the policy's context"
     return f"not finished after {most} tokens"
+
+
+def _reading_of(node: Node) -> _Reading:
+    return tuple(step.text for step in node.steps()), node.state == "finished"
 
 
 def _copy_scores(read: Node, node: Node) -> None:

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from flows.search_command import newest_verifier, search_and_show
+from flows.search_command import known_verifier, search_and_show
 from schemas.rows import MODELS, Model
+from schemas.search import SearchJob
 from storage import connect, query
+from storage.runs import recorded_run
 from tasks.engines.markov_engine import markov_problems
 
 NUM_PROBLEMS = 8
@@ -180,9 +182,9 @@ def test_without_a_verifier_it_is_said_where_to_get_one(tmp_path):
         search_and_show("table", root=str(tmp_path / "store"), changes=(), **asked)
 
 
-def test_a_store_without_a_verifier_has_no_newest_one(tmp_path, store):
-    assert newest_verifier(store.url) is None
-    assert newest_verifier(str(tmp_path / "none")) is None
+def test_a_store_without_a_verifier_knows_none(tmp_path, store):
+    assert known_verifier(store.url, "r") is None
+    assert known_verifier(str(tmp_path / "none"), None) is None
     assert not (tmp_path / "none").exists()
 
 
@@ -201,4 +203,55 @@ def test_the_newest_verifier_of_the_store_is_taken(store, unit_of):
     store.commit(unit_of(MODELS.name, name="a"), [model("new", 3, "verifier")])
     store.commit(unit_of(MODELS.name, name="b"), [model("old", 2, "verifier")])
     store.commit(unit_of(MODELS.name, name="c"), [model("other", 4, "policy")])
-    assert newest_verifier(store.url) == f"{store.url}/checkpoints/new"
+    newest = {"type": "vllm", "model": f"{store.url}/checkpoints/new"}
+    assert known_verifier(store.url, None) == known_verifier(store.url, "r") == newest
+
+
+def test_a_search_goes_on_with_the_verifier_it_began_with(store, unit_of):
+    model = Model(
+        model_id="new",
+        role="verifier",
+        path="checkpoints/new",
+        base=None,
+        training_set=None,
+        metrics="{}",
+        created_at=datetime(2026, 1, 3, tzinfo=UTC),
+    )
+    store.commit(unit_of(MODELS.name), [model])
+    values = {"problems": {"type": "world"}, "policy": {"type": "markov"}}
+    first = SearchJob.from_partial({**values, "verifier": {"type": "vllm", "model": "first"}})
+    votes = SearchJob.from_partial({**values, "strategies": [{"type": "majority"}]})
+    for part, job in (("a", first), ("b", votes)):
+        with recorded_run(store, "r", "search", job, part=part):
+            pass
+    found = known_verifier(store.url, "r")
+    assert SearchJob.from_partial({**values, "verifier": found}) == first
+    assert known_verifier(store.url, "other") != found
+
+
+@pytest.mark.parametrize(
+    ("options", "widths"),
+    [
+        ({}, [("dvts", 2), ("rebase", None)]),
+        ({"width": 8}, [("dvts", 8), ("rebase", None)]),
+        ({"width": 8, "strategies": ["beam"]}, [("beam", 8)]),
+    ],
+)
+def test_a_width_is_for_the_strategies_of_the_file(
+    tmp_path, prefect_server, local_ray, options, widths
+):
+    config = tmp_path / "job.yaml"
+    asked = [{"type": "dvts", "width": 2}, {"type": "rebase"}]
+    problem = markov_problems(1, seed=3)[0]
+    lines = tmp_path / "problems.jsonl"
+    lines.write_text(json.dumps({"question": problem.question, "answer": problem.answer}))
+    job = {**JOB, "problems": {"type": "file", "path": str(lines)}, "strategies": asked}
+    config.write_text(yaml.safe_dump(job))
+    root = tmp_path / "store"
+    search_and_show(
+        "json", root=str(root), run_id="r", config_file=config, changes=(), budgets="8", **options
+    )
+    (held,) = query(
+        connect(root), "select distinct config from runs where flow = 'search'"
+    ).fetchall()
+    assert [(s["type"], s.get("width")) for s in json.loads(held[0])["strategies"]] == widths

@@ -267,7 +267,7 @@ def test_an_actor_whose_engine_process_is_killed_is_replaced(store, make_pool):
     pool = make_pool(EngineSet(policy=policy), num_actors=1)
     pool.start()
     actor = pool.process_ids()[0]
-    engine_core = [p for p in psutil.Process(actor).children() if "EngineCore" in p.name()]
+    engine_core = [p for p in psutil.Process(actor).children() if "EngineCor" in p.name()]
     assert len(engine_core) == 1
     engine_core[0].kill()
     unit = Unit(

@@ -210,6 +210,7 @@ def find() -> Callable[..., list[Found]]:
                 prompt_format=FORMAT,
                 limits=job.limits,
                 score=job.score,
+                needs_likelihood=job.needs_likelihood(strategy),
                 counters=Counters(),
             )
             search = Search(problem.question, budget, context, seed=seed + index)

@@ -42,6 +42,18 @@ def test_steps_ahead_are_greedy_unless_asked_otherwise(table_engine, find_one):
     assert {r.temperature for r in engine.requests} == {0.7, 1.0}
 
 
+def test_equal_prefixes_are_looked_ahead_from_once_and_read_once(table_engine, find_one):
+    steps = {"": {"a\n": 1.0}, "a\n": {"b\n": 1.0}, "a\nb\n": {"Answer: 4": 1.0}}
+    scores = {"a\n": 0.9, "a\nb\n": 0.9, "a\nb\nAnswer: 4": 0.9}
+    engine = table_engine(steps, scores)
+    found = find_one(LookaheadConfig(width=4, depth=2), engine, budget=4)
+    assert found.texts == ["a\nb\nAnswer: 4"] * 4
+    ahead = [row for row in found.rows if row.strategy.endswith(" ahead")]
+    assert len(ahead) == 2  # from a, and from a b: one each, though each was drawn four times
+    assert len(engine.scored) == len(set(engine.scored)) == 1
+    assert [end.ranking for end in found.ends] == [0.9] * 4
+
+
 def test_rows_say_at_which_temperature_they_were_drawn(table_engine, find_one):
     config = LookaheadConfig(width=2, depth=1)
     found = find_one(config, table_engine(TABLE, SCORES), budget=2, temperature=0.8)

@@ -1,6 +1,7 @@
 """What holds for every strategy alike: limits, blanks, seeds, accounts, refusals."""
 
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
@@ -405,16 +406,71 @@ def test_a_model_of_whole_solutions_scores_their_last_step(table_engine, find_on
     assert decisions["weighted[prod]"].correct is True
 
 
-def test_a_likelihood_that_is_not_told_is_none(table_engine, find_one):
+@pytest.mark.parametrize("strategy", EVERY, ids=name_of)
+def test_every_row_holds_a_seed_that_the_policy_was_asked_with(find, strategy):
+    engine = CountingEngine(MENDING)
+    (found,) = find(
+        strategy, engine, markov_problems(1, seed=2), budget=8, verifier=engine, score=MIXED
+    )
+    drawn = [row for row in found.rows if row.temperature]
+    assert {row.seed for row in drawn} <= set(engine.seeds)
+    assert len({row.seed for row in drawn}) == len(drawn)
+
+
+def test_the_pick_is_what_the_search_ranked_best_though_the_end_stands_alone(
+    table_engine, find_one
+):
+    """An end of text behind a separator is no step, and weighs in neither."""
+    table = {
+        "": {"Answer: 1\n": 0.5, "Answer: 4\n": 0.4},
+        "Answer: 1\n": {"": 0.05},
+        "Answer: 4\n": {"": 0.9},
+    }
+    engine = table_engine(table, {"Answer: 1\n": 0.5, "Answer: 4\n": 0.5})
+    found = find_one(BeamConfig(width=1), engine, budget=2, score=ScoreConfig(reduction="last"))
+    best = max(found.ends, key=lambda end: end.ranking or 0.0)
+    assert [end.ranking for end in found.ends] == pytest.approx([math.log(0.5), math.log(0.4)])
+    assert found.main_decision().answer == best.text.removeprefix("Answer: ").strip() == "1"
+
+
+@pytest.fixture
+def silent_policy(table_engine):
+    """A policy that tells no log probabilities."""
+
     class SilentPolicy(table_engine):
         async def generate(self, request: GenerationRequest):
             generation = await super().generate(request)
             silent = tuple(replace(c, logprobs=None) for c in generation.completions)
             return replace(generation, completions=silent)
 
+    return SilentPolicy
+
+
+@pytest.mark.parametrize("strategy", STEPWISE, ids=name_of)
+def test_a_score_that_needs_a_likelihood_that_is_not_told_is_refused(
+    silent_policy, find_one, strategy
+):
+    engine = silent_policy({"": {"Answer: 4": 1.0}}, {"Answer: 4": 0.9})
+    found = find_one(strategy, engine, budget=4, score=ScoreConfig())
+    assert {row.status for row in found.rows} == {"error"}
+    decision = found.main_decision()
+    assert (decision.status, decision.correct) == ("error", None)
+    assert "tells no log probabilities" in (decision.error or "")
+    assert "set score.by=verifier" in (decision.error or "")
+    assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn
+
+
+@pytest.mark.parametrize("strategy", WHOLE, ids=name_of)
+def test_votes_and_best_of_n_need_no_likelihood(silent_policy, find_one, strategy):
+    engine = silent_policy({"": {"Answer: 4": 1.0}}, {"Answer: 4": 0.9})
+    found = find_one(strategy, engine, budget=4, score=ScoreConfig())
+    assert found.main_decision().correct is True
+
+
+def test_a_likelihood_that_is_not_told_is_none(silent_policy, find_one):
     table = {"": {"a\n": 0.5, "b\n": 0.5}, "a\n": {"Answer: 4": 1.0}, "b\n": {"Answer: 1": 1.0}}
     scores = {"a\n": 0.9, "b\n": 0.1, "a\nAnswer: 4": 0.9}
-    found = find_one(BeamConfig(width=2), SilentPolicy(table, scores), budget=2)
+    found = find_one(BeamConfig(width=2), silent_policy(table, scores), budget=2)
     assert found.texts == ["a\nAnswer: 4"] * 2
     assert all(step.logprob is None for row in found.rows for step in row.steps)
     decisions = found.decide()
