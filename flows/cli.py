@@ -1,14 +1,11 @@
 """The console script `stepmill`."""
 
-import atexit
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from schemas.errors import StepmillError
+from flows.exits import run_plainly
 
 app = typer.Typer(
     help="A factory for reasoning data: sample, grade, label steps, train verifiers, measure.",
@@ -21,7 +18,6 @@ Root = Annotated[
     typer.Option("--root", envvar="STEPMILL_ROOT", help="The store: a folder or s3://bucket/path."),
 ]
 _DEFAULT_ROOT = "stepmill-store"
-_GO_ON = "What was committed stays; the same run id with the same settings does the rest"
 
 
 @app.command()
@@ -413,59 +409,7 @@ def doctor(
 
 def main() -> None:
     """Run the command line; a caller's mistake is one line on standard error, and exit code 2."""
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set
-    atexit.register(_silence_exit)
-    try:
-        app()
-    except (StepmillError, ValueError, OSError) as error:
-        _give_up(error)
-    except Exception as error:
-        library = type(error).__module__.split(".")[0]
-        if library in ("httpx", "httpcore"):  # nobody below catches Prefect's own requests
-            url = os.environ.get("PREFECT_API_URL")
-            _complain(StepmillError(f"the Prefect server at {url} is gone: {error}. {_GO_ON}"))
-            _exit_without_prefect()
-        if library not in ("duckdb", "_duckdb"):
-            raise
-        _give_up(error)
-
-
-def _silence_exit() -> None:
-    """End standard error: DuckDB lists there what it holds while the interpreter goes."""
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def _give_up(error: Exception) -> None:
-    _complain(error)
-    sys.exit(2)
-
-
-def _exit_without_prefect() -> None:
-    """Exit at once: at a usual exit Prefect would try for hours to send what a run has told it."""
-    from tasks.engines.pool import stop_ray
-
-    stop_ray()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(2)
-
-
-def _complain(error: Exception) -> None:
-    from flows.output import visible
-
-    sys.stderr.write(f"stepmill: {visible(str(error))}{_say_remedy(error)}\n")
-
-
-def _say_remedy(error: Exception) -> str:
-    if type(error).__name__ == "CatalogException":
-        return "\n`show tables` lists tables and views, `describe NAME` the columns of one"
-    if "is not a store" in str(error):
-        return f". A run makes one; --root or STEPMILL_ROOT names it, else {_DEFAULT_ROOT}"
-    if PermissionError in (type(error), type(error.__cause__)):
-        return ". A run has to write to its store, SQL to read it: change who may, or give --root"
-    return ""
+    run_plainly(app, default_root=_DEFAULT_ROOT)
 
 
 if __name__ == "__main__":

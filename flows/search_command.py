@@ -60,9 +60,11 @@ def search_and_show(
     check_format(output, "table", "json")
     if is_sweep and strategies:
         raise ValueError("expected --sweep or --strategy, got both")
+    if width is not None and any(change.startswith("strategies=") for change in changes):
+        raise ValueError("expected --width or --set strategies, got both: put the width into it")
     if with_ratios and (is_sweep or strategies):
         raise ValueError("expected --ratios alone, got it beside --sweep or --strategy")
-    of_file = read_values(config_file, changes).get("strategies") or ()
+    of_file = read_values(config_file, changes).get("strategies")
     named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
     given: dict[str, Any] = {
         "strategies": _name_ratios(budgets) if with_ratios else named,
@@ -152,15 +154,16 @@ def _name_strategies(
     width: int | None,
     *,
     is_sweep: bool,
-    of_file: Sequence[Any],
+    of_file: Any,
 ) -> list[Any] | None:
     """Configs of the strategies, unchecked; None leaves them to the file."""
     if names:
         named = [{"type": name} for name in names]
         return named if width is None else [{**fields, "width": width} for fields in named]
-    if width is None and not is_sweep:
+    is_list = isinstance(of_file, list)
+    if not is_sweep and (width is None or (of_file is not None and not is_list)):
         return None
-    found = [strategy.model_dump() for strategy in SWEEP] if is_sweep else [*of_file]
+    found = [strategy.model_dump() for strategy in SWEEP] if is_sweep else of_file
     if width is None:
         return found
     with_width = {c.model_fields["type"].default for c in STRATEGIES if "width" in c.model_fields}

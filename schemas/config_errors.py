@@ -9,7 +9,16 @@ from pydantic import BaseModel, ValidationError
 
 def describe_errors(error: ValidationError, config_class: type[BaseModel]) -> str:
     """Name each field that is wrong, what was expected and what came."""
-    return "; ".join(_describe(config_class, each) for each in error.errors())
+    found = error.errors()
+    return "; ".join(_describe(config_class, each) for each in found if not _follows(each, found))
+
+
+def _follows(error: Any, others: Sequence[Any]) -> bool:
+    """Whether a list is only too short because what it holds is wrong, which is said anyway."""
+    place = error["loc"]
+    return error["type"] == "too_short" and any(
+        other is not error and other["loc"][: len(place)] == place for other in others
+    )
 
 
 def _describe(config_class: type[BaseModel], error: Any) -> str:

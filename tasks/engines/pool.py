@@ -130,6 +130,7 @@ class EnginePool:
         self._places = Places(units_in_flight=config.units_in_flight, patience_s=config.patience_s)
         self._actor_class: Any = None
         self._living: set[Any] = set()
+        self._told: dict[Any, Counters] = {}
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._has_started = self._is_closed = False
@@ -227,13 +228,16 @@ class EnginePool:
         return True
 
     def counters(self) -> Counters:
-        """What all actors have done so far; those that do not answer in a second are left out."""
-        calls = [actor.counters.remote() for actor in self._places.actors()]
-        ready = ray.wait(calls, num_returns=len(calls), timeout=1.0)[0] if calls else []
-        total = Counters()
+        """What all actors have done so far; one that is silent for a second, as it last told."""
+        calls = {actor.counters.remote(): actor for actor in self._places.actors()}
+        ready = ray.wait([*calls], num_returns=len(calls), timeout=1.0)[0] if calls else []
         for call in ready:
             with contextlib.suppress(RayError):
-                total.add(ray.get(call))
+                self._told[calls[call]] = ray.get(call)
+        self._told = {a: self._told[a] for a in calls.values() if a in self._told}
+        total = Counters()
+        for told in self._told.values():
+            total.add(told)
         return total
 
     def process_ids(self) -> list[int]:

@@ -62,8 +62,8 @@ class Search:
         self.context = context
         self.seed = seed
         self.roots: list[Node] = []
-        self._read: dict[_Reading, Node] = {}
-        """A node for each text that the verifier has read to its end."""
+        self._readings: dict[_Reading, Node] = {}
+        """The first node of each text that the verifier has read."""
         self.root = self.begin(question)
 
     def begin(
@@ -181,10 +181,10 @@ class Search:
         keys = [_reading_of(node) for node in usable]
         first_of: dict[_Reading, Node] = {}
         for key, node in zip(keys, usable, strict=True):
-            first_of.setdefault(key, self._read.get(key, node))
-        unread = {key: node for key, node in first_of.items() if key not in self._read}
-        await asyncio.gather(*(self._have_read(node) for node in unread.values()))
-        self._read |= unread
+            first_of.setdefault(key, self._readings.get(key, node))
+        unread = {key: node for key, node in first_of.items() if key not in self._readings}
+        await asyncio.gather(*(self._fill_scores(node) for node in unread.values()))
+        self._readings |= unread
         for key, node in zip(keys, usable, strict=True):
             if (first := first_of[key]) is not node:
                 _copy_scores(first, node)
@@ -307,7 +307,7 @@ class Search:
             f"score.by={self.context.score.by} needs them: set score.by=verifier"
         )
 
-    async def _have_read(self, node: Node) -> None:
+    async def _fill_scores(self, node: Node) -> None:
         """Fill in the scores of a prefix that are not there yet."""
         verifier = self.context.verifier
         lineage = [n for n in node.lineage() if n.step is not None]

@@ -17,6 +17,7 @@ from benchmarks.solutions import (
 )
 
 TRIALS = (
+    Trial(kind="flow", engine="markov", units_in_flight=2, share=0.3, delay_s=0.0),
     Trial(kind="actor", engine="markov", units_in_flight=1, share=0.1, delay_s=0.0),
     Trial(kind="raylet", engine="markov", units_in_flight=2, share=0.0, delay_s=0.0),
 )
@@ -47,8 +48,10 @@ def test_a_rerun_makes_exactly_what_a_kill_has_kept_from_being_made(reports, kin
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_run_goes_on_without_an_actor(reports):
+def test_a_run_goes_on_without_an_actor_and_ends_with_its_flow(reports):
     assert reports["actor"]["went_on"]
+    assert not reports["flow"]["went_on"]
+    assert "-9" in reports["flow"]["message"]
 
 
 @pytest.fixture

@@ -164,6 +164,7 @@ MARKOV = ("policy={type: markov}", "verifier={type: markov}", "grader={type: exa
         ({"strategies": ["beam"], "is_sweep": True}, "--sweep or --strategy, got both"),
         ({"with_ratios": True, "is_sweep": True}, "--ratios alone"),
         ({"with_ratios": True, "budgets": "4,16"}, "one --n"),
+        ({"width": 8, "changes": ["strategies=[{type: dvts}]"]}, "--width or --set strategies"),
         ({"output": "xml"}, "expected --format table or json, got 'xml'"),
     ],
 )

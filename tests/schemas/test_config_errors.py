@@ -6,6 +6,7 @@ import pytest
 
 from schemas.factory import FactoryConfig
 from schemas.sampling import SamplingJob
+from schemas.search import SearchJob
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,11 @@ def test_a_mistake_over_several_fields_says_what_it_is_and_not_the_whole_config(
     with pytest.raises(ValueError, match=r"training.separator: expected '\\n'.*got 'x'$") as caught:
         FactoryConfig.from_partial({"prm_training": {"base_model": "m", "separator": "x"}})
     assert len(str(caught.value)) < 150
+
+
+def test_a_list_that_lacks_what_is_wrong_in_it_is_no_second_mistake():
+    with pytest.raises(ValueError, match=r"strategies\.0: Input tag 'bean'") as caught:
+        SearchJob.from_partial({"strategies": [{"type": "bean"}]})
+    assert "at least 1 item" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"strategies: .*at least 1 item"):
+        SearchJob.from_partial({"strategies": []})

@@ -281,6 +281,33 @@ def test_an_actor_whose_engine_process_is_killed_is_replaced(store, make_pool):
     assert pool.process_ids()[0] != actor
 
 
+def test_an_actor_that_is_too_busy_to_say_what_it_has_done_counts_as_before(store, make_pool):
+    source = unit_named("eval")
+    store.commit(source, markov_problems(4, seed=1))
+    job = SamplingJob(
+        problems=WorldProblemsConfig(),
+        policy=MarkovConfig(),
+        sampling=SamplingConfig(num_samples=2, max_tokens=64),
+    )
+    unit = Unit(
+        run_id="run",
+        stage="sampling",
+        name="eval.00000",
+        table="trajectories",
+        inputs=(source.path,),
+    )
+    pool = make_pool(num_actors=1)
+    pool.run(unit, sample_problems, job)
+    done = pool.counters()
+    assert (done.rows, done.generated_tokens > 0) == (8, True)
+    actor = psutil.Process(pool.process_ids()[0])
+    actor.suspend()
+    try:
+        assert pool.counters() == done
+    finally:
+        actor.resume()
+
+
 def test_a_pool_says_whether_training_has_room_beside_it(make_pool):
     import ray
 

@@ -150,7 +150,7 @@ def test_problems_side_by_side_are_searched_as_if_alone(find, strategy):
     ("strategy", "num_ends"),
     [(s, 8) for s in (BeamConfig(width=2), LookaheadConfig(width=2, depth=1), RebaseConfig())]
     + [(MctsConfig(width=2), 8), (DvtsConfig(width=2), 4), (TreeOfThoughtsConfig(width=2), 4)]
-    + [(strategy, 8) for strategy in (MajorityConfig(), BestOfNConfig())]
+    + [(strategy, 8) for strategy in (MajorityConfig(), BestOfNConfig(), FilterVoteConfig())]
     + [(RevisionsConfig(sequential=2), 8)],
     ids=lambda value: value if isinstance(value, int) else name_of(value),
 )

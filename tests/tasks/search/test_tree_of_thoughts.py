@@ -47,6 +47,17 @@ def test_breadth_first_succeeds_as_the_formula_says(find, assert_rate):
     assert_rate([one.any_correct for one in found], (1 - 0.6**4) ** 3)
 
 
+def test_depth_first_succeeds_as_the_formula_says(find, assert_rate):
+    """Of two steps drawn one by one: a wrong one is turned away from, and there is one more try."""
+    p = 0.6
+    engine = MarkovEngine(MarkovConfig(num_steps=2, p_right=p, p_recover=0.0))
+    config = TreeOfThoughtsConfig(order="dfs", width=1)
+    found = find(config, engine, markov_problems(400, seed=10), budget=2, verifier=engine)
+    # A second first step that is equal to a right one, one time in ten, brings nothing new.
+    second_try = p * (1 - p) * (0.9 * p * p) + (1 - p) * p * p
+    assert_rate([one.any_correct for one in found], p * p + second_try)
+
+
 def test_depth_first_turns_back_below_the_threshold(table_engine, find_one):
     table = {
         "": {"a\n": 0.5, "b\n": 0.5},
