@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.export_plan import plan_export
+from flows.runs.export_plan import plan_export
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES, Problem
 from schemas.units import Unit

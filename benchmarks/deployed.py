@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
-from flows.serve import POOL
+from flows.commands.serve import POOL
 from schemas.sampling import SamplingJob
 
 _PATIENCE_S = 400.0

@@ -30,12 +30,12 @@ from tasks.engines.base import Engine
 from tasks.engines.markov_engine import check_walk, markov_problems
 from tasks.engines.open import open_engine
 from tasks.graders import Grader, make_grader
-from tasks.prompts import PromptFormat, make_prompt_format
-from tasks.segmentation import measure_steps
+from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.step_labels.audit import audit_labels
 from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
+from tasks.steps.segmentation import measure_steps
 from tasks.world.checker import check_steps
 from tasks.world.problems import iterate_problems, parse_question
 

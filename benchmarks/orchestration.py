@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from flows.server import end_group, start_server
+from flows.server.prefect_server import end_group, start_server
 from schemas.engines import SHIPPED_POLICY, EngineConfig, MarkovConfig, VLLMConfig
 from schemas.pool import PoolConfig
 from schemas.problems import WorldProblemsConfig
@@ -143,7 +143,7 @@ def measure_real(
 
 def time_flow(store: Store, job: SamplingJob) -> tuple[Stopwatch, float]:
     """Time of the sampling flow as a command runs it, and of the start of its actors before it."""
-    from flows.recording import without_heartbeats
+    from flows.runs.recording import without_heartbeats
     from flows.sampling import sample
 
     # The flow finds the pool that is open around it.

@@ -30,7 +30,7 @@ from tasks.engines.base import Engine
 from tasks.engines.host import Counters, UnitContext
 from tasks.engines.vllm_drivers import engine_arguments, is_cpu_build
 from tasks.engines.vllm_engine import open_vllm_engine
-from tasks.models import resolve_model
+from tasks.models.folders import resolve_model
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems, sampling_seed
 

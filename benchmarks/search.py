@@ -46,7 +46,7 @@ from schemas.search import (
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 from tasks.verifiers.reductions import logit
 
 SEPARATOR = "\n"
@@ -176,7 +176,7 @@ class LockStep:
         """Load policy and verifier."""
         from tasks.engines.vllm_drivers import engine_arguments, prepare_environment
         from tasks.graders import make_grader
-        from tasks.models import resolve_model
+        from tasks.models.folders import resolve_model
 
         prepare_environment()
         from vllm import LLM

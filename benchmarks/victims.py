@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import psutil
 import yaml
 
-from flows.server import Process, end_group, start_server
+from flows.server.prefect_server import Process, end_group, start_server
 from schemas.sampling import SamplingJob
 
 Kind = Literal["flow", "worker", "actor", "engine", "server", "raylet", "gcs"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.exits import run_plainly
+from flows.commands.exits import run_plainly
 
 app = typer.Typer(
     help="A factory for reasoning data: sample, grade, label steps, train verifiers, measure.",
@@ -53,7 +53,7 @@ def run(
     - `stepmill run --set eval_problems.num_problems=50 --set prm_training.max_steps=300`
     - `stepmill run sampling --config sampling.yaml --root s3://bucket/store`
     """
-    from flows.run import run_flow
+    from flows.commands.run import run_flow
 
     run_flow(flow, root=root, run_id=run_id, config_file=config, changes=change or [])
 
@@ -70,7 +70,7 @@ def serve(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Deploy every flow and run what is scheduled or asked for, until Ctrl-C."""
-    from flows.serve import serve
+    from flows.commands.serve import serve
 
     serve(root, port=port, deployments=deployments)
 
@@ -127,7 +127,7 @@ def search(
     - `stepmill search --sweep --run-id sweep`
     - `stepmill search --ratios --n 16`
     """
-    from flows.search_command import search_and_show
+    from flows.commands.search import search_and_show
 
     search_and_show(
         output,
@@ -166,7 +166,7 @@ def build(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Build a training set from a run's solutions: checked, filtered, arranged for TRL."""
-    from flows.exported import build_and_show
+    from flows.commands.build import build_and_show
 
     build_and_show(
         kind, root=root, run_id=run_id, config_file=config, changes=change or [], output=output
@@ -186,7 +186,7 @@ def export(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Copy a training set to a folder that `datasets` reads, or push it to the hub."""
-    from flows.exported import export_set
+    from flows.commands.build import export_set
 
     export_set(name, root=root, target=target, push=push, output=output)
 
@@ -224,7 +224,7 @@ def improve(
     - `stepmill improve rest_em --rounds 3 --set min_gain=0.01`
     - `stepmill improve reverse_curriculum --set training.max_generated_tokens=300000`
     """
-    from flows.improve_command import improve_and_show
+    from flows.commands.improve import improve_and_show
 
     improve_and_show(
         loop,
@@ -245,7 +245,7 @@ def sql(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Ask the store a question in SQL (DuckDB); it cannot be changed, nothing else can be read."""
-    from flows.output import open_catalog, write_relation
+    from flows.tables.output import open_catalog, write_relation
     from storage import query
 
     write_relation(query(open_catalog(root), statement), output)
@@ -266,10 +266,10 @@ def show(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Print one trajectory with its labels and scores, or a problem's whole search tree."""
-    from flows.output import open_catalog, show_trajectory
+    from flows.tables.output import open_catalog, show_trajectory
 
     if tree:
-        from flows.search_tree import show_tree
+        from flows.tables.search_tree import show_tree
 
         show_tree(open_catalog(root), name, output, strategy=strategy, budget=n, run_id=run_id)
     else:
@@ -301,7 +301,7 @@ def import_file(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Bring other people's solutions and scores into a run, graded."""
-    from flows.run import run_flow
+    from flows.commands.run import run_flow
 
     values = {
         "path": file.absolute(),
@@ -332,7 +332,7 @@ def regrade(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Grade stored solutions again and print what changed; every view uses the newest verdict."""
-    from flows.regraded import regrade_and_show
+    from flows.commands.regrade import regrade_and_show
 
     values = {"set_name": set_name, "grader": {"type": grader}, "with_rollouts": rollouts}
     regrade_and_show(output, root=root, run_id=run_id, values=values, changes=change or [])
@@ -355,8 +355,8 @@ def report(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Print a run's results: accuracy by strategy and budget, and figures against the truth."""
-    from flows.output import open_catalog
-    from flows.report import show_report
+    from flows.commands.report import show_report
+    from flows.tables.output import open_catalog
 
     show_report(open_catalog(root), run_id, output, by=by, budget=budget, set_name=set_name)
 
@@ -371,8 +371,8 @@ def cost(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Print what was spent: tokens, seconds of engine time, tokens per row that was worth it."""
-    from flows.cost import show_cost
-    from flows.output import open_catalog
+    from flows.commands.cost import show_cost
+    from flows.tables.output import open_catalog
 
     show_cost(open_catalog(root), run_id, output, by=by)
 
@@ -387,7 +387,7 @@ def compact(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Fold a store's many small files into few; runs and readers at work are not disturbed."""
-    from flows.compact import compact_store
+    from flows.commands.compact import compact_store
 
     compact_store(root, run_id=run_id, target=target, output=output)
 
@@ -402,7 +402,7 @@ def doctor(
     root: Root = _DEFAULT_ROOT,
 ) -> None:
     """Look at this machine and the store: what is wrong, and what to do about it."""
-    from flows.doctor import examine
+    from flows.commands.doctor import examine
 
     raise typer.Exit(examine(root, output=output, deep=deep, repair=repair))
 

@@ -5,10 +5,10 @@ import shlex
 
 from prefect import flow
 
-from flows.artifacts import publish_table, to_key
-from flows.export_plan import input_files, plan_export
-from flows.progress import say, stage_progress
-from flows.recording import name_run, prefect_run_id, recorded_flow
+from flows.pages.artifacts import publish_table, to_key
+from flows.runs.export_plan import input_files, plan_export
+from flows.runs.progress import say, stage_progress
+from flows.runs.recording import name_run, prefect_run_id, recorded_flow
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import TRAINING_SETS, TrainingSet
 from schemas.units import Unit, derive_id

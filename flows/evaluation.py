@@ -4,14 +4,14 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows.pages import publish_accuracies
-from flows.pictures import draw_pictures
-from flows.recording import name_run, recorded_flow
+from flows.pages.pictures import draw_pictures
+from flows.pages.results import publish_accuracies
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import label_files, problems_path, sampled_files
+from flows.runs.stored import name_models
+from flows.runs.truth import known_kinds
+from flows.runs.verdicts import verdict_files
 from flows.scoring import score_files
-from flows.sets import label_files, problems_path, sampled_files
-from flows.stored import name_models
-from flows.truth import known_kinds
-from flows.verdicts import verdict_files
 from schemas.evaluation import EvaluationJob
 from schemas.rows import METRICS
 from schemas.units import Unit, derive_id

@@ -6,9 +6,9 @@ from contextvars import copy_context
 from prefect import flow
 
 from flows.evaluation import evaluate, evaluate_labels
-from flows.pages import publish_report
+from flows.pages.results import publish_report
 from flows.prm_training import train_verifier
-from flows.recording import name_run, recorded_flow
+from flows.runs.recording import name_run, recorded_flow
 from flows.sampling import sample
 from flows.scoring import score
 from flows.step_labels import label_steps

@@ -5,9 +5,9 @@ from collections import Counter
 
 from prefect import flow
 
-from flows.progress import say, stage_progress
-from flows.recording import name_run, recorded_flow
-from flows.sets import IMPORTS_STAGE, PROBLEMS_STAGE, imported_unit_name, scores_unit_name
+from flows.runs.progress import say, stage_progress
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import IMPORTS_STAGE, PROBLEMS_STAGE, imported_unit_name, scores_unit_name
 from schemas.imports import ImportsJob
 from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
 from schemas.units import Unit

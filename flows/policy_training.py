@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.progress import say, training_progress
-from flows.recording import name_run, recorded_flow
+from flows.runs.progress import say, training_progress
+from flows.runs.recording import name_run, recorded_flow
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Unit, derive_id

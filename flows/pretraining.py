@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.progress import say, stage_progress
-from flows.recording import name_run, recorded_flow
+from flows.runs.progress import say, stage_progress
+from flows.runs.recording import name_run, recorded_flow
 from schemas.pretraining import PretrainingConfig
 from schemas.rows import MODELS
 from schemas.units import Unit

@@ -2,9 +2,9 @@
 
 from prefect import flow
 
-from flows.progress import training_progress
-from flows.recording import name_run, recorded_flow
-from flows.sets import label_files, problems_path, sampled_files
+from flows.runs.progress import training_progress
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import label_files, problems_path, sampled_files
 from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Unit, derive_id

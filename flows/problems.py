@@ -2,9 +2,9 @@
 
 from prefect import flow
 
-from flows.progress import say
-from flows.recording import name_run, recorded_flow
-from flows.sets import PROBLEMS_STAGE
+from flows.runs.progress import say
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import PROBLEMS_STAGE
 from schemas.problems import ProblemsJob
 from schemas.rows import PROBLEMS
 from schemas.units import Unit

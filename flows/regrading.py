@@ -6,10 +6,10 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows.progress import stage_progress
-from flows.recording import name_run, recorded_flow
-from flows.sets import STEP_LABELS_STAGE, problems_path, sampled_files
-from flows.verdicts import REGRADING_STAGE, grader_of, verdict_files, verdicts_unit_name
+from flows.runs.progress import stage_progress
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import STEP_LABELS_STAGE, problems_path, sampled_files
+from flows.runs.verdicts import REGRADING_STAGE, grader_of, verdict_files, verdicts_unit_name
 from schemas.regrading import RegradingJob
 from schemas.rows import TRAJECTORIES, VERDICTS
 from schemas.units import Unit

@@ -3,9 +3,9 @@
 from prefect import flow
 
 from flows.problems import problems
-from flows.recording import name_run, recorded_flow
-from flows.sets import SAMPLING_STAGE, round_group, unit_name
-from flows.units import run_units, unit_runner
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import SAMPLING_STAGE, round_group, unit_name
+from flows.runs.units import run_units, unit_runner
 from schemas.problems import ProblemsJob
 from schemas.rows import TRAJECTORIES
 from schemas.sampling import SamplingJob

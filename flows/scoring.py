@@ -5,8 +5,8 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows.recording import name_run, recorded_flow
-from flows.sets import (
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import (
     IMPORTS_STAGE,
     is_of_round,
     problems_path,
@@ -14,7 +14,7 @@ from flows.sets import (
     sampled_files,
     scores_unit_name,
 )
-from flows.units import run_units, unit_runner
+from flows.runs.units import run_units, unit_runner
 from schemas.rows import STEP_SCORES
 from schemas.scoring import ScoringJob
 from schemas.units import Unit, derive_id

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from prefect import flow
 
-from flows.pictures import draw_searches
+from flows.pages.pictures import draw_searches
+from flows.pages.searches import publish_searches
 from flows.problems import problems
-from flows.recording import name_run, recorded_flow
-from flows.search_pages import publish_searches
-from flows.search_units import (
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.search_units import (
     Plan,
     cell_of,
     decision_units,
@@ -17,15 +17,15 @@ from flows.search_units import (
     search_plan,
     tree_units,
 )
-from flows.sets import SEARCH_STAGE
-from flows.units import run_here, run_units, unit_runner
+from flows.runs.sets import SEARCH_STAGE
+from flows.runs.units import run_here, run_units, unit_runner
 from schemas.problems import ProblemsJob
 from schemas.search import SearchJob
 from schemas.units import Receipt
 from storage import Store
 from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
-from tasks.evaluation.search_grid import Cell
+from tasks.evaluation.searches.grid import Cell
 from tasks.evaluation.task import evaluate_searches
 from tasks.search.task import decide_unit, search_unit
 

@@ -6,10 +6,10 @@ from pathlib import PurePath
 
 from prefect import flow
 
-from flows.recording import name_run, recorded_flow
-from flows.sets import STEP_LABELS_STAGE, problems_path, sampled_files
-from flows.truth import check_kinds
-from flows.units import run_here, run_units, unit_runner
+from flows.runs.recording import name_run, recorded_flow
+from flows.runs.sets import STEP_LABELS_STAGE, problems_path, sampled_files
+from flows.runs.truth import check_kinds
+from flows.runs.units import run_here, run_units, unit_runner
 from schemas.rows import STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import MonteCarloConfig, StepLabelsJob
 from schemas.units import Unit

@@ -23,23 +23,23 @@ from schemas.engines import EngineConfig, PlantedConfig
 from schemas.prompts import ChatPromptConfig
 from schemas.training_rows import TrainingRow
 from storage import Store
+from tasks.dataset_export.builders.easy_to_hard import build_easy_to_hard
+from tasks.dataset_export.builders.preference import build_preference
+from tasks.dataset_export.builders.rest import build_rest
+from tasks.dataset_export.builders.rest_em import build_rest_em
+from tasks.dataset_export.builders.reverse_curriculum import build_reverse_curriculum
+from tasks.dataset_export.builders.revisions import build_revisions
+from tasks.dataset_export.builders.search_trees import build_search_trees
+from tasks.dataset_export.builders.stepwise import build_stepwise
+from tasks.dataset_export.builders.stitched import build_stitched
+from tasks.dataset_export.builders.v_star import build_v_star
 from tasks.dataset_export.card import write_card
 from tasks.dataset_export.checks import Checker
-from tasks.dataset_export.easy_to_hard import build_easy_to_hard
 from tasks.dataset_export.figures import SetFigures
-from tasks.dataset_export.preference import build_preference
 from tasks.dataset_export.read import CleanPool
-from tasks.dataset_export.rest import build_rest
-from tasks.dataset_export.rest_em import build_rest_em
-from tasks.dataset_export.reverse_curriculum import build_reverse_curriculum
-from tasks.dataset_export.revisions import build_revisions
-from tasks.dataset_export.search_trees import build_search_trees
 from tasks.dataset_export.sources import ExportPlan, Sources
-from tasks.dataset_export.stepwise import build_stepwise
-from tasks.dataset_export.stitched import build_stitched
-from tasks.dataset_export.v_star import build_v_star
 from tasks.dataset_export.write import choose_rows, copy_rows, read_stages, spool_rows
-from tasks.prompts import PromptFormat, make_prompt_format
+from tasks.prompts.formats import PromptFormat, make_prompt_format
 
 _SPOOL = "all-rows.parquet"
 
@@ -228,6 +228,6 @@ def _fingerprint_tokenizer(policy: EngineConfig | None) -> str | None:
     """The tokenizer that the prompts are meant for; None where it is not here to be read."""
     if policy is None or policy.type != "vllm":
         return None
-    from tasks.models import load_tokenizer, resolve_model, tokenizer_fingerprint
+    from tasks.models.folders import load_tokenizer, resolve_model, tokenizer_fingerprint
 
     return tokenizer_fingerprint(load_tokenizer(resolve_model(policy.model, policy.revision)))

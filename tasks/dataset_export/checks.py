@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from schemas.dataset_export import ChecksConfig
 from tasks.dataset_export.solved import Solution, SolvedProblem
 from tasks.graders.extraction import extract_answer
-from tasks.segmentation import step_body
+from tasks.steps.segmentation import step_body
 
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\w+|[^\w\s]")

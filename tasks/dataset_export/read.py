@@ -22,7 +22,7 @@ from tasks.dataset_export.solved import (
     read_drawn,
     solve_problems,
 )
-from tasks.prompts import PromptFormat
+from tasks.prompts.formats import PromptFormat
 
 Value = TypeVar("Value")
 

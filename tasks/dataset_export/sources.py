@@ -17,7 +17,7 @@ from schemas.dataset_export import (
 )
 from storage import Store
 from storage.pools import PoolSurvey, SolutionPool, problem_ids
-from tasks.dataset_export.search_trees import is_stepwise
+from tasks.dataset_export.builders.search_trees import is_stepwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

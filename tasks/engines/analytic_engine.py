@@ -22,7 +22,7 @@ from schemas.engines import (
 )
 from schemas.errors import RequestRejected
 from schemas.units import derive_seed
-from tasks.segmentation import split_steps, step_body
+from tasks.steps.segmentation import split_steps, step_body
 
 SEPARATOR = "\n"
 """What ends a step in every analytic world."""

@@ -17,7 +17,7 @@ from schemas.errors import RequestRejected
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
 from tasks.engines.analytic_engine import AnalyticEngine
-from tasks.segmentation import step_body
+from tasks.steps.segmentation import step_body
 
 _NUM_DIGITS = 10
 _NUM_WRONG_ANSWERS = 3

@@ -35,7 +35,7 @@ def identify_engine(config: EngineConfig) -> str:
         ModelUnusable: there is no such model.
     """
     if config.type == "vllm":
-        from tasks.models import identify_model
+        from tasks.models.folders import identify_model
 
         return identify_model(config.model, config.revision)
     if config.type == "openai":

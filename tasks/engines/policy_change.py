@@ -14,7 +14,12 @@ from schemas.engines import EngineConfig, VLLMConfig
 from schemas.errors import EngineFailed
 from tasks.engines.probe import check_logprobs, read_probe, tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine
-from tasks.models import identify_model, load_tokenizer, resolve_model, tokenizer_fingerprint
+from tasks.models.folders import (
+    identify_model,
+    load_tokenizer,
+    resolve_model,
+    tokenizer_fingerprint,
+)
 
 _NO_SHAPE = ("_name_or_path", "transformers_version", "use_cache")
 """Settings that an engine does not read."""

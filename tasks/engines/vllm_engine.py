@@ -27,15 +27,15 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
-from tasks.engines.token_texts import TokenDecoder, ending_tokens, prompt_token_ids
 from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
-from tasks.models import (
+from tasks.models.folders import (
     check_model_folder,
     has_tied_embeddings,
     identify_model,
     load_tokenizer,
     resolve_model,
 )
+from tasks.steps.token_texts import TokenDecoder, ending_tokens, prompt_token_ids
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
 

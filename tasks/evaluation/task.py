@@ -11,12 +11,12 @@ from schemas.evaluation import EvaluationConfig, EvaluationJob
 from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, now
 from schemas.units import Receipt, Unit
 from storage import Store
-from tasks.evaluation.candidates import build_candidates, drawn_rows
-from tasks.evaluation.picks import measure_picks, measure_right_answers
-from tasks.evaluation.report import evaluate
-from tasks.evaluation.search_grid import Cell, build_grid, reference_candidates
-from tasks.evaluation.search_report import report_searches
-from tasks.evaluation.truth import (
+from tasks.evaluation.searches.grid import Cell, build_grid, reference_candidates
+from tasks.evaluation.searches.report import report_searches
+from tasks.evaluation.solutions.candidates import build_candidates, drawn_rows
+from tasks.evaluation.solutions.picks import measure_picks, measure_right_answers
+from tasks.evaluation.solutions.report import evaluate
+from tasks.evaluation.solutions.truth import (
     Kinds,
     StepKinds,
     check_solutions,
@@ -24,9 +24,9 @@ from tasks.evaluation.truth import (
     kinds_of_labels,
     measure_labels,
 )
-from tasks.evaluation.verifier_quality import measure_verifier
+from tasks.evaluation.solutions.verifier_quality import measure_verifier
 from tasks.graders import make_grader
-from tasks.verdicts import apply_verdicts
+from tasks.graders.verdicts import apply_verdicts
 
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)

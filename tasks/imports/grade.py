@@ -12,7 +12,7 @@ from schemas.rows import Step, StepScores, Trajectory, now
 from schemas.units import Unit, derive_id
 from tasks.graders import Grade, Grader, grade_all
 from tasks.imports.read import ImportedRow
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 
 STRATEGY = "imported"
 ENGINE = "import"

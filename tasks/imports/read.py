@@ -17,7 +17,7 @@ import pyarrow as pa
 from schemas.imports import ImportsJob
 from schemas.rows import PROBLEMS, Problem, to_table
 from schemas.units import derive_id
-from tasks.problem_files import (
+from tasks.problems.files import (
     BadRow,
     Row,
     check_columns,
@@ -27,7 +27,7 @@ from tasks.problem_files import (
     shorten,
     to_problem,
 )
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 
 _MOST_NOTES = 1000
 _MILLION = 1_000_000

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.policy_training import PolicyTrainingJob
-from tasks.checkpoints import save_checkpoint
 from tasks.engines.probe import PROBE_FILE, take_probe
+from tasks.models.checkpoints import save_checkpoint
 
 _CARD = """\
 ---

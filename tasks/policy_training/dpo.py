@@ -15,7 +15,7 @@ from trl.trainer.dpo_trainer import DPOTrainer  # noqa: TID253
 from schemas.policy_training import DpoConfig
 from tasks.policy_training.model import BasePolicy, load_weights
 from tasks.policy_training.trainer import LengthBatchesTrainer, Report, shared_arguments
-from tasks.training import LOG_EVERY_STEPS
+from tasks.training.common import LOG_EVERY_STEPS
 
 _WORST_NATS = 5 * math.log(2)
 """Loss per pair that nobody comes to who does not prefer the rejected one by far; chance costs

@@ -23,7 +23,7 @@ from schemas.policy_training import GrpoConfig, PolicyTrainingJob
 from tasks.policy_training.model import BasePolicy
 from tasks.policy_training.rollouts import Rollouts
 from tasks.policy_training.trainer import PolicyTrainer, Report, shared_arguments
-from tasks.training import training_rank
+from tasks.training.common import training_rank
 
 _NEWEST = -1
 

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.engines import VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.policy_training import LoraConfig, MethodConfig
-from tasks.models import check_model_folder, load_tokenizer, resolve_model
+from tasks.models.folders import check_model_folder, load_tokenizer, resolve_model
 
 
 @dataclass(frozen=True, slots=True)

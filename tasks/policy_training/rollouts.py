@@ -27,7 +27,7 @@ from tasks.graders import Grader, grade_all, make_grader
 from tasks.policy_training.model import write_weights
 from tasks.policy_training.rewards import grade_reward, shaped_return
 from tasks.policy_training.token_rows import RowEncoder
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 
 PROBE_TOKENS = 16
 

@@ -20,7 +20,12 @@ from schemas.policy_training import FORMS, PolicyMethod, SetForm
 from schemas.prompts import ChatPromptConfig, PromptConfig
 from storage import Store
 from storage.store import fetch_folder
-from tasks.models import identify_model, load_tokenizer, resolve_model, tokenizer_fingerprint
+from tasks.models.folders import (
+    identify_model,
+    load_tokenizer,
+    resolve_model,
+    tokenizer_fingerprint,
+)
 
 _COLUMNS: dict[SetForm, tuple[str, ...]] = {
     "prompt_completion": ("prompt", "completion"),

@@ -19,7 +19,7 @@ from schemas.policy_training import SftConfig
 from tasks.policy_training.model import BasePolicy
 from tasks.policy_training.token_rows import NO_LOSS
 from tasks.policy_training.trainer import LengthBatchesTrainer, Report, shared_arguments
-from tasks.training import LOG_EVERY_STEPS, pad_token_id
+from tasks.training.common import LOG_EVERY_STEPS, pad_token_id
 
 
 class ImitationTrainer(LengthBatchesTrainer, SFTTrainer):

@@ -14,7 +14,7 @@ from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import METRICS, Metric, Model, now
 from schemas.units import Receipt, Unit
 from storage import Store
-from tasks.models import load_tokenizer, resolve_model
+from tasks.models.folders import load_tokenizer, resolve_model
 from tasks.policy_training.sets import (
     TrainingSet,
     check_form,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import ModelUnusable
-from tasks.engines.token_texts import prompt_token_ids
 from tasks.policy_training.sets import TrainingSet
+from tasks.steps.token_texts import prompt_token_ids
 from tasks.verifiers.layout import Encoder
 
 NO_LOSS = -100

@@ -13,12 +13,12 @@ from typing import Any
 
 from schemas.policy_training import DpoConfig, GrpoConfig, PolicyTrainingJob
 from schemas.prompts import ChatPromptConfig
-from tasks.distributed import Report, run_training
-from tasks.models import load_tokenizer
+from tasks.models.folders import load_tokenizer
 from tasks.policy_training.checkpoint import save_policy
 from tasks.policy_training.model import BasePolicy, load_policy, max_positions, merged
 from tasks.policy_training.sets import check_form, check_prompt, check_tokenizer, read_set
 from tasks.policy_training.token_rows import RowEncoder, load_rows
+from tasks.training.distributed import Report, run_training
 
 _NO_FIGURES = frozenset({"epoch", "step", "num_input_tokens_seen", "train_runtime", "num_tokens"})
 """Entries of the trainer's log that are no measured figures, or are there under another name."""
@@ -94,7 +94,7 @@ def train_on_worker(worker_job: WorkerJob, report: Report) -> TrainedPolicy | No
     # TRL warns that rollout functions may change; the version is pinned.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     from tasks.policy_training.trainer import last_checkpoint
-    from tasks.training import TrainingDiverged, check_weights, training_rank
+    from tasks.training.common import TrainingDiverged, check_weights, training_rank
 
     job, work_dir = worker_job.job, Path(worker_job.work_dir)
     training_set = read_set(Path(worker_job.set_folder))
@@ -155,7 +155,7 @@ def _make_trainer(
     base: BasePolicy, rows: Any, job: PolicyTrainingJob, work_dir: Path, report: Report
 ) -> Any:
     """The method's trainer."""
-    from tasks.training import num_training_processes
+    from tasks.training.common import num_training_processes
 
     num_workers = num_training_processes()
     if isinstance(job.method, GrpoConfig):

@@ -22,9 +22,9 @@ from transformers import PrinterCallback, Trainer  # noqa: TID253
 
 from schemas.policy_training import MethodConfig
 from schemas.units import derive_seed
-from tasks.length_batches import LengthBatches
-from tasks.optimizers import make_adamw, make_optimizer
-from tasks.training import TrainingDiverged, check_loss, check_weights, lr_factor
+from tasks.training.common import TrainingDiverged, check_loss, check_weights, lr_factor
+from tasks.training.length_batches import LengthBatches
+from tasks.training.optimizers import make_adamw, make_optimizer
 
 CHECKPOINTS = "checkpoints"
 """Folder of a training's work folder that holds what it goes on from."""

@@ -14,7 +14,7 @@ from math import comb
 from typing import Any
 
 from schemas.units import derive_seed
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 from tasks.world.checker import SolutionCheck, check_steps
 from tasks.world.problems import WorldProblem, iterate_problems
 

@@ -11,7 +11,7 @@ from schemas.pretraining import PretrainingConfig
 from schemas.rows import Model, now
 from schemas.units import Receipt, Unit
 from storage import Store
-from tasks.models import identify_model
+from tasks.models.folders import identify_model
 from tasks.pretraining.train import TrainingProgress, pretrain
 
 

@@ -111,7 +111,7 @@ def _train(
     """Train until the tokens are used up, a step at a time."""
     import torch
 
-    from tasks.optimizers import make_optimizer
+    from tasks.training.optimizers import make_optimizer
 
     optimizer = make_optimizer(
         model,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.prm_training import PrmTrainingConfig
-from tasks.checkpoints import save_checkpoint
+from tasks.models.checkpoints import save_checkpoint
 
 _CARD = """\
 ---

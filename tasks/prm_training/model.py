@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.errors import ModelUnusable
-from tasks.models import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
+from tasks.models.folders import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
 
 LABELS = {0: "wrong", 1: "right"}
 

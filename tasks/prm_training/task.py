@@ -13,7 +13,7 @@ from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.prm_training.examples import ExampleSet, build_examples, write_examples
 from tasks.prm_training.train import train_verifier
-from tasks.prompts import make_prompt_format
+from tasks.prompts.formats import make_prompt_format
 
 OnProgress = Callable[[Mapping[str, float]], None]
 

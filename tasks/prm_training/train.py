@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from schemas.prm_training import PrmTrainingConfig
-from tasks.distributed import Report, run_training
 from tasks.prm_training.checkpoint import save_verifier
 from tasks.prm_training.examples import read_examples, split_by_problem
 from tasks.prm_training.measure import heldout_loss, measure_verifier
@@ -24,6 +23,7 @@ from tasks.prm_training.token_rows import (
     check_separator,
     encode_examples,
 )
+from tasks.training.distributed import Report, run_training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def train_on_worker(job: TrainingJob, report: Report) -> TrainedVerifier | None:
         StepTrainer,
         StopEarly,
     )
-    from tasks.training import check_weights, num_training_processes
+    from tasks.training.common import check_weights, num_training_processes
 
     config = job.config
     model, tokenizer = load_base(config.base_model, separator=config.separator)

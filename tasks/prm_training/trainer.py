@@ -20,10 +20,10 @@ from trl.experimental.prm import PRMConfig, PRMTrainer  # noqa: TID253
 
 from schemas.prm_training import PrmTrainingConfig
 from schemas.units import derive_seed
-from tasks.length_batches import LengthBatches
 from tasks.prm_training.batches import collate, step_loss
 from tasks.prm_training.token_rows import TokenRow
-from tasks.training import LOG_EVERY_STEPS, check_loss, lr_factor, pad_token_id
+from tasks.training.common import LOG_EVERY_STEPS, check_loss, lr_factor, pad_token_id
+from tasks.training.length_batches import LengthBatches
 
 
 class StepTrainer(PRMTrainer):
@@ -165,7 +165,7 @@ class StopEarly(TrainerCallback):
 
 def build_optimizer(model: torch.nn.Module, config: PrmTrainingConfig) -> torch.optim.Optimizer:
     """Muon with AdamW, or AdamW for all, with the config's rates."""
-    from tasks.optimizers import make_adamw, make_optimizer
+    from tasks.training.optimizers import make_adamw, make_optimizer
 
     is_muon = config.optimizer == "muon"
     make = make_optimizer if is_muon else make_adamw

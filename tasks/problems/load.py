@@ -19,7 +19,7 @@ from schemas.problems import (
 )
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
-from tasks.problem_files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
+from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
 from tasks.world.problems import WorldProblem, iterate_problems
 from tasks.world.students import write_solution
 

@@ -15,7 +15,7 @@ from schemas.rows import Problem, Trajectory, Verdict, now
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.graders import Grade, grade_all, make_grader
-from tasks.verdicts import apply_verdicts
+from tasks.graders.verdicts import apply_verdicts
 
 
 @dataclass(frozen=True, slots=True)

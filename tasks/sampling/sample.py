@@ -17,8 +17,8 @@ from schemas.units import Unit, derive_id, derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
 from tasks.graders import Grade, Grader, grade_all
-from tasks.prompts import PromptFormat, make_prompt_format
-from tasks.segmentation import measure_steps
+from tasks.prompts.formats import PromptFormat, make_prompt_format
+from tasks.steps.segmentation import measure_steps
 
 STRATEGY = "sample"
 

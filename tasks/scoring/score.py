@@ -14,7 +14,7 @@ from schemas.scoring import ScoringJob
 from schemas.units import Unit
 from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
-from tasks.prompts import PromptFormat, make_prompt_format
+from tasks.prompts.formats import PromptFormat, make_prompt_format
 
 
 async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) -> list[StepScores]:

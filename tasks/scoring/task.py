@@ -5,8 +5,8 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.scoring import ScoringJob
 from schemas.units import Receipt, Unit
+from tasks.engines.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
 from tasks.engines.pool import EnginePool
-from tasks.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
 from tasks.scoring.score import score_trajectories
 
 

@@ -15,7 +15,7 @@ from schemas.search import RevisionsConfig, SearchJob, Strategy
 from schemas.units import derive_seed
 from tasks.graders import Grader
 from tasks.search.picks import Candidate, pick_all
-from tasks.trees import whole_steps
+from tasks.steps.trees import whole_steps
 
 
 def decide(

@@ -1,11 +1,11 @@
 """A finished search as `trajectories` rows: every node of its tree in exactly one of them.
 
 A row ends at a leaf and holds the steps from there up to the row that it branched off, which
-`parent_id` and `branch_step` name (see `tasks.trees`). Candidates come first: they own the stems.
-A candidate that the policy ended is `finished`; no other solution is. What was drawn and not used
-is `pruned`, with the reason. What is no part of a solution (a judgement, steps looked ahead) comes
-last and has its role in the `strategy` column. Tokens stand on the row whose node they were spent
-on.
+`parent_id` and `branch_step` name (see `tasks.steps.trees`). Candidates come first: they own the
+stems. A candidate that the policy ended is `finished`; no other solution is. What was drawn and not
+used is `pruned`, with the reason. What is no part of a solution (a judgement, steps looked ahead)
+comes last and has its role in the `strategy` column. Tokens stand on the row whose node they were
+spent on.
 """
 
 from collections.abc import Sequence

@@ -12,10 +12,10 @@ from schemas.rows import Problem, Trajectory
 from schemas.search import SearchJob, Strategy
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
-from tasks.prompts import make_prompt_format
+from tasks.prompts.formats import make_prompt_format
 from tasks.search.rows import make_rows
 from tasks.search.session import Search, SearchContext
-from tasks.search.strategies import STRATEGIES
+from tasks.search.strategies.registry import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

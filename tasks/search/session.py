@@ -20,10 +20,10 @@ from schemas.search import ScoreConfig, SearchLimits
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.host import Counters
-from tasks.prompts import PromptFormat
+from tasks.prompts.formats import PromptFormat
 from tasks.search.ranking import rank_node
 from tasks.search.tree import Cost, Node, State
-from tasks.segmentation import measure_steps
+from tasks.steps.segmentation import measure_steps
 
 _Reading = tuple[tuple[str, ...], bool]
 """What a verifier reads: the steps of a prefix, and whether they are a whole solution."""

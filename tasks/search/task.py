@@ -7,8 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.engines.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
 from tasks.engines.pool import EnginePool
-from tasks.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
 from tasks.graders import make_grader
 from tasks.search.decide import decide
 from tasks.search.search import SearchPlan, SearchTask, search_problems

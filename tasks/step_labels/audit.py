@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from schemas.rows import StepLabel
 from schemas.step_labels import MonteCarloConfig
-from tasks.intervals import wilson_interval
+from tasks.evaluation.statistics.intervals import wilson_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

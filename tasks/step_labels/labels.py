@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from schemas.rows import StepLabel, Trajectory
 from schemas.step_labels import MonteCarloConfig, OutcomeConfig
-from tasks.intervals import wilson_interval
+from tasks.evaluation.statistics.intervals import wilson_interval
 from tasks.step_labels.bisection import Bracket, bisect_first_error
 from tasks.step_labels.prefixes import (
     Prefix,

@@ -22,12 +22,12 @@ from schemas.step_labels import MonteCarloConfig
 from schemas.units import derive_id, derive_seed
 from tasks.engines.base import Engine
 from tasks.graders import Grader, grade_all
-from tasks.prompts import PromptFormat
-from tasks.segmentation import measure_steps
+from tasks.prompts.formats import PromptFormat
 from tasks.step_labels.bisection import bisect_first_error
 from tasks.step_labels.labels import STRATEGY, hard_label
 from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
 from tasks.step_labels.stopping import num_to_draw
+from tasks.steps.segmentation import measure_steps
 
 
 async def roll_out_trajectories(

@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from schemas.step_labels import StepLabelsJob
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.engines.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
 from tasks.engines.pool import EnginePool
-from tasks.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
 from tasks.step_labels.checker_labels import CheckSteps
 from tasks.step_labels.units import label_unit, roll_out_unit
 

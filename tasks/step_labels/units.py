@@ -12,7 +12,7 @@ from schemas.step_labels import MonteCarloConfig, OutcomeConfig, StepLabelsJob
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.host import UnitContext
-from tasks.prompts import make_prompt_format
+from tasks.prompts.formats import make_prompt_format
 from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
 from tasks.step_labels.labels import label_outcomes, label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories

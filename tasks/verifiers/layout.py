@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
-from tasks.segmentation import step_body
+from tasks.steps.segmentation import step_body
 
 QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 """What Qwen2.5-Math-PRM was trained to find as its system message."""

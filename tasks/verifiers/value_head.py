@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import ModelUnusable
-from tasks.model_files import weight_files
+from tasks.models.files import weight_files
 
 VALUE_HEAD_ARCHITECTURE = "ForPrmModel"
 """The end of the architecture's name of language models with a value head."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 from tasks.world.problems import WorldProblem, parse_question
 
 StepKind = Literal[

@@ -41,7 +41,7 @@ evaluate(EvaluationJob.from_partial(evaluation), root, run_id)
 SERVER = """
 import sys
 
-from flows.server import serving
+from flows.server.prefect_server import serving
 
 print("ready", flush=True)
 sys.stdin.readline()

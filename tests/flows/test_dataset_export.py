@@ -5,10 +5,10 @@ import json
 
 import pytest
 
+from flows.commands.build import counts_table, export_set
+from flows.commands.run import read_config
 from flows.dataset_export import build_training_set
-from flows.export_plan import plan_export
-from flows.exported import counts_table, export_set
-from flows.run import read_config
+from flows.runs.export_plan import plan_export
 from schemas.dataset_export import DatasetExportJob
 from schemas.engines import MarkovConfig
 from schemas.graders import ExactGraderConfig
@@ -19,7 +19,7 @@ from storage import connect, query
 from storage.runs import recorded_run
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.graders import make_grader
-from tasks.prompts import make_prompt_format
+from tasks.prompts.formats import make_prompt_format
 from tasks.sampling.sample import sample_problem
 
 POLICY = MarkovConfig(num_steps=4, p_right=0.8)

@@ -159,7 +159,7 @@ def test_labels_are_held_to_the_checker(hand_made, prefect_server):
 
 
 def test_without_a_checker_the_labels_are_the_reference(hand_made):
-    from flows.truth import known_kinds
+    from flows.runs.truth import known_kinds
     from schemas.units import Unit
     from tasks.evaluation.task import measure_set
 
@@ -185,7 +185,7 @@ def test_without_a_checker_the_labels_are_the_reference(hand_made):
 
 
 def test_problems_from_elsewhere_have_no_checker(store, unit_of, make_problem):
-    from flows.truth import known_kinds
+    from flows.runs.truth import known_kinds
 
     unit = unit_of("problems", name="eval", stage="problems")
     store.commit(unit, [world_problem(0), make_problem("p9")])

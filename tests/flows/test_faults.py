@@ -17,10 +17,10 @@ from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import connect, query
+from tasks.engines.faults import RETRIES, is_worth_retrying
 from tasks.engines.host import EngineSet
 from tasks.engines.markov_engine import markov_problems
 from tasks.engines.pool import open_pool
-from tasks.faults import RETRIES, is_worth_retrying
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 NAMES = ("a", "b", "c", "d")
@@ -64,7 +64,7 @@ def work_unit(pool, unit, folder):
 @pytest.fixture
 def run_stage(store, tmp_path):
     """Run a stage of four units; `plans` says how often and why each fails first."""
-    from flows.units import run_units, unit_runner
+    from flows.runs.units import run_units, unit_runner
 
     folder = tmp_path / "plans"
     folder.mkdir()
@@ -117,7 +117,7 @@ def test_an_own_fault_is_not_retried_and_a_fault_of_the_machinery_is(run_stage, 
 
 
 def test_a_lasting_fault_of_the_machinery_stops_the_run_after_the_others(run_stage, store):
-    from flows.units import UnitsFailed
+    from flows.runs.units import UnitsFailed
 
     with pytest.raises(UnitsFailed, match=r"1 of 4 units failed.*c\.parquet.*No space left"):
         run_stage(c=["disk"] * (RETRIES + 1))
@@ -127,7 +127,7 @@ def test_a_lasting_fault_of_the_machinery_stops_the_run_after_the_others(run_sta
 
 
 def test_a_stage_of_which_nothing_is_left_stops_the_run(run_stage, store):
-    from flows.units import UnitsFailed
+    from flows.runs.units import UnitsFailed
 
     with pytest.raises(UnitsFailed, match="every unit failed"):
         run_stage(**{name: ["own"] for name in NAMES})

@@ -39,7 +39,7 @@ def rounds_of(root, flow):
 
 
 def test_v_star_ends_with_a_verifier_whose_likelihood_ranks(tmp_path, prefect_server, local_ray):
-    from flows.v_star import v_star
+    from flows.loops.v_star import v_star
 
     root = tmp_path / "store"
     values = {**SMALL, "rounds": 2, "training": TRAINING, "verifier_training": TRAINING}
@@ -68,7 +68,7 @@ def test_v_star_ends_with_a_verifier_whose_likelihood_ranks(tmp_path, prefect_se
 def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_solutions(
     tmp_path, prefect_server, local_ray
 ):
-    from flows.reverse_curriculum import reverse_curriculum
+    from flows.loops.reverse_curriculum import reverse_curriculum
 
     root = tmp_path / "store"
     training = {
@@ -101,7 +101,7 @@ def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_soluti
 def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(
     tmp_path, prefect_server, local_ray
 ):
-    from flows.dpo_rounds import dpo_rounds
+    from flows.loops.dpo_rounds import dpo_rounds
 
     root = tmp_path / "store"
     values = {**SMALL, "rounds": 1, "training": TRAINING, "control_training": TRAINING}
@@ -117,7 +117,7 @@ def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
     tmp_path, prefect_server, local_ray
 ):
     """The shipped policy's own likelihood is the verifier; the control is read by none."""
-    from flows.rest import rest
+    from flows.loops.rest import rest
 
     root = tmp_path / "store"
     values = {
@@ -158,7 +158,7 @@ def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
 
 def test_actors_stay_when_the_policy_changes(tmp_path, prefect_server, local_ray):
     """What a loop does between two rounds, with its actors looked at."""
-    from flows.rounds import Loop
+    from flows.loops.loop import Loop
     from storage import Store
 
     config = RestLoopConfig.from_partial({**SMALL, "training": TRAINING})

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from flows.rounds import Arm, Loop
-from flows.run import FLOWS
-from flows.sets import LOOPS, is_of_round, round_group, unit_name
+from flows.commands.run import FLOWS
+from flows.loops.loop import Arm, Loop
+from flows.runs.sets import LOOPS, is_of_round, round_group, unit_name
 from schemas.dataset_export import ReverseCurriculumConfig
 from schemas.engines import VLLMConfig
 from schemas.loops import LoopConfig, RestLoopConfig
@@ -46,7 +46,7 @@ def test_a_unit_says_of_which_round_and_policy_it_is():
 
 
 def test_each_improve_step_learns_slower_than_the_one_before():
-    from flows.rest import slower
+    from flows.loops.rest import slower
 
     method = slower(SftConfig(hidden_lr=0.004, other_lr=0.002), 0.25)
     assert (method.hidden_lr, method.other_lr) == (0.001, 0.0005)
@@ -74,7 +74,7 @@ def test_a_round_that_gains_too_little_is_the_last_and_the_best_policy_is_kept(s
     ("arm", "stages"), [("mixed", [None]), ("staged", [1, 2, 3]), ("plain", [3])]
 )
 def test_arms_of_a_curriculum_differ_in_the_stages_of_their_sets(arm, stages):
-    from flows.reverse_curriculum import builders_of
+    from flows.loops.reverse_curriculum import builders_of
 
     builder = ReverseCurriculumConfig(num_stages=3, shares=(0.2, 0.3, 0.5), per_problem=2)
     made = builders_of(arm, builder)
@@ -86,7 +86,7 @@ def test_arms_of_a_curriculum_differ_in_the_stages_of_their_sets(arm, stages):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, prefect_server, local_ray):
     """A loop that nothing happened to, and the folder of its best policy."""
-    from flows.rest import rest
+    from flows.loops.rest import rest
 
     root = tmp_path_factory.mktemp("loop") / "store"
     return root, rest(RestLoopConfig.from_partial(CONFIG), str(root), "loop")
@@ -160,7 +160,7 @@ def test_a_loop_that_is_killed_in_any_stage_ends_with_the_same_sets(
 ):
     import yaml
 
-    from flows.rest import rest
+    from flows.loops.rest import rest
 
     expected, _ = undisturbed
     alone = {**CONFIG, "with_control": False}
@@ -183,7 +183,7 @@ def test_a_loop_that_is_killed_in_any_stage_ends_with_the_same_sets(
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_loop_that_is_done_does_nothing_again(undisturbed):
-    from flows.rest import rest
+    from flows.loops.rest import rest
 
     root, best = undisturbed
     files = set(root.glob("[a-z]*/run_id=*/*/*.parquet"))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from flows.search_command import known_verifier, search_and_show
+from flows.commands.search import known_verifier, search_and_show
 from schemas.rows import MODELS, Model
 from schemas.search import SearchJob
 from storage import connect, query
@@ -132,8 +132,8 @@ def test_what_is_printed_is_what_the_store_holds(swept):
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_run_with_searches_only_can_be_reported_and_its_trees_shown(swept, capsys):
-    from flows.report import show_report
-    from flows.search_tree import show_tree
+    from flows.commands.report import show_report
+    from flows.tables.search_tree import show_tree
 
     folder, _, _ = swept
     connection = connect(folder / "store")

@@ -52,7 +52,7 @@ def test_a_commit_on_a_full_disk_fails_and_leaves_nothing(small_disk, unit_of, m
 
 
 def test_a_full_disk_is_the_machinerys_fault(small_disk, unit_of, many):
-    from tasks.faults import is_infrastructure_fault
+    from tasks.engines.faults import is_infrastructure_fault
 
     with pytest.raises(OSError, match="No space left") as caught:
         Store(small_disk).commit(unit_of("problems"), many)
@@ -64,8 +64,8 @@ def test_a_full_disk_is_the_machinerys_fault(small_disk, unit_of, many):
 def test_a_run_on_a_full_disk_stops_with_the_reason_and_a_rerun_finishes(
     small_disk, prefect_server, local_ray, unit_of
 ):
+    from flows.runs.units import UnitsFailed
     from flows.sampling import sample
-    from flows.units import UnitsFailed
     from schemas.engines import MarkovConfig
     from schemas.pool import PoolConfig
     from schemas.problems import WorldProblemsConfig

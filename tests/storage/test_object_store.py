@@ -102,7 +102,7 @@ def test_opening_many_files_reads_each_only_once(s3_proxy, s3_store, unit_of, ma
 
 
 def test_models_travel_as_folders(s3_proxy, s3_store, tmp_path):
-    from tasks.models import identify_model, resolve_model
+    from tasks.models.folders import identify_model, resolve_model
 
     for folder in (tmp_path / "m", tmp_path / "again"):
         folder.mkdir()

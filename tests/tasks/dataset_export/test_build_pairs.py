@@ -6,10 +6,10 @@ import pytest
 
 from schemas.dataset_export import PreferenceConfig
 from schemas.rows import Step
-from tasks.dataset_export.preference import pair_by_grade, pair_by_margin
-from tasks.dataset_export.search_trees import find_partings
+from tasks.dataset_export.builders.preference import pair_by_grade, pair_by_margin
+from tasks.dataset_export.builders.search_trees import find_partings
+from tasks.dataset_export.builders.v_star import spread_pairs
 from tasks.dataset_export.solved import Solution
-from tasks.dataset_export.v_star import spread_pairs
 
 PROBLEMS = {"p": {"answer": "4"}, "q": {"answer": "1"}}
 SOLUTIONS = [

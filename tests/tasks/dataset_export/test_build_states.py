@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from schemas.dataset_export import ReverseCurriculumConfig
-from tasks.dataset_export.reverse_curriculum import cut_points
-from tasks.dataset_export.revisions import choose_attempts
+from tasks.dataset_export.builders.reverse_curriculum import cut_points
+from tasks.dataset_export.builders.revisions import choose_attempts
 from tasks.dataset_export.solved import Solution
 from tasks.dataset_export.write import choose_rows
 

@@ -14,7 +14,7 @@ import pytest
 
 from schemas.rows import Step
 from tasks.dataset_export.build import BuiltSet
-from tasks.models import load_tokenizer, resolve_model
+from tasks.models.folders import load_tokenizer, resolve_model
 from tasks.policy_training.sets import read_set
 from tasks.policy_training.token_rows import NO_LOSS, RowEncoder
 from tasks.verifiers.layout import Encoder, lay_out

@@ -13,7 +13,7 @@ from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.units import Unit
 from tasks.engines.host import EngineSet, Host
-from tasks.models import identify_model
+from tasks.models.folders import identify_model
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems
 from tasks.scoring.score import score_trajectories

@@ -9,7 +9,7 @@ from schemas.engines import Generation, GenerationRequest, MarkovConfig, Scoring
 from schemas.errors import RequestRejected
 from tasks.engines.base import Engine
 from tasks.engines.markov_engine import MarkovEngine, check_walk, markov_problems, p_right_answer
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 
 FATAL = MarkovConfig(num_steps=4, p_right=0.8, p_recover=0.0)
 MENDING = MarkovConfig(num_steps=4, p_right=0.8, p_recover=0.3)

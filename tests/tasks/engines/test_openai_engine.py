@@ -34,11 +34,11 @@ from schemas.sampling import SamplingConfig, SamplingJob
 from tasks.engines.openai_engine import OpenAIEngine, open_openai_engine
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import make_grader
-from tasks.models import resolve_model
+from tasks.models.folders import resolve_model
 from tasks.problems.load import load_problems
-from tasks.prompts import make_prompt_format
+from tasks.prompts.formats import make_prompt_format
 from tasks.sampling.sample import sample_problem
-from tasks.segmentation import measure_steps
+from tasks.steps.segmentation import measure_steps
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from schemas.errors import EngineFailed, EngineUnreachable, ModelUnusable, Reque
 from tasks.engines.base import Engine
 from tasks.engines.openai_engine import OpenAIEngine, open_openai_engine
 from tasks.engines.openai_server import Clock
-from tasks.segmentation import measure_steps
+from tasks.steps.segmentation import measure_steps
 
 KEY = "sk-very-secret-0123456789"
 KEY_ENV = "STEPMILL_TEST_KEY"

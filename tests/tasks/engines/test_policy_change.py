@@ -15,7 +15,6 @@ from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
-from tasks.checkpoints import save_checkpoint
 from tasks.engines.host import EngineSet
 from tasks.engines.policy_change import is_exchangeable
 from tasks.engines.pool import open_pool
@@ -27,7 +26,8 @@ from tasks.engines.probe import (
     take_probe,
     tolerance_nats,
 )
-from tasks.models import identify_model, load_tokenizer, resolve_model
+from tasks.models.checkpoints import save_checkpoint
+from tasks.models.folders import identify_model, load_tokenizer, resolve_model
 from tasks.policy_training.model import load_weights
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems

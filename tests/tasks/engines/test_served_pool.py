@@ -161,8 +161,8 @@ def test_a_rate_limit_holds_for_all_actors_together(store, local_ray, server, pr
 def test_a_server_that_stays_away_ends_the_run_and_no_unit_is_blamed(
     store, local_ray, prefect_server, server, problems
 ):
+    from flows.runs.units import UnitsFailed
     from flows.sampling import sample
-    from flows.units import UnitsFailed
 
     job = job_for(policy_of(server, patience_s=1.0), num_actors=2)
     server.goes_away_after = 2 + NUM_PROBLEMS // 2

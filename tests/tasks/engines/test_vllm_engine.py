@@ -14,8 +14,8 @@ from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from tasks.engines.base import Engine
 from tasks.engines.vllm_drivers import CPU_BLOCK_TOKENS
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
-from tasks.models import identify_model
-from tasks.segmentation import measure_steps
+from tasks.models.folders import identify_model
+from tasks.steps.segmentation import measure_steps
 from tasks.verifiers.layout import Encoder, lay_out
 from tasks.world.tokenizer import build_tokenizer
 

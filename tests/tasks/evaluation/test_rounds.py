@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from flows.tables.rounds import plot_rounds, round_table_rows, rounds_summary
 from schemas.rows import Metric
 from tasks.evaluation.rounds import (
     arms_of,
@@ -15,7 +16,6 @@ from tasks.evaluation.rounds import (
     pass_at_1,
     round_rows,
 )
-from tasks.evaluation.rounds_report import plot_rounds, round_table_rows, rounds_summary
 
 
 def accuracy(strategy: str, budget: int, value: float, bin_name: str = "all") -> Metric:

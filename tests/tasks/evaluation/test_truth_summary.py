@@ -2,8 +2,8 @@ from io import StringIO
 
 from rich.console import Console
 
+from flows.tables.accuracies import accuracy_summary, pick_summary, truth_summary
 from schemas.rows import Metric
-from tasks.evaluation.summary import accuracy_summary, pick_summary, truth_summary
 
 
 def metric(name: str, value: float, strategy: str, **fields) -> Metric:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engines.probe import PROBE_FILE, read_probe
-from tasks.models import identify_model, load_tokenizer, resolve_model
+from tasks.models.folders import identify_model, load_tokenizer, resolve_model
 from tasks.policy_training.model import load_weights
 from tasks.policy_training.token_rows import RowEncoder
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.models import check_model_folder
+from tasks.models.folders import check_model_folder
 
 
 def test_chosen_completions_gain_on_rejected_ones(make_set, make_job, train, pairs):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from schemas.units import Unit
-from tasks.models import identify_model, resolve_model
+from tasks.models.folders import identify_model, resolve_model
 from tasks.policy_training.grpo import EpochSampler
 from tasks.policy_training.model import load_weights
 from tasks.policy_training.task import train_policy_unit

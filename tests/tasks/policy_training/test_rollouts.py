@@ -9,10 +9,10 @@ from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable
 from tasks.engines.probe import tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
-from tasks.models import has_tied_embeddings
+from tasks.models.folders import has_tied_embeddings
 from tasks.policy_training.model import load_weights, write_weights
 from tasks.policy_training.rollouts import Rollouts, check_served
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 from tasks.verifiers.layout import Encoder, lay_out
 
 PROBE = GenerationRequest(
@@ -56,7 +56,7 @@ def two_models(request, tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 def test_an_engine_serves_the_weights_it_was_given_last(two_models):
-    from tasks.models import load_tokenizer
+    from tasks.models.folders import load_tokenizer
 
     first, second = two_models
     models = [load_weights(folder) for folder in two_models]
@@ -90,7 +90,7 @@ def test_an_engine_serves_the_weights_it_was_given_last(two_models):
 @pytest.mark.slow
 @pytest.mark.parametrize("two_models", [False], ids=["untied"], indirect=True)
 def test_an_engine_in_a_process_of_its_own_serves_new_weights(two_models):
-    from tasks.models import load_tokenizer
+    from tasks.models.folders import load_tokenizer
 
     first, second = two_models
     old, new = (load_weights(folder) for folder in two_models)
@@ -117,7 +117,7 @@ def verifier(tmp_path) -> Path:
     import torch
     from transformers import AutoConfig, LlamaForTokenClassification
 
-    from tasks.models import load_tokenizer, resolve_model
+    from tasks.models.folders import load_tokenizer, resolve_model
 
     base, folder = resolve_model("world-policy"), tmp_path / "verifier"
     torch.manual_seed(0)
@@ -134,7 +134,7 @@ def test_a_solution_earns_the_lowest_score_of_a_verifier(
     import torch
     from transformers import AutoModelForTokenClassification
 
-    from tasks.models import load_tokenizer, resolve_model
+    from tasks.models.folders import load_tokenizer, resolve_model
 
     tokenizer = load_tokenizer(resolve_model("world-policy"))
     reads = AutoModelForTokenClassification.from_pretrained(verifier).eval()

@@ -6,7 +6,12 @@ import pytest
 from schemas.errors import ModelUnusable
 from schemas.policy_training import DpoConfig, GrpoConfig, SftConfig
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig
-from tasks.models import identify_model, load_tokenizer, resolve_model, tokenizer_fingerprint
+from tasks.models.folders import (
+    identify_model,
+    load_tokenizer,
+    resolve_model,
+    tokenizer_fingerprint,
+)
 from tasks.policy_training.sets import (
     check_form,
     check_prompt,

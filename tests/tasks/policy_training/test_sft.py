@@ -11,7 +11,7 @@ import torch
 from tasks.policy_training.model import load_weights
 from tasks.policy_training.sft import collate, completion_loss
 from tasks.policy_training.token_rows import NO_LOSS
-from tasks.training import TrainingDiverged
+from tasks.training.common import TrainingDiverged
 
 ROWS = [
     {"input_ids": [1, 5, 6, 2], "labels": [NO_LOSS, NO_LOSS, 6, 2], "weight": 1.0},
@@ -24,7 +24,7 @@ def mean_logprob():
     """Mean log probability of the completions' tokens under a saved model."""
 
     def measure(folder: str | Path, rows, name: str = "completion") -> float:
-        from tasks.models import load_tokenizer
+        from tasks.models.folders import load_tokenizer
 
         tokenizer, model = load_tokenizer(Path(folder)), load_weights(Path(folder))
         total, count = 0.0, 0
@@ -57,7 +57,7 @@ def test_only_completions_carry_loss_and_rows_weigh_what_they_say():
 
 
 def test_packed_rows_have_the_loss_of_padded_ones():
-    from tasks.models import resolve_model
+    from tasks.models.folders import resolve_model
 
     model = load_weights(resolve_model("world-policy"))
     losses = []
@@ -72,7 +72,7 @@ def test_packed_rows_have_the_loss_of_padded_ones():
 
 
 def test_imitated_solutions_become_likelier(make_set, make_job, train, odd_rows, mean_logprob):
-    from tasks.models import load_tokenizer, resolve_model, tokenizer_fingerprint
+    from tasks.models.folders import load_tokenizer, resolve_model, tokenizer_fingerprint
 
     reports = []
     job = make_job(make_set(odd_rows), max_steps=12)
@@ -122,7 +122,7 @@ def test_micro_batches_and_packing_keep_the_loss_and_weights_change_it(
 def test_low_rank_additions_are_merged_into_whole_weights(
     make_set, make_job, train, odd_rows, mean_logprob
 ):
-    from tasks.models import check_model_folder, resolve_model
+    from tasks.models.folders import check_model_folder, resolve_model
 
     job = make_job(
         make_set(odd_rows), max_steps=12, optimizer="adamw", hidden_lr=1e-2, lora={"rank": 4}

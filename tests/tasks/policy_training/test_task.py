@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import ModelUnusable
 from schemas.units import Unit
-from tasks.models import identify_model
+from tasks.models.folders import identify_model
 from tasks.policy_training.task import check_job, train_policy_unit
 
 UNIT = Unit(run_id="run", stage="policy_training", name="policy-1", table="models")

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
-from tasks.models import load_tokenizer, resolve_model
+from tasks.models.folders import load_tokenizer, resolve_model
 from tasks.policy_training.sets import read_set
 from tasks.policy_training.token_rows import NO_LOSS, RowEncoder, load_rows
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from schemas.prm_training import PrmTrainingConfig
-from tasks.models import check_model_folder
+from tasks.models.folders import check_model_folder
 from tasks.prm_training.checkpoint import save_verifier
 from tasks.prm_training.model import load_base
 

@@ -10,7 +10,7 @@ from tasks.prm_training.examples import StepExample, write_examples
 from tasks.prm_training.measure import score_rows
 from tasks.prm_training.token_rows import encode_examples
 from tasks.prm_training.train import train_verifier
-from tasks.training import TrainingDiverged
+from tasks.training.common import TrainingDiverged
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 
 from schemas.prm_training import PrmTrainingConfig
 from tasks.prm_training.trainer import StopEarly, build_optimizer
-from tasks.training import TrainingDiverged, check_weights, lr_factor
+from tasks.training.common import TrainingDiverged, check_weights, lr_factor
 
 
 def config(**fields):

@@ -25,11 +25,11 @@ from schemas.search import ScoreConfig, SearchJob, SearchLimits, Strategy
 from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.graders import make_grader
-from tasks.prompts import PromptFormat
+from tasks.prompts.formats import PromptFormat
 from tasks.search.decide import decide
 from tasks.search.rows import make_rows
 from tasks.search.session import Search, SearchContext
-from tasks.search.strategies import STRATEGIES
+from tasks.search.strategies.registry import STRATEGIES
 from tasks.search.tree import Node
 
 FORMAT = PromptFormat(build=lambda question: question, has_chat_template=False, separator="\n")

@@ -6,7 +6,7 @@ from schemas.graders import ExactGraderConfig
 from schemas.search import BeamConfig, BestOfNConfig, DvtsConfig
 from tasks.graders import make_grader
 from tasks.search.rows import make_rows
-from tasks.trees import whole_steps
+from tasks.steps.trees import whole_steps
 
 TABLE = {
     "": {"a\n": 0.5, "b\n": 0.5},

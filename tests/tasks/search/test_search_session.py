@@ -23,7 +23,7 @@ from schemas.search import (
 )
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.search.tree import walk
-from tasks.trees import whole_steps
+from tasks.steps.trees import whole_steps
 
 STEPWISE = [
     BeamConfig(width=2),

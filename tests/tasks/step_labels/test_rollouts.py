@@ -21,12 +21,12 @@ from schemas.step_labels import MonteCarloConfig
 from tasks.engines.base import Engine
 from tasks.engines.markov_engine import MarkovEngine, check_walk, markov_problems, p_right_answer
 from tasks.graders import make_grader
-from tasks.prompts import PromptFormat
-from tasks.segmentation import measure_steps
+from tasks.prompts.formats import PromptFormat
 from tasks.step_labels.audit import audit_labels
 from tasks.step_labels.bisection import bisect_first_error
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
+from tasks.steps.segmentation import measure_steps
 
 FATAL = MarkovConfig(num_steps=5, p_right=0.8, p_recover=0.0)
 PLAIN = MonteCarloConfig(max_rollout_tokens=100)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tasks.segmentation import split_steps
+from tasks.steps.segmentation import split_steps
 from tasks.verifiers.layout import Encoder, lay_out
 from tasks.world.tokenizer import build_tokenizer
 

@@ -1,0 +1,1 @@
+"""The commands of `stepmill`, a module each."""

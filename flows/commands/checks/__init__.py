@@ -1,0 +1,1 @@
+"""What `stepmill doctor` checks."""

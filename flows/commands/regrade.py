@@ -1,0 +1,78 @@
+"""What `stepmill regrade` prints: how many verdicts changed, and from what to what."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from flows.commands.run import run_flow
+from flows.tables.formats import check_format
+from tasks.regrading.regrade import Change
+
+_WORDS = {True: "right", False: "wrong", None: "ungraded"}
+
+
+def regrade_and_show(
+    output: str, *, root: str | Path, run_id: str, values: Mapping[str, Any], changes: Sequence[str]
+) -> None:
+    """Regrade a set of a run and print what changed.
+
+    Args:
+        output: `table`, or `json` for a list of counts.
+        root: the store.
+        run_id: the run.
+        values: fields of the job.
+        changes: more of them, as `FIELD=VALUE`.
+
+    Raises:
+        ValueError: there is no such format or set, or a field does not fit.
+    """
+    check_format(output, "table", "json")
+    counts: Counter[Change] = run_flow(
+        "regrading", root=root, run_id=run_id, config_file=None, changes=changes, values=values
+    )
+    if output == "json":
+        sys.stdout.write(json.dumps([_to_record(c, n) for c, n in _sorted(counts)]) + "\n")
+    else:
+        # Imported late: it brings DuckDB, which complains when a process ends by an error.
+        from flows.tables.output import open_console
+
+        open_console().print(changes_table(counts))
+
+
+def changes_table(counts: Counter[Change]) -> Table:
+    """A row per kind of change, those that changed nothing last."""
+    table = Table(title=f"{counts.total():,} verdicts", box=SIMPLE_HEAD)
+    for name in ("graded by", "before", "now by", "now"):
+        table.add_column(name)
+    table.add_column("solutions", justify="right")
+    for change, count in _sorted(counts):
+        style = "dim" if change.before == change.after else ""
+        cells = (change.grader_before, _WORDS[change.before], change.grader, _WORDS[change.after])
+        table.add_row(*map(Text, cells), f"{count:,}", style=style)
+    return table
+
+
+def _sorted(counts: Counter[Change]) -> list[tuple[Change, int]]:
+    def place(entry: tuple[Change, int]) -> tuple[bool, str, str, str]:
+        change, _ = entry
+        words = _WORDS[change.before], _WORDS[change.after]
+        return change.before == change.after, change.grader_before, *words
+
+    return sorted(counts.items(), key=place)
+
+
+def _to_record(change: Change, count: int) -> dict[str, Any]:
+    return {
+        "grader_before": change.grader_before,
+        "before": change.before,
+        "grader": change.grader,
+        "after": change.after,
+        "num_solutions": count,
+    }

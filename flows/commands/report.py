@@ -1,0 +1,158 @@
+"""What `stepmill report` prints: a run's accuracies, and how they compare with the truth."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
+
+import duckdb
+from rich.console import Console
+from rich.text import Text
+
+from flows.runs.sets import LOOPS, SEARCH_STAGE
+from flows.tables.accuracies import accuracy_summary, bin_summary, pick_summary, truth_summary
+from flows.tables.output import open_console, runs_words, visible
+from flows.tables.rounds import rounds_summary
+from flows.tables.searches import (
+    choice_summary,
+    is_main,
+    search_summary,
+    selection_summary,
+)
+from schemas.evaluation import BinKind
+from schemas.rows import METRICS, Metric, from_table
+
+_DEFAULT_SET = "eval"
+
+
+def show_report(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    output: str,
+    *,
+    by: str | None = None,
+    budget: int | None = None,
+    set_name: str | None = None,
+) -> None:
+    """Print the accuracies of a set by strategy and budget, or in bins at one budget.
+
+    Args:
+        connection: the store.
+        run_id: the run.
+        output: `table`, or `json` for every figure there is of the set, or of all sets.
+        by: a kind of bins; None for accuracy against budget, and the figures against the truth.
+        budget: candidates per problem of the bins; None for the largest measured.
+        set_name: the set of problems; None for `eval`, or the only one whose accuracies were
+            measured, and then the figures against the truth of all sets.
+
+    Raises:
+        ValueError: the run has no results, none of the set, kind and budget asked for, or several
+            sets and none is named.
+    """
+    columns = ", ".join([*METRICS.schema.names, "stage"])
+    statement = f"select {columns} from curves where run_id = ? order by strategy, budget, bin"
+    found = connection.sql(statement, params=[run_id])
+    table = found.to_arrow_table()
+    if not table.num_rows:
+        raise ValueError(
+            f"run {run_id} has no results yet, its evaluation or its search makes them; "
+            f"{runs_words(connection)}"
+        )
+    if by is not None and by not in get_args(BinKind):
+        raise ValueError(f"expected --by {', '.join(get_args(BinKind))}, got {by!r}")
+    sets = sorted(set(table.column("set_name").to_pylist()) - {None})
+    if set_name is not None and set_name not in sets:
+        raise ValueError(f"run {run_id}: expected --set-name {', '.join(sets)}, got {set_name!r}")
+    if output == "json":
+        rows = [row for row in table.to_pylist() if set_name in (None, row["set_name"])]
+        sys.stdout.write(json.dumps(rows, default=str) + "\n")
+    elif output == "table":
+        metrics = [_make_visible(row) for row in from_table(METRICS, table)]
+        shown = set_name or _choose_set(metrics)
+        by_stage: dict[str, list[Metric]] = {}
+        for row, stage in zip(metrics, table.column("stage").to_pylist(), strict=True):
+            if row.set_name == shown:
+                by_stage.setdefault(stage, []).append(row)
+        loops = {stage: by_stage.pop(stage) for stage in LOOPS if stage in by_stage}
+        searches = by_stage.pop(SEARCH_STAGE, [])
+        about = [row for rows in by_stage.values() for row in rows]
+        for rows in loops.values():
+            open_console().print(rounds_summary(sorted(rows, key=lambda row: str(row.created_at))))
+        if not loops or by is not None or any(row.verifier is not None for row in about):
+            _print_accuracies(open_console(), about, by, budget)
+        _print_searches(open_console(), searches, by, budget)
+        if by is None:
+            _print_truth(open_console(), about if set_name else metrics)
+    else:
+        raise ValueError(f"expected --format table or json, got {output!r}")
+
+
+def by_verifier(metrics: Sequence[Metric]) -> list[list[Metric]]:
+    """The rows of each policy and verifier, with those of the policy that read no verifier."""
+    pairs = {(row.policy, row.verifier) for row in metrics}
+    judged = {policy for policy, verifier in pairs if verifier is not None}
+    return [
+        [row for row in metrics if row.policy == policy and row.verifier in (None, verifier)]
+        for policy, verifier in sorted(pairs, key=lambda pair: (pair[0], pair[1] or ""))
+        if verifier is not None or policy not in judged
+    ]
+
+
+def _choose_set(metrics: Sequence[Metric]) -> str | None:
+    """The set to show; None is the set of a store's first version, which did not name it."""
+    sets = {row.set_name for row in metrics if row.metric == "accuracy"}
+    if not sets or _DEFAULT_SET in sets:
+        return _DEFAULT_SET
+    if len(sets) > 1:
+        raise ValueError(f"expected --set-name, one of {', '.join(sorted(map(str, sets)))}")
+    return sets.pop()
+
+
+def _print_accuracies(
+    console: Console, metrics: Sequence[Metric], by: str | None, budget: int | None
+) -> None:
+    is_one_policy = len({row.policy for row in metrics}) == 1
+    for rows in by_verifier(metrics):
+        budgets = [m.budget for m in rows if m.metric == "accuracy" and m.budget is not None]
+        if not budgets:
+            continue
+        if not is_one_policy:
+            console.print(Text(f"policy {rows[0].policy}", style="bold"))
+        if by is not None:
+            console.print(bin_summary(rows, kind=by, budget=budget or max(budgets)))
+            continue
+        console.print(accuracy_summary(rows))
+        if (picks := pick_summary(rows)) is not None:
+            console.print(picks)
+
+
+def _print_searches(
+    console: Console, metrics: Sequence[Metric], by: str | None, budget: int | None
+) -> None:
+    for rows in by_verifier(metrics):
+        if by is None:
+            console.print(search_summary(rows))
+            for table in (selection_summary(rows), choice_summary(rows)):
+                if table is not None:
+                    console.print(table)
+            continue
+        main = [row for row in rows if is_main(row)]
+        budgets = [row.budget for row in main if row.budget is not None]
+        console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+
+
+def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:
+    """A table per set of problems with figures against the truth."""
+    sets = sorted({row.set_name for row in metrics}, key=lambda name: name or "")
+    for name in sets:
+        table = truth_summary([row for row in metrics if row.set_name == name])
+        if table is not None:
+            table.title = f"{table.title}{f', set {name}' if len(sets) > 1 and name else ''}"
+            console.print(table)
+
+
+def _make_visible(row: Metric) -> Metric:
+    """A row whose imported names can do nothing to a terminal."""
+    verifier = None if row.verifier is None else visible(row.verifier)
+    return replace(row, policy=visible(row.policy), verifier=verifier, bin=visible(row.bin))

@@ -1,0 +1,195 @@
+"""`stepmill search`: its options as a job, and what it prints at the end."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from flows.commands.run import read_values, run_flow
+from flows.pages.pictures import search_picture
+from flows.tables.formats import check_format
+from flows.tables.searches import choice_summary, search_summary, selection_summary
+from schemas.errors import StoreUnusable
+from schemas.rows import Metric
+from schemas.search import SWEEP, BeamConfig, SearchJob
+from storage import Store
+from tasks.search.strategies.registry import STRATEGIES
+from tasks.search.strategies.revisions import ratio_grid
+
+SWEEP_BUDGETS = (4, 16, 64)
+
+
+def search_and_show(
+    output: str,
+    *,
+    root: str,
+    run_id: str | None,
+    config_file: Path | None,
+    changes: Sequence[str],
+    strategies: Sequence[str] = (),
+    budgets: str | None = None,
+    width: int | None = None,
+    is_sweep: bool = False,
+    with_ratios: bool = False,
+    policy: str | None = None,
+    verifier: str | None = None,
+) -> None:
+    """Search, and print what each strategy reached and spent.
+
+    Args:
+        output: `table`, or `json` for every figure.
+        root: the store.
+        run_id: the run; None for a new one.
+        config_file: the rest of the job.
+        changes: single fields of it.
+        strategies: by name; none for those of the file, or the sweep's.
+        budgets: N, or several with commas; None for those of the file, or the sweep's.
+        width: of the strategies named, or of every one of the file or the sweep that has one.
+        is_sweep: every strategy of the sweep.
+        with_ratios: revisions at every ratio of sequential to parallel attempts.
+        policy: a model; None for that of the file, or the shipped one.
+        verifier: a model; None for that of the file, else the one that this run has searched with,
+            else the newest of the store, where one is needed or chooses better than votes.
+
+    Raises:
+        ValueError: there is no such format or strategy, a field does not fit, or a verifier is
+            needed and there is none.
+    """
+    check_format(output, "table", "json")
+    if is_sweep and strategies:
+        raise ValueError("expected --sweep or --strategy, got both")
+    if width is not None and any(change.startswith("strategies=") for change in changes):
+        raise ValueError("expected --width or --set strategies, got both: put the width into it")
+    if with_ratios and (is_sweep or strategies):
+        raise ValueError("expected --ratios alone, got it beside --sweep or --strategy")
+    of_file = read_values(config_file, changes).get("strategies")
+    named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
+    given: dict[str, Any] = {
+        "strategies": _name_ratios(budgets) if with_ratios else named,
+        "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
+        "policy": {"type": "vllm", "model": policy} if policy else None,
+        "verifier": {"type": "vllm", "model": verifier} if verifier else None,
+    }
+    given["verifier"] = _find_verifier(root, run_id, read_values(config_file, changes, given))
+    path = run_flow(
+        "search",
+        root=root,
+        run_id=run_id,
+        config_file=config_file,
+        changes=changes,
+        values=given,
+    )
+    store = Store(root)
+    show_searches(store.read(path), output, picture=_place_of_picture(store, path))
+
+
+def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None) -> None:
+    """Print the figures of searches; `picture` is where their picture lies."""
+    if output == "json":
+        sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
+        return
+    # Imported late: it brings DuckDB, which complains when a process ends by an error.
+    from flows.tables.output import open_console
+
+    console = open_console()
+    if picture is not None:
+        console.print(f"picture: {picture}", soft_wrap=True, highlight=False, markup=False)
+    console.print(search_summary(metrics))
+    for table in (selection_summary(metrics), choice_summary(metrics)):
+        if table is not None:
+            console.print(table)
+
+
+def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:
+    """The config of the verifier that a run searched with last, else of the store's newest.
+
+    So a search that goes on is not begun again with a verifier trained in between. None where the
+    store has neither.
+    """
+    from storage import connect
+
+    used = """
+        select config -> '$.verifier' from runs
+        where run_id = ? and flow = 'search' and config ->> '$.verifier' is not null
+        order by happened_at desc limit 1
+    """
+    newest = "select path from models where role = 'verifier' order by created_at desc limit 1"
+    try:
+        connection = connect(root)
+    except StoreUnusable:
+        return None
+    if found := connection.sql(used, params=[run_id]).fetchall():
+        return json.loads(found[0][0])
+    if found := connection.sql(newest).fetchall():
+        return {"type": "vllm", "model": f"{Store(root).url}/{found[0][0]}"}
+    return None
+
+
+def _find_verifier(root: str, run_id: str | None, values: dict[str, Any]) -> dict[str, Any] | None:
+    """The verifier of a job: the one it names, a known one if it reads one, or none.
+
+    Raises:
+        ValueError: the job needs one and the store has none, which says what to do; or a field of
+            the job does not fit.
+    """
+    if values.get("verifier") is not None:
+        return values["verifier"]
+    job = SearchJob.from_partial({**values, "verifier": {"type": "markov"}})
+    if not (job.reads_verifier or job.picks_by_verifier):
+        return None
+    found = known_verifier(root, run_id)
+    if found is None and job.reads_verifier:
+        raise ValueError(
+            f"expected a verifier, and the store {root} has none trained: `stepmill run factory "
+            f"--root {root}` trains one; or name a model with --verifier; or search without one: "
+            "--set score.by=likelihood"
+        )
+    return found
+
+
+def _name_strategies(
+    names: Sequence[str],
+    width: int | None,
+    *,
+    is_sweep: bool,
+    of_file: Any,
+) -> list[Any] | None:
+    """Configs of the strategies, unchecked; None leaves them to the file."""
+    if names:
+        named = [{"type": name} for name in names]
+        return named if width is None else [{**fields, "width": width} for fields in named]
+    is_list = isinstance(of_file, list)
+    if not is_sweep and (width is None or (of_file is not None and not is_list)):
+        return None
+    found = [strategy.model_dump() for strategy in SWEEP] if is_sweep else of_file
+    if width is None:
+        return found
+    with_width = {c.model_fields["type"].default for c in STRATEGIES if "width" in c.model_fields}
+    return [
+        {**fields, "width": width}
+        if isinstance(fields, dict) and fields.get("type") in with_width
+        else fields
+        for fields in found or [{"type": BeamConfig().type}]
+    ]
+
+
+def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:
+    """Configs of revisions with chains of every length that divides the budget."""
+    asked = _read_budgets(budgets or "16")
+    if len(asked) != 1:
+        raise ValueError(f"--ratios: expected one --n, as the ratios depend on it, got {budgets}")
+    return [{"type": "revisions", "sequential": length} for length in ratio_grid(asked[0])]
+
+
+def _read_budgets(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--n: expected a number, or several like 4,16,64, got {text!r}") from None
+
+
+def _place_of_picture(store: Store, path: str) -> str | None:
+    name = search_picture(path, store.read(path))
+    return None if name is None else f"{store.url}/{name}"

@@ -1,0 +1,1 @@
+"""Loops of self-improvement, a flow each."""

@@ -1,0 +1,274 @@
+"""What the loops are made of: each method is a stage flow, called with what the loop shares.
+
+A loop has no machinery of its own: a stage that was done is found by its unit, so a loop that was
+killed is gone through again from its beginning and does only what is missing. The figures of a
+policy are the one thing it commits itself.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from flows.dataset_export import build_training_set
+from flows.evaluation import evaluate
+from flows.pages.rounds import publish_rounds, set_row, training_figures
+from flows.policy_training import train_policy
+from flows.runs.progress import say
+from flows.runs.recording import recorded_flow
+from flows.sampling import sample
+from flows.scoring import score
+from schemas.dataset_export import (
+    BuilderConfig,
+    ChecksConfig,
+    DatasetExportJob,
+    RestConfig,
+    SourceConfig,
+)
+from schemas.engines import VLLMConfig
+from schemas.evaluation import EvaluationJob
+from schemas.loops import LoopConfig
+from schemas.policy_training import PolicyMethod, PolicyTrainingJob
+from schemas.rows import METRICS, Metric
+from schemas.sampling import SamplingJob
+from schemas.scoring import ScoringJob
+from schemas.units import Unit
+from storage import Store
+from storage.rounds import grown_counts
+from tasks.engines.host import EngineSet
+from tasks.engines.open import identify_engine
+from tasks.engines.pool import EnginePool, open_pool
+from tasks.evaluation.rounds import made_from, pass_at_1, round_rows
+
+TRAIN, EVAL = "train", "eval"
+"""The sets of problems of a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """The solutions that a policy sampled in a round."""
+
+    number: int
+    policy: str
+
+
+@dataclass(slots=True)
+class Arm:
+    """One way of a loop, and the policy it has come to."""
+
+    name: str
+    policy: VLLMConfig
+    reached: list[float] = field(default_factory=list)
+    """Pass@1 of each policy so far, the one it began with first."""
+    policies: list[VLLMConfig] = field(default_factory=list)
+
+    @property
+    def best(self) -> VLLMConfig:
+        """The policy that reached most."""
+        return self.policies[max(range(len(self.reached)), key=self.reached.__getitem__)]
+
+
+@contextlib.contextmanager
+def open_loop(flow: str, config: LoopConfig, root: str, run_id: str | None) -> Iterator["Loop"]:
+    """A loop's run: recorded, with actors that are kept from stage to stage."""
+    with recorded_flow(flow, config, root, run_id) as (store, run_id):
+        loop = Loop(flow, config, store, run_id)
+        try:
+            yield loop
+        finally:
+            loop.release()
+
+
+class Loop:
+    """The stages of one loop. Each finds what an earlier attempt of the same run has made."""
+
+    def __init__(self, flow: str, config: LoopConfig, store: Store, run_id: str) -> None:
+        self.flow, self.config, self.store, self.run_id = flow, config, store, run_id
+        self.pool: EnginePool | None = None
+        """Actors with the policy that was sampled from last; None where none are kept."""
+        self._held = contextlib.ExitStack()
+        self._sampled: set[tuple[str, int, VLLMConfig]] = set()
+
+    def begin(self, name: str) -> Arm:
+        """An arm with the loop's first policy, measured as round 0."""
+        arm = Arm(name, self.config.policy)
+        self._measure(arm, "0", 0, {})
+        return arm
+
+    def grow(self, number: int, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> Grown:
+        """Sample a policy's solutions of the training problems, and have them scored."""
+        self._sample(TRAIN, number, policy)
+        if verifier is not None:
+            self.score(TRAIN, policy, verifier, number)
+        return Grown(number, identify_engine(policy))
+
+    def build(
+        self,
+        builder: BuilderConfig,
+        pools: Sequence[Grown],
+        *,
+        checks: ChecksConfig | None = None,
+        max_rows: int | None = None,
+    ) -> str:
+        """A training set from what was grown; its name. `checks` take the place of the loop's."""
+        config = self.config
+        source = SourceConfig(
+            set_names=(TRAIN,),
+            splits=config.train_splits,
+            rounds=tuple(sorted({pool.number for pool in pools})),
+            policies=tuple(sorted({pool.policy for pool in pools})),
+        )
+        job = DatasetExportJob(
+            builder=builder,
+            source=source,
+            checks=checks or config.checks,
+            prompt=config.prompt,
+            policy=config.policy,
+            max_rows=max_rows,
+            seed=config.seed,
+        )
+        return build_training_set(job, self.store.url, self.run_id)
+
+    def build_unfiltered(self, grown: Grown, num_rows: int) -> str:
+        """What a control learns from: as many solutions as drawn, whatever they are worth."""
+        return self.build(
+            RestConfig(by="none", per_problem=None),
+            [grown],
+            checks=self.config.checks.with_fields(duplicates="keep"),
+            max_rows=num_rows,
+        )
+
+    def train(
+        self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str
+    ) -> VLLMConfig:
+        """Another policy, from this one."""
+        if self.pool is not None and (
+            self.pool.holds_gpus or not self.pool.leaves_cpus(method.num_workers)
+        ):
+            self.release()  # its workers would wait for ever
+        job = PolicyTrainingJob(
+            policy=policy,
+            training_set=training_set,
+            model_name=name,
+            prompt=self.config.prompt,
+            grader=self.config.grader,
+            method=method,
+        )
+        folder = train_policy(job, self.store.url, self.run_id)
+        return self.config.policy.with_fields(model=folder, revision=None)
+
+    def improve(
+        self,
+        arm: Arm,
+        label: str,
+        pools: Sequence[Grown],
+        training_set: str,
+        method: PolicyMethod,
+        *,
+        base: VLLMConfig | None = None,
+    ) -> None:
+        """Train an arm's policy on a set, from the arm's last one or `base`, and measure it."""
+        arm.policy = self.train(base or arm.policy, training_set, method, f"{arm.name}-r{label}")
+        figures = self._made_from(pools, training_set, arm.policy)
+        self._measure(arm, label, pools[-1].number, figures)
+
+    def score(self, set_name: str, policy: VLLMConfig, verifier: VLLMConfig, number: int) -> None:
+        """Have a verifier read a policy's solutions of a set that were sampled in a round."""
+        self.release()
+        config = self.config
+        job = ScoringJob(
+            set_name=set_name,
+            policy=policy,
+            verifier=verifier,
+            prompt=config.prompt,
+            round=number,
+            pool=config.pool,
+        )
+        score(job, self.store.url, self.run_id)
+
+    def evaluate(self, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> list[Metric]:
+        """What a policy's solutions of the held-out problems reach."""
+        job = EvaluationJob(
+            set_name=EVAL,
+            policy=policy,
+            verifier=verifier,
+            grader=self.config.grader,
+            evaluation=self.config.evaluation,
+        )
+        return self.store.read(evaluate(job, self.store.url, self.run_id))
+
+    def num_rows(self, training_set: str) -> int:
+        """The rows of a set of this run."""
+        return set_row(self.store, self.run_id, training_set).num_rows
+
+    def is_over(self, arm: Arm, min_gain: float | None, improves: int = 1) -> bool:
+        """Whether the arm's last round, of so many trainings, gained too little for another."""
+        gain = arm.reached[-1] - arm.reached[-1 - improves]
+        if min_gain is None or gain > min_gain:
+            return False
+        say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
+        return True
+
+    def finish(self, arm: Arm) -> str:
+        """Show the rounds; the folder of the policy that reached most in an arm."""
+        publish_rounds(self.store, self.run_id, self.flow)
+        say(f"{self.flow}: best policy of {arm.name}: {arm.best.model}")
+        return arm.best.model
+
+    def release(self) -> None:
+        """End the actors."""
+        self._held.close()
+        self.pool = None
+
+    def _sample(self, set_name: str, number: int, policy: VLLMConfig) -> None:
+        asked = (set_name, number, policy)
+        if asked in self._sampled:  # arms begin with the same policy
+            return
+        config = self.config
+        is_train = set_name == TRAIN
+        job = SamplingJob(
+            problems=config.train_problems if is_train else config.eval_problems,
+            set_name=set_name,
+            policy=policy,
+            prompt=config.prompt,
+            grader=config.grader,
+            sampling=config.train_sampling if is_train else config.eval_sampling,
+            pool=config.pool,
+            seed=config.seed,
+            round=number,
+        )
+        self._hold(policy)
+        sample(job, self.store.url, self.run_id)
+        self._sampled.add(asked)
+
+    def _hold(self, policy: VLLMConfig) -> None:
+        """Keep actors with this policy: those that are there, where that is exact."""
+        if self.pool is not None and self.pool.change_policy(policy):
+            return
+        self.release()
+        engines = EngineSet(policy=policy, separator=self.config.prompt.separator)
+        self.pool = self._held.enter_context(open_pool(self.store.url, engines, self.config.pool))
+
+    def _measure(self, arm: Arm, label: str, number: int, figures: dict[str, float]) -> None:
+        """Sample, evaluate, and commit the figures of an arm's policy."""
+        unit = Unit(
+            run_id=self.run_id, stage=self.flow, name=f"{arm.name}.{label}", table=METRICS.name
+        )
+        if not self.store.has(unit):
+            self._sample(EVAL, number, arm.policy)
+            rows = round_rows(arm.name, label, self.evaluate(arm.policy), figures)
+            self.store.commit(unit, rows)
+        arm.reached.append(pass_at_1(self.store.read(unit.path)))
+        arm.policies.append(arm.policy)
+        say(f"{self.flow}, {arm.name}, round {label}: pass@1 {arm.reached[-1]:.3f}")
+
+    def _made_from(
+        self, pools: Sequence[Grown], training_set: str, policy: VLLMConfig
+    ) -> dict[str, float]:
+        """Figures of what a policy was made from."""
+        grown = [grown_counts(self.store, self.run_id, pool.number, pool.policy) for pool in pools]
+        counts = json.loads(set_row(self.store, self.run_id, training_set).counts)
+        return {
+            **made_from(grown, counts, self.config.hard_levels),
+            **training_figures(self.store, self.run_id, policy.model),
+        }

@@ -1,0 +1,29 @@
+"""ReST-EM: sample from the newest policy, train the first one on what is right."""
+
+from prefect import flow
+
+from flows.loops.loop import open_loop
+from flows.runs.recording import name_run
+from schemas.loops import RestEmLoopConfig
+
+
+@flow(name="rest_em", flow_run_name=name_run)
+def rest_em(config: RestEmLoopConfig, root: str, run_id: str | None = None) -> str:
+    """Go through the rounds; the folder of the best policy."""
+    with open_loop("rest_em", config, root, run_id) as loop:
+        arm = loop.begin("rest_em")
+        control = loop.begin("unfiltered") if config.with_control else None
+        for number in range(1, config.rounds + 1):
+            grown = loop.grow(number, arm.policy)
+            built = loop.build(config.builder, [grown])
+            num_rows = loop.num_rows(built)
+            loop.improve(arm, f"{number}", [grown], built, config.training, base=config.policy)
+            if control is not None:
+                grown = loop.grow(number, control.policy)
+                built = loop.build_unfiltered(grown, num_rows)
+                loop.improve(
+                    control, f"{number}", [grown], built, config.training, base=config.policy
+                )
+            if loop.is_over(arm, config.min_gain):
+                break
+        return loop.finish(arm)

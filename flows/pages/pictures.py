@@ -1,0 +1,77 @@
+"""Where a run's pictures lie, and the drawing of them."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
+from flows.pages.search_plots import plot_searches
+from schemas.evaluation import EvaluationJob
+from schemas.rows import Metric
+from schemas.units import derive_id
+from storage import Store
+from tasks.evaluation.solutions.verifier_quality import calibration_table, references
+
+
+def draw_pictures(
+    store: Store, run_id: str, metrics: Sequence[Metric], job: EvaluationJob
+) -> list[str]:
+    """PNGs: accuracy against N, by level at the largest N, and the step scores' reliability.
+
+    Their names hold the set and a hash of the verifier, so that another verifier has its own.
+
+    Returns:
+        Their names in the store.
+    """
+    paths: list[Path] = []
+    about = f"{job.set_name}.png"
+    if job.verifier_name is not None:
+        about = f"{job.set_name}-{derive_id(job.verifier_name)}.png"
+    with store.scratch() as folder:
+        accuracies = [row for row in metrics if row.metric == "accuracy"]
+        if accuracies:
+            paths.append(folder / f"accuracy-{about}")
+            plot_accuracy(metrics, paths[-1])
+            budget = max(row.budget for row in accuracies if row.budget is not None)
+            if any(row.bin.startswith("level=") for row in accuracies):
+                paths.append(folder / f"levels-{about}")
+                plot_bins(metrics, paths[-1], kind="level", budget=budget)
+        for reference in references(metrics)[:1]:
+            paths.append(folder / f"reliability-{about}")
+            title = f"Step scores against {reference}"
+            plot_reliability(calibration_table(metrics, reference), paths[-1], title=title)
+        for path in paths:
+            store.put_file(path, f"{pictures_folder(run_id)}/{path.name}")
+    return [f"{pictures_folder(run_id)}/{path.name}" for path in paths]
+
+
+def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | None:
+    """A PNG of a search's accuracy against its tokens; its name in the store.
+
+    Args:
+        store: where it goes.
+        path: the file of the figures.
+        metrics: the figures.
+
+    Returns:
+        None where there is nothing to compare.
+    """
+    name = search_picture(path, metrics)
+    if name is not None:
+        with store.scratch() as folder:
+            plot_searches(metrics, folder / "search.png")
+            store.put_file(folder / "search.png", name)
+    return name
+
+
+def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:
+    """The name of a search's picture in the store; None where there is nothing to compare."""
+    if len({(row.strategy, row.budget) for row in metrics if row.metric == "prompt_tokens"}) < 2:
+        return None
+    file = PurePosixPath(path)
+    run_id = file.parts[1].removeprefix("run_id=")
+    return f"{pictures_folder(run_id)}/search-{file.stem}.png"
+
+
+def pictures_folder(run_id: str) -> str:
+    """The folder of a run's pictures, in the store."""
+    return f"reports/{run_id}"

@@ -1,0 +1,163 @@
+"""What a run's artifacts say: its units, its accuracies, and where to look further."""
+
+import base64
+import shlex
+from collections.abc import Mapping, Sequence
+
+from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
+from flows.pages.pictures import pictures_folder
+from flows.pages.plots import plot_accuracy
+from flows.tables.accuracies import figure_words, sort_strategies
+from schemas.rows import Metric
+from schemas.units import Receipt, Unit
+from storage import Store
+
+_MOST_UNITS = 200
+_MOST_ERROR_LETTERS = 100
+
+
+def publish_units(
+    title: str, store: Store, outcomes: Mapping[Unit, Receipt | BaseException]
+) -> None:
+    """Show a stage's units: rows, tokens, seconds, and what went wrong.
+
+    Args:
+        title: what the stage's progress is called.
+        store: where the rows lie.
+        outcomes: the receipt of each unit, or what it failed with.
+    """
+    if not outcomes or not in_run():
+        return
+    receipts = {u: outcome for u, outcome in outcomes.items() if isinstance(outcome, Receipt)}
+    slowest = sorted(receipts, key=lambda unit: -receipts[unit].seconds)
+    rows = [_failed_row(unit, outcomes[unit]) for unit in outcomes if unit not in receipts]
+    rows += [_unit_row(unit, receipts[unit]) for unit in slowest]
+    words = f"{len(outcomes):,} units, {len(outcomes) - len(receipts):,} failed"
+    if len(rows) > _MOST_UNITS:
+        words += f"; here {_MOST_UNITS} of them, the failed and the slowest first"
+    unit = next(iter(outcomes))
+    folder = f"{store.url}/{unit.table}/run_id={unit.run_id}/stage={unit.stage}/"
+    statement = f"""
+select * from {unit.table}
+where run_id = '{unit.run_id}' and stage = '{unit.stage}'
+limit 10"""
+    look = f"Run `{unit.run_id}`; its rows lie in `{folder}`:\n\n{sql_block(store, statement)}"
+    publish_table(to_key("units", title), rows[:_MOST_UNITS], f"{words}\n\n{look}")
+
+
+def publish_accuracies(
+    store: Store, run_id: str, metrics: Sequence[Metric], *, set_name: str
+) -> None:
+    """Show a set's accuracies by strategy and N: a table, and a page with the plot."""
+    if any(row.metric == "accuracy" for row in metrics) and in_run():
+        description = f"{_headline(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
+        publish_table(to_key("accuracy", set_name), _accuracy_rows(metrics), description)
+        publish_report(to_key("report", set_name), store, run_id, metrics)
+
+
+def publish_report(key: str, store: Store, run_id: str, metrics: Sequence[Metric]) -> None:
+    """Show a page: the plot, the accuracies, where the rows lie, and commands that read them."""
+    if not any(row.metric == "accuracy" for row in metrics) or not in_run():
+        return
+    with store.scratch() as folder:
+        plot_accuracy(metrics, folder / "accuracy.png")
+        picture = picture_link((folder / "accuracy.png").read_bytes())
+    root = shlex.quote(store.url)
+    curves = f"""
+select strategy, budget, value, ci_low, ci_high
+from curves
+where run_id = '{run_id}' and metric = 'accuracy' and bin = 'all'
+order by all"""
+    solutions = f"""
+select trajectory_id, problem_id, answer, correct
+from graded
+where run_id = '{run_id}' and strategy = 'sample'
+limit 10"""
+    text = f"""
+![accuracy against N]({picture})
+
+{markdown_table(_accuracy_rows(metrics))}
+
+### Look further
+
+```
+stepmill report {run_id} --root {root}
+stepmill cost {run_id} --root {root}
+```
+
+The figures above:
+
+{sql_block(store, curves)}
+
+The solutions behind them; `stepmill show TRAJECTORY_ID --root {root}` prints one:
+
+{sql_block(store, solutions)}
+
+The rows of this run lie in `{store.url}/*/run_id={run_id}/`, a folder per table, for any reader of
+Parquet; the pictures in `{store.url}/{pictures_folder(run_id)}/`.
+"""
+    publish_markdown(key, text.strip(), f"{_headline(metrics)}\n\nRun `{run_id}`")
+
+
+def _unit_row(unit: Unit, receipt: Receipt) -> dict[str, object]:
+    tokens = receipt.generated_tokens + receipt.scored_tokens
+    return {
+        "unit": unit.name,
+        "state": "was there" if receipt.was_there else "done",
+        "rows": f"{receipt.num_rows:,}",
+        "tokens": f"{tokens:,}",
+        "seconds": f"{receipt.seconds:,.1f}",
+        "tokens/s": f"{tokens / receipt.seconds:,.0f}" if receipt.seconds else "",
+        "errors": f"{receipt.num_errors:,} rows" if receipt.num_errors else "",
+    }
+
+
+def _failed_row(unit: Unit, error: object) -> dict[str, object]:
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    if len(words) > _MOST_ERROR_LETTERS:
+        words = f"{words[:_MOST_ERROR_LETTERS]}…"
+    empty = dict.fromkeys(("rows", "tokens", "seconds", "tokens/s"), "")
+    return {"unit": unit.name, "state": "failed", **empty, "errors": words}
+
+
+def _accuracy_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
+    """A row per strategy, a column per N: accuracy with its interval."""
+    cells = {
+        (row.strategy, row.budget): row
+        for row in metrics
+        if row.metric == "accuracy" and row.bin == "all" and row.budget is not None
+    }
+    budgets = sorted({budget for _, budget in cells if budget is not None})
+    return [
+        {
+            "strategy": "pass (any right)" if strategy == "pass" else strategy,
+            **{f"N = {k}": figure_words(cells.get((strategy, k))) for k in budgets},
+        }
+        for strategy in sort_strategies({strategy for strategy, _ in cells})
+    ]
+
+
+def _headline(metrics: Sequence[Metric]) -> str:
+    """The best strategy at the largest N: the line that lists show."""
+    rows = [row for row in metrics if row.metric == "accuracy" and row.bin == "all"]
+    budget = max(row.budget for row in rows if row.budget is not None)
+    last = [row for row in rows if row.budget == budget]
+    best = max((row for row in last if row.strategy != "pass"), key=lambda row: row.value)
+    return f"{best.value:.3f} at N = {budget} by {best.strategy}, {best.num_problems} problems"
+
+
+def picture_link(png: bytes) -> str:
+    """A PNG as a link that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of words as a table in Markdown; the first column is text."""
+    columns = list(rows[0])
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def sql_block(store: Store, statement: str) -> str:
+    """A command to copy, in lines that fit the page."""
+    return f'```\nstepmill sql --root {shlex.quote(store.url)} "{statement}"\n```'

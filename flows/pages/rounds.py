@@ -1,0 +1,77 @@
+"""The figures of a loop's rounds: what policies were made from, read, drawn and shown."""
+
+import shlex
+from pathlib import PurePath
+
+from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
+from flows.pages.pictures import pictures_folder
+from flows.pages.results import markdown_table, picture_link, sql_block
+from flows.tables.rounds import plot_rounds, round_table_rows
+from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
+from schemas.units import Unit
+from storage import Store
+from storage.rounds import training_metrics
+
+_NAMES = {"seconds": "train_seconds", "generated_tokens": "train_generated_tokens"}
+
+
+def training_figures(store: Store, run_id: str, folder: str) -> dict[str, float]:
+    """Seconds of a policy's training, and the tokens that it drew itself, if any."""
+    measured = training_metrics(store, run_id, PurePath(folder).name)
+    return {new: measured[name] for name, new in _NAMES.items() if name in measured}
+
+
+def set_row(store: Store, run_id: str, name: str) -> TrainingSet:
+    """The row of a set that was built in this run."""
+    unit = Unit(run_id=run_id, stage="dataset_export", name=name, table=TRAINING_SETS.name)
+    return store.read(unit.path)[0]
+
+
+def read_rounds(store: Store, run_id: str, flow: str) -> list[Metric]:
+    """The figures that a loop has committed, in the order in which they were measured."""
+    paths = store.files(METRICS.name, run_id=run_id, stage=flow)
+    rows: list[Metric] = [row for path in paths for row in store.read(path)]
+    return sorted(rows, key=lambda row: str(row.created_at))
+
+
+def rounds_picture(run_id: str, flow: str) -> str:
+    """The name of a loop's picture in the store."""
+    return f"{pictures_folder(run_id)}/rounds-{flow}.png"
+
+
+def publish_rounds(store: Store, run_id: str, flow: str) -> None:
+    """Draw a loop's rounds into the store, and show them in Prefect's UI: a table and a page."""
+    metrics = read_rounds(store, run_id, flow)
+    with store.scratch() as folder:
+        plot_rounds(metrics, folder / "rounds.png", title=f"{flow}: rounds of {run_id}")
+        store.put_file(folder / "rounds.png", rounds_picture(run_id, flow))
+        picture = picture_link((folder / "rounds.png").read_bytes())
+    if not in_run():
+        return
+    rows = round_table_rows(metrics)
+    words = f"Rounds of run `{run_id}`; intervals by bootstrap over problems"
+    publish_table(to_key("rounds", flow), rows, words)
+    figures = f"""
+select strategy, bin, metric, value, ci_low, ci_high
+from curves
+where run_id = '{run_id}' and stage = '{flow}'
+order by all"""
+    sampled = f"select * from rounds where run_id = '{run_id}' order by all"
+    text = f"""
+![figures by round]({picture})
+
+{markdown_table(rows)}
+
+### Look further
+
+```
+stepmill report {run_id} --root {shlex.quote(store.url)}
+```
+
+Every figure, by level too, and what was sampled in each round:
+
+{sql_block(store, figures)}
+
+{sql_block(store, sampled)}
+"""
+    publish_markdown(to_key("report", flow), text.strip(), words)

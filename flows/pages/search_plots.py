@@ -1,0 +1,159 @@
+"""Accuracy against tokens spent, one curve per strategy, one panel per difficulty: as a PNG."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.tables.accuracies import bin_order
+from flows.tables.searches import main_strategies
+from schemas.rows import Metric
+
+_STYLES = (
+    ("#333333", "o"),
+    ("#0072B2", "^"),
+    ("#D55E00", "s"),
+    ("#009E73", "D"),
+    ("#CC79A7", "v"),
+    ("#E69F00", "P"),
+    ("#56B4E9", "X"),
+    ("#8B5A2B", "p"),
+)
+"""Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
+_OPTIMAL_COLOR = "#999999"
+_KINDS = ("oracle_quintile", "level", "model_quintile")
+_PANELS_A_ROW = 3
+
+
+def plot_searches(
+    metrics: Sequence[Metric],
+    path: Path,
+    *,
+    title: str = "Accuracy against tokens spent per problem",
+    kind: str | None = None,
+) -> None:
+    """Write a PNG: all problems and each bin of one kind, a curve and intervals per strategy.
+
+    Tokens are those that the policy wrote and the verifier computed. In the first panel there is
+    also compute-optimal selection by oracle difficulty: at what its searches take, and, hollow, at
+    what they take with the estimate of the difficulty.
+
+    Args:
+        metrics: figures of one policy's searches.
+        path: file to write.
+        title: what the picture is about.
+        kind: of bins; None for the first that there is of oracle quintile, level, model quintile.
+
+    Raises:
+        ValueError: there is no accuracy.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    strategies = main_strategies(metrics)
+    if not any(row.metric == "accuracy" for row in metrics):
+        raise ValueError(f"expected accuracies of searches, got none among {len(metrics)} figures")
+    bins = ["all", *_bins(metrics, kind)]
+    num_rows = math.ceil(len(bins) / _PANELS_A_ROW)
+    num_columns = min(len(bins), _PANELS_A_ROW)
+    figure = Figure(figsize=(4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(num_rows, num_columns, sharey=True, squeeze=False).flatten()
+    for axes, bin_name in zip(panels, bins, strict=False):
+        rows = [row for row in metrics if row.bin == bin_name]
+        for strategy, (color, marker) in zip(strategies, _cycle(len(strategies)), strict=True):
+            _draw(axes, rows, strategy, color=color, marker=marker)
+        if bin_name == "all":
+            _draw_optimal(axes, rows)
+        _finish(axes, rows, bin_name)
+    for axes in panels[len(bins) :]:
+        axes.set_visible(False)
+    for axes in panels[::num_columns]:
+        axes.set_ylabel("accuracy")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def _bins(metrics: Sequence[Metric], kind: str | None) -> list[str]:
+    """The bins of a kind, the easiest first."""
+    for name in _KINDS if kind is None else (kind,):
+        found = {
+            row.bin
+            for row in metrics
+            if row.bin.startswith(f"{name}=") and row.metric == "tokens" and "," not in row.bin
+        }
+        if found:
+            return sorted(found, key=bin_order)
+    return []
+
+
+def _cycle(num: int) -> list[tuple[str, str]]:
+    return [_STYLES[index % len(_STYLES)] for index in range(num)]
+
+
+def _points(
+    rows: Sequence[Metric], strategy: str, tokens: Sequence[str]
+) -> list[tuple[float, Metric]]:
+    """Tokens and accuracy at each N, in order of N."""
+    spent: dict[int | None, float] = {}
+    for row in rows:
+        if row.strategy == strategy and row.metric in tokens:
+            spent[row.budget] = spent.get(row.budget, 0.0) + row.value
+    found = [r for r in rows if r.strategy == strategy and r.metric == "accuracy"]
+    found.sort(key=lambda row: row.budget or 0)
+    return [(spent[row.budget], row) for row in found if spent.get(row.budget)]
+
+
+def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marker: str) -> None:
+    points = _points(rows, strategy, ("tokens",))
+    if not points:
+        return
+    axes.plot(
+        [tokens for tokens, _ in points],
+        [row.value for _, row in points],
+        color=color,
+        marker=marker,
+        markersize=5,
+        linewidth=1.8,
+        label=strategy,
+    )
+    for tokens, row in points:
+        if row.ci_low is not None and row.ci_high is not None:
+            axes.vlines(tokens, row.ci_low, row.ci_high, color=color, linewidth=1, alpha=0.5)
+
+
+def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
+    name = "compute_optimal[oracle_quintile]"
+    style = {"color": _OPTIMAL_COLOR, "marker": "*", "markersize": 9, "linewidth": 1.5}
+    for tokens, line, label in (
+        (("generated_tokens", "scored_tokens"), "--", "compute-optimal, difficulty known"),
+        (("tokens",), ":", "compute-optimal, difficulty paid for"),
+    ):
+        points = _points(rows, name, tokens)
+        if points:
+            face = _OPTIMAL_COLOR if line == "--" else "none"
+            axes.plot(
+                [spent for spent, _ in points],
+                [row.value for _, row in points],
+                linestyle=line,
+                markerfacecolor=face,
+                label=label,
+                **style,
+            )
+
+
+def _finish(axes: Any, rows: Sequence[Metric], bin_name: str) -> None:
+    sizes = [row.num_problems for row in rows if row.metric == "accuracy"]
+    kind, _, level = bin_name.partition("=")
+    words = "all problems" if bin_name == "all" else f"{kind.replace('_', ' ')} {level}"
+    axes.set_title(f"{words} ({max(sizes, default=0)})", loc="left", fontsize=10)
+    axes.set_xscale("log")
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("tokens per problem: written and verified", fontsize=9)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

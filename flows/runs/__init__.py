@@ -1,0 +1,1 @@
+"""What the stage flows share: units, names, records and progress of a run."""

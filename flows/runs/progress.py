@@ -1,0 +1,164 @@
+"""A stage's progress, on the terminal and in Prefect's UI: rows, tokens a second, time left."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+_EVERY_S = 1.0
+_LINE_EVERY_S = 15.0
+
+Measure = Callable[[], tuple[int, int, int]]
+"""Rows so far, rows when it is done (0 where nobody knows), and tokens so far."""
+
+
+@contextlib.contextmanager
+def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Iterator[None]:
+    """Show a stage's progress while the block runs.
+
+    Args:
+        stage: what the line is called.
+        measure: asked every second, from another thread.
+        unit: what is counted.
+    """
+    # Imported late: the command line speaks through this module before Prefect may be imported.
+    from flows.pages.artifacts import ProgressArtifact, to_key
+
+    start, finished = time.monotonic(), threading.Event()
+    columns = (
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description:<14}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    is_terminal = sys.stderr.isatty()
+    artifact = ProgressArtifact(to_key("progress", stage), "starting")
+    with Progress(*columns, console=Console(stderr=True), disable=not is_terminal) as bar:
+        line = bar.add_task(stage, total=None, figures="starting")
+        first_rows, _, _ = measure()
+
+        def look() -> _Figures:
+            rows, total, tokens = measure()
+            seconds = time.monotonic() - start
+            figures = _Figures(rows, total, tokens, rows - first_rows, seconds, unit)
+            bar.update(line, total=total or None, completed=rows, figures=figures.words())
+            return figures
+
+        def watch() -> None:
+            last_line = start
+            while not finished.wait(_EVERY_S):
+                figures = look()
+                artifact.show(figures.share, figures.page_words())
+                if not is_terminal and time.monotonic() - last_line >= _LINE_EVERY_S:
+                    last_line = time.monotonic()
+                    say(f"{stage}: {figures.words()}")
+
+        def end(outcome: str) -> None:
+            finished.set()
+            watcher.join()
+            figures = look()
+            words = f"{figures.words()}, {figures.seconds:.0f} s"
+            bar.update(line, total=1, completed=1, figures=words)
+            share = 1.0 if outcome == "done" else figures.share
+            artifact.show(share, figures.page_words(outcome))
+            artifact.close()
+            if not is_terminal:
+                say(f"{stage}: {words}, {outcome}")
+
+        # The context says which Prefect run this is.
+        context, name = copy_context(), f"progress of {stage}"
+        watcher = threading.Thread(target=context.run, args=[watch], name=name, daemon=True)
+        watcher.start()
+        try:
+            yield
+        except BaseException:
+            end("stopped")
+            raise
+        end("done")
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """How far a stage is."""
+
+    rows: int
+    total: int
+    tokens: int
+    new_rows: int
+    """Rows made since the stage began or went on."""
+    seconds: float
+    unit: str
+
+    @property
+    def share(self) -> float:
+        """What is done, in [0, 1]; 0 where the total is unknown."""
+        return min(self.rows / self.total, 1.0) if self.total else 0.0
+
+    def words(self) -> str:
+        """The figures for a terminal's line, which shows the time left beside them."""
+        rows = f"{self._rows_words()} {self.unit}"
+        if not self.tokens:
+            return rows
+        return f"{rows}, {self.tokens:,} tokens, {self._tokens_per_s():,.0f}/s"
+
+    def page_words(self, outcome: str | None = None) -> str:
+        """The figures for the UI: a first line of 40 letters at most, which is what lists show."""
+        first = [f"{self._rows_words()} {self.unit}"]
+        if outcome is not None:
+            first.append(f"{outcome} in {clock_words(self.seconds)}")
+        elif self.new_rows and self.total:
+            left_s = max(self.total - self.rows, 0) * self.seconds / self.new_rows
+            first.append(f"{clock_words(left_s)} left")
+        second = f"{self.new_rows:,} {self.unit} in {clock_words(self.seconds)} of this run"
+        if self.tokens:
+            second += f", {self.tokens:,} tokens, {self._tokens_per_s():,.0f} tokens/s"
+        return f"{', '.join(first)}\n\n{second}"
+
+    def _rows_words(self) -> str:
+        return f"{self.rows:,} of {self.total:,}" if self.total else f"{self.rows:,}"
+
+    def _tokens_per_s(self) -> float:
+        return self.tokens / max(self.seconds, 1e-9)
+
+
+def clock_words(seconds: float) -> str:
+    """A duration as minutes and seconds, with hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextlib.contextmanager
+def training_progress(title: str) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """Show a training's progress while the block runs.
+
+    Yields:
+        What to call with the training's reports: `step`, `num_steps` and `tokens` are shown.
+    """
+    figures: dict[str, float] = {}
+
+    def measure() -> tuple[int, int, int]:
+        step, num_steps, tokens = (figures.get(k, 0) for k in ("step", "num_steps", "tokens"))
+        return int(step), int(num_steps), int(tokens)
+
+    with stage_progress(title, measure, unit="steps"):
+        yield figures.update
+
+
+def say(text: str) -> None:
+    """One line on standard error, and in the log of the Prefect run that is going on."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+    if "prefect" in sys.modules:  # before that there is no run, and Prefect is not set up yet
+        from prefect.exceptions import MissingContextError
+        from prefect.logging import get_run_logger
+
+        with contextlib.suppress(MissingContextError):
+            get_run_logger().info(text)

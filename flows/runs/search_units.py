@@ -1,0 +1,90 @@
+"""The units of a search: trees of some problems, their decisions, and the figures of them all.
+
+A cell is a strategy at a budget. The name of a cell begins the names of its units, and holds a hash
+of what decides its rows: other budgets or strategies of the same job, asked for later in the same
+run, find what is there.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from flows.runs.sets import SEARCH_STAGE
+from schemas.rows import DECISIONS, METRICS, TRAJECTORIES
+from schemas.search import BestOfNConfig, MajorityConfig, SearchJob
+from schemas.units import Unit, derive_id
+from storage import Store
+from tasks.search.search import SearchTask
+
+Plan = Mapping[str, SearchTask]
+"""By cell."""
+
+
+def search_plan(job: SearchJob, run_id: str) -> dict[str, SearchTask]:
+    """Every strategy at every budget."""
+    plan = {}
+    for budget in job.budgets:
+        for strategy in job.strategies:
+            alone = job.with_fields(strategies=(strategy,), budgets=(budget,), evaluation={})
+            cell = f"{job.set_name}.{strategy.type}-n{budget}-{alone.config_hash()}"
+            scope = f"{run_id}/{SEARCH_STAGE}/{cell}"
+            plan[cell] = SearchTask(job=job, strategy=strategy, budget=budget, scope=scope)
+    return plan
+
+
+def cell_of(path: str) -> str:
+    """The cell of a unit's file."""
+    return PurePosixPath(path).stem.rpartition(".")[0]
+
+
+def reference_cell(plan: Plan) -> str | None:
+    """The cell that difficulty is read from: best of N, else majority, at the largest N."""
+    independent = (BestOfNConfig, MajorityConfig)
+    cells = [cell for cell, task in plan.items() if isinstance(task.strategy, independent)]
+
+    def order(cell: str) -> tuple[bool, int]:
+        return isinstance(plan[cell].strategy, BestOfNConfig), plan[cell].budget
+
+    return max(cells, key=order, default=None)
+
+
+def tree_units(plan: Plan, run_id: str, problems: str, store: Store) -> list[Unit]:
+    """Ranges of problems of about `candidates_per_unit` candidates each, cell by cell."""
+    num_problems = store.num_rows(problems)
+    units = []
+    for cell, task in plan.items():
+        size = max(1, task.job.candidates_per_unit // task.budget)
+        units += [
+            Unit(
+                run_id=run_id,
+                stage=SEARCH_STAGE,
+                name=f"{cell}.{index:05d}",
+                table=TRAJECTORIES.name,
+                inputs=(problems,),
+                rows=(start, min(start + size, num_problems)),
+                seed=task.job.seed,
+            )
+            for index, start in enumerate(range(0, num_problems, size))
+        ]
+    return units
+
+
+def decision_units(run_id: str, problems: str, trees: Sequence[str]) -> list[Unit]:
+    """A unit of decisions for each file of trees."""
+    return [
+        Unit(
+            run_id=run_id,
+            stage=SEARCH_STAGE,
+            name=PurePosixPath(tree).stem,
+            table=DECISIONS.name,
+            inputs=(tree, problems),
+        )
+        for tree in trees
+    ]
+
+
+def metrics_unit(job: SearchJob, run_id: str, inputs: Sequence[str]) -> Unit:
+    """The unit of the figures; other files to read make another one."""
+    name = f"{job.set_name}-{derive_id(job.evaluation.config_hash(), *inputs)}"
+    return Unit(
+        run_id=run_id, stage=SEARCH_STAGE, name=name, table=METRICS.name, inputs=tuple(inputs)
+    )

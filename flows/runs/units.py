@@ -1,0 +1,141 @@
+"""Units as Prefect tasks: submitted together, awaited together, those that are there left out.
+
+A unit that fails for a reason of its own is quarantined: its error becomes a row of `failures`, the
+other units and the stages after them go on without it, and a later run with the same run id tries
+it again. A fault of the machinery, when its retries are used up, stops the run after the units
+that could be finished.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from prefect import Task
+from prefect.futures import as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.pages.results import publish_units
+from flows.runs.progress import say, stage_progress
+from schemas.errors import StepmillError
+from schemas.units import Receipt, Unit
+from storage import Store
+from storage.failures import record_failure
+from tasks.engines.faults import is_infrastructure_fault
+from tasks.engines.pool import EnginePool
+
+_MOST_UNITS_AT_ONCE = 64
+_MOST_TOLD = 3
+
+
+def unit_runner() -> Any:
+    """Runs a flow's units on threads; each waits for an actor with room."""
+    return ThreadPoolTaskRunner(max_workers=_MOST_UNITS_AT_ONCE)
+
+
+class UnitsFailed(StepmillError):
+    """Units of a stage failed by a fault of the machinery, or all by their own; others are kept."""
+
+
+def run_units(
+    unit_task: Task[..., Receipt],
+    units: Sequence[Unit],
+    job: Any,
+    *,
+    store: Store,
+    pool: EnginePool,
+    total_rows: int,
+    title: str,
+) -> list[Receipt]:
+    """Run a task per unit over a pool's actors; the receipts of those that are committed, in order.
+
+    Args:
+        unit_task: called with (pool, unit, job).
+        units: what to do.
+        job: the stage's config.
+        store: where the files go.
+        pool: the actors.
+        total_rows: rows that all units together will have; 0 where nobody knows.
+        title: what the progress line is called.
+
+    Raises:
+        UnitsFailed: the machinery failed, or every unit was quarantined.
+    """
+    missing = store.missing(units)
+    receipts = {unit: store.receipt(unit) for unit in set(units).difference(missing)}
+    if missing:
+        rows_there = sum(receipt.num_rows for receipt in receipts.values())
+        outcomes: dict[Unit, Receipt | BaseException] = {}
+        pool.start()
+        before = pool.counters()
+
+        def measure() -> tuple[int, int, int]:
+            done = pool.counters()
+            tokens = done.generated_tokens + done.scored_tokens
+            tokens -= before.generated_tokens + before.scored_tokens
+            total = total_rows or _guess_rows(len(units), [*receipts.values(), *outcomes.values()])
+            return rows_there + max(done.rows - before.rows, 0), total, max(tokens, 0)
+
+        with stage_progress(title, measure):
+            futures = {unit_task.submit(pool, unit, job): unit for unit in missing}
+            for future in as_completed(list(futures)):
+                outcomes[futures[future]] = future.result(raise_on_failure=False)
+        publish_units(title, store, {**receipts, **outcomes})
+        receipts |= keep_receipts(store, outcomes, title)
+    return [receipts[unit] for unit in units if unit in receipts]
+
+
+def run_here(
+    call: Callable[[Unit], Receipt], units: Iterable[Unit], *, store: Store, title: str
+) -> list[Receipt]:
+    """Do units one after another in this process, with the same rules for those that fail."""
+    outcomes: dict[Unit, Receipt | BaseException] = {}
+    for unit in units:
+        try:
+            outcomes[unit] = call(unit)
+        except Exception as error:
+            outcomes[unit] = error
+            if is_infrastructure_fault(error):
+                break
+    publish_units(title, store, outcomes)
+    return list(keep_receipts(store, outcomes, title).values())
+
+
+def keep_receipts(
+    store: Store, outcomes: Mapping[Unit, Receipt | BaseException], title: str
+) -> dict[Unit, Receipt]:
+    """The receipts among the outcomes; units that failed by themselves are quarantined.
+
+    Raises:
+        UnitsFailed: the machinery failed, or every unit was quarantined.
+    """
+    receipts = {u: outcome for u, outcome in outcomes.items() if isinstance(outcome, Receipt)}
+    errors = {u: outcome for u, outcome in outcomes.items() if not isinstance(outcome, Receipt)}
+    faults = {u: error for u, error in errors.items() if not _is_own(error)}
+    own = {u: error for u, error in errors.items() if u not in faults}
+    for unit, error in own.items():
+        record_failure(store, unit, error)
+    for line in _lines(own)[:_MOST_TOLD]:
+        say(f"{title}: quarantined {line}")
+    if len(own) > _MOST_TOLD:
+        say(f"{title}: and {len(own) - _MOST_TOLD} more: `select * from quarantined`")
+    if faults:
+        raise UnitsFailed(
+            f"{len(faults)} of {len(outcomes)} units failed; the others are committed, and a run "
+            f"with the same run id does the rest. First: {_lines(faults)[0]}"
+        )
+    if own and not receipts:
+        raise UnitsFailed(f"{title}: every unit failed. First: {_lines(own)[0]}")
+    return receipts
+
+
+def _guess_rows(num_units: int, outcomes: Sequence[Receipt | BaseException]) -> int:
+    """The rows of all units, if they are like those that are finished; 0 before one is."""
+    rows = [outcome.num_rows for outcome in outcomes if isinstance(outcome, Receipt)]
+    return round(num_units * sum(rows) / len(rows)) if rows else 0
+
+
+def _is_own(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not is_infrastructure_fault(error)
+
+
+def _lines(errors: Mapping[Unit, BaseException]) -> list[str]:
+    return [f"{u.path}: {type(error).__name__}: {error}" for u, error in errors.items()]

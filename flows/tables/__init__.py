@@ -1,0 +1,1 @@
+"""Stored figures and rows as tables for a terminal."""

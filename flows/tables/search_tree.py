@@ -1,0 +1,249 @@
+"""`stepmill show --tree`: a problem's search tree in the terminal, put together from its rows.
+
+Every row ends at a leaf and holds the steps behind the row that it continues, so a tree is what is
+there when all rows are hung where they branched off.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+from rich.text import Text
+from rich.tree import Tree
+
+from flows.tables.formats import check_format
+from flows.tables.output import open_console, visible
+
+_KEY = ("run_id", "strategy", "budget", "policy", "verifier")
+_VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded", "yellow")}
+
+
+@dataclass(slots=True)
+class Branch:
+    """A step of the tree, or its root, with what goes on from it and what ends at it."""
+
+    step: dict[str, Any] | None = None
+    children: "list[Branch]" = field(default_factory=list)
+    ends: list[dict[str, Any]] = field(default_factory=list)
+    """The rows whose last step this is, without their steps."""
+    prompted_by: str | None = None
+    """Of a first step that answers another prompt: the row that this prompt is about."""
+
+
+def show_tree(
+    connection: duckdb.DuckDBPyConnection,
+    problem: str,
+    output: str,
+    *,
+    strategy: str | None = None,
+    budget: int | None = None,
+    run_id: str | None = None,
+) -> None:
+    """Print the tree of one search of a problem.
+
+    Args:
+        connection: the store.
+        problem: a problem's id, or how it begins.
+        output: `text` or `json`.
+        strategy: of which search, as its rows name it or without its settings; may be left out
+            where there is one.
+        budget: at which N.
+        run_id: of which run.
+
+    Raises:
+        ValueError: no search of such a problem is there, or several are and they are listed.
+    """
+    check_format(output, "text", "json")
+    key = _choose(connection, problem, {"run_id": run_id, "strategy": strategy, "budget": budget})
+    where = (
+        "run_id = $run_id and problem_id = $problem_id and budget = $budget and policy = $policy "
+        "and verifier is not distinct from $verifier"
+    )
+    rows = _ask(
+        connection,
+        # What is drawn in a role, such as a judgement, has its word behind the strategy.
+        "select *, trim(substr(strategy, length($strategy) + 1)) as role from graded "
+        f"where {where} and starts_with(strategy, $strategy) "
+        "and regexp_full_match(substr(strategy, length($strategy) + 1), '( [a-z]+)?') "
+        "order by sample_index",
+        key,
+    )
+    decisions = _ask(
+        connection,
+        "select pick, is_main, trajectory_id, answer, correct, status, generated_tokens, "
+        f"scored_tokens from decisions where {where} and strategy = $strategy "
+        "order by is_main desc, pick",
+        key,
+    )
+    (asked,) = _ask(
+        connection,
+        "select problem_id, question, answer from problem_list "
+        "where run_id = $run_id and problem_id = $problem_id",
+        {name: key[name] for name in ("run_id", "problem_id")},
+    )
+    root = build_tree(rows)
+    if output == "json":
+        whole = {**key, "problem": asked, "decisions": decisions, "tree": _to_record(root)}
+        sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
+        return
+    console = open_console()
+    console.print(Text(visible(asked["question"]), style="bold"))
+    console.print(Text(visible(f"gold answer {asked['answer']}"), style="dim"))
+    names = f"{key['strategy']}, N = {key['budget']}, {key['policy']}"
+    names += f", verifier {key['verifier']}" if key["verifier"] else ""
+    tree = Tree(Text(visible(names)))
+    picks = {row["trajectory_id"]: row["pick"] for row in reversed(decisions) if row["is_main"]}
+    _draw(tree, root, picks)
+    console.print(tree)
+    for row in decisions:
+        if row["is_main"]:
+            console.print(_decision_words(row))
+
+
+def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
+    """The tree of a search's rows, in order of `sample_index`.
+
+    Raises:
+        ValueError: a row continues one that is not there, or more of its steps than it has.
+    """
+    root = Branch()
+    lines: dict[str, list[Branch]] = {}  # by row: the branches of its whole solution
+    for row in rows:
+        parent, depth = row["parent_id"], row["branch_step"] or 0
+        before = lines.get(parent, [])[:depth] if parent is not None else []
+        if len(before) != (depth if parent is not None else 0):
+            raise ValueError(
+                f"trajectory {row['trajectory_id']}: expected {depth} steps of {parent}, "
+                f"which it continues, got {len(before)}"
+            )
+        line = [*before]
+        for step in row["steps"]:
+            branch = Branch(step=step)
+            (line[-1] if line else root).children.append(branch)
+            if not line and parent is not None:
+                branch.prompted_by = parent
+            line.append(branch)
+        (line[-1] if line else root).ends.append({k: v for k, v in row.items() if k != "steps"})
+        lines[row["trajectory_id"]] = line
+    return root
+
+
+def _choose(
+    connection: duckdb.DuckDBPyConnection, problem: str, wanted: dict[str, Any]
+) -> dict[str, Any]:
+    """The one search that is meant.
+
+    Raises:
+        ValueError: there is none, or several.
+    """
+    found = _ask(
+        connection,
+        f"select distinct problem_id, {', '.join(_KEY)} from decisions "
+        "where starts_with(problem_id, $problem) order by all",
+        {"problem": problem},
+    )
+    left = [
+        row
+        for row in found
+        if all(value in (None, row[name], _base(row[name])) for name, value in wanted.items())
+    ]
+    # `beam` means any beam search, but the one with the defaults where there is that one.
+    left = [row for row in left if row["strategy"] == wanted["strategy"]] or left
+    if len(left) == 1:
+        return left[0]
+    asked = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
+    if len({row["problem_id"] for row in found}) > 1:
+        raise ValueError(f"expected one problem whose id begins with {problem!r}, got several")
+    if not found:
+        raise ValueError(
+            f"expected a problem that was searched, got {problem!r}: "
+            "`select distinct problem_id from decisions` lists them"
+        )
+    listed = "\n".join(
+        f"  --run-id {row['run_id']} --strategy '{row['strategy']}' --n {row['budget']}"
+        + ("" if row["verifier"] is None else f"  (verifier {row['verifier']})")
+        for row in left or found
+    )
+    which = f"{len(left)} searches" if left else "none"
+    raise ValueError(
+        f"expected one search{f' with {asked}' if asked else ''}, got {which}:\n{listed}"
+    )
+
+
+def _base(name: Any) -> Any:
+    """A strategy's name without its settings."""
+    return re.split(r"[\[ ]", name, maxsplit=1)[0] if isinstance(name, str) else name
+
+
+def _ask(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows of a statement with named parameters, of which it need not use all."""
+    names = set(re.findall(r"\$(\w+)", statement))
+    used = {name: value for name, value in values.items() if name in names}
+    return connection.sql(statement, params=used).to_arrow_table().to_pylist()
+
+
+def _to_record(branch: Branch) -> dict[str, Any]:
+    return {
+        "step": branch.step,
+        "prompted_by": branch.prompted_by,
+        "ends": branch.ends,
+        "children": [_to_record(child) for child in branch.children],
+    }
+
+
+def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
+    """Hang a branch's ends and children below it."""
+    for row in branch.ends:
+        tree.add(_end_words(row, picks.get(row["trajectory_id"])))
+    for child in branch.children:
+        # A step that only one row ends with says how on its own line.
+        alone = child.ends if not child.children and len(child.ends) == 1 else []
+        words = _step_words(child)
+        for row in alone:
+            words = Text("  ").join([words, _end_words(row, picks.get(row["trajectory_id"]))])
+        below = tree.add(words)
+        if not alone:
+            _draw(below, child, picks)
+
+
+def _step_words(branch: Branch) -> Text:
+    step = branch.step or {}
+    words = Text("asked again  " if branch.prompted_by is not None else "", style="cyan")
+    words.append(visible(" ".join(str(step.get("text", "")).split("\n")).strip()), style="none")
+    figures = []
+    for name, form in (("score", ".3f"), ("logprob", ".2f"), ("value", ".3f"), ("visits", "d")):
+        if step.get(name) is not None:
+            figures.append(f"{name} {step[name]:{form}}")
+    words.append(f"  {', '.join(figures)}" if figures else "", style="dim")
+    return words
+
+
+def _end_words(row: dict[str, Any], pick: str | None) -> Text:
+    """How a row ended: its verdict if it is a candidate, and why it is none if it is not."""
+    if row["role"] and row["status"] != "error":
+        return Text(visible(row["role"]), style="cyan")
+    if row["status"] == "pruned":
+        return Text(visible(f"pruned: {row['reason']}"), style="dim")
+    if row["status"] == "error":
+        return Text(visible(f"error: {row['error']}"), style="yellow")
+    verdict, style = _VERDICTS[row["correct"]]
+    words = Text(visible(f"{verdict}: {row['answer']}"), style=style)
+    if row["status"] == "truncated":
+        words = Text(visible(f"truncated: {row['reason'] or 'no room'}"), style="yellow")
+    if pick is not None:
+        words.append(visible(f"  ← {pick}"), style="bold")
+    return words
+
+
+def _decision_words(row: dict[str, Any]) -> Text:
+    verdict, style = _VERDICTS[row["correct"]]
+    spent = f"{row['generated_tokens']:,} tokens written, {row['scored_tokens']:,} verified"
+    if row["status"] != "decided":
+        return Text(visible(f"{row['status']}: {row['pick']} has no answer; {spent}"), style=style)
+    return Text(visible(f"{row['pick']}: {row['answer']}, {verdict}; {spent}"), style=style)

@@ -1,0 +1,156 @@
+"""Decisions of searches as columns over the problems of a set.
+
+A cell is a strategy at a budget, a column one pick of a cell. What is not known is nan: the verdict
+of an answer that could not be graded, and all of a search that is not there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.rows import Decision, Problem, Trajectory
+from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.statistics.curves import FloatArray
+
+Cell = tuple[str, int]
+"""A strategy as its rows name it, and N."""
+
+TOKENS = ("generated_tokens", "scored_tokens", "prompt_tokens", "cached_tokens")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SearchGrid:
+    """Every search of a set."""
+
+    problems: tuple[Problem, ...]
+    policy: str
+    cells: tuple[Cell, ...]
+    """In order of the decisions."""
+    verifiers: tuple[str | None, ...]
+    """[num_cells]."""
+    columns: tuple[tuple[int, str], ...]
+    """Cell and pick of each column, the main pick of each cell first."""
+    correct: FloatArray
+    """[num_problems][num_columns] 1 right, 0 wrong."""
+    spent: dict[str, FloatArray]
+    """By kind of tokens, [num_problems][num_cells]."""
+    is_unfinished: FloatArray
+    """[num_problems][num_cells] 1 where no candidate came to an end."""
+    is_error: FloatArray
+    """[num_problems][num_cells] 1 where engines refused every candidate."""
+
+    @property
+    def main(self) -> FloatArray:
+        """Of the main picks, [num_problems][num_cells]."""
+        first: dict[int, int] = {}
+        for column, (cell, _) in enumerate(self.columns):
+            first.setdefault(cell, column)
+        return self.correct[:, [first[cell] for cell in range(len(self.cells))]]
+
+    @property
+    def tokens(self) -> FloatArray:
+        """What a search costs: tokens that the policy wrote and the verifier computed."""
+        return self.spent["generated_tokens"] + self.spent["scored_tokens"]
+
+    def budgets(self) -> list[int]:
+        """Every N, in rising order."""
+        return sorted({budget for _, budget in self.cells})
+
+    def column_names(self) -> list[Cell]:
+        """[num_columns] the strategy, with `/pick` behind it for what is not its main pick."""
+        names, seen = [], set()
+        for cell, pick in self.columns:
+            strategy, budget = self.cells[cell]
+            names.append((strategy if cell not in seen else f"{strategy}/{pick}", budget))
+            seen.add(cell)
+        return names
+
+
+def build_grid(problems: Sequence[Problem], decisions: Sequence[Decision]) -> SearchGrid:
+    """The grid of a set's decisions, its problems in the order given.
+
+    Raises:
+        ValueError: there is no decision, one is about another problem, several policies searched,
+            or a problem was searched twice in the same way.
+    """
+    policies = {decision.policy for decision in decisions}
+    if len(policies) != 1:
+        raise ValueError(f"expected decisions about one policy's searches, got {sorted(policies)}")
+    row_of = {problem.problem_id: row for row, problem in enumerate(problems)}
+    cells: dict[Cell, str | None] = {}
+    found: dict[tuple[Cell, bool, str], None] = {}
+    for decision in decisions:
+        cell = (decision.strategy, decision.budget)
+        cells.setdefault(cell, decision.verifier)
+        found.setdefault((cell, not decision.is_main, decision.pick))
+    cell_of = {cell: index for index, cell in enumerate(cells)}
+    order = sorted(found, key=lambda key: (cell_of[key[0]], key[1]))
+    column_of = {(cell, pick): index for index, (cell, _, pick) in enumerate(order)}
+    correct = _unknown(len(problems), len(order))
+    states = {name: _unknown(len(problems), len(cells)) for name in ("unfinished", "error")}
+    spent = {name: _unknown(len(problems), len(cells)) for name in TOKENS}
+    seen: NDArray[np.bool_] = np.zeros(correct.shape, dtype=np.bool_)
+    for decision in decisions:
+        cell = (decision.strategy, decision.budget)
+        row, place = row_of.get(decision.problem_id), column_of[cell, decision.pick]
+        if row is None or seen[row, place]:
+            expected = "a problem of the set" if row is None else "one decision"
+            raise ValueError(
+                f"problem {decision.problem_id}, {decision.strategy} at N={decision.budget}, "
+                f"{decision.pick}: expected {expected}"
+            )
+        seen[row, place] = True
+        if decision.correct is not None:
+            correct[row, place] = decision.correct
+        for name, values in states.items():
+            values[row, cell_of[cell]] = decision.status == name
+        for name, values in spent.items():
+            values[row, cell_of[cell]] = getattr(decision, name)
+    return SearchGrid(
+        problems=tuple(problems),
+        policy=policies.pop(),
+        cells=tuple(cells),
+        verifiers=tuple(cells.values()),
+        columns=tuple((cell_of[cell], pick) for cell, _, pick in order),
+        correct=correct,
+        spent=spent,
+        is_unfinished=states["unfinished"],
+        is_error=states["error"],
+    )
+
+
+def reference_candidates(
+    problems: Sequence[Problem], rows: Sequence[Trajectory]
+) -> list[Candidates]:
+    """The independent solutions of a reference cell, from which difficulty is read.
+
+    Args:
+        problems: of the set; one without a solution has no difficulty.
+        rows: of best of N or majority at one budget.
+    """
+    by_problem: dict[str, list[Trajectory]] = {problem.problem_id: [] for problem in problems}
+    for row in rows:
+        by_problem[row.problem_id].append(row)
+    return [
+        Candidates(
+            problem_id=name,
+            classes=tuple(None if row.answer is None else 0 for row in found),  # not told apart
+            correct=tuple(row.correct for row in found),
+            status=tuple(row.status for row in found),
+            logprobs=tuple(row.logprob for row in found),
+            num_tokens=tuple(row.generated_tokens for row in found),
+            scores=tuple(tuple(_scores(row)) or None for row in found),
+            scored_tokens=tuple(row.scored_tokens for row in found),
+        )
+        for name, found in by_problem.items()
+    ]
+
+
+def _scores(row: Trajectory) -> Iterator[float]:
+    return (step.score for step in row.steps if step.score is not None)
+
+
+def _unknown(num_rows: int, num_columns: int) -> FloatArray:
+    return np.full((num_rows, num_columns), np.nan)

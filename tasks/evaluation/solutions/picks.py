@@ -1,0 +1,117 @@
+"""What goes wrong in the solutions that a verifier picks, by the kind of their first error.
+
+A verifier that is optimised against hard enough picks what it misjudges: rare, odd solutions that
+it never saw. Which errors those are is measured by the expected number of picks, over all subsets
+of N candidates, with each first error. The row of N = 1 is what the policy writes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.evaluation import EvaluationConfig
+from schemas.rows import Metric
+from schemas.units import derive_seed
+from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.solutions.truth import NO_ERROR
+from tasks.evaluation.statistics.bootstrap import bootstrap_ratio
+from tasks.evaluation.statistics.curves import best_of_n_curve
+from tasks.verifiers.reductions import reduce_scores
+
+FIRST_ERROR_BIN = "first_error="
+
+
+def measure_picks(
+    candidates: Sequence[Candidates],
+    first_errors: Sequence[Sequence[str]],
+    config: EvaluationConfig,
+    *,
+    policy: str,
+    verifier: str,
+) -> list[Metric]:
+    """Metric `picks`: how many problems' best of N has each first error, at every budget.
+
+    The strategy is best of N by the config's first reduction, on the same candidates and with the
+    same ties as its accuracy. At one budget the counts add up to the problems measured at it.
+
+    Args:
+        candidates: one per problem, with scores.
+        first_errors: [num_problems][num_drawn] as `truth.first_error` names them.
+        config: budgets and reductions.
+        policy: the model that wrote the candidates.
+        verifier: the model that scored them.
+    """
+    how = config.reductions[0]
+    kinds = sorted({kind for row in first_errors for kind in row})
+    counts = np.zeros((len(config.budgets), len(kinds)))
+    num_problems = np.zeros(len(config.budgets), dtype=int)
+    for problem, errors in zip(candidates, first_errors, strict=True):
+        usable = problem.usable()
+        scores = [problem.scores[i] for i in usable]
+        columns = [c for c, k in enumerate(config.budgets) if k <= problem.num_drawn]
+        if not columns or all(steps is None for steps in scores):
+            continue
+        reduced = [None if steps is None else reduce_scores(steps, how) for steps in scores]
+        budgets = [min(config.budgets[c], len(usable)) for c in columns]
+        num_problems[columns] += 1
+        for place, kind in enumerate(kinds):
+            has_kind = [errors[i] == kind for i in usable]
+            if any(has_kind):
+                counts[columns, place] += best_of_n_curve(reduced, has_kind, budgets)
+    return [
+        Metric(
+            policy=policy,
+            verifier=verifier,
+            strategy=f"best_of_n[{how}]",
+            budget=budget,
+            bin=f"{FIRST_ERROR_BIN}{kind}",
+            metric="picks",
+            value=float(counts[row, place]),
+            ci_low=None,
+            ci_high=None,
+            num_problems=int(num_problems[row]),
+        )
+        for row, budget in enumerate(config.budgets)
+        if num_problems[row]
+        for place, kind in enumerate(kinds)
+    ]
+
+
+def measure_right_answers(
+    candidates: Sequence[Candidates],
+    first_errors: Sequence[Sequence[str]],
+    config: EvaluationConfig,
+    *,
+    policy: str,
+) -> list[Metric]:
+    """Metric `right_through_wrong_step`: which share of right answers hides a wrong step."""
+    rights = np.zeros((len(candidates), 1))
+    hidden = np.zeros((len(candidates), 1))
+    for row, (problem, errors) in enumerate(zip(candidates, first_errors, strict=True)):
+        right = [i for i in problem.usable() if problem.correct[i] is True]
+        rights[row] = len(right)
+        hidden[row] = sum(errors[i] != NO_ERROR for i in right)
+    if not rights.sum():
+        return []
+    means = bootstrap_ratio(
+        hidden,
+        rights,
+        num_resamples=config.num_bootstrap,
+        confidence=config.confidence,
+        seed=derive_seed(config.seed, "right_through_wrong_step"),
+    )
+    low, high = means.interval(0)
+    return [
+        Metric(
+            policy=policy,
+            verifier=None,
+            strategy="pool",
+            budget=None,
+            bin="all",
+            metric="right_through_wrong_step",
+            value=float(means.value[0]),
+            ci_low=low,
+            ci_high=high,
+            num_problems=int(means.num_problems[0]),
+        )
+    ]

@@ -1,0 +1,221 @@
+"""The strategies that choose an answer, and how often each is right at each budget.
+
+Names: `pass` (any right), `majority`, `likelihood[sum]`, `likelihood[mean]` (best of N by log
+probability, whole and per token), and with a verifier `best_of_n[min]`, `weighted[min]` (one per
+reduction), `gated[min]` (best of N among popular answers), `filter[min]` (majority of those that
+score enough), `likelihood+logit[min]` (best of N by summed log probability + weight x logit of
+the score). The weight is chosen on one half of the problems and reported on the other, at each
+budget, so that no problem is judged by a weight it helped to choose.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from schemas.evaluation import EvaluationConfig, Reduction
+from schemas.units import derive_seed
+from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.statistics.curves import (
+    FloatArray,
+    best_of_n_curve,
+    majority_curve,
+    pass_curve,
+)
+from tasks.evaluation.statistics.subsets import Votes, draw_subsets
+from tasks.verifiers.reductions import logit, reduce_scores
+
+MAX_EXACT_VOTES = 256
+"""Candidates up to which the majority's curve is exact; above it comes from subsets."""
+NUM_FOLDS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AccuracyTable:
+    """Expected correctness per problem, strategy and budget."""
+
+    strategies: tuple[str, ...]
+    budgets: tuple[int, ...]
+    values: FloatArray
+    """[num_problems][num_strategies][num_budgets]; nan where it cannot be measured."""
+    chosen_weights: dict[str, FloatArray] = field(default_factory=dict)
+    """By strategy, [NUM_FOLDS][num_budgets]: the weight under which the fold is reported."""
+
+    def of(self, strategy: str) -> FloatArray:
+        """[num_problems][num_budgets] of one strategy."""
+        return self.values[:, self.strategies.index(strategy)]
+
+
+def reads_verifier(strategy: str) -> bool:
+    """Whether a strategy needs a verifier's scores."""
+    return strategy.startswith(("best_of_n[", "weighted[", "gated[", "filter[", "likelihood+"))
+
+
+def fold_of(problem_id: str) -> int:
+    """The fold of a problem: it depends on its id alone, so it is the same in every run."""
+    return hashlib.sha256(problem_id.encode()).digest()[0] % NUM_FOLDS
+
+
+def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -> AccuracyTable:
+    """Every strategy's expected correctness on every problem at every budget.
+
+    A budget is measured on a problem for which at least that many rows were drawn. Where some of
+    them were excluded (see `candidates.py`) and fewer are left than the budget asks for, all that
+    are left are used: otherwise one failed row would take the problem out of the largest budget
+    and the points of a curve would stand on different problems. A problem without a candidate is
+    measured nowhere.
+
+    Strategies that read likelihoods or scores are left out where no candidate has any.
+    """
+    has_logprobs = any(p.logprobs[i] is not None for p in candidates for i in p.usable())
+    has_scores = any(p.scores[i] is not None for p in candidates for i in p.usable())
+    names = _strategy_names(config, has_logprobs=has_logprobs, has_scores=has_scores)
+    values = np.full((len(candidates), len(names), len(config.budgets)), np.nan)
+    joined = np.full((len(candidates), len(config.likelihood_weights), len(config.budgets)), np.nan)
+    for row, problem in enumerate(candidates):
+        pool = _Pool.of(problem)
+        measured = np.array([k <= problem.num_drawn for k in config.budgets])
+        budgets = [min(k, pool.size) for k in config.budgets if k <= problem.num_drawn]
+        if not pool.size or not budgets:
+            continue
+        seed = derive_seed(config.seed, "subsets", problem.problem_id)
+        subsets = draw_subsets(pool.size, budgets, config.num_subsets, seed)
+        votes = Votes(pool.classes, pool.correct, subsets)
+        curves = _plain_curves(pool, budgets, votes)
+        if has_scores:
+            curves |= _verifier_curves(pool, budgets, votes, config)
+        for column, name in enumerate(names):
+            values[row, column, measured] = curves[name]
+        if has_logprobs and has_scores:
+            joined[row][:, measured] = _joined_curves(pool, budgets, config)
+    table = AccuracyTable(tuple(names), config.budgets, values)
+    if has_logprobs and has_scores:
+        return _add_joined(table, joined, candidates, config)
+    return table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pool:
+    """The candidates of a problem without the excluded rows."""
+
+    classes: list[int | None]
+    correct: list[bool]
+    logprobs: list[float | None]
+    mean_logprobs: list[float | None]
+    scores: list[tuple[float, ...] | None]
+
+    @classmethod
+    def of(cls, problem: Candidates) -> "_Pool":
+        rows = problem.usable()
+        logprobs = [problem.logprobs[i] for i in rows]
+        lengths = [max(problem.num_tokens[i], 1) for i in rows]
+        return cls(
+            classes=[problem.classes[i] for i in rows],
+            correct=[problem.correct[i] is True for i in rows],
+            logprobs=logprobs,
+            mean_logprobs=[
+                None if total is None else total / length
+                for total, length in zip(logprobs, lengths, strict=True)
+            ],
+            scores=[problem.scores[i] for i in rows],
+        )
+
+    @property
+    def size(self) -> int:
+        return len(self.classes)
+
+    def reduced(self, how: Reduction) -> list[float | None]:
+        return [None if s is None else reduce_scores(s, how) for s in self.scores]
+
+
+def _strategy_names(config: EvaluationConfig, *, has_logprobs: bool, has_scores: bool) -> list[str]:
+    names = ["pass", "majority"]
+    if has_logprobs:
+        names += ["likelihood[sum]", "likelihood[mean]"]
+    if has_scores:
+        names += [f"best_of_n[{how}]" for how in config.reductions]
+        names += [f"weighted[{how}]" for how in config.reductions]
+        names += [f"gated[{config.reductions[0]}]", f"filter[{config.reductions[0]}]"]
+    return names
+
+
+def _plain_curves(pool: _Pool, budgets: Sequence[int], votes: Votes) -> dict[str, FloatArray]:
+    """[num_budgets] of every strategy without a verifier."""
+    exact = pool.size <= MAX_EXACT_VOTES
+    return {
+        "pass": pass_curve(pool.correct, budgets),
+        "majority": majority_curve(pool.classes, pool.correct, budgets)
+        if exact
+        else votes.majority(),
+        "likelihood[sum]": best_of_n_curve(pool.logprobs, pool.correct, budgets),
+        "likelihood[mean]": best_of_n_curve(pool.mean_logprobs, pool.correct, budgets),
+    }
+
+
+def _verifier_curves(
+    pool: _Pool, budgets: Sequence[int], votes: Votes, config: EvaluationConfig
+) -> dict[str, FloatArray]:
+    """[num_budgets] of every strategy that reads the verifier and has nothing to choose."""
+    curves = {}
+    for how in config.reductions:
+        scores = pool.reduced(how)
+        curves[f"best_of_n[{how}]"] = best_of_n_curve(scores, pool.correct, budgets)
+        curves[f"weighted[{how}]"] = votes.weighted(scores)
+    main = config.reductions[0]
+    scores = pool.reduced(main)
+    keep = [score is not None and score >= config.filter_threshold for score in scores]
+    curves[f"gated[{main}]"] = votes.gated(scores, config.gate_share)
+    curves[f"filter[{main}]"] = votes.filtered(keep)
+    return curves
+
+
+def _joined_curves(pool: _Pool, budgets: Sequence[int], config: EvaluationConfig) -> FloatArray:
+    """[num_weights][num_budgets] of best of N by log likelihood + weight x logit(score)."""
+    odds = [None if s is None else logit(s) for s in pool.reduced(config.reductions[0])]
+    return np.array(
+        [
+            best_of_n_curve(
+                [
+                    None if lp is None or odd is None else lp + weight * odd
+                    for lp, odd in zip(pool.logprobs, odds, strict=True)
+                ],
+                pool.correct,
+                budgets,
+            )
+            for weight in config.likelihood_weights
+        ]
+    )
+
+
+def _add_joined(
+    table: AccuracyTable,
+    joined: FloatArray,
+    candidates: Sequence[Candidates],
+    config: EvaluationConfig,
+) -> AccuracyTable:
+    """The table with the joined strategy; as it is where a fold has no problem to choose on.
+
+    Each fold is reported under the weight that is best on the other, per budget; of equally good
+    weights the smallest listed first is taken.
+    """
+    folds = np.array([fold_of(problem.problem_id) for problem in candidates])
+    values = np.full((len(candidates), len(table.budgets)), np.nan)
+    chosen = np.full((NUM_FOLDS, len(table.budgets)), np.nan)
+    for fold in range(NUM_FOLDS):
+        for column in range(len(table.budgets)):
+            seen = joined[(folds != fold), :, column]
+            seen = seen[~np.isnan(seen).any(axis=1)]
+            if len(seen):
+                best = int(np.argmax(seen.mean(axis=0).round(12)))
+                chosen[fold, column] = config.likelihood_weights[best]
+                values[folds == fold, column] = joined[folds == fold, best, column]
+    if np.isnan(values).all():
+        return table
+    name = f"likelihood+logit[{config.reductions[0]}]"
+    return AccuracyTable(
+        (*table.strategies, name),
+        table.budgets,
+        np.concatenate([table.values, values[:, None]], axis=1),
+        {name: chosen},
+    )

@@ -1,0 +1,1 @@
+"""Statistics without a model or a store: intervals, curves, bins."""

@@ -1,0 +1,198 @@
+"""What a model folder must hold, and the name under which rows remember a model.
+
+A model is a folder in Hugging Face format, such a folder in an object store (`s3://...`), or a
+Hugging Face id. `identify_model` names it by its content, so two runs with the same name used the
+same weights; `check_model_folder` says what is wrong with a folder before an engine spends half a
+minute finding out.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.engines import SHIPPED_POLICY, VerifierFamily
+from schemas.errors import ModelUnusable
+from schemas.rows import ModelRole
+from storage.store import fetch_folder
+from tasks.models.files import check_settings, check_weights, weight_files
+from tasks.verifiers.families import find_family
+
+SEPARATOR_KEY = "step_separator"
+"""The key of a verifier's config.json that holds the separator it was trained with."""
+
+_SHIPPED_FOLDER = Path(__file__).parents[1] / "pretraining" / "world-policy"
+_GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+_FILES_OF_A_MODEL = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+_CHUNK_BYTES = 1 << 22
+
+
+def identify_model(path_or_id: str, revision: str | None = None) -> str:
+    """Name a model by its content: `<name>-<ten hex digits>`.
+
+    Returns:
+        For a folder, its name and a hash of its weight files; for a Hugging Face id, the id with
+        `--` for `/` and the commit that the revision stands for.
+
+    Raises:
+        ModelUnusable: there is no such folder or id, or the folder holds no weights.
+    """
+    if is_folder(path_or_id):
+        folder = resolve_model(path_or_id)
+        digest = hashlib.sha256()
+        for file in weight_files(folder):
+            with file.open("rb") as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+        # A folder that is named by its content already keeps its name.
+        suffix = f"-{digest.hexdigest()[:10]}"
+        return folder.name.removesuffix(suffix) + suffix
+    snapshot = resolve_model(path_or_id, revision)
+    return f"{path_or_id.replace('/', '--')}-{snapshot.name[:10]}"
+
+
+def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
+    """The folder a model lies in; a Hugging Face id is downloaded into the local cache first.
+
+    Raises:
+        ModelUnusable: there is no such folder, and no such id can be reached.
+    """
+    if path_or_id == SHIPPED_POLICY:
+        return _SHIPPED_FOLDER
+    if path_or_id.startswith("s3://"):
+        try:
+            return fetch_folder(path_or_id)
+        except OSError as error:
+            raise ModelUnusable(f"model {path_or_id}: it cannot be fetched: {error}") from error
+    if is_folder(path_or_id):
+        folder = Path(path_or_id).expanduser().resolve()
+        if not folder.is_dir():
+            raise ModelUnusable(
+                f"model {folder}: expected a folder in Hugging Face format, got no such folder"
+            )
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(path_or_id, revision=revision, allow_patterns=_FILES_OF_A_MODEL)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelUnusable(
+            f"model {path_or_id!r}: expected a folder or a Hugging Face id, but there is no such "
+            f"folder and the id cannot be fetched ({type(error).__name__}: {error})"
+        ) from error
+    return Path(found)
+
+
+def is_folder(path_or_id: str) -> bool:
+    """Whether a model is named by a folder, existing or not, rather than by a Hugging Face id."""
+    if path_or_id == SHIPPED_POLICY:
+        return True
+    looks_local = path_or_id.startswith((".", "/", "~")) or path_or_id.count("/") > 1
+    return looks_local or Path(path_or_id).exists()
+
+
+def check_model_folder(
+    path: str | Path,
+    role: ModelRole,
+    *,
+    separator: str | None = None,
+    family: Literal["auto"] | VerifierFamily = "auto",
+) -> dict[str, Any]:
+    """Refuse a folder that is no model for its role.
+
+    Args:
+        path: a folder in Hugging Face format.
+        role: policies and critics generate, verifiers score.
+        separator: the job's step separator, which a verifier's stored one must equal.
+        family: what a verifier must be, see `find_family`.
+
+    Returns:
+        The model's config.json.
+
+    Raises:
+        ModelUnusable: says what was expected and what came.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelUnusable(f"{role} {folder}: expected a folder in Hugging Face format, got none")
+    config = _read_config(folder, role)
+    check_settings(folder, config)
+    check_weights(folder)
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise ModelUnusable(
+            f"{role} {folder}: expected a tokenizer ({' or '.join(_TOKENIZER_FILES)}), got none"
+        )
+    if role == "verifier":
+        find_family(folder, config, family)
+        _check_separator(folder, config, separator)
+        return config
+    architectures = config.get("architectures") or []
+    if not any(str(name).endswith(_GENERATES) for name in architectures):
+        raise ModelUnusable(
+            f"{role} {folder}: expected an architecture that ends in {' or '.join(_GENERATES)}, "
+            f"got {architectures}"
+        )
+    return config
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder; a tokenizer that is code of the folder's own is refused.
+
+    Raises:
+        ModelUnusable: there is none that can be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        # Said outright: left open, transformers would ask the terminal.
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises nothing more special
+        raise ModelUnusable(f"model {folder}: its tokenizer cannot be loaded: {error}") from error
+
+
+def has_tied_embeddings(folder: Path) -> bool:
+    """Whether a language model's input and output embeddings are one matrix."""
+    from transformers import AutoConfig
+
+    # config.json leaves out what is the default of its kind of model.
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return bool(config.get_text_config().tie_word_embeddings)
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:
+    """A hash that two tokenizers share exactly if they turn texts into the same tokens."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        facts: dict[str, Any] = {"vocab": sorted(tokenizer.get_vocab().items())}
+    else:
+        facts = json.loads(backend.to_str())
+        for setting in ("truncation", "padding"):  # of the last call, not of the tokenizer
+            facts.pop(setting, None)
+    facts["eos_token"] = tokenizer.eos_token
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_separator(folder: Path, config: dict[str, Any], separator: str | None) -> None:
+    """Refuse a verifier that was trained with another separator."""
+    stored = config.get(SEPARATOR_KEY)
+    if separator is not None and stored is not None and stored != separator:
+        raise ModelUnusable(
+            f"verifier {folder}: it was trained with the step separator {stored!r}, "
+            f"this job's separator is {separator!r}"
+        )
+
+
+def _read_config(folder: Path, role: str) -> dict[str, Any]:
+    """The parsed config.json of a model folder."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ModelUnusable(f"{role} {folder}: expected a config.json, got none")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelUnusable(f"{role} {folder}: config.json is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelUnusable(f"{role} {folder}: expected config.json to be an object")
+    return config

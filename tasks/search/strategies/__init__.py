@@ -1,0 +1,1 @@
+"""The search strategies, a file each."""

@@ -1,0 +1,42 @@
+"""Lookahead search: beam search that looks some steps ahead before it ranks (arXiv:2408.03314).
+
+The score of the prefix k steps further on ranks; these steps are thrown away, but their tokens are
+counted and their rows kept. Equal prefixes are looked ahead from once. A prefix that has ended is
+ranked by its own score, one that cannot be looked ahead from by the last score there is.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from schemas.search import LookaheadConfig
+from tasks.search.session import Search
+from tasks.search.strategies.beam import beam_search
+from tasks.search.tree import Node, prune
+
+
+async def lookahead_search(search: Search, config: LookaheadConfig) -> list[Node]:
+    """N ends of solutions, in order of finding."""
+
+    async def look(node: Node) -> Node:
+        """The prefix that can be reached from this one."""
+        ahead = node
+        for _ in range(config.depth):
+            if not ahead.is_open:
+                break
+            (further,) = await search.expand(
+                ahead, 1, temperature=config.temperature, with_scores=False
+            )
+            further.role = "ahead"
+            prune(further, "looked ahead")
+            if further.state == "error":
+                break
+            ahead = further
+        return ahead
+
+    async def rank(nodes: Sequence[Node]) -> None:
+        reached = await asyncio.gather(*(look(node) for node in nodes))
+        await search.score(reached)
+        for node, ahead in zip(nodes, reached, strict=True):
+            node.ranking = ahead.ranking
+
+    return await beam_search(search, config, rank=rank)

@@ -1,0 +1,46 @@
+"""The coroutine of each strategy. A new one is a file beside these, its config, and a line here."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from schemas.search import (
+    BeamConfig,
+    BestOfNConfig,
+    DvtsConfig,
+    FilterVoteConfig,
+    LookaheadConfig,
+    MajorityConfig,
+    MctsConfig,
+    RebaseConfig,
+    RevisionsConfig,
+    StrategyConfig,
+    TreeOfThoughtsConfig,
+)
+from tasks.search.session import Search
+from tasks.search.strategies.beam import beam_search
+from tasks.search.strategies.best_of_n import best_of_n
+from tasks.search.strategies.dvts import diverse_tree_search
+from tasks.search.strategies.filter_vote import filter_vote
+from tasks.search.strategies.lookahead import lookahead_search
+from tasks.search.strategies.majority import sample_for_majority
+from tasks.search.strategies.mcts import tree_search
+from tasks.search.strategies.rebase import rebase_search
+from tasks.search.strategies.revisions import revise
+from tasks.search.strategies.tree_of_thoughts import tree_of_thoughts
+from tasks.search.tree import Node
+
+SearchFunction = Callable[[Search, Any], Awaitable[list[Node]]]
+"""An empty search and the strategy's config in, the candidates for answer out."""
+
+STRATEGIES: dict[type[StrategyConfig], SearchFunction] = {
+    MajorityConfig: sample_for_majority,
+    BestOfNConfig: best_of_n,
+    FilterVoteConfig: filter_vote,
+    BeamConfig: beam_search,
+    LookaheadConfig: lookahead_search,
+    DvtsConfig: diverse_tree_search,
+    RebaseConfig: rebase_search,
+    MctsConfig: tree_search,
+    TreeOfThoughtsConfig: tree_of_thoughts,
+    RevisionsConfig: revise,
+}
