@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -12,13 +13,37 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import CoreSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, to_json
 
 from schemas.config_errors import describe_errors
 from schemas.json_schemas import describe_fields
 
 _UNCOUNTED = ("pool", "server")
-"""Fields that are left out of a config's hash."""
+"""Fields that are left out of a config's identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Was:
+    """Marks a renamed field: `Annotated[int, Was("old_name")]`.
+
+    The old name is still accepted, and stands for the field in the config's identity, so that
+    hashes, unit names and recorded runs of older versions stay what they were.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Marks a field added in a schema version: `Annotated[bool, Since(4)] = False`.
+
+    While it has its default it is left out of the config's identity, so that configs of older
+    versions keep their hashes.
+    """
+
+    version: int
+
 
 SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$")]
 """The name of a set of problems in a run, such as `train` or `eval`; without a dot."""
@@ -36,25 +61,30 @@ class FrozenConfig(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
     )
 
+    identity_order: ClassVar[tuple[str, ...]] = ()
+    """Fields in the order that the identity has them, where it differs from the definition's."""
+
     def config_hash(self) -> str:
-        """Twelve hex digits, equal when two configs make the same rows.
+        """Twelve hex digits, equal when two configs make the same rows."""
+        return hashlib.sha256(to_json(self.identity(), inf_nan_mode="null")).hexdigest()[:12]
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that decide which rows are made, by the names that they had first.
 
         A field named `pool` or `server` does not count, here or in a nested config: how work is
-        spread and where a model is served do not change what is made.
+        spread and where a model is served do not change what is made. See also `Was` and `Since`.
         """
-        text = self.model_dump_json(exclude=self._uncounted())
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def _uncounted(self) -> dict[str, Any]:
-        """The fields left out of the hash, as pydantic takes them."""
-        uncounted: dict[str, Any] = {}
-        for name in type(self).model_fields:
+        fields = type(self).model_fields
+        order = [*self.identity_order, *(name for name in fields if name not in self.identity_order)]
+        counted = {}
+        for name in order:
             value = getattr(self, name)
-            if name in _UNCOUNTED:
-                uncounted[name] = True
-            elif isinstance(value, FrozenConfig) and (nested := value._uncounted()):
-                uncounted[name] = nested
-        return uncounted
+            marks = fields[name].metadata
+            is_new = any(isinstance(mark, Since) for mark in marks)
+            if name in _UNCOUNTED or (is_new and value == fields[name].get_default()):
+                continue
+            counted[_first_name(name, fields[name])] = _identify(value)
+        return counted
 
     def with_fields(self, **changes: object) -> Self:
         """Copy this config with some fields changed, checked again.
@@ -82,6 +112,11 @@ class FrozenConfig(BaseModel):
         if not isinstance(values, Mapping):
             return values
         defaults = {name: field.default for name, field in cls.model_fields.items()}
+        renamed = {_first_name(name, field): name for name, field in cls.model_fields.items()}
+        values = {
+            name if name in defaults else renamed.get(name, name): value
+            for name, value in values.items()
+        }
         return {
             name: _merge(default.model_dump(), value)
             if isinstance(default := defaults.get(name), FrozenConfig)
@@ -97,6 +132,21 @@ class FrozenConfig(BaseModel):
         schema = handler(core_schema)
         describe_fields(handler.resolve_ref_schema(schema), cls, handler)
         return schema
+
+
+def _first_name(name: str, field: FieldInfo) -> str:
+    """The name that a field had first."""
+    return next((mark.name for mark in field.metadata if isinstance(mark, Was)), name)
+
+
+def _identify(value: Any) -> Any:
+    if isinstance(value, FrozenConfig):
+        return value.identity()
+    if isinstance(value, (tuple, list)):
+        return [_identify(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _identify(each) for key, each in value.items()}
+    return value
 
 
 def _merge(base: Any, values: Any) -> Any:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from pydantic import ValidationError
+
 from schemas.base import FrozenConfig
 from schemas.errors import RunConflict
 from schemas.rows import RUNS, RunEvent, RunState, now
@@ -98,7 +100,8 @@ def _event(
 def _check_same(
     began: RunEvent, run_id: str, config: FrozenConfig, named_by_part: Collection[str]
 ) -> None:
-    old, new = _flatten(json.loads(began.config)), _flatten(config.model_dump(mode="json"))
+    old = _flatten(_to_present_names(json.loads(began.config), type(config)))
+    new = _flatten(config.model_dump(mode="json"))
     left_out = {"pool", *named_by_part}
     changes = [
         f"{name}: {old.get(name)!r} then, {new.get(name)!r} now"
@@ -111,6 +114,17 @@ def _check_same(
             f"{began.flow}{part} of run {run_id} began with another config "
             f"({'; '.join(changes[:5])}): give the config it began with, or another run id"
         )
+
+
+def _to_present_names(recorded: dict[str, Any], config_class: type[FrozenConfig]) -> dict[str, Any]:
+    """A recorded config as its class writes it now; as it is where the class refuses it.
+
+    Fields that an older version did not have take their defaults.
+    """
+    try:
+        return config_class.model_validate(recorded).model_dump(mode="json")
+    except ValidationError:
+        return recorded
 
 
 def _flatten(value: object, prefix: str = "") -> dict[str, object]:
