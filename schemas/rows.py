@@ -44,6 +44,9 @@ class Problem:
     solution: str | None = None
     level: int | None = None
     subject: str | None = None
+    check: str | None = None
+    """What checks a solution instead of the answer, such as unit tests or a theorem: JSON that one
+    kind of grader reads. None where solutions are checked by the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +299,7 @@ PROBLEMS = TableSpec(
         solution=(pa.string(), None),
         level=(pa.int32(), None),
         subject=(pa.string(), None),
+        check=(pa.string(), None),
     ),
 )
 TRAJECTORIES = TableSpec(
