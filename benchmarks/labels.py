@@ -162,7 +162,7 @@ async def _solve(problem: Problem, world: World) -> Trajectory:
     )
     (completion,) = generation.completions
     is_finished = completion.finish_reason == "stop"
-    grade = world.grader.grade(completion.text, problem.answer) if is_finished else None
+    grade = world.grader.grade(completion.text, problem) if is_finished else None
     return Trajectory(
         trajectory_id=derive_id("benchmark", problem.problem_id),
         problem_id=problem.problem_id,

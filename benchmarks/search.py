@@ -208,7 +208,7 @@ class LockStep:
             ]
             beams = self._extend(prompt, kept)
         best = max(beams, key=lambda beam: beam.score)
-        return self._grader.grade(best.text, problem.answer).correct is True
+        return self._grader.grade(best.text, problem).correct is True
 
     def _extend(self, prompt: str, beams: Sequence[_Beam]) -> list[_Beam]:
         """One more step of each beam that is not done, scored; the others as they are."""

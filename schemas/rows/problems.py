@@ -17,6 +17,9 @@ class Problem:
     solution: str | None = None
     level: Int32 | None = None
     subject: str | None = None
+    check: str | None = None
+    """What checks a solution instead of the answer, such as unit tests or a theorem: JSON that one
+    kind of grader reads. None where solutions are checked by the answer."""
 
 
 PROBLEMS = TableSpec("problems", Problem)
