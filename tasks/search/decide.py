@@ -11,7 +11,8 @@ from typing import get_args
 
 from schemas.evaluation import Reduction
 from schemas.rows import Decision, DecisionStatus, Problem, Trajectory, now
-from schemas.search import RevisionsConfig, SearchJob, Strategy
+from schemas.search import SearchJob
+from schemas.search.strategies import Strategy
 from schemas.units import derive_seed
 from tasks.graders import Grader
 from tasks.search.picks import Candidate, pick_all
@@ -41,7 +42,7 @@ def decide(
 def main_pick(job: SearchJob, strategy: Strategy) -> str:
     """The pick that a strategy is reported by; the votes where there is no verifier."""
     reduction = job.score.reduction
-    if isinstance(strategy, RevisionsConfig) and job.verifier is not None:
+    if strategy.has_chains and job.verifier is not None:
         return f"chains[{reduction}]"
     if strategy.default_pick == "best":
         return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name
@@ -66,7 +67,7 @@ def _decide_one(
         candidates,
         job.score,
         get_args(Reduction),
-        has_chains=isinstance(strategy, RevisionsConfig),
+        has_chains=strategy.has_chains,
         seed=derive_seed(job.seed, "ties", first.problem_id),
     )
     main = main_pick(job, strategy)
