@@ -34,15 +34,8 @@ from typing import Any
 from schemas.engines import SHIPPED_POLICY, VLLMConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES, ModelRole, Problem
-from schemas.search import (
-    BeamConfig,
-    DvtsConfig,
-    MajorityConfig,
-    ScoreConfig,
-    SearchJob,
-    SearchLimits,
-    Strategy,
-)
+from schemas.search import ScoreConfig, SearchJob, SearchLimits
+from schemas.search.strategies import BeamConfig, DvtsConfig, MajorityConfig, Strategy
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine

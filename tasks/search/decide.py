@@ -11,7 +11,8 @@ from typing import get_args
 
 from schemas.evaluation import Reduction
 from schemas.rows import Decision, DecisionStatus, Problem, Trajectory, now
-from schemas.search import RevisionsConfig, SearchJob, Strategy
+from schemas.search import SearchJob
+from schemas.search.strategies import Strategy
 from schemas.units import derive_seed
 from tasks.graders import Grader, has_votes
 from tasks.search.picks import Candidate, pick_all
@@ -58,8 +59,7 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
             f"chosen by votes, got {job.grader.type}; choose a strategy that picks by a score"
         )
     if by_verifier:
-        is_chained = isinstance(strategy, RevisionsConfig)
-        return f"chains[{reduction}]" if is_chained else f"weighted[{reduction}]"
+        return f"chains[{reduction}]" if strategy.has_chains else f"weighted[{reduction}]"
     return "majority"
 
 
@@ -89,7 +89,7 @@ def _decide_one(
         candidates,
         job.score,
         get_args(Reduction),
-        has_chains=isinstance(strategy, RevisionsConfig),
+        has_chains=strategy.has_chains,
         has_votes=grader.comparable,
         seed=derive_seed(job.seed, "ties", first.problem_id),
     )
