@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
+from flows.commands.options import DEFAULT_ROOT, Root
 from flows.server.prefect_server import Process, end_group, serving
 from schemas.errors import StepmillError
 from storage import Store
@@ -26,7 +28,23 @@ _EXAMPLE = (
 )
 
 
-def serve(root: str, *, port: int | None = None, deployments: Path | None = None) -> None:
+def serve(
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the Prefect server; by default one of 4200 to 4209."
+        ),
+    ] = None,
+    deployments: Annotated[
+        Path | None, typer.Option(help="A file like prefect.yaml; by default that one.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Deploy every flow and run what is scheduled or requested, until Ctrl-C."""
+    keep_serving(root, port=port, deployments=deployments)
+
+
+def keep_serving(root: str, *, port: int | None = None, deployments: Path | None = None) -> None:
     """Bring up server, work pool, deployments and worker; return never, or when stopped.
 
     Args:
