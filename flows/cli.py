@@ -40,7 +40,7 @@ _LOOK: dict[str, Any] = {"rich_markup_mode": "markdown", "pretty_exceptions_enab
 
 
 class LateCommand(TyperCommand):
-    """A command whose module is imported when it is run or asked for its options."""
+    """A command whose module is imported when it is run or its options are printed."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """The context of the command itself."""

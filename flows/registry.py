@@ -36,7 +36,7 @@ from schemas.step_labels import StepLabelsConfig, StepLabelsJob
 _REPORT = "stepmill report {run_id} --root {root}"
 
 FlowKind = Literal["line", "stage", "loop"]
-"""`line` is all stages of a verifier in order, `stage` one of them or one beside them, `loop`
+"""`line` is all stages of a verifier in order, `stage` one of them or another single one, `loop`
 rounds of stages."""
 
 

@@ -59,7 +59,7 @@ def build_and_show(
         run_id: the run whose solutions are used.
         config_file: fields of the job.
         changes: more of them, as `FIELD=VALUE`.
-        output: `table`, or `json` for what set.json says.
+        output: `table`, or `json` for the content of set.json.
 
     Raises:
         ValueError: there is no such format or run, or nothing to build from.

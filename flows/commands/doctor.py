@@ -20,7 +20,7 @@ from flows.tables.output import open_console, visible
 from storage import Store
 from storage.inspection import Inspection, inspect, quarantine
 
-_MOST_ITEMS = 10
+_MAX_ITEMS = 10
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -41,7 +41,7 @@ def examine(root: str, *, output: str, deep: bool, repair: bool) -> int:
     """Print a finding per check; the exit code, 1 if there is a problem.
 
     Args:
-        root: the store; that there is none is a finding.
+        root: the store; if there is none, that is a finding.
         output: table or json.
         deep: read all rows, not the footers alone.
         repair: move unusable files to `.quarantine/`, so that their units are made again.
@@ -90,9 +90,9 @@ def _print_table(findings: list[Finding]) -> None:
     for name in ("check", "", "found", "what to do"):
         table.add_column(name, overflow="fold")
     for finding in findings:
-        lines = [finding.found, *finding.items[:_MOST_ITEMS]]
-        if len(finding.items) > _MOST_ITEMS:
-            lines.append(f"and {len(finding.items) - _MOST_ITEMS:,} more: --format json has all")
+        lines = [finding.found, *finding.items[:_MAX_ITEMS]]
+        if len(finding.items) > _MAX_ITEMS:
+            lines.append(f"and {len(finding.items) - _MAX_ITEMS:,} more: --format json has all")
         table.add_row(
             finding.check,
             Text(finding.state, style=_STYLES[finding.state]),

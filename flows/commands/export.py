@@ -32,17 +32,17 @@ def export(
 def export_set(
     name: str, *, root: str | Path, target: Path | None, push: str | None, output: str
 ) -> None:
-    """Copy a set to a folder, or push it to the hub, and say where it is.
+    """Copy a set to a folder, or push it to the hub, and print where it is.
 
     Args:
         name: the set.
         root: the store.
-        target: the new folder; None for one of the set's name here.
-        push: a dataset on the hub, instead.
+        target: the new folder; None for one of the set's name in the current one.
+        push: a dataset on the hub, in place of a folder.
         output: `text` or `json`.
 
     Raises:
-        ValueError: there is no such set or format, the folder is there, or both are asked for.
+        ValueError: there is no such set or format, the folder exists, or both options are given.
     """
     check_format(output, "text", "json")
     if target is not None and push is not None:
@@ -53,7 +53,7 @@ def export_set(
     else:
         new = (target or Path(name)).expanduser().absolute()
         if new.exists():
-            raise ValueError(f"--to {new}: expected a new folder, there is one already")
+            raise ValueError(f"--to {new}: expected a new folder, this one exists")
         shutil.copytree(folder, new)
         place = str(new)
     if output == "json":
@@ -76,7 +76,7 @@ def _push(folder: Path, repo_id: str) -> str:
             folder_path=folder,
             commit_message=f"Add {folder.name}",
         )
-    except Exception as error:  # its client also lets the errors of its transport through
+    except Exception as error:  # its client also raises errors of its transport
         words = " ".join(str(error).split())
-        raise ValueError(f"--push {repo_id}: the hub does not take it: {words}") from error
+        raise ValueError(f"--push {repo_id}: the hub refused it: {words}") from error
     return str(commit.repo_url)

@@ -122,7 +122,7 @@ def search_and_show(
     if width is not None and any(change.startswith("strategies=") for change in changes):
         raise ValueError("expected --width or --set strategies, got both: put the width into it")
     if with_ratios and (is_sweep or strategies):
-        raise ValueError("expected --ratios alone, got it beside --sweep or --strategy")
+        raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
     of_file = read_values(config_file, changes).get("strategies")
     named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
     given: dict[str, Any] = {
@@ -190,8 +190,8 @@ def _find_verifier(root: str, run_id: str | None, values: dict[str, Any]) -> dic
     """The verifier of a job: the one it names, a known one if it reads one, or none.
 
     Raises:
-        ValueError: the job needs one and the store has none, which says what to do; or a field of
-            the job does not fit.
+        ValueError: the job needs one and the store has none, with what to do; or a field of the
+            job does not fit.
     """
     if values.get("verifier") is not None:
         return values["verifier"]
@@ -236,14 +236,14 @@ def _name_strategies(
 
 def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:
     """Configs of chains of every ratio to compare at the budget."""
-    asked = _read_budgets(budgets or "16")
-    if len(asked) != 1:
+    given = _read_budgets(budgets or "16")
+    if len(given) != 1:
         raise ValueError(f"--ratios: expected one --n, as the ratios depend on it, got {budgets}")
     return [
         setting.model_dump()
         for config in STRATEGY_CONFIGS.values()
         if config.has_chains
-        for setting in config.grid(asked[0])
+        for setting in config.grid(given[0])
     ]
 
 

@@ -216,8 +216,8 @@ class Loop:
         self.pool = None
 
     def _sample(self, set_name: str, number: int, policy: VLLMConfig) -> None:
-        asked = (set_name, number, policy)
-        if asked in self._sampled:  # arms start from the same policy
+        key = (set_name, number, policy)
+        if key in self._sampled:  # arms start from the same policy
             return
         config = self.config
         is_train = set_name == TRAIN
@@ -234,7 +234,7 @@ class Loop:
         )
         self._hold(policy)
         sample(job, self.store.url, self.run_id)
-        self._sampled.add(asked)
+        self._sampled.add(key)
 
     def _hold(self, policy: VLLMConfig) -> None:
         """Keep actors with this policy: the present ones, if they can change to it exactly."""
