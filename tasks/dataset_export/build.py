@@ -83,7 +83,7 @@ def build_set(
         test_questions=[
             text for path in plan.test_files for text in store.column(path, "question")
         ],
-        build_prompt=prompt_format.build,
+        build_prompt=prompt_format.ask,
     )
     pool = CleanPool(
         sources.pool, checker, prompt_format, originals=sources.originals, seed=job.seed

@@ -57,7 +57,7 @@ class CleanPool:
 
     def build_prompt(self, problem: SolvedProblem) -> str:
         """What the policy reads before its solution."""
-        return self.prompt_format.build(problem.question)
+        return self.prompt_format.ask(problem.question)
 
     def solved(self, grades: Grades, *, min_score: float | None = None) -> Iterator[SolvedProblem]:
         """Problems with their clean finished solutions, by problem id, those drawn first in front.

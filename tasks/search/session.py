@@ -21,6 +21,7 @@ from schemas.units import derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.prompts.formats import PromptFormat
+from tasks.prompts.messages import Message, user
 from tasks.search.ranking import rank_node
 from tasks.search.tree import Cost, Node, State
 from tasks.steps.segmentation import measure_steps
@@ -64,20 +65,24 @@ class Search:
         self.roots: list[Node] = []
         self._readings: dict[_Reading, Node] = {}
         """The first node of each text that the verifier has read."""
-        self.root = self.begin(question)
+        self.root = self.begin([user(question)])
 
     def begin(
-        self, question: str, *places: int, after: Node | None = None, role: str | None = None
+        self,
+        messages: Sequence[Message],
+        *places: int,
+        after: Node | None = None,
+        role: str | None = None,
     ) -> Node:
         """Another root: a prompt of its own, about the solution `after` (see Node).
 
         Args:
-            question: what is asked there.
+            messages: the dialogue that is continued there; it ends with a message of the user.
             places: tell this root from the others, whichever of them begins first.
             after: the solution it is about.
             role: see Node.
         """
-        prompt = self.context.prompt_format.build(question)
+        prompt = self.context.prompt_format.build(messages)
         path = (-1, *places) if places else ()
         root = Node(prompt=prompt, path=path, after=after, role=role)
         self.roots.append(root)

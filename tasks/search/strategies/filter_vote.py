@@ -8,6 +8,8 @@ import asyncio
 import re
 
 from schemas.search import FilterVoteConfig
+from tasks.prompts.messages import user
+from tasks.prompts.render import render
 from tasks.search.session import Search
 from tasks.search.tree import Node, prune
 
@@ -21,9 +23,8 @@ async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
     async def is_rejected(place: int, end: Node) -> bool:
         if end.state != "finished":
             return False
-        question = config.template.replace("{question}", search.question)
-        question = question.replace("{solution}", end.text.strip())
-        root = search.begin(question, place, after=end, role="judge")
+        text = render(config.template, question=search.question, solution=end.text.strip())
+        root = search.begin([user(text)], place, after=end, role="judge")
         (judgement,) = await search.complete(
             root,
             1,

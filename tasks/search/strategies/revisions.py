@@ -10,6 +10,8 @@ candidate.
 import asyncio
 
 from schemas.search import RevisionsConfig
+from tasks.prompts.messages import user
+from tasks.prompts.render import render
 from tasks.search.session import Search
 from tasks.search.tree import Node
 
@@ -46,9 +48,10 @@ async def _write_next(
     tries: tuple[int, ...] = ()
     while True:
         attempts = "\n\n".join(attempt.text.strip() for attempt in seen)
-        question = config.template.replace("{question}", search.question)
-        asked = question.replace("{attempts}", attempts) if seen else search.question
-        root = search.begin(asked, place, len(chain), *tries, after=chain[-1])
+        asked = search.question
+        if seen:
+            asked = render(config.template, question=search.question, attempts=attempts)
+        root = search.begin([user(asked)], place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)
         fills_context = (
             end.state == "truncated" and end.num_tokens < search.context.limits.max_tokens

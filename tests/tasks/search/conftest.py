@@ -32,7 +32,9 @@ from tasks.search.session import Search, SearchContext
 from tasks.search.strategies.registry import STRATEGIES
 from tasks.search.tree import Node
 
-FORMAT = PromptFormat(build=lambda question: question, has_chat_template=False, separator="\n")
+FORMAT = PromptFormat(
+    build=lambda messages: messages[-1].text, has_chat_template=False, separator="\n"
+)
 _NUM_DIGITS = 10
 
 Table = Mapping[str, Mapping[str, float]]
