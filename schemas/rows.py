@@ -24,7 +24,8 @@ Status = Literal["finished", "truncated", "pruned", "error"]
 Evidence = Literal["rollouts", "answer", "inferred", "checker"]
 DecisionStatus = Literal["decided", "unfinished", "error"]
 RunState = Literal["started", "completed", "failed"]
-ModelRole = Literal["policy", "verifier", "critic"]
+ModelRole = Literal["policy", "verifier", "critic", "judge", "retriever", "reference", "annotator"]
+"""What a model does in a job; `schemas.engines.ROLE_WORK` says what an engine must do for it."""
 
 
 def now() -> datetime:

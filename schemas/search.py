@@ -4,13 +4,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, SetName
-from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
+from schemas.base import FrozenConfig, SetName, Since
+from schemas.engines import SHIPPED_POLICY, EngineConfig, RoleConfig, VLLMConfig
 from schemas.evaluation import EvaluationConfig, Reduction
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.rows import ModelRole
 from schemas.units import derive_id
 
 Pick = Literal["majority", "best", "weighted"]
@@ -53,6 +54,10 @@ class StrategyConfig(FrozenConfig):
     ranks: ClassVar[bool] = True
     """Whether the job's score decides what it keeps or picks."""
     default_pick: ClassVar[Pick] = "best"
+    needs_roles: ClassVar[tuple[ModelRole, ...]] = ()
+    """Roles besides policy and verifier without whose models it cannot search."""
+    uses_roles: ClassVar[tuple[ModelRole, ...]] = ()
+    """Roles that the policy fills where a job gives them no model of their own."""
 
     type: str
 
@@ -111,10 +116,11 @@ class BestOfNConfig(StrategyConfig):
 
 
 class FilterVoteConfig(StrategyConfig):
-    """N solutions, each judged by the policy itself; a vote of those it lets pass (2403.02419)."""
+    """N solutions, each judged by the policy or a judge; a vote of those that pass (2403.02419)."""
 
     ranks: ClassVar[bool] = False
     default_pick: ClassVar[Pick] = "majority"
+    uses_roles: ClassVar[tuple[ModelRole, ...]] = ("judge",)
     type: Literal["filter_vote"] = "filter_vote"
     template: Annotated[str, Field(min_length=1)] = (
         "Here is a problem and a solution.\n\nProblem: {question}\n\nSolution:\n{solution}\n\n"
@@ -305,6 +311,8 @@ class SearchJob(FrozenConfig):
     """The actors."""
     seed: int = 0
     """With problem, strategy and budget it makes the seed of each draw."""
+    roles: Annotated[dict[ModelRole, RoleConfig], Since(4)] = {}  # noqa: RUF012
+    """Models besides policy and verifier that strategies prompt, such as a judge or a critic."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -316,6 +324,7 @@ class SearchJob(FrozenConfig):
             raise ValueError(
                 f"expected distinct strategies and budgets, got {labels}, {self.budgets}"
             )
+        self._check_roles()
         if self.verifier is None:
             if self.score.reads_verifier and any(s.ranks for s in self.strategies):
                 raise ValueError(
@@ -328,6 +337,36 @@ class SearchJob(FrozenConfig):
                         f"verifier: expected one, as {strategy.type} needs it, got none"
                     )
         return self
+
+    def _check_roles(self) -> None:
+        used = {role for s in self.strategies for role in (*s.needs_roles, *s.uses_roles)}
+        for role in self.roles:
+            if role not in used:
+                raise ValueError(
+                    f"roles: expected a role that one of the strategies uses "
+                    f"({', '.join(sorted(used)) or 'they use none'}), got {role!r}"
+                )
+        for strategy in self.strategies:
+            for role in strategy.needs_roles:
+                if role not in self.roles:
+                    raise ValueError(
+                        f"roles: expected a {role}, as {strategy.type} needs one, got none"
+                    )
+
+    def roles_of(self, strategy: StrategyConfig) -> dict[ModelRole, RoleConfig]:
+        """The models besides policy and verifier that one strategy prompts."""
+        used = (*strategy.needs_roles, *strategy.uses_roles)
+        return {role: asked for role, asked in self.roles.items() if role in used}
+
+    def engines(self, strategy: StrategyConfig | None = None) -> dict[ModelRole, EngineConfig]:
+        """The engines that the job holds by role, or those that one strategy uses."""
+        roles = self.roles if strategy is None else self.roles_of(strategy)
+        own: dict[ModelRole, EngineConfig] = {"policy": self.policy}
+        if self.verifier is not None:
+            own["verifier"] = self.verifier
+        for role, asked in roles.items():
+            own[role] = asked.engine
+        return own
 
     @property
     def reads_verifier(self) -> bool:

@@ -1,4 +1,4 @@
-"""Filter vote: the policy judges its own solutions, and those it rejects lose their vote.
+"""Filter vote: the policy, or a judge, reads every solution; rejected ones lose their vote.
 
 arXiv:2403.02419. A judgement without a verdict rejects nothing. Where every finished solution is
 rejected all of them vote.
@@ -24,7 +24,9 @@ async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
         if end.state != "finished":
             return False
         text = render(config.template, question=search.question, solution=end.text.strip())
-        root = search.begin([user(text)], place, after=end, role="judge")
+        root = search.begin(
+            [user(text)], place, after=end, role="judge", writer=search.context.writer("judge")
+        )
         (judgement,) = await search.complete(
             root,
             1,

@@ -207,9 +207,10 @@ def find() -> Callable[..., list[Found]]:
 
         async def one(index: int, problem: Problem) -> Found:
             context = SearchContext(
-                policy=policy,
-                verifier=verifier,
-                prompt_format=FORMAT,
+                engines={"policy": policy, "verifier": verifier}
+                if verifier
+                else {"policy": policy},
+                prompt_formats={"policy": FORMAT},
                 limits=job.limits,
                 score=job.score,
                 needs_likelihood=job.needs_likelihood(strategy),

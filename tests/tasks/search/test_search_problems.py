@@ -9,7 +9,8 @@ from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.search import BeamConfig, DvtsConfig, MajorityConfig, ScoreConfig, SearchJob
 from storage import Store
-from tasks.engines.host import Counters, EngineSet, Host, UnitContext
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Counters, Host, UnitContext
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.search.search import SearchTask, search_problems, search_seed
 from tasks.search.task import decide_unit
