@@ -10,7 +10,7 @@ from schemas.problems import ProblemsJob
 from schemas.rows import TRAJECTORIES
 from schemas.sampling import SamplingJob
 from schemas.units import Unit
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
 from tasks.engines.pool import open_pool
 from tasks.sampling.task import sample_unit

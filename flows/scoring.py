@@ -19,7 +19,7 @@ from schemas.rows import STEP_SCORES
 from schemas.scoring import ScoringJob
 from schemas.units import Unit, derive_id
 from storage import Store
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
 from tasks.engines.pool import open_pool
 from tasks.scoring.task import score_unit

@@ -23,7 +23,7 @@ from schemas.problems import ProblemsJob
 from schemas.search import SearchJob
 from schemas.units import Receipt
 from storage import Store
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.pool import open_pool
 from tasks.evaluation.searches.grid import Cell
 from tasks.evaluation.task import evaluate_searches
@@ -40,11 +40,7 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
         asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
         path = problems(asked, store.url, run_id)
         plan = search_plan(job, run_id)
-        engines = EngineSet(
-            policy=job.policy,
-            verifier=job.verifier,
-            separator=job.prompt.separator,
-        )
+        engines = EngineSet(separator=job.prompt.separator, **job.engines())
         with open_pool(store.url, engines, job.pool) as pool:
             receipts = run_units(
                 search_unit,

@@ -19,7 +19,7 @@ from schemas.rows import STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import MonteCarloConfig, StepLabelsJob
 from schemas.units import Unit
 from storage import Store
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.pool import open_pool
 from tasks.step_labels.task import label, roll_out
 

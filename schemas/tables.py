@@ -228,7 +228,8 @@ def _maker(record: type, columns: "Sequence[_Column]") -> Callable[[dict[str, An
 
 
 def _columns(record: Any, place: str) -> tuple[_Column, ...]:
-    if not (is_dataclass(record) and record.__dataclass_params__.frozen):
+    params = getattr(record, "__dataclass_params__", None)
+    if not is_dataclass(record) or params is None or not params.frozen:
         raise TypeError(f"{place}: expected a frozen dataclass, got {record!r}")
     hints = get_type_hints(record, include_extras=True)
     return tuple(_column(each.name, hints[each.name], place) for each in fields(record))

@@ -24,7 +24,12 @@ def search_plan(job: SearchJob, run_id: str) -> dict[str, SearchTask]:
     plan = {}
     for budget in job.budgets:
         for strategy in job.strategies:
-            alone = job.with_fields(strategies=(strategy,), budgets=(budget,), evaluation={})
+            alone = job.with_fields(
+                strategies=(strategy,),
+                budgets=(budget,),
+                evaluation={},
+                roles=job.roles_of(strategy),
+            )
             cell = f"{job.set_name}.{strategy.type}-n{budget}-{alone.config_hash()}"
             scope = f"{run_id}/{SEARCH_STAGE}/{cell}"
             plan[cell] = SearchTask(job=job, strategy=strategy, budget=budget, scope=scope)

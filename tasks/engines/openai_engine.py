@@ -58,18 +58,13 @@ async def open_openai_engine(
 
     Args:
         config: the model and its server.
-        role: policies and critics generate.
+        role: what the model does, for messages.
         clock: what the waits between attempts are made with.
 
     Raises:
-        ModelUnusable: the role is a verifier's, or the server refuses model, key or API.
+        ModelUnusable: the server refuses model, key or API.
         EngineUnreachable: the server does not answer.
     """
-    if role == "verifier":
-        raise ModelUnusable(
-            f"verifier {config.model}: a verifier cannot be served behind an OpenAI-compatible "
-            "API: expected an engine of type vllm with the model's folder or id"
-        )
     server = Server(config.server, clock)
     patience_s = min(config.server.patience_s, _OPENING_PATIENCE_S)
     names: tuple[str, ...] = ()

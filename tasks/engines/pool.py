@@ -14,7 +14,6 @@ import pickle
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import ray
@@ -40,7 +39,8 @@ from schemas.errors import (
 from schemas.pool import PoolConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
-from tasks.engines.host import Counters, EngineSet, Host, Work
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Counters, Host, Work
 from tasks.engines.places import Place, Places
 from tasks.engines.policy_change import is_exchangeable
 
@@ -210,12 +210,12 @@ class EnginePool:
             ModelUnusable: there is no such model.
             EngineUnreachable: all of Ray is gone.
         """
-        if policy == self._engines.policy:
+        if policy == self._engines.get("policy"):
             return True
-        if not is_exchangeable(self._engines.policy, policy):
+        if not is_exchangeable(self._engines.get("policy"), policy):
             return False
         with self._starting, self._places.hold():
-            if not _rename(self, replace(self._engines, policy=policy)):
+            if not _rename(self, self._engines.with_engine("policy", policy)):
                 return False  # there is another pool of these engines
             calls = [(p, p.actor.change_policy.remote(policy)) for p in self._places.places()]
             for place, call in calls:
@@ -266,7 +266,7 @@ class EnginePool:
         """Have actors that open from now on hold these engines, which differ in the policy."""
         with self._lock:
             self._engines = engines
-            self._engines_of_one = replace(self._engines_of_one, policy=engines.policy)
+            self._engines_of_one = self._engines_of_one.with_engine("policy", engines["policy"])
 
     def _begin_opening(self) -> None:
         self._places.expect()
@@ -321,7 +321,7 @@ class EnginePool:
             return self._config.gpus_per_actor
         if not ray.cluster_resources().get("GPU"):
             return 0
-        engines = self._engines.by_role().values()
+        engines = self._engines.values()
         return float(max((getattr(e, "tensor_parallel_size", 0) for e in engines), default=0))
 
     def _usual_number(self, gpus_per_actor: float) -> int:

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from schemas.engines import SHIPPED_POLICY, VerifierFamily
+from schemas.engines import ROLE_WORK, SHIPPED_POLICY, VerifierFamily
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
 from storage.store import fetch_folder
@@ -104,7 +104,7 @@ def check_model_folder(
 
     Args:
         path: a folder in Hugging Face format.
-        role: policies and critics generate, verifiers score.
+        role: what the model does, see `ROLE_WORK`.
         separator: the job's step separator, which a verifier's stored one must equal.
         family: what a verifier must be, see `find_family`.
 
@@ -124,7 +124,7 @@ def check_model_folder(
         raise ModelUnusable(
             f"{role} {folder}: expected a tokenizer ({' or '.join(_TOKENIZER_FILES)}), got none"
         )
-    if role == "verifier":
+    if ROLE_WORK[role] == "score":
         find_family(folder, config, family)
         _check_separator(folder, config, separator)
         return config

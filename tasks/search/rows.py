@@ -88,6 +88,7 @@ def _row(
 ) -> Trajectory:
     """A row without what names it."""
     context = search.context
+    writer = context.engines[leaf.writer]
     status: Status = "pruned"
     if leaf.state == "error" or (leaf.state != "open" and (is_candidate or leaf.role is not None)):
         status = leaf.state
@@ -95,7 +96,7 @@ def _row(
     return Trajectory(
         trajectory_id="",
         problem_id="",
-        policy=context.policy.model_id,
+        policy=writer.model_id,
         strategy="",
         sample_index=0,
         status=status,
@@ -111,7 +112,7 @@ def _row(
         cached_tokens=sum(node.cost.cached_tokens for node in own),
         generated_tokens=sum(node.cost.generated_tokens for node in own),
         scored_tokens=sum(node.cost.scored_tokens for node in own),
-        engine=context.policy.name,
+        engine=writer.name,
         created_at=now(),
         budget=search.budget,
         verifier=context.verifier.model_id if context.verifier else None,

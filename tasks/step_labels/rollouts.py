@@ -153,7 +153,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     problem_id, text = prefix.key
     problem = job.problems[problem_id]
     request = GenerationRequest(
-        prompt=job.prompt_format.build(problem.question),
+        prompt=job.prompt_format.ask(problem.question),
         prefix=text,
         n=num,
         temperature=job.config.temperature,

@@ -12,7 +12,8 @@ from schemas.rows import PROBLEMS, Problem
 from schemas.units import Unit
 from storage.locks import alone
 from storage.store import MARKER
-from tasks.engines.host import EngineSet, Host
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Host
 
 ENGINES = EngineSet(policy=MarkovConfig())
 

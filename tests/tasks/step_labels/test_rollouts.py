@@ -31,7 +31,9 @@ from tasks.steps.segmentation import measure_steps
 FATAL = MarkovConfig(num_steps=5, p_right=0.8, p_recover=0.0)
 PLAIN = MonteCarloConfig(max_rollout_tokens=100)
 GRADER = make_grader(ExactGraderConfig())
-FORMAT = PromptFormat(build=lambda question: question, has_chat_template=False, separator="\n")
+FORMAT = PromptFormat(
+    build=lambda messages: messages[-1].text, has_chat_template=False, separator="\n"
+)
 
 
 class RecordingEngine:

@@ -127,3 +127,14 @@ def test_success_is_that_of_all_ways_to_write_and_to_judge(
     engine = table_engine(table, is_dealt=False)
     found = find(FilterVoteConfig(judge_temperature=1.0), engine, problems, budget=4)
     assert_rate([bool(one.main_decision().correct) for one in found], p_filter_vote(4))
+
+
+def test_a_question_may_hold_the_names_of_the_templates_places(table_engine, find, make_problem):
+    question = "What does {solution} stand for in {question}?"
+    engine = table_engine(judged({"Answer: 4": "[[correct]]"}, {"Answer: 4": 1.0}))
+    find(FilterVoteConfig(), engine, [make_problem(question=question)], budget=1)
+    assert engine.requests[1].prompt == (
+        f"Here is a problem and a solution.\n\nProblem: {question}\n\nSolution:\nAnswer: 4\n\n"
+        "Restate what is asked and what is answered, look for mistakes step by step, and end with "
+        "[[correct]] or [[wrong]].\n"
+    )
