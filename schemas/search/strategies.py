@@ -38,8 +38,8 @@ class StrategyConfig(FrozenConfig):
     """Whether it draws solutions step by step from the bare question. The pruned branches of such
     a search become preference pairs (builder `search_trees`)."""
     is_independent: ClassVar[bool] = False
-    """Whether its candidates are independent samples of the policy: problems get their difficulty
-    from them, and pruning by likelihood is not what it depends on."""
+    """Whether its candidates are independent samples of the policy, which nothing was pruned from:
+    the difficulty of problems is read from them, and the view `solve_rate` counts them."""
     has_chains: ClassVar[bool] = False
     """Whether its candidates are chains of attempts, which vote chain by chain."""
     default_pick: ClassVar[Pick] = "best"
