@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Was
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.rows import ModelRole
 
@@ -172,7 +172,7 @@ def _api_root(url: str) -> str:
 
 
 class ServerConfig(FrozenConfig):
-    """Where a server with an OpenAI-compatible API is, and how patiently it is asked.
+    """Where a server with an OpenAI-compatible API is, and within which limits it is used.
 
     Nothing here changes what is made: it is no part of a config's hash (see FrozenConfig).
     Limits hold for a job: its actors, and the roles that one server serves, share them evenly.
@@ -192,7 +192,7 @@ class ServerConfig(FrozenConfig):
     """Most requests begun in a minute, spread evenly; None for no limit."""
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """How long one answer may take; it counts from sending, so a queue on the server is in it."""
-    patience_s: Annotated[float, Field(ge=0)] = 600.0
+    retry_timeout_s: Annotated[float, Field(ge=0), Was("patience_s")] = 600.0
     """How long a request that meets faults (rate limits, 5xx, timeouts, no connection) is sent
     again before the engine counts as failed."""
 

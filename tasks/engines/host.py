@@ -49,7 +49,7 @@ class UnitContext:
     _graders: dict[GraderConfig, Grader] = field(default_factory=dict)
 
     async def read(self, path: str, rows: tuple[int, int] | None = None) -> list:
-        """As `Store.read`, while other units go on."""
+        """As `Store.read`, while other units continue."""
         return await asyncio.to_thread(self.store.read, path, rows)
 
     def engine(self, role: ModelRole) -> Engine:
@@ -103,13 +103,13 @@ class Host:
         return {role: engine.model_id for role, engine in context.engines.items()}
 
     async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
-        """Do a unit's work and commit its file; a file that is there is not made again.
+        """Do a unit's work and commit its file; an existing file is not made again.
 
-        The receipt's seconds are the unit's share of the time, see `TimeShares`. Who stops waiting
-        while the file is being written may find it there later.
+        The receipt's seconds are the unit's share of the time, see `TimeShares`. The file may still
+        appear after a caller has stopped waiting for it.
 
         Raises:
-            EngineFailed: an engine is gone, and this host is of no more use.
+            EngineFailed: an engine is gone, and this host cannot be used any more.
         """
         context = await self._open()
         store = context.store
@@ -128,7 +128,7 @@ class Host:
         Only while no unit is at work, and where `is_exchangeable` says so.
 
         Raises:
-            EngineFailed: the engine does not serve it, and this host is of no more use.
+            EngineFailed: the engine does not serve it, and this host cannot be used any more.
         """
         from tasks.engines.policy_change import give_checkpoint
         from tasks.engines.vllm_engine import VLLMEngine
@@ -170,10 +170,10 @@ class Host:
 
 
 def _find_store(root: str) -> Store:
-    """The store that the run has made; a host that does not see it must not begin one of its own.
+    """The store of the run; a host that does not see it must not create another.
 
     Raises:
-        StoreUnusable: it is not there.
+        StoreUnusable: it does not exist here.
     """
     try:
         return Store(root, create=False)

@@ -164,7 +164,7 @@ def test_a_server_that_stays_away_ends_the_run_and_no_unit_is_blamed(
     from flows.runs.units import UnitsFailed
     from flows.sampling import sample
 
-    job = job_for(policy_of(server, patience_s=1.0), num_actors=2)
+    job = job_for(policy_of(server, retry_timeout_s=1.0), num_actors=2)
     server.goes_away_after = 2 + NUM_PROBLEMS // 2
     with pytest.raises(UnitsFailed) as ended:
         sample(job, store.url, "run")
