@@ -1,7 +1,48 @@
 """Units of work and what comes back from them: descriptions and receipts, never rows."""
 
 import hashlib
+import re
 from dataclasses import dataclass
+from typing import Self
+
+_PATH = re.compile(
+    r"(?P<table>[^/]+)/run_id=(?P<run_id>[^/]+)/stage=(?P<stage>[^/]+)/(?P<unit>[^/]+)\.parquet"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPath:
+    """Where the file of a unit lies, relative to a store's root."""
+
+    table: str
+    run_id: str
+    stage: str
+    unit: str
+
+    @classmethod
+    def parse(cls, path: str) -> Self:
+        """The parts of a path.
+
+        Raises:
+            ValueError: it is not the path of a unit.
+        """
+        if (parts := _PATH.fullmatch(path)) is None:
+            raise ValueError(f"expected TABLE/run_id=RUN/stage=STAGE/UNIT.parquet, got {path!r}")
+        return cls(**parts.groupdict())
+
+    def __str__(self) -> str:
+        """The path."""
+        return f"{self.folder}/{self.unit}.parquet"
+
+    @property
+    def folder(self) -> str:
+        """The folder of all units of the stage in this table."""
+        return stage_folder(self.table, self.run_id, self.stage)
+
+
+def stage_folder(table: str, run_id: str, stage: str) -> str:
+    """The folder that holds the units of a stage of a run in a table."""
+    return f"{table}/run_id={run_id}/stage={stage}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +62,7 @@ class Unit:
     @property
     def path(self) -> str:
         """The file it writes, relative to the root."""
-        return f"{self.table}/run_id={self.run_id}/stage={self.stage}/{self.name}.parquet"
+        return f"{stage_folder(self.table, self.run_id, self.stage)}/{self.name}.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +72,7 @@ class Receipt:
     path: str
     num_rows: int
     was_there: bool = False
-    """The file had been committed before: nothing was done."""
+    """The file was committed before: nothing was done."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
