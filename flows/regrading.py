@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from prefect import flow
 
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import STEP_LABELS_STAGE, problems_path, sampled_files
-from flows.runs.verdicts import REGRADING_STAGE, grader_of, verdict_files, verdicts_unit_name
+from flows.runs.sets import problems_path, rollout_files, sampled_files, verdict_files
 from schemas.regrading import RegradingJob
-from schemas.rows import TRAJECTORIES, VERDICTS
-from schemas.units import Unit
+from schemas.rows import VERDICTS
+from schemas.unit_names import LabelsName, SolutionsName, VerdictsName
+from schemas.units import Stage, Unit, UnitPath
 from storage import Store
 from tasks.regrading.regrade import Change, Regrader
 from tasks.regrading.task import regrade_unit
@@ -22,13 +21,10 @@ from tasks.regrading.task import regrade_unit
 def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[Change]:
     """Grade a set's solutions again; what the newest verdicts say against those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
-    with recorded_flow(REGRADING_STAGE, job, root, run_id, part=part) as (store, run_id):
+    with recorded_flow(Stage.REGRADING, job, root, run_id, part=part) as (store, run_id):
         paths = sampled_files(store, run_id, job.set_name)
         if job.with_rollouts:
-            prefix = f"{job.set_name}."
-            paths += store.files(
-                TRAJECTORIES.name, run_id=run_id, stage=STEP_LABELS_STAGE, prefix=prefix
-            )
+            paths += rollout_files(store, run_id, job.set_name)
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
         units = regrading_units(store, run_id, paths, regrader.grader_id, job.set_name)
@@ -50,13 +46,14 @@ def regrading_units(
     """A unit per file of trajectories: the last one there is if this grader wrote it, else new."""
     units = []
     for path, earlier in verdict_files(store, run_id, paths).items():
-        if earlier and grader_of(earlier[-1]) == grader_id:
+        if earlier and VerdictsName.of(earlier[-1]).grader_id == grader_id:
             earlier = earlier[:-1]
+        kind = LabelsName if UnitPath.parse(path).stage == Stage.STEP_LABELS else SolutionsName
         units.append(
             Unit(
                 run_id=run_id,
-                stage=REGRADING_STAGE,
-                name=verdicts_unit_name(PurePath(path).stem, len(earlier), grader_id),
+                stage=Stage.REGRADING,
+                name=str(VerdictsName(kind.of(path), len(earlier), grader_id)),
                 table=VERDICTS.name,
                 inputs=(path, problems_path(run_id, set_name), *earlier),
             )

@@ -1,13 +1,31 @@
-"""Units of work and what comes back from them: descriptions and receipts, never rows."""
+"""Units of work and what they return: descriptions and receipts, never rows."""
 
 import hashlib
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 _PATH = re.compile(
     r"(?P<table>[^/]+)/run_id=(?P<run_id>[^/]+)/stage=(?P<stage>[^/]+)/(?P<unit>[^/]+)\.parquet"
 )
+
+
+class Stage(StrEnum):
+    """The stages whose units other stages read, by the names of their flows and folders."""
+
+    PROBLEMS = "problems"
+    SAMPLING = "sampling"
+    IMPORTS = "imports"
+    STEP_LABELS = "step_labels"
+    PRM_TRAINING = "prm_training"
+    SCORING = "scoring"
+    REGRADING = "regrading"
+    SEARCH = "search"
+    EVALUATION = "evaluation"
+    DATASET_EXPORT = "dataset_export"
+    POLICY_TRAINING = "policy_training"
+    PRETRAINING = "pretraining"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +65,7 @@ def stage_folder(table: str, run_id: str, stage: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One shard of one stage of one run: it writes exactly one file, and is retried whole."""
+    """One shard of a stage of a run: it writes exactly one file, and is retried as a whole."""
 
     run_id: str
     stage: str

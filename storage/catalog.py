@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from schemas.errors import StoreUnusable
 from schemas.rows import TABLES, TableSpec
+from schemas.units import UnitPath
 from storage.health import committed_files, misfits
 from storage.locks import share
 from storage.marker import MARKER
@@ -33,6 +34,13 @@ _SQL_TYPES = {
     pa.bool_(): "boolean",
 }
 _GLOB_ESCAPES = {ord(c): f"[{c}]" for c in "*?["}
+_FILE_TABLES = """
+create table files (
+    path varchar, table_name varchar, run_id varchar, stage varchar, file_name varchar,
+    num_bytes bigint
+);
+create table skipped_files (path varchar, reason varchar)
+"""
 _NO_METADATA = (
     "select null::varchar as path, null::bigint as num_rows, null::varchar as units where false"
 )
@@ -78,10 +86,11 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     folders = {f"{store.url}/", f"{_escape_glob(store.url)}/"}
     connection.execute(f"set allowed_directories = [{', '.join(map(_literal, sorted(folders)))}]")
     connection.execute("set enable_external_access = false")
+    connection.execute(_FILE_TABLES)
     _create_views(connection, has_verdicts=any(path.startswith("verdicts/") for path in files))
     for spec in TABLES.values():
         _create_table_view(connection, store, spec, files, skipped)
-    _create_file_tables(connection, store, files, skipped)
+    _fill_file_tables(connection, store, files, skipped)
     connection.execute("set lock_configuration = true")
     return connection
 
@@ -198,24 +207,26 @@ def _no_rows(spec: TableSpec) -> str:
     return f"select {', '.join(f'null::{kind} as {name}' for kind, name in columns)} where false"
 
 
-def _create_file_tables(
+def _fill_file_tables(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
     files: dict[str, int],
     skipped: dict[str, str],
 ) -> None:
-    """`files`, `skipped_files`, and `file_metadata`, which reads footers when it is asked."""
+    """`files`, `skipped_files`, and `file_metadata`, which reads footers when it is queried."""
+    parts = [UnitPath.parse(path) for path in files]
     # Not registered from Arrow: DuckDB would import pandas, which takes longer than all the rest.
-    connection.execute(
-        "create table files as select unnest($paths::varchar[]) as path, "
-        "unnest($sizes::bigint[]) as num_bytes",
-        {"paths": [*files], "sizes": [*files.values()]},
+    _insert(
+        connection,
+        "files",
+        [*files],
+        [part.table for part in parts],
+        [part.run_id for part in parts],
+        [part.stage for part in parts],
+        [part.unit for part in parts],
+        [*files.values()],
     )
-    connection.execute(
-        "create table skipped_files as select unnest($paths::varchar[]) as path, "
-        "unnest($reasons::varchar[]) as reason",
-        {"paths": [*skipped], "reasons": [*skipped.values()]},
-    )
+    _insert(connection, "skipped_files", [*skipped], [*skipped.values()])
     if not files:
         return
     listed, skip = _list_of(store, list(files)), len(store.url) + 2
@@ -232,6 +243,12 @@ def _create_file_tables(
         left join units as u on u.file_name = f.file_name
         """
     )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, *columns: list) -> None:
+    """Fill a table with columns of equal length."""
+    values = ", ".join(["unnest(?)"] * len(columns))
+    connection.execute(f"insert into {table} select {values}", columns)
 
 
 def _list_of(store: Store, paths: list[str]) -> str:

@@ -10,7 +10,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from flows.runs.sets import LOOPS, SEARCH_STAGE
+from flows.runs.sets import LOOPS
 from flows.tables.accuracies import accuracy_summary, bin_summary, pick_summary, truth_summary
 from flows.tables.output import open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
@@ -22,6 +22,7 @@ from flows.tables.searches import (
 )
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
+from schemas.units import Stage
 
 _DEFAULT_SET = "eval"
 
@@ -75,7 +76,7 @@ def show_report(
             if row.set_name == shown:
                 by_stage.setdefault(stage, []).append(row)
         loops = {stage: by_stage.pop(stage) for stage in LOOPS if stage in by_stage}
-        searches = by_stage.pop(SEARCH_STAGE, [])
+        searches = by_stage.pop(Stage.SEARCH, [])
         about = [row for rows in by_stage.values() for row in rows]
         for rows in loops.values():
             open_console().print(rounds_summary(sorted(rows, key=lambda row: str(row.created_at))))

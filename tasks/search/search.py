@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from schemas.rows import Problem, Trajectory
 from schemas.search import SearchJob, Strategy
+from schemas.unit_names import TreesName
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
 from tasks.prompts.formats import make_prompt_format
@@ -30,13 +31,13 @@ class SearchTask:
 
 
 SearchPlan = Mapping[str, SearchTask]
-"""By the part of a unit's name before its last dot."""
+"""By the cell in a unit's name."""
 
 
 async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) -> list[Trajectory]:
     """The trees of the unit's problems, in the order of the problems."""
     problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
-    task = plan[unit.name.rpartition(".")[0]]
+    task = plan[str(TreesName.parse(unit.name).cell)]
     job = task.job
     shared = SearchContext(
         policy=context.engine("policy"),
