@@ -23,6 +23,7 @@ from flows.tables.searches import (
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
 from schemas.units import Stage
+from storage.queries import relation
 
 _DEFAULT_SET = "eval"
 
@@ -51,10 +52,7 @@ def show_report(
         ValueError: the run has no results, none of the set, kind and budget asked for, or several
             sets and none is named.
     """
-    columns = ", ".join([*METRICS.schema.names, "stage"])
-    statement = f"select {columns} from curves where run_id = ? order by strategy, budget, bin"
-    found = connection.sql(statement, params=[run_id])
-    table = found.to_arrow_table()
+    table = relation(connection, "curves_of_run", run_id=run_id).to_arrow_table()
     if not table.num_rows:
         raise ValueError(
             f"run {run_id} has no results yet, its evaluation or its search makes them; "
