@@ -16,7 +16,7 @@ from typing import Any, Literal
 from schemas.engines import ROLE_WORK, SHIPPED_POLICY, VerifierFamily
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
-from storage.store import fetch_folder
+from storage.folders import fetch_folder
 from tasks.models.files import check_settings, check_weights, weight_files
 from tasks.verifiers.families import find_family
 

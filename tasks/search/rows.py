@@ -4,8 +4,7 @@ A row ends at a leaf and holds the steps from there up to the row that it branch
 `parent_id` and `branch_step` name (see `tasks.steps.trees`). Candidates come first: they own the
 stems. A candidate that the policy ended is `finished`; no other solution is. What was drawn and not
 used is `pruned`, with the reason. What is no part of a solution (a judgement, steps looked ahead)
-comes last and has its role in the `strategy` column. Tokens stand on the row whose node they were
-spent on.
+comes last and has its role. Tokens stand on the row whose node they were spent on.
 """
 
 from collections.abc import Sequence
@@ -55,7 +54,8 @@ async def make_rows(
                 _row(search, leaf, own, is_candidate=leaf in chosen, grade=grades[index]),
                 trajectory_id=row_id,
                 problem_id=problem.problem_id,
-                strategy=strategy if leaf.role is None else f"{strategy} {leaf.role}",
+                strategy=strategy,
+                role=leaf.role,
                 sample_index=index,
                 grader=grader.name,
                 **_branch(leaf, own, owners),

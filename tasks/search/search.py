@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from schemas.rows import ModelRole, Problem, Trajectory
 from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
+from schemas.unit_names import TreesName
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
 from tasks.prompts.formats import PromptFormat, make_prompt_format
@@ -31,13 +32,13 @@ class SearchTask:
 
 
 SearchPlan = Mapping[str, SearchTask]
-"""By the part of a unit's name before its last dot."""
+"""By the cell in a unit's name."""
 
 
 async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) -> list[Trajectory]:
     """The trees of the unit's problems, in the order of the problems."""
     problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
-    task = plan[unit.name.rpartition(".")[0]]
+    task = plan[str(TreesName.parse(unit.name).cell)]
     job = task.job
     shared = SearchContext(
         engines={role: context.engine(role) for role in job.engines(task.strategy)},

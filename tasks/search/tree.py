@@ -64,7 +64,7 @@ class Node:
     """Of a root that is not the bare question: the solution that is revised or judged there."""
     role: str | None = None
     """What this node and all below it are, where that is no part of a solution: `judge` or
-    `ahead`."""
+    `lookahead`."""
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
     """Continuations drawn of it, those in flight included."""

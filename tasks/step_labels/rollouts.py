@@ -195,6 +195,7 @@ def _empty_row(prefix: Prefix, index: int, job: _Job) -> Trajectory:
         problem_id=parent.problem_id,
         policy=job.engine.model_id,
         strategy=ROLLOUT_STRATEGY,
+        role="rollout",
         sample_index=index,
         parent_id=parent.trajectory_id,
         branch_step=prefix.num_steps,
