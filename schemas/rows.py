@@ -14,6 +14,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from schemas.metric_names import current_names
+
 SCHEMA_VERSION = 3
 """Written into every store; a reader refuses a later one. Version 2 added the tables `verdicts` and
 `failures`, and columns of `metrics` and `runs`; version 3 the tables `decisions` and
@@ -218,7 +220,24 @@ class TrainingSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One measured figure. `bin` is `all`, or `<kind>=<value>` such as `level=3`."""
+    """One measured figure.
+
+    Its columns, from what is measured to what it is measured against:
+
+    * `strategy`: a way to choose among stored solutions with its setting (`majority`,
+      `best_of_n[min]`), a search as its decisions name it (`beam[width=2]`), `compute_optimal` for
+      a choice between searches, the method of step labels, `step_scores` of the verifier, or
+      `pool` for the solutions themselves;
+    * `pick`: of a search, how the answer was picked where that is not its main pick; of
+      `compute_optimal`, what it chooses by (`oracle_quintile`, or `oracle_quintile,tokens` where
+      the budget is tokens);
+    * `arm`: one of several that are compared: an arm of a loop, or the search at its N that
+      `compute_optimal` chose (`beam@16`);
+    * `against`: the other side: the baseline of a gain, what step scores are held to (`checker` or
+      a method of labels), the method that a label audit compares with;
+    * `bin`: `all`, or `<kind>=<value>` such as `level=3`, in a loop after its round
+      (`round=2,level=3`), see `schemas.metric_names.Bin`.
+    """
 
     policy: str
     verifier: str | None
@@ -232,6 +251,9 @@ class Metric:
     num_problems: int
     set_name: str | None = None
     created_at: datetime | None = None
+    pick: str | None = None
+    arm: str | None = None
+    against: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,6 +425,9 @@ METRICS = TableSpec(
         num_problems=pa.int32(),
         set_name=(pa.string(), None),
         created_at=(_TIME, None),
+        pick=(pa.string(), None),
+        arm=(pa.string(), None),
+        against=(pa.string(), None),
     ),
 )
 RUNS = TableSpec(
@@ -532,7 +557,8 @@ def _to_step_lists(lists: Sequence[Sequence[Step]], kind: pa.ListType) -> pa.Lis
 def from_table(spec: TableSpec, table: pa.Table) -> list:
     """The records of an Arrow table (or of some of its rows), in order.
 
-    A column that an older version did not write takes the record's default.
+    A column that an older version did not write takes the record's default; the names of an
+    older version's `metrics` are in the columns that they have here.
     """
     names = [field.name for field in spec.schema if field.name in table.column_names]
     records = []
@@ -541,5 +567,7 @@ def from_table(spec: TableSpec, table: pa.Table) -> list:
             row["steps"] = tuple(Step(**step) for step in row["steps"])
         elif spec is STEP_SCORES:
             row["scores"] = tuple(row["scores"])
+        elif spec is METRICS:
+            row = current_names(row)
         records.append(spec.record(**row))
     return records

@@ -11,15 +11,17 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.runs.sets import LOOPS, SEARCH_STAGE
-from flows.tables.accuracies import accuracy_summary, bin_summary, pick_summary, truth_summary
+from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.figures import best_words
 from flows.tables.output import open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
 from flows.tables.searches import (
     choice_summary,
-    is_main,
+    main_rows,
     search_summary,
     selection_summary,
 )
+from flows.tables.truth import pick_summary, truth_summary
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
 
@@ -51,7 +53,8 @@ def show_report(
             sets and none is named.
     """
     columns = ", ".join([*METRICS.schema.names, "stage"])
-    statement = f"select {columns} from curves where run_id = ? order by strategy, budget, bin"
+    order = "strategy, pick, budget, bin"
+    statement = f"select {columns} from curves where run_id = ? order by {order}"
     found = connection.sql(statement, params=[run_id])
     table = found.to_arrow_table()
     if not table.num_rows:
@@ -125,6 +128,7 @@ def _print_accuracies(
         console.print(accuracy_summary(rows))
         if (picks := pick_summary(rows)) is not None:
             console.print(picks)
+        _print_sentence(console, rows)
 
 
 def _print_searches(
@@ -136,10 +140,15 @@ def _print_searches(
             for table in (selection_summary(rows), choice_summary(rows)):
                 if table is not None:
                     console.print(table)
+            _print_sentence(console, rows)
             continue
-        main = [row for row in rows if is_main(row)]
+        main = main_rows(rows)
         budgets = [row.budget for row in main if row.budget is not None]
         console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+
+
+def _print_sentence(console: Console, metrics: Sequence[Metric]) -> None:
+    console.print(Text(best_words(metrics)), soft_wrap=True)
 
 
 def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
 from flows.pages.search_plots import plot_searches
+from flows.tables.accuracies import accuracies_by_bin
 from schemas.evaluation import EvaluationJob
 from schemas.rows import Metric
 from schemas.units import derive_id
@@ -32,7 +33,7 @@ def draw_pictures(
             paths.append(folder / f"accuracy-{about}")
             plot_accuracy(metrics, paths[-1])
             budget = max(row.budget for row in accuracies if row.budget is not None)
-            if any(row.bin.startswith("level=") for row in accuracies):
+            if accuracies_by_bin(metrics, "level", budget):
                 paths.append(folder / f"levels-{about}")
                 plot_bins(metrics, paths[-1], kind="level", budget=budget)
         for reference in references(metrics)[:1]:

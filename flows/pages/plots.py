@@ -1,29 +1,31 @@
 """Metrics as pictures: accuracy against N, accuracy by bin, reliability of a verifier.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; markers differ as well.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; markers differ as well.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.tables.accuracies import bin_order, sort_strategies
+from flows.tables.accuracies import accuracies_by_bin
+from flows.tables.names import RANKERS, UPPER_BOUND, sort_strategies
+from schemas.metric_names import Name, strategy_type
 from schemas.rows import Metric
 from tasks.verifiers.quality import CalibrationBin, expected_calibration_error
 
 _INK = "#333333"
-_FAMILIES: dict[str, tuple[str, str, str]] = {
-    "pass": ("#666666", "s", "pass@N: any right (upper bound)"),
-    "majority": ("#0072B2", "o", "majority vote"),
-    "likelihood[": ("#E69F00", "v", "best of N by likelihood"),
-    "best_of_n[": ("#D55E00", "^", "best of N by verifier"),
-    "gated[": ("#F0E442", "P", "best of N among popular answers"),
-    "filter[": ("#56B4E9", "X", "majority of those the verifier passes"),
-    "weighted[": ("#009E73", "D", "vote weighted by verifier"),
-    "likelihood+logit[": ("#CC79A7", "p", "best of N by likelihood + verifier"),
+_STYLES = {
+    UPPER_BOUND: ("#666666", "s"),
+    "majority": ("#0072B2", "o"),
+    "likelihood": ("#E69F00", "v"),
+    "best_of_n": ("#D55E00", "^"),
+    "gated": ("#F0E442", "P"),
+    "filter": ("#56B4E9", "X"),
+    "weighted": ("#009E73", "D"),
+    "likelihood+logit": ("#CC79A7", "p"),
 }
-"""Colour, marker and words of each family of strategies."""
-_SHOWN = ("pass", "majority", "likelihood[", "best_of_n[", "weighted[", "likelihood+logit[")
+"""Colour and marker of each family of strategies."""
+_SHOWN = (UPPER_BOUND, "majority", "likelihood", "best_of_n", "weighted", "likelihood+logit")
 
 
 def plot_accuracy(
@@ -62,7 +64,7 @@ def plot_accuracy(
             marker=marker,
             markersize=6,
             linewidth=2,
-            linestyle="--" if strategy == "pass" else "-",
+            linestyle="--" if strategy == UPPER_BOUND else "-",
             label=words,
         )
         banded = [m for m in points if m.ci_low is not None]
@@ -111,30 +113,26 @@ def plot_bins(
     Raises:
         ValueError: there is no accuracy in bins of this kind at this budget.
     """
-    rows = [
-        m
-        for m in metrics
-        if m.metric == "accuracy" and m.budget == budget and m.bin.startswith(f"{kind}=")
-    ]
-    shown = _choose(rows, strategies)
-    sizes = {m.bin: m.num_problems for m in rows}
-    bins = sorted(sizes, key=bin_order)
+    found = accuracies_by_bin(metrics, kind, budget)
+    shown = _choose([m for _, m in found], strategies)
+    sizes = {where: m.num_problems for where, m in found}
+    bins = sorted(sizes, key=lambda where: where.order)
     figure, axes = _canvas(max(8.0, 1.3 * len(bins) + 2.0), 5.0)
     width = 0.8 / len(shown)
     for index, strategy in enumerate(shown):
-        cells = {m.bin: m for m in rows if m.strategy == strategy}
+        cells = {where: m for where, m in found if m.strategy == strategy}
         color, _, words = _family(strategy)
-        for place, name in enumerate(bins):
-            if name not in cells:
+        for place, where in enumerate(bins):
+            if where not in cells:
                 continue
-            cell = cells[name]
+            cell = cells[where]
             x = place + (index - (len(shown) - 1) / 2) * width
-            label = words if name == next(b for b in bins if b in cells) else None
+            label = words if where == next(b for b in bins if b in cells) else None
             axes.bar(x, cell.value, width * 0.9, color=color, label=label)
             if cell.ci_low is not None and cell.ci_high is not None:
                 axes.vlines(x, cell.ci_low, cell.ci_high, color=_INK, linewidth=1)
     axes.set_xticks(
-        range(len(bins)), [f"{name.partition('=')[2]}\n({sizes[name]} problems)" for name in bins]
+        range(len(bins)), [f"{where.value}\n({sizes[where]} problems)" for where in bins]
     )
     axes.set_ylim(0.0, 1.02)
     axes.set_ylabel("accuracy")
@@ -189,10 +187,10 @@ def plot_reliability(
 
 
 def _choose(rows: Sequence[Metric], strategies: Sequence[str] | None) -> list[str]:
-    """The strategies to show: those asked for, or the first of each main family."""
+    """The strategies to show: those given, or the first of each main family."""
     present = sort_strategies({m.strategy for m in rows})
     if strategies is None:
-        firsts = (next((s for s in present if s.startswith(f)), None) for f in _SHOWN)
+        firsts = (next((s for s in present if strategy_type(s) == f), None) for f in _SHOWN)
         chosen = [s for s in firsts if s is not None]
     else:
         chosen = [s for s in strategies if s in present]
@@ -202,11 +200,12 @@ def _choose(rows: Sequence[Metric], strategies: Sequence[str] | None) -> list[st
 
 
 def _family(strategy: str) -> tuple[str, str, str]:
-    for start, (color, marker, words) in _FAMILIES.items():
-        if strategy.startswith(start):
-            bracket = strategy.partition("[")[2]
-            return color, marker, f"{words} [{bracket}" if bracket else words
-    return _INK, "*", strategy
+    """Colour, marker and words of a strategy."""
+    base, setting = strategy_type(strategy), Name.parse(strategy).setting
+    if base not in _STYLES:
+        return _INK, "*", strategy
+    words = RANKERS[base] if setting is None else f"{RANKERS[base]} [{setting}]"
+    return *_STYLES[base], words
 
 
 def _canvas(width: float, height: float, num_rows: int = 1) -> tuple[Any, Any]:

@@ -52,7 +52,7 @@ def publish_rounds(store: Store, run_id: str, flow: str) -> None:
     words = f"Rounds of run `{run_id}`; intervals by bootstrap over problems"
     publish_table(to_key("rounds", flow), rows, words)
     figures = f"""
-select strategy, bin, metric, value, ci_low, ci_high
+select arm, bin, metric, value, ci_low, ci_high
 from curves
 where run_id = '{run_id}' and stage = '{flow}'
 order by all"""

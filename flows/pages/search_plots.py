@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.tables.accuracies import bin_order
-from flows.tables.searches import main_strategies
+from flows.tables.searches import main_rows, main_strategies
+from schemas.metric_names import Bin
 from schemas.rows import Metric
+from tasks.evaluation.searches.compute_optimal_report import OPTIMAL
 
 _STYLES = (
     ("#333333", "o"),
@@ -19,7 +20,7 @@ _STYLES = (
     ("#56B4E9", "X"),
     ("#8B5A2B", "p"),
 )
-"""Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; markers differ as well."""
 _OPTIMAL_COLOR = "#999999"
 _KINDS = ("oracle_quintile", "level", "model_quintile")
 _PANELS_A_ROW = 3
@@ -53,19 +54,20 @@ def plot_searches(
     strategies = main_strategies(metrics)
     if not any(row.metric == "accuracy" for row in metrics):
         raise ValueError(f"expected accuracies of searches, got none among {len(metrics)} figures")
-    bins = ["all", *_bins(metrics, kind)]
+    bins = [Bin(), *_bins(metrics, kind)]
     num_rows = math.ceil(len(bins) / _PANELS_A_ROW)
     num_columns = min(len(bins), _PANELS_A_ROW)
     figure = Figure(figsize=(4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(num_rows, num_columns, sharey=True, squeeze=False).flatten()
-    for axes, bin_name in zip(panels, bins, strict=False):
-        rows = [row for row in metrics if row.bin == bin_name]
+    for axes, where in zip(panels, bins, strict=False):
+        rows = [row for row in metrics if row.bin == str(where)]
+        mains = main_rows(rows)
         for strategy, (color, marker) in zip(strategies, _cycle(len(strategies)), strict=True):
-            _draw(axes, rows, strategy, color=color, marker=marker)
-        if bin_name == "all":
+            _draw(axes, mains, strategy, color=color, marker=marker)
+        if where == Bin():
             _draw_optimal(axes, rows)
-        _finish(axes, rows, bin_name)
+        _finish(axes, rows, where)
     for axes in panels[len(bins) :]:
         axes.set_visible(False)
     for axes in panels[::num_columns]:
@@ -77,16 +79,13 @@ def plot_searches(
     figure.savefig(path, dpi=150)
 
 
-def _bins(metrics: Sequence[Metric], kind: str | None) -> list[str]:
+def _bins(metrics: Sequence[Metric], kind: str | None) -> list[Bin]:
     """The bins of a kind, the easiest first."""
+    bins = {Bin.parse(row.bin) for row in metrics if row.metric == "tokens"}
     for name in _KINDS if kind is None else (kind,):
-        found = {
-            row.bin
-            for row in metrics
-            if row.bin.startswith(f"{name}=") and row.metric == "tokens" and "," not in row.bin
-        }
+        found = [where for where in bins if where == Bin(name, where.value)]
         if found:
-            return sorted(found, key=bin_order)
+            return sorted(found, key=lambda where: where.order)
     return []
 
 
@@ -94,21 +93,19 @@ def _cycle(num: int) -> list[tuple[str, str]]:
     return [_STYLES[index % len(_STYLES)] for index in range(num)]
 
 
-def _points(
-    rows: Sequence[Metric], strategy: str, tokens: Sequence[str]
-) -> list[tuple[float, Metric]]:
-    """Tokens and accuracy at each N, in order of N."""
+def _points(rows: Sequence[Metric], tokens: Sequence[str]) -> list[tuple[float, Metric]]:
+    """Tokens and accuracy of one strategy at each N, in order of N."""
     spent: dict[int | None, float] = {}
     for row in rows:
-        if row.strategy == strategy and row.metric in tokens:
+        if row.metric in tokens:
             spent[row.budget] = spent.get(row.budget, 0.0) + row.value
-    found = [r for r in rows if r.strategy == strategy and r.metric == "accuracy"]
+    found = [row for row in rows if row.metric == "accuracy"]
     found.sort(key=lambda row: row.budget or 0)
     return [(spent[row.budget], row) for row in found if spent.get(row.budget)]
 
 
 def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marker: str) -> None:
-    points = _points(rows, strategy, ("tokens",))
+    points = _points([row for row in rows if row.strategy == strategy], ("tokens",))
     if not points:
         return
     axes.plot(
@@ -126,13 +123,13 @@ def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marke
 
 
 def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
-    name = "compute_optimal[oracle_quintile]"
+    chosen = [row for row in rows if (row.strategy, row.pick) == (OPTIMAL, "oracle_quintile")]
     style = {"color": _OPTIMAL_COLOR, "marker": "*", "markersize": 9, "linewidth": 1.5}
     for tokens, line, label in (
         (("generated_tokens", "scored_tokens"), "--", "compute-optimal, difficulty known"),
         (("tokens",), ":", "compute-optimal, difficulty paid for"),
     ):
-        points = _points(rows, name, tokens)
+        points = _points(chosen, tokens)
         if points:
             face = _OPTIMAL_COLOR if line == "--" else "none"
             axes.plot(
@@ -145,10 +142,9 @@ def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
             )
 
 
-def _finish(axes: Any, rows: Sequence[Metric], bin_name: str) -> None:
+def _finish(axes: Any, rows: Sequence[Metric], where: Bin) -> None:
     sizes = [row.num_problems for row in rows if row.metric == "accuracy"]
-    kind, _, level = bin_name.partition("=")
-    words = "all problems" if bin_name == "all" else f"{kind.replace('_', ' ')} {level}"
+    words = f"{where.kind.replace('_', ' ')} {where.value}" if where.kind else "all problems"
     axes.set_title(f"{words} ({max(sizes, default=0)})", loc="left", fontsize=10)
     axes.set_xscale("log")
     axes.set_ylim(-0.02, 1.02)

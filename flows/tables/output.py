@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_MOST_TABLE_ROWS = 200
-_MOST_SKIPPED = 10
-_MOST_RUNS = 5
+_MAX_TABLE_ROWS = 200
+_MAX_SKIPPED = 10
+_MAX_RUNS = 5
 _NO_TERMINAL_WIDTH = 10_000
 _OBEYED = [*range(9), *range(11, 32), *range(127, 160)]  # all but tab and line feed
 _TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -21,7 +21,7 @@ _ESCAPES |= {code: f"\\u{code:04x}" for code in _TURNING}
 
 
 def open_console() -> Console:
-    """A console on standard output; where that is no terminal, nothing is broken or cut to fit."""
+    """A console on standard output; where that is not a terminal, no line is broken or cut."""
     console = Console()
     return console if console.is_terminal else Console(width=_NO_TERMINAL_WIDTH)
 
@@ -32,25 +32,25 @@ def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
 
     connection = connect(root)
     skipped = connection.execute("select path, reason from skipped_files order by path").fetchall()
-    for path, reason in skipped[:_MOST_SKIPPED]:
+    for path, reason in skipped[:_MAX_SKIPPED]:
         sys.stderr.write(f"left out: {visible(path)}: {visible(reason)}\n")
-    if len(skipped) > _MOST_SKIPPED:
-        sys.stderr.write(f"left out: {len(skipped) - _MOST_SKIPPED:,} more\n")
+    if len(skipped) > _MAX_SKIPPED:
+        sys.stderr.write(f"left out: {len(skipped) - _MAX_SKIPPED:,} more\n")
     if skipped:
         sys.stderr.write("`stepmill doctor --repair` moves them away, to be made again\n")
     return connection
 
 
 def runs_words(connection: duckdb.DuckDBPyConnection) -> str:
-    """What runs a store has, for a caller who named one that it has not."""
+    """Which runs a store has, for a caller that named another."""
     newest = "select run_id from run_state group by all order by max(changed_at) desc limit ?"
-    found = connection.sql(newest, params=[_MOST_RUNS]).fetchall()
+    found = connection.sql(newest, params=[_MAX_RUNS]).fetchall()
     names = ", ".join(name for (name,) in found)
     return f"the store's newest runs are {names}" if names else "the store has no runs"
 
 
 def visible(text: str) -> str:
-    """A text with what a terminal would obey written out: control characters, turned direction."""
+    """A text with what a terminal would obey written out, such as control characters."""
     return text.translate(_ESCAPES)
 
 
@@ -117,16 +117,16 @@ def _rows(
 
 
 def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
-    rows = relation.limit(_MOST_TABLE_ROWS + 1).fetchall()
+    rows = relation.limit(_MAX_TABLE_ROWS + 1).fetchall()
     table = Table()
     for name in relation.columns:
         table.add_column(Text(visible(name)), overflow="fold")
-    for row in rows[:_MOST_TABLE_ROWS]:
+    for row in rows[:_MAX_TABLE_ROWS]:
         table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
     console = open_console()
     console.print(table)
-    if len(rows) > _MOST_TABLE_ROWS:
-        console.print(f"the first {_MOST_TABLE_ROWS} rows; --format csv or json prints all")
+    if len(rows) > _MAX_TABLE_ROWS:
+        console.print(f"the first {_MAX_TABLE_ROWS} rows; --format csv or json prints all")
 
 
 def _flat(table: pa.Table) -> pa.Table:

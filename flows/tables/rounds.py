@@ -7,23 +7,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from flows.tables.accuracies import figure_words
+from flows.tables.figures import figure_words
+from flows.tables.names import GLOSSARY, ROUND_FIGURES
 from schemas.rows import Metric
-from tasks.evaluation.rounds import arms_of, figures_of, labels_of
+from tasks.evaluation.rounds import arms_of, figures_of, labels_of, round_order
 
 _COLORS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
 """Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
 _DODGE = 0.06
-"""Rounds that an arm's points stand beside those of the arm before, or one would hide the other."""
-_COLUMNS = {
-    "grown_right_share": ("right", "{:.2f}"),
-    "paths_per_solved": ("paths", "{:.2f}"),
-    "set_rows": ("rows", "{:,.0f}"),
-    "set_hard_share": ("hard", "{:.2f}"),
-    "grown_tokens": ("tokens", "{:,.0f}"),
-    "train_seconds": ("training s", "{:,.0f}"),
-}
-"""What a policy was made from: column and format of each figure."""
+"""How far an arm's points are moved, in rounds, so that they do not hide those of another."""
 
 
 def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
@@ -35,7 +27,7 @@ def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
             figures = figures_of(metrics, arm, label)
             made_from = {
                 title: form.format(figures[name].value) if name in figures else ""
-                for name, (title, form) in _COLUMNS.items()
+                for name, (title, form) in ROUND_FIGURES.items()
             }
             reached = {name: figure_words(figures.get(name)) for name in measured}
             rows.append({"arm": arm, "round": label, **reached, **made_from})
@@ -56,7 +48,7 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
         title=f"Rounds on {num_problems} held-out problems",
         caption="interval by bootstrap over problems; then what a policy learned from:\n"
         "share of right solutions, distinct right paths of a solved problem, rows of the set,\n"
-        "share of hard ones, tokens drawn",
+        f"share of hard ones, tokens drawn; {GLOSSARY}",
         box=SIMPLE_HEAD,
     )
     table.add_column("arm", no_wrap=True)
@@ -81,7 +73,7 @@ def plot_rounds(metrics: Sequence[Metric], path: Path, *, title: str) -> None:
 
     names = _measured(metrics)
     labels = list(dict.fromkeys(x for arm in arms_of(metrics) for x in labels_of(metrics, arm)))
-    labels.sort(key=lambda label: tuple(map(int, label.split("."))))
+    labels.sort(key=round_order)
     figure = Figure(figsize=(3.6 * len(names) + 0.4, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False).flatten()
@@ -129,8 +121,8 @@ def _measured(metrics: Sequence[Metric]) -> list[str]:
 
     named = [(name, budget) for name, budget in found if budget is not None]
     shown = [each for each in sorted(named, key=place) if each[0] != "majority@1"]
-    most = max(budget for _, budget in shown)
-    return [name for name, budget in shown if name == "pass@1" or budget == most]
+    largest = max(budget for _, budget in shown)
+    return [name for name, budget in shown if name == "pass@1" or budget == largest]
 
 
 def _bound(end: float | None, row: Metric) -> float:

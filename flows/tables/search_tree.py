@@ -1,7 +1,7 @@
-"""`stepmill show --tree`: a problem's search tree in the terminal, put together from its rows.
+"""`stepmill show --tree`: a problem's search tree in the terminal, built from its rows.
 
-Every row ends at a leaf and holds the steps behind the row that it continues, so a tree is what is
-there when all rows are hung where they branched off.
+Every row ends at a leaf and holds the steps that follow those of the row that it continues, so all
+rows together are the tree, each hung where it branched off.
 """
 
 import json
@@ -17,6 +17,7 @@ from rich.tree import Tree
 
 from flows.tables.formats import check_format
 from flows.tables.output import open_console, visible
+from schemas.metric_names import strategy_type
 
 _KEY = ("run_id", "strategy", "budget", "policy", "verifier")
 _VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded", "yellow")}
@@ -24,7 +25,7 @@ _VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded
 
 @dataclass(slots=True)
 class Branch:
-    """A step of the tree, or its root, with what goes on from it and what ends at it."""
+    """A step of the tree, or its root, with what continues it and what ends at it."""
 
     step: dict[str, Any] | None = None
     children: "list[Branch]" = field(default_factory=list)
@@ -50,12 +51,12 @@ def show_tree(
         problem: a problem's id, or how it begins.
         output: `text` or `json`.
         strategy: of which search, as its rows name it or without its settings; may be left out
-            where there is one.
+            where there is only one.
         budget: at which N.
         run_id: of which run.
 
     Raises:
-        ValueError: no search of such a problem is there, or several are and they are listed.
+        ValueError: no search of such a problem exists, or several do and they are listed.
     """
     check_format(output, "text", "json")
     key = _choose(connection, problem, {"run_id": run_id, "strategy": strategy, "budget": budget})
@@ -108,7 +109,7 @@ def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
     """The tree of a search's rows, in order of `sample_index`.
 
     Raises:
-        ValueError: a row continues one that is not there, or more of its steps than it has.
+        ValueError: a row continues one that is missing, or more of its steps than it has.
     """
     root = Branch()
     lines: dict[str, list[Branch]] = {}  # by row: the branches of its whole solution
@@ -135,10 +136,10 @@ def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
 def _choose(
     connection: duckdb.DuckDBPyConnection, problem: str, wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """The one search that is meant.
+    """The one search that is wanted.
 
     Raises:
-        ValueError: there is none, or several.
+        ValueError: none fits, or several do.
     """
     found = _ask(
         connection,
@@ -151,7 +152,7 @@ def _choose(
         for row in found
         if all(value in (None, row[name], _base(row[name])) for name, value in wanted.items())
     ]
-    # `beam` means any beam search, but the one with the defaults where there is that one.
+    # `beam` means any beam search, but the one with the defaults where that was made.
     left = [row for row in left if row["strategy"] == wanted["strategy"]] or left
     if len(left) == 1:
         return left[0]
@@ -176,13 +177,13 @@ def _choose(
 
 def _base(name: Any) -> Any:
     """A strategy's name without its settings."""
-    return re.split(r"[\[ ]", name, maxsplit=1)[0] if isinstance(name, str) else name
+    return strategy_type(name) if isinstance(name, str) else name
 
 
 def _ask(
     connection: duckdb.DuckDBPyConnection, statement: str, values: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """The rows of a statement with named parameters, of which it need not use all."""
+    """The rows of a statement with named parameters; it need not use all of them."""
     names = set(re.findall(r"\$(\w+)", statement))
     used = {name: value for name, value in values.items() if name in names}
     return connection.sql(statement, params=used).to_arrow_table().to_pylist()
@@ -202,7 +203,7 @@ def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
     for row in branch.ends:
         tree.add(_end_words(row, picks.get(row["trajectory_id"])))
     for child in branch.children:
-        # A step that only one row ends with says how on its own line.
+        # Where only one row ends with a step, the step's own line says how.
         alone = child.ends if not child.children and len(child.ends) == 1 else []
         words = _step_words(child)
         for row in alone:
@@ -214,7 +215,7 @@ def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
 
 def _step_words(branch: Branch) -> Text:
     step = branch.step or {}
-    words = Text("asked again  " if branch.prompted_by is not None else "", style="cyan")
+    words = Text("prompted again  " if branch.prompted_by is not None else "", style="cyan")
     words.append(visible(" ".join(str(step.get("text", "")).split("\n")).strip()), style="none")
     figures = []
     for name, form in (("score", ".3f"), ("logprob", ".2f"), ("value", ".3f"), ("visits", "d")):
@@ -225,7 +226,7 @@ def _step_words(branch: Branch) -> Text:
 
 
 def _end_words(row: dict[str, Any], pick: str | None) -> Text:
-    """How a row ended: its verdict if it is a candidate, and why it is none if it is not."""
+    """How a row ended: its verdict if it is a candidate, else why it is not one."""
     if row["role"] and row["status"] != "error":
         return Text(visible(row["role"]), style="cyan")
     if row["status"] == "pruned":

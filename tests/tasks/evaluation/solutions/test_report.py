@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
-from flows.tables.accuracies import accuracy_summary, bin_summary, sort_strategies
+from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.names import sort_strategies
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import METRICS, Metric, from_table, to_table
 from tasks.evaluation.solutions.candidates import Candidates
@@ -51,11 +52,12 @@ def solved(problem: Candidates, first: int = 0) -> float:
     return float(np.mean([ok is True for ok in problem.correct[first:]]))
 
 
-def find(metrics, strategy, budget, metric="accuracy", bin_name="all") -> Metric:
+def find(metrics, strategy, budget, metric="accuracy", bin_name="all", against=None) -> Metric:
     [row] = [
         m
         for m in metrics
-        if (m.strategy, m.budget, m.metric, m.bin) == (strategy, budget, metric, bin_name)
+        if (m.strategy, m.budget, m.metric, m.bin, m.against)
+        == (strategy, budget, metric, bin_name, against)
     ]
     return row
 
@@ -94,10 +96,10 @@ def test_intervals_hold_their_value(metrics):
 
 def test_gain_is_the_difference_of_accuracies(metrics):
     for strategy in ("weighted[min]", "pass", "likelihood[sum]"):
-        gain = find(metrics, strategy, 8, "gain_over[majority]")
+        gain = find(metrics, strategy, 8, "gain_over", against="majority")
         difference = find(metrics, strategy, 8).value - find(metrics, "majority", 8).value
         assert gain.value == pytest.approx(difference)
-    assert not [m for m in metrics if (m.strategy, m.metric) == ("majority", "gain_over[majority]")]
+    assert not [m for m in metrics if m.strategy == m.against]
 
 
 def test_bins_part_the_problems(metrics):
