@@ -62,7 +62,7 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
             grader=config.grader,
             evaluation=config.evaluation,
         )
-        evaluate_labels(job, root, run_id, "train")
+        labels = store.read(evaluate_labels(job, root, run_id, "train"))
         path = evaluate(job, root, run_id)
-        publish_report("report-factory", store, run_id, store.read(path))
+        publish_report("report-factory", store, run_id, store.read(path), of_labels=labels)
         return path

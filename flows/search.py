@@ -19,6 +19,7 @@ from flows.runs.search_units import (
 )
 from flows.runs.sets import SEARCH_STAGE
 from flows.runs.units import run_here, run_units, unit_runner
+from flows.runs.verifier_labels import follow_labels
 from schemas.problems import ProblemsJob
 from schemas.search import SearchJob
 from schemas.units import Receipt
@@ -33,6 +34,7 @@ from tasks.search.task import decide_unit, search_unit
 @flow(name="search", flow_run_name=name_run, task_runner=unit_runner())
 def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
     """Search, decide and measure; the path of the metrics."""
+    job = follow_labels(Store(root), run_id, job)
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(SEARCH_STAGE, job, root, run_id, part=part) as (store, run_id):
         asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import FrozenConfig, SetName, Since
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 
@@ -33,7 +33,10 @@ class EvaluationConfig(FrozenConfig):
         "last",
         "mean",
     )
-    """Reductions of step scores to compare; gate, filter and likelihood join the first of them."""
+    """Reductions of step scores to compare; gate, filter and likelihood use the first of them."""
+    mixed_reduction: Annotated[Reduction | None, Since(4)] = None
+    """A reduction that gate, filter and likelihood use besides; None for what suits the labels
+    that the verifier was trained on (schemas/reductions.py), if it is not the first already."""
     likelihood_weights: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.25, 0.5, 1.0, 2.0)
     """Weights of logit(verifier) beside the summed log likelihood; chosen on one fold."""
     filter_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -54,6 +57,13 @@ class EvaluationConfig(FrozenConfig):
     """Bins of equal width of a reliability table."""
     seed: int = 0
     """Seed of subsets and resamples."""
+
+    @property
+    def mixed_reductions(self) -> tuple[Reduction, ...]:
+        """The reductions that gate, filter and likelihood use."""
+        first = self.reductions[0]
+        also = self.mixed_reduction
+        return (first,) if also in (None, first) else (first, also)
 
     @field_validator("budgets")
     @classmethod

@@ -11,6 +11,7 @@ from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.reductions import FALLBACK
 from schemas.units import derive_id
 
 Pick = Literal["majority", "best", "weighted"]
@@ -27,10 +28,16 @@ class ScoreConfig(FrozenConfig):
     """`verifier` the reduced step scores; `likelihood` the policy's summed log probability;
     `likelihood+logit` that sum + weight x logit of the reduced scores. A verifier alone is misled
     by rare, odd steps it never saw; the likelihood knows that they are rare."""
-    reduction: Reduction = "min"
-    """How the step scores so far become one."""
+    reduction: Reduction | None = None
+    """How the step scores so far become one; None for what suits the labels that the verifier was
+    trained on (schemas/reductions.py), `min` where they are not known."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of the logit in `likelihood+logit`."""
+
+    @property
+    def how(self) -> Reduction:
+        """The reduction, or what is taken where none is named and the labels are not known."""
+        return self.reduction or FALLBACK
 
     @property
     def reads_verifier(self) -> bool:
@@ -43,7 +50,7 @@ class ScoreConfig(FrozenConfig):
         if self.by == "likelihood":
             return self.by
         weight = "" if self.by == "verifier" or self.weight == 1 else f",{self.weight:g}"
-        return f"{self.by}[{self.reduction}{weight}]"
+        return f"{self.by}[{self.how}{weight}]"
 
 
 class StrategyConfig(FrozenConfig):
@@ -341,9 +348,9 @@ class SearchJob(FrozenConfig):
         return any(s.default_pick == "weighted" and not s.ranks for s in self.strategies)
 
     def label(self, strategy: StrategyConfig) -> str:
-        """What the `strategy` column says: the strategy, and its score if not the default."""
+        """What the `strategy` column says: the strategy, and its score if another than usual."""
         name = strategy.label()
-        if self.score == ScoreConfig() or not strategy.ranks:
+        if self.score.name == ScoreConfig().name or not strategy.ranks:
             return name
         return f"{name} by {self.score.name}"
 

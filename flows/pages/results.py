@@ -9,6 +9,7 @@ from flows.pages.pictures import pictures_folder
 from flows.pages.plots import plot_accuracy
 from flows.tables.figures import best_words, figure_words
 from flows.tables.names import sort_strategies, strategy_words
+from flows.tables.truth import label_table_rows
 from schemas.rows import Metric
 from schemas.units import Receipt, Unit
 from storage import Store
@@ -56,13 +57,37 @@ def publish_accuracies(
         publish_report(to_key("report", set_name), store, run_id, metrics)
 
 
-def publish_report(key: str, store: Store, run_id: str, metrics: Sequence[Metric]) -> None:
-    """Show a page: the plot, the accuracies, where the rows lie, and commands that read them."""
+def publish_labels(run_id: str, metrics: Sequence[Metric], *, set_name: str) -> None:
+    """Show the figures of a set's step labels and of their audits."""
+    if (rows := label_table_rows(metrics)) and in_run():
+        description = f"Step labels against the truth, and audited\n\nRun `{run_id}`"
+        publish_table(to_key("labels", set_name), rows, description)
+
+
+def publish_report(
+    key: str,
+    store: Store,
+    run_id: str,
+    metrics: Sequence[Metric],
+    *,
+    of_labels: Sequence[Metric] = (),
+) -> None:
+    """Show a page: the plot, the accuracies, where the rows lie, and commands that read them.
+
+    Args:
+        key: of the page.
+        store: where the rows lie.
+        run_id: the run.
+        metrics: the accuracies.
+        of_labels: figures of step labels, shown below them.
+    """
     if not any(row.metric == "accuracy" for row in metrics) or not in_run():
         return
     with store.scratch() as folder:
         plot_accuracy(metrics, folder / "accuracy.png")
         picture = picture_link((folder / "accuracy.png").read_bytes())
+    rows = label_table_rows(of_labels)
+    labels = f"\n### Step labels\n\n{markdown_table(rows)}\n" if rows else ""
     root = shlex.quote(store.url)
     curves = f"""
 select strategy, budget, value, ci_low, ci_high
@@ -78,7 +103,7 @@ limit 10"""
 ![accuracy against N]({picture})
 
 {markdown_table(_accuracy_rows(metrics))}
-
+{labels}
 ### Look further
 
 ```

@@ -40,7 +40,7 @@ def decide(
 
 def main_pick(job: SearchJob, strategy: Strategy) -> str:
     """The pick that a strategy is reported by; the votes where there is no verifier."""
-    reduction = job.score.reduction
+    reduction = job.score.how
     if isinstance(strategy, RevisionsConfig) and job.verifier is not None:
         return f"chains[{reduction}]"
     if strategy.default_pick == "best":

@@ -60,7 +60,7 @@ def names_of(row: dict) -> tuple:
 
 @pytest.mark.parametrize(("old", "new"), OLD_AND_NEW, ids=[str(old) for old, _ in OLD_AND_NEW])
 def test_names_that_were_glued_have_columns_of_their_own(old, new):
-    row = dict(zip(("strategy", "metric", "bin"), old, strict=True))
+    row: dict[str, str] = dict(zip(("strategy", "metric", "bin"), old, strict=True))
     found = current_names(row)
     expected = new if len(new) == 5 else (*new, old[1], None)
     assert names_of(found) == expected
