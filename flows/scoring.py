@@ -66,7 +66,7 @@ def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
 
 
 def _named(job: ScoringJob) -> tuple[str, ...]:
-    """Fields that the part's name stands for."""
+    """Fields that the part's name represents."""
     return ("verifier",) if job.round is None else ("verifier", "policy")
 
 

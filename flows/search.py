@@ -37,8 +37,8 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
     job = follow_labels(Store(root), run_id, job)
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(SEARCH_STAGE, job, root, run_id, part=part) as (store, run_id):
-        asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
-        path = problems(asked, store.url, run_id)
+        needed = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
+        path = problems(needed, store.url, run_id)
         plan = search_plan(job, run_id)
         engines = EngineSet(
             policy=job.policy,

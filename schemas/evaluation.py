@@ -12,13 +12,13 @@ from schemas.graders import GraderConfig, MathGraderConfig
 Reduction = Literal["min", "prod", "last", "mean"]
 """How the step scores of a solution become one score."""
 BinKind = Literal["level", "subject", "oracle_quintile", "model_quintile"]
-"""By what problems are told apart when a figure is not over all of them."""
+"""How problems are grouped where a figure is not over all of them."""
 
 Weight = Annotated[float, Field(gt=0)]
 
 
 class EvaluationConfig(FrozenConfig):
-    """Which curves are computed, over which bins of problems, and how sure they are."""
+    """Which curves are computed, over which bins of problems, and with which intervals."""
 
     budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (
         1,
@@ -44,9 +44,9 @@ class EvaluationConfig(FrozenConfig):
     gate_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the top answer's votes that an answer needs to pass the gate."""
     num_subsets: Annotated[int, Field(ge=1)] = 256
-    """Subsets of the candidates per problem and budget where there is no closed form."""
+    """Subsets of the candidates per problem and budget without a closed form."""
     num_bootstrap: Annotated[int, Field(ge=1)] = 1000
-    """Resamples of the problems behind an interval."""
+    """Resamples of the problems from which an interval is computed."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     baselines: tuple[str, ...] = ("majority", "likelihood[sum]")
@@ -88,13 +88,13 @@ class EvaluationJob(FrozenConfig):
     policy: EngineConfig | None = None
     """The model that wrote them."""
     policy_name: str | None = None
-    """The same as the rows name it, for one that is no model here. Without either it is the one
+    """The same as the rows name it, for one that is not a model here. Without either it is the one
     policy that the set has solutions of."""
     verifier: EngineConfig | None = None
     """The model that scored them."""
     verifier_name: str | None = None
     """The same as the rows name it. Without either it is the one verifier that scored the set;
-    where none did, what needs no verifier is compared."""
+    if none did, only what needs no verifier is compared."""
     grader: GraderConfig = MathGraderConfig()
     """What says which answers are the same answer."""
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -50,7 +50,7 @@ class Bin:
     """Which problems or steps a figure is over; all of them where no field is set."""
 
     kind: str | None = None
-    """What they are told apart by, such as `level`."""
+    """What they are grouped by, such as `level`."""
     value: str = ""
     """Which of that kind, such as `3`."""
     round: str | None = None

@@ -21,7 +21,7 @@ FALLBACK: Reduction = "min"
 """Of a verifier whose labels are not known."""
 BY_LABELS: dict[tuple[str, str], Reduction] = {
     ("monte_carlo", "hard"): "min",
-    ("monte_carlo", "soft"): "last",
+    ("monte_carlo", "soft"): "min",
     ("checker", "hard"): "min",
     ("checker", "soft"): "min",
     ("outcome", "hard"): "last",

@@ -1,4 +1,4 @@
-"""What `stepmill report` prints: a run's accuracies, and how they compare with the truth."""
+"""`stepmill report`: a run's accuracies, and how labels and scores compare with the truth."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ def show_report(
     Args:
         connection: the store.
         run_id: the run.
-        output: `table`, or `json` for every figure there is of the set, or of all sets.
+        output: `table`, or `json` for every figure of the set, or of all sets.
         by: a kind of bins; None for accuracy against budget, and the figures against the truth.
         budget: candidates per problem of the bins; None for the largest measured.
         set_name: the set of problems; None for `eval`, or the only one whose accuracies were

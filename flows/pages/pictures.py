@@ -54,7 +54,7 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
         metrics: the figures.
 
     Returns:
-        None where there is nothing to compare.
+        None if there is nothing to compare.
     """
     name = search_picture(path, metrics)
     if name is not None:
@@ -65,7 +65,7 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
 
 
 def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:
-    """The name of a search's picture in the store; None where there is nothing to compare."""
+    """The name of a search's picture in the store; None if there is nothing to compare."""
     if len({(row.strategy, row.budget) for row in metrics if row.metric == "prompt_tokens"}) < 2:
         return None
     file = PurePosixPath(path)

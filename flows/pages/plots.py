@@ -46,7 +46,7 @@ def plot_accuracy(
         strategies: None for one of each family.
 
     Raises:
-        ValueError: there is no accuracy in the bin.
+        ValueError: no accuracy of the bin is given.
     """
     rows = [m for m in metrics if m.metric == "accuracy" and m.bin == bin_name]
     shown = _choose(rows, strategies)
@@ -111,7 +111,7 @@ def plot_bins(
         strategies: None for one of each family.
 
     Raises:
-        ValueError: there is no accuracy in bins of this kind at this budget.
+        ValueError: no accuracy in bins of this kind at this budget is given.
     """
     found = accuracies_by_bin(metrics, kind, budget)
     shown = _choose([m for _, m in found], strategies)

@@ -21,7 +21,7 @@ _MAX_ERROR_LETTERS = 100
 def publish_units(
     title: str, store: Store, outcomes: Mapping[Unit, Receipt | BaseException]
 ) -> None:
-    """Show a stage's units: rows, tokens, seconds, and what went wrong.
+    """Show a stage's units: rows, tokens, seconds, and what failed.
 
     Args:
         title: what the stage's progress is called.
@@ -115,7 +115,7 @@ The figures above:
 
 {sql_block(store, curves)}
 
-The solutions behind them; `stepmill show TRAJECTORY_ID --root {root}` prints one:
+The solutions they were measured on; `stepmill show TRAJECTORY_ID --root {root}` prints one:
 
 {sql_block(store, solutions)}
 

@@ -8,7 +8,7 @@ from typing import Any
 from flows.tables.searches import main_rows, main_strategies
 from schemas.metric_names import Bin
 from schemas.rows import Metric
-from tasks.evaluation.searches.compute_optimal_report import OPTIMAL
+from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 _STYLES = (
     ("#333333", "o"),
@@ -43,10 +43,10 @@ def plot_searches(
         metrics: figures of one policy's searches.
         path: file to write.
         title: what the picture is about.
-        kind: of bins; None for the first that there is of oracle quintile, level, model quintile.
+        kind: of bins; None for the first measured of oracle quintile, level, model quintile.
 
     Raises:
-        ValueError: there is no accuracy.
+        ValueError: no accuracy is given.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

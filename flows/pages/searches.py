@@ -20,7 +20,7 @@ def publish_searches(
         store: where the rows lie.
         run_id: the run.
         metrics: the figures of one set.
-        picture: its name in the store; None where there is none.
+        picture: its name in the store; None without one.
     """
     rows = search_rows(metrics)
     if not rows or not in_run():

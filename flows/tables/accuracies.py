@@ -24,7 +24,7 @@ def accuracy_summary(metrics: Sequence[Metric], *, bin_name: str = "all") -> Tab
     The best accuracy of each column is bold; `pass` is an upper bound and takes no part.
 
     Raises:
-        ValueError: there is no accuracy in the bin.
+        ValueError: no accuracy of the bin is given.
     """
     cells = {
         (m.strategy, m.budget): m
@@ -67,7 +67,7 @@ def bin_summary(metrics: Sequence[Metric], *, kind: str, budget: int) -> Table:
         budget: candidates per problem.
 
     Raises:
-        ValueError: there is no accuracy in bins of this kind at this budget.
+        ValueError: no accuracy in bins of this kind at this budget is given.
     """
     cells = {(m.strategy, where): m for where, m in accuracies_by_bin(metrics, kind, budget)}
     if not cells:
@@ -100,7 +100,7 @@ def accuracies_by_bin(
 
 
 def verifier_words(metrics: Iterable[Metric]) -> str:
-    """A second line of a title that names the verifier, where there is just one."""
+    """A second line of a title that names the verifier, if there is just one."""
     names = {m.verifier for m in metrics if m.verifier is not None}
     return f"\nverifier {escape(names.pop())}" if len(names) == 1 else ""
 
@@ -117,6 +117,6 @@ def figure_cell(metric: Metric | None, best: str | None = None) -> str:
 
 
 def _best(metrics: Iterable[Metric]) -> str | None:
-    """The highest accuracy as shown; None where nothing stands out."""
+    """The highest accuracy as shown; None if all are equal."""
     shown = [value_words(m) for m in metrics if m.strategy != UPPER_BOUND]
     return max(shown) if len(set(shown)) > 1 else None

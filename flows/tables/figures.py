@@ -9,7 +9,7 @@ _COUNTS = ("labelled_steps", "audited_solutions", "audited_steps")
 
 
 def figure_words(metric: Metric | None) -> str:
-    """A figure and its interval, as in `0.500 (.40-.60)`; nothing where there is no figure."""
+    """A figure and its interval, as in `0.500 (.40-.60)`; empty without a figure."""
     if metric is None:
         return ""
     interval = interval_words(metric)
@@ -24,7 +24,7 @@ def value_words(metric: Metric) -> str:
 
 
 def interval_words(metric: Metric) -> str:
-    """The ends of an interval, as in `.40-.60`, of a gain `+0.01..+0.20`; nothing without one."""
+    """The ends of an interval, as in `.40-.60`, of a gain `+0.01..+0.20`; empty without one."""
     if metric.ci_low is None or metric.ci_high is None:
         return ""
     ends = (metric.ci_low, metric.ci_high)
@@ -41,7 +41,7 @@ def best_words(metrics: Sequence[Metric]) -> str:
             and the upper bound take no part.
 
     Raises:
-        ValueError: there is no accuracy over all problems.
+        ValueError: no accuracy over all problems is given.
     """
     rows = [row for row in metrics if row.bin == "all" and row.pick is None]
     reached = [row for row in rows if row.metric == "accuracy" and row.strategy != UPPER_BOUND]

@@ -5,7 +5,7 @@ from typing import get_args
 
 from schemas.evaluation import BinKind, Reduction
 from schemas.metric_names import Name, strategy_type
-from tasks.evaluation.searches.compute_optimal_report import OPTIMAL
+from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 from tasks.search.strategies.registry import STRATEGIES
 
 GLOSSARY = "terms: docs/glossary.md"

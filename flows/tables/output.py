@@ -58,7 +58,7 @@ def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
     """Write a relation to standard output as a table, CSV, JSON (an array) or Parquet.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: the format is not one of these.
     """
     if output == "table":
         _print_table(relation)

@@ -13,7 +13,7 @@ from schemas.rows import Metric
 from tasks.evaluation.rounds import arms_of, figures_of, labels_of, round_order
 
 _COLORS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
-"""Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; markers differ as well."""
 _DODGE = 0.06
 """How far an arm's points are moved, in rounds, so that they do not hide those of another."""
 

@@ -66,7 +66,7 @@ def show_tree(
     )
     rows = _ask(
         connection,
-        # What is drawn in a role, such as a judgement, has its word behind the strategy.
+        # What is drawn in a role, such as a judgement, has its word after the strategy.
         "select *, trim(substr(strategy, length($strategy) + 1)) as role from graded "
         f"where {where} and starts_with(strategy, $strategy) "
         "and regexp_full_match(substr(strategy, length($strategy) + 1), '( [a-z]+)?') "
@@ -80,7 +80,7 @@ def show_tree(
         "order by is_main desc, pick",
         key,
     )
-    (asked,) = _ask(
+    (found,) = _ask(
         connection,
         "select problem_id, question, answer from problem_list "
         "where run_id = $run_id and problem_id = $problem_id",
@@ -88,12 +88,12 @@ def show_tree(
     )
     root = build_tree(rows)
     if output == "json":
-        whole = {**key, "problem": asked, "decisions": decisions, "tree": _to_record(root)}
+        whole = {**key, "problem": found, "decisions": decisions, "tree": _to_record(root)}
         sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
         return
     console = open_console()
-    console.print(Text(visible(asked["question"]), style="bold"))
-    console.print(Text(visible(f"gold answer {asked['answer']}"), style="dim"))
+    console.print(Text(visible(found["question"]), style="bold"))
+    console.print(Text(visible(f"gold answer {found['answer']}"), style="dim"))
     names = f"{key['strategy']}, N = {key['budget']}, {key['policy']}"
     names += f", verifier {key['verifier']}" if key["verifier"] else ""
     tree = Tree(Text(visible(names)))
@@ -156,7 +156,7 @@ def _choose(
     left = [row for row in left if row["strategy"] == wanted["strategy"]] or left
     if len(left) == 1:
         return left[0]
-    asked = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
+    given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
     if len({row["problem_id"] for row in found}) > 1:
         raise ValueError(f"expected one problem whose id begins with {problem!r}, got several")
     if not found:
@@ -171,7 +171,7 @@ def _choose(
     )
     which = f"{len(left)} searches" if left else "none"
     raise ValueError(
-        f"expected one search{f' with {asked}' if asked else ''}, got {which}:\n{listed}"
+        f"expected one search{f' with {given}' if given else ''}, got {which}:\n{listed}"
     )
 
 

@@ -12,7 +12,7 @@ from flows.tables.figures import figure_words
 from flows.tables.names import GLOSSARY, SEARCH_FIGURES
 from schemas.metric_names import Bin
 from schemas.rows import Metric
-from tasks.evaluation.searches.compute_optimal_report import OPTIMAL
+from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 
 def search_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
@@ -29,7 +29,7 @@ def search_summary(metrics: Sequence[Metric]) -> Table:
     """Every strategy at every N.
 
     Raises:
-        ValueError: there is no accuracy.
+        ValueError: no accuracy is given.
     """
     rows = search_rows(metrics)
     if not rows:

@@ -111,7 +111,7 @@ class FigureWriter:
         *,
         bin_name: str = "all",
     ) -> list[Metric]:
-        """A share of counted things; no row where there is nothing to count."""
+        """A share of counted things; no row if nothing was counted."""
         if not num_trials:
             return []
         interval = wilson_interval(num_successes, num_trials, self.config.confidence)

@@ -34,13 +34,13 @@ def round_rows(
     """The rows of one policy of an arm.
 
     Args:
-        arm: the way that the loop goes.
+        arm: its name.
         label: the round, such as `2`, or `2.1` for the first of its improve steps.
         evaluated: what the evaluation of its solutions measured.
-        made_from: figures of the solutions and the set that it learned from.
+        made_from: figures of the solutions and the set from which it learned.
 
     Raises:
-        ValueError: there is no accuracy among what was evaluated.
+        ValueError: no accuracy is among what was evaluated.
     """
     rows = [
         replace(

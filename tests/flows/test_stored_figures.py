@@ -104,8 +104,8 @@ def test_figures_of_labels_are_the_same_and_audits_join_them(old_store):
 def test_figures_of_searches_are_the_same(old_store):
     from flows.runs.search_units import cell_of, reference_cell, search_plan
     from flows.runs.sets import problems_path
+    from tasks.evaluation.searches.figures import search_figures
     from tasks.evaluation.searches.grid import build_grid, reference_candidates
-    from tasks.evaluation.searches.report import search_figures
 
     (config,) = configs_of(old_store, "searched", "search").values()
     job = SearchJob.from_partial(config)

@@ -129,6 +129,6 @@ def name_thresholds(solve_rates: Sequence[float | None]) -> list[str | None]:
 
 
 def mean_known(values: FloatArray) -> float:
-    """The mean of the values that are not nan; nan where there is none."""
+    """The mean of the values that are not nan; nan if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -78,7 +78,7 @@ def build_grid(problems: Sequence[Problem], decisions: Sequence[Decision]) -> Se
     """The grid of a set's decisions, its problems in the order given.
 
     Raises:
-        ValueError: there is no decision, one is about another problem, several policies searched,
+        ValueError: no decision is given, one is about another problem, several policies searched,
             or a problem was searched twice in the same way.
     """
     policies = {decision.policy for decision in decisions}
@@ -142,7 +142,7 @@ def reference_candidates(
     return [
         Candidates(
             problem_id=name,
-            classes=tuple(None if row.answer is None else 0 for row in found),  # not told apart
+            classes=tuple(None if row.answer is None else 0 for row in found),
             correct=tuple(row.correct for row in found),
             status=tuple(row.status for row in found),
             logprobs=tuple(row.logprob for row in found),

@@ -167,7 +167,7 @@ class _LabelMeter:
         ]
 
     def quality(self, labels: Sequence[StepLabel], bin_name: str) -> list[Metric]:
-        """Hard and soft labels against the truth, where there is one."""
+        """Hard and soft labels against the truth, where it is known."""
         known = [(label, kind == RIGHT) for label in labels if (kind := self._kind(label))]
         hard = [(label.hard, truth) for label, truth in known if label.hard is not None]
         num_problems = self._count_problems([r for r, _ in known if r.hard is not None])

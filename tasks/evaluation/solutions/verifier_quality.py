@@ -1,9 +1,9 @@
 """A verifier's step scores against the truth: ranking, calibration, loss.
 
 The truth is that of `truth.py`, from an exact checker or from stored labels. Rows have strategy
-`step_scores` and, in `against`, `checker` or the method of the labels. `step_auc` stands in bin
-`all`, in `steps=up_to_first_error` (without what follows the first error, which is easy to tell)
-and in `kind=<error>`: right steps against wrong ones of that kind. Its interval resamples
+`step_scores` and, in `against`, `checker` or the method of the labels. `step_auc` is measured in
+bin `all`, in `steps=up_to_first_error` (without what follows the first error, which is easy to
+tell) and in `kind=<error>`: right steps against wrong ones of that kind. Its interval resamples
 problems.
 """
 
@@ -73,7 +73,7 @@ def measure_verifier(
 
 
 def references(metrics: Sequence[Metric]) -> list[str]:
-    """What step scores were measured against, the one with most steps first."""
+    """What step scores were measured against, the one with the largest number of steps first."""
     num_steps = Counter[str]()
     for row in metrics:
         if row.metric == "num_steps" and row.against is not None:
@@ -82,7 +82,7 @@ def references(metrics: Sequence[Metric]) -> list[str]:
 
 
 def calibration_table(metrics: Sequence[Metric], reference: str) -> list[CalibrationBin]:
-    """The reliability table that `measure_verifier` put into rows; empty where there is none."""
+    """The reliability table that `measure_verifier` put into rows; empty if it put none."""
     cells: dict[str, dict[str, float]] = {}
     for row in metrics:
         if row.strategy == STEP_SCORES and row.against == reference:

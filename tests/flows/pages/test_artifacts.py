@@ -230,7 +230,7 @@ def test_a_server_that_is_gone_costs_one_line(prefect_server, capsys):
     assert outcome == "finished"
     told = [line for line in capsys.readouterr().err.splitlines() if "artifacts" in line]
     assert len(told) == 1
-    assert told[0].startswith("the Prefect server does not take artifacts (ConnectError:")
+    assert told[0].startswith("the Prefect server does not accept artifacts (ConnectError:")
 
 
 def test_a_server_that_never_answers_is_not_waited_for(prefect_server, monkeypatch):

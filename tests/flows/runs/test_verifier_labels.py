@@ -13,7 +13,6 @@ from schemas.search import SearchJob
 from storage import connect
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-SOFT = "last"
 
 
 def model(model_id: str, **metrics: str) -> Model:
@@ -81,7 +80,7 @@ def test_labels_are_those_of_the_row_or_of_the_trainings_that_agree(trained):
     ("labels", "reduction"),
     [
         (VerifierLabels("monte_carlo[n=8,first_hit,bisection]"), "min"),
-        (VerifierLabels("monte_carlo[n=8]", "soft"), SOFT),
+        (VerifierLabels("monte_carlo[n=8]", "soft"), "min"),
         (VerifierLabels("checker"), "min"),
         (VerifierLabels("outcome"), "last"),
         (VerifierLabels("prm800k"), "min"),
@@ -98,9 +97,9 @@ def search_with(model_id: str, **score: str) -> SearchJob:
 
 
 def test_a_search_follows_its_verifier_unless_it_names_a_reduction(trained):
-    assert follow_labels(trained, "run", search_with("a-1")).score.reduction == SOFT
+    assert follow_labels(trained, "run", search_with("o-1")).score.reduction == "last"
     assert follow_labels(trained, None, search_with("d-1")).score.reduction == "min"
-    named = search_with("a-1", reduction="mean")
+    named = search_with("o-1", reduction="mean")
     assert follow_labels(trained, "run", named) == named
     without = SearchJob.from_partial({"score": {"by": "likelihood"}})
     assert follow_labels(trained, "run", without).score.reduction == "min"
@@ -110,10 +109,10 @@ def test_an_evaluation_mixes_by_what_its_verifier_follows_besides(trained):
     def mixed(job: EvaluationJob) -> tuple[str, ...]:
         return mix_by_labels(trained, job).evaluation.mixed_reductions
 
-    assert mixed(EvaluationJob(verifier_name="a-1")) == tuple(dict.fromkeys(("min", SOFT)))
+    assert mixed(EvaluationJob(verifier_name="o-1")) == ("min", "last")
     plain = EvaluationJob(verifier_name="d-1")
     assert mix_by_labels(trained, plain).config_hash() == plain.config_hash()
     named = EvaluationConfig(reductions=("prod", "min"))
-    assert mixed(EvaluationJob(verifier_name="a-1", evaluation=named)) == ("prod",)
+    assert mixed(EvaluationJob(verifier_name="o-1", evaluation=named)) == ("prod",)
     also = EvaluationConfig(mixed_reduction="mean")
-    assert mixed(EvaluationJob(verifier_name="a-1", evaluation=also)) == ("min", "mean")
+    assert mixed(EvaluationJob(verifier_name="o-1", evaluation=also)) == ("min", "mean")

@@ -9,8 +9,8 @@ from flows.pages.search_plots import plot_searches
 from flows.tables.searches import choice_summary, search_rows, selection_summary
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Decision, Step
+from tasks.evaluation.searches.figures import at_equal_tokens, search_figures
 from tasks.evaluation.searches.grid import build_grid, reference_candidates
-from tasks.evaluation.searches.report import at_equal_tokens, search_figures
 
 CONFIG = EvaluationConfig(num_bootstrap=50)
 

@@ -1,8 +1,8 @@
 """From the decisions of searches to rows of `metrics`: accuracy, tokens and gains, in every bin.
 
-A row's `strategy` is the strategy's label, its `pick` is set where another than the main pick is
-meant, or it is `compute_optimal` for what is chosen by the difficulty in `pick` (see
-`compute_optimal.py`). `budget` is N. Its `metric` is one of
+A row's `strategy` is the strategy's label, with `pick` set for any pick but the main one. It is
+`compute_optimal` for what is chosen by the difficulty in `pick` (see `compute_optimal.py`).
+`budget` is N. Its `metric` is one of
 
 * `accuracy`: share of right answers among those that were graded;
 * `generated_tokens`, `scored_tokens`, `prompt_tokens`, `cached_tokens`: mean per problem, and
@@ -13,7 +13,7 @@ meant, or it is `compute_optimal` for what is chosen by the difficulty in `pick`
 * `gain_over`: paired difference to the strategy in `against` at the same N;
 * `gain_at_equal_tokens`: paired difference to what that strategy reaches for the same tokens:
   between its two neighbouring points, linear in log tokens. Its first point is N = 1, one
-  candidate of the reference cell; beyond its points there is no figure;
+  candidate of the reference cell; beyond its points nothing is measured;
 * `difficulty_tokens`: what was drawn to estimate the difficulty, part of `tokens` of the same row;
 * `chosen`: the accuracy by which a bin (`<difficulty>=<level>,fold=<fold>`) chose the search in
   `arm`;
@@ -33,7 +33,7 @@ from schemas.rows import Metric
 from tasks.evaluation.figures import About
 from tasks.evaluation.searches.bins import BinFigures, all_problems, difficulties, search_bins
 from tasks.evaluation.searches.compute_optimal import mean_known
-from tasks.evaluation.searches.compute_optimal_report import compute_optimal_rows
+from tasks.evaluation.searches.compute_optimal_figures import compute_optimal_rows
 from tasks.evaluation.searches.grid import Cell, SearchGrid
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.statistics.curves import FloatArray

@@ -44,7 +44,7 @@ from tasks.verifiers.quality import grouped_auc
 from tasks.verifiers.reductions import reduce_scores
 
 
-def evaluate(
+def solution_figures(
     candidates: Sequence[Candidates],
     config: EvaluationConfig,
     *,
@@ -60,7 +60,7 @@ def evaluate(
         verifier: the model that scored them.
 
     Returns:
-        No row where there is no problem; a figure that nothing could be measured for is left out.
+        No row without a problem; a figure for which nothing could be measured is left out.
 
     Raises:
         ValueError: a problem appears twice, or there are scores without a verifier.
@@ -81,7 +81,7 @@ def evaluate(
 
 
 class _SolutionFigures(FigureWriter):
-    """Figures of stored solutions; the verifier stands where the strategy or the bin reads it."""
+    """Figures of stored solutions; they name the verifier if the strategy or the bin reads it."""
 
     def __init__(self, config: EvaluationConfig, policy: str, verifier: str | None) -> None:
         super().__init__(policy, config)
