@@ -52,7 +52,7 @@ def wait_for(condition, *, within_s=30.0) -> Any:
 def quick(monkeypatch):
     """Send often, and wait for a busy machine's server as long as it takes."""
     monkeypatch.setattr("flows.pages.artifacts._EVERY_S", 0.05)
-    monkeypatch.setattr("flows.pages.artifacts._PATIENCE_S", 60.0)
+    monkeypatch.setattr("flows.pages.artifacts._TIMEOUT_S", 60.0)
     monkeypatch.setattr("flows.pages.artifacts._REQUEST_S", 60.0)
     monkeypatch.setattr("flows.runs.progress._EVERY_S", 0.05)
 
@@ -237,7 +237,7 @@ def test_a_server_that_never_answers_is_not_waited_for(prefect_server, monkeypat
     from flows.pages.artifacts import publish_markdown
     from flows.runs.progress import stage_progress
 
-    monkeypatch.setattr("flows.pages.artifacts._PATIENCE_S", 0.2)
+    monkeypatch.setattr("flows.pages.artifacts._TIMEOUT_S", 0.2)
 
     def work():
         with socket.socket() as silent:
