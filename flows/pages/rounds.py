@@ -6,7 +6,8 @@ from pathlib import PurePath
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.pictures import pictures_folder
 from flows.pages.results import markdown_table, picture_link, sql_block
-from flows.tables.rounds import plot_rounds, round_table_rows
+from flows.pages.round_plots import plot_rounds
+from flows.tables.rounds import round_table_rows
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
 from schemas.units import Unit
 from storage import Store

@@ -5,23 +5,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.pages.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    add_legend,
+    open_panels,
+    save,
+    set_heading,
+)
 from flows.tables.searches import main_rows, main_strategies
 from schemas.metric_names import Bin
 from schemas.rows import Metric
 from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 _STYLES = (
-    ("#333333", "o"),
-    ("#0072B2", "^"),
-    ("#D55E00", "s"),
-    ("#009E73", "D"),
-    ("#CC79A7", "v"),
-    ("#E69F00", "P"),
-    ("#56B4E9", "X"),
+    (INK, "o"),
+    (BLUE, "^"),
+    (RED, "s"),
+    (GREEN, "D"),
+    (PINK, "v"),
+    (ORANGE, "P"),
+    (SKY, "X"),
     ("#8B5A2B", "p"),
 )
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; markers differ as well."""
-_OPTIMAL_COLOR = "#999999"
 _KINDS = ("oracle_quintile", "level", "model_quintile")
 _PANELS_A_ROW = 3
 
@@ -48,18 +60,14 @@ def plot_searches(
     Raises:
         ValueError: no accuracy is given.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     strategies = main_strategies(metrics)
     if not any(row.metric == "accuracy" for row in metrics):
         raise ValueError(f"expected accuracies of searches, got none among {len(metrics)} figures")
     bins = [Bin(), *_bins(metrics, kind)]
     num_rows = math.ceil(len(bins) / _PANELS_A_ROW)
     num_columns = min(len(bins), _PANELS_A_ROW)
-    figure = Figure(figsize=(4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(num_rows, num_columns, sharey=True, squeeze=False).flatten()
+    size = (4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2)
+    figure, panels = open_panels(size, num_rows, num_columns, sharey=True)
     for axes, where in zip(panels, bins, strict=False):
         rows = [row for row in metrics if row.bin == str(where)]
         mains = main_rows(rows)
@@ -72,11 +80,9 @@ def plot_searches(
         axes.set_visible(False)
     for axes in panels[::num_columns]:
         axes.set_ylabel("accuracy")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    add_legend(figure, panels[0], 3)
+    set_heading(figure, title)
+    save(figure, path)
 
 
 def _bins(metrics: Sequence[Metric], kind: str | None) -> list[Bin]:
@@ -124,14 +130,14 @@ def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marke
 
 def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
     chosen = [row for row in rows if (row.strategy, row.pick) == (OPTIMAL, "oracle_quintile")]
-    style = {"color": _OPTIMAL_COLOR, "marker": "*", "markersize": 9, "linewidth": 1.5}
+    style = {"color": GREY, "marker": "*", "markersize": 9, "linewidth": 1.5}
     for tokens, line, label in (
         (("generated_tokens", "scored_tokens"), "--", "compute-optimal, difficulty known"),
         (("tokens",), ":", "compute-optimal, difficulty paid for"),
     ):
         points = _points(chosen, tokens)
         if points:
-            face = _OPTIMAL_COLOR if line == "--" else "none"
+            face = GREY if line == "--" else "none"
             axes.plot(
                 [spent for spent, _ in points],
                 [row.value for _, row in points],
@@ -149,7 +155,3 @@ def _finish(axes: Any, rows: Sequence[Metric], where: Bin) -> None:
     axes.set_xscale("log")
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("tokens per problem: written and verified", fontsize=9)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)

@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from flows.tables.rounds import plot_rounds, round_table_rows, rounds_summary
+from flows.pages.round_plots import plot_rounds
+from flows.tables.rounds import round_table_rows, rounds_summary
 from schemas.rows import Metric
 from tasks.evaluation.rounds import (
     arms_of,
