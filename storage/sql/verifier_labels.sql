@@ -1,6 +1,6 @@
 -- One row per verifier that was trained in the store: the labels that it learned from. `data` is
--- `prm`, `orm` or `mixture`, `targets` hard or soft, `method` as in step_labels. They are those of
--- the model's `metrics`; where these do not say, those of its run's trainings, if all agree; else
+-- `prm`, `orm` or `mixture`, `targets` hard or soft, `method` as in step_labels. Each is
+-- that of the model's `metrics`; what these lack is that of its run's trainings, if all agree; else
 -- null.
 with verifiers as (
     select
@@ -36,7 +36,6 @@ configured as (
     from verifiers as v
     inner join trainings as t
         on v.run_id = t.run_id and starts_with(v.model_id, t.model_name || '-')
-    where v.method is null
     group by v.model_id
     having count(distinct (t.method, t.targets, t.data)) = 1
 )
