@@ -5,33 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.pages.canvas import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    add_legend,
-    open_panels,
-    save,
-    set_heading,
-)
+from flows.pages import canvas
 from flows.tables.searches import main_rows, main_strategies
 from schemas.metric_names import Bin
 from schemas.rows import Metric
 from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 _STYLES = (
-    (INK, "o"),
-    (BLUE, "^"),
-    (RED, "s"),
-    (GREEN, "D"),
-    (PINK, "v"),
-    (ORANGE, "P"),
-    (SKY, "X"),
+    (canvas.INK, "o"),
+    (canvas.BLUE, "^"),
+    (canvas.RED, "s"),
+    (canvas.GREEN, "D"),
+    (canvas.PINK, "v"),
+    (canvas.ORANGE, "P"),
+    (canvas.SKY, "X"),
     ("#8B5A2B", "p"),
 )
 _KINDS = ("oracle_quintile", "level", "model_quintile")
@@ -67,7 +54,7 @@ def plot_searches(
     num_rows = math.ceil(len(bins) / _PANELS_A_ROW)
     num_columns = min(len(bins), _PANELS_A_ROW)
     size = (4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2)
-    figure, panels = open_panels(size, num_rows, num_columns, sharey=True)
+    figure, panels = canvas.open_panels(size, num_rows, num_columns, sharey=True)
     for axes, where in zip(panels, bins, strict=False):
         rows = [row for row in metrics if row.bin == str(where)]
         mains = main_rows(rows)
@@ -80,9 +67,9 @@ def plot_searches(
         axes.set_visible(False)
     for axes in panels[::num_columns]:
         axes.set_ylabel("accuracy")
-    add_legend(figure, panels[0], 3)
-    set_heading(figure, title)
-    save(figure, path)
+    canvas.add_legend(figure, panels[0], 3)
+    canvas.set_heading(figure, title)
+    canvas.save(figure, path)
 
 
 def _bins(metrics: Sequence[Metric], kind: str | None) -> list[Bin]:
@@ -130,14 +117,14 @@ def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marke
 
 def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
     chosen = [row for row in rows if (row.strategy, row.pick) == (OPTIMAL, "oracle_quintile")]
-    style = {"color": GREY, "marker": "*", "markersize": 9, "linewidth": 1.5}
+    style = {"color": canvas.GREY, "marker": "*", "markersize": 9, "linewidth": 1.5}
     for tokens, line, label in (
         (("generated_tokens", "scored_tokens"), "--", "compute-optimal, difficulty known"),
         (("tokens",), ":", "compute-optimal, difficulty paid for"),
     ):
         points = _points(chosen, tokens)
         if points:
-            face = GREY if line == "--" else "none"
+            face = canvas.GREY if line == "--" else "none"
             axes.plot(
                 [spent for spent, _ in points],
                 [row.value for _, row in points],
