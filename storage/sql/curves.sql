@@ -1,6 +1,6 @@
 -- One row per run x stage x set x policy x verifier x strategy x budget x bin x metric (and what else
 -- a figure is about): the figure as it was measured last; stage `search` has those of searches,
--- `evaluation` those of samples. What needs no verifier has none, and is there once however many
+-- `evaluation` those of samples. What needs no verifier has none, and has one row however many
 -- verifiers were evaluated. Set and time are null in figures of the first schema version.
 with newest as (
     select

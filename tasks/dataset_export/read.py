@@ -1,6 +1,6 @@
 """The pool behind the checks: what builders read, a problem at a time.
 
-The solutions come from the store as sorted record batches (`storage/pools.py`) and are held for
+The solutions come from the store as sorted record batches (`storage/solutions.py`) and are held for
 one problem at a time.
 """
 
@@ -13,7 +13,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from schemas.rows import TRAJECTORIES, Trajectory, from_table
-from storage.pools import Batches, Grades, SolutionPool
+from storage.solutions import Batches, Grades, StoredSolutions
 from tasks.dataset_export.checks import Checker
 from tasks.dataset_export.solved import (
     Solution,
@@ -32,11 +32,11 @@ class CleanPool:
 
     def __init__(
         self,
-        pool: SolutionPool,
+        pool: StoredSolutions,
         checker: Checker,
         prompt_format: PromptFormat,
         *,
-        originals: SolutionPool | None = None,
+        originals: StoredSolutions | None = None,
         seed: int = 0,
     ) -> None:
         """Put checks before a pool.

@@ -16,7 +16,7 @@ from schemas.dataset_export import (
     StepwiseConfig,
 )
 from storage import Store
-from storage.pools import PoolSurvey, SolutionPool, problem_ids
+from storage.solutions import SolutionsSurvey, StoredSolutions, problem_ids
 from tasks.dataset_export.builders.search_trees import is_stepwise
 
 
@@ -45,9 +45,9 @@ class ExportPlan:
 class Sources:
     """Open pools, and what was found out about them."""
 
-    pool: SolutionPool
-    originals: SolutionPool | None
-    survey: PoolSurvey
+    pool: StoredSolutions
+    originals: StoredSolutions | None
+    survey: SolutionsSurvey
     policies: tuple[str, ...]
     verifier: str | None
     """Whose scores are read."""
@@ -100,9 +100,9 @@ def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
 
 def _open_pool(
     store: Store, plan: ExportPlan, files: tuple[str, ...], stack: contextlib.ExitStack
-) -> SolutionPool:
+) -> StoredSolutions:
     job = plan.job
-    pool = SolutionPool(
+    pool = StoredSolutions(
         store,
         problem_ids(store, files),
         policies=job.source.policies,
@@ -121,7 +121,7 @@ def _reads_scores(job: DatasetExportJob) -> bool:
     return isinstance(builder, PreferenceConfig) and builder.by == "margin"
 
 
-def _check_splits(pool: SolutionPool, plan: ExportPlan) -> None:
+def _check_splits(pool: StoredSolutions, plan: ExportPlan) -> None:
     allowed = plan.job.source.splits
     others = sorted(set(pool.splits()) - set(allowed))
     if others:
@@ -132,7 +132,7 @@ def _check_splits(pool: SolutionPool, plan: ExportPlan) -> None:
         )
 
 
-def _check_grades(survey: PoolSurvey, plan: ExportPlan) -> None:
+def _check_grades(survey: SolutionsSurvey, plan: ExportPlan) -> None:
     job = plan.job
     if not survey.num_solutions:
         raise ValueError(f"expected finished solutions in {plan.words}, got none")
@@ -154,7 +154,7 @@ def _check_grades(survey: PoolSurvey, plan: ExportPlan) -> None:
         )
 
 
-def _choose_verifier(pool: SolutionPool, plan: ExportPlan) -> str:
+def _choose_verifier(pool: StoredSolutions, plan: ExportPlan) -> str:
     there, asked = pool.verifiers(), plan.job.source.verifier
     if asked is None and len(there) == 1:
         return there[0]
@@ -167,7 +167,7 @@ def _choose_verifier(pool: SolutionPool, plan: ExportPlan) -> str:
     return asked
 
 
-def _choose_method(pool: SolutionPool, asked: str | None, plan: ExportPlan) -> str:
+def _choose_method(pool: StoredSolutions, asked: str | None, plan: ExportPlan) -> str:
     there = pool.label_methods()
     if asked is None and len(there) == 1:
         return there[0]
@@ -179,7 +179,7 @@ def _choose_method(pool: SolutionPool, asked: str | None, plan: ExportPlan) -> s
     return asked
 
 
-def _check_searches(pool: SolutionPool, builder: SearchTreesConfig, plan: ExportPlan) -> None:
+def _check_searches(pool: StoredSolutions, builder: SearchTreesConfig, plan: ExportPlan) -> None:
     there = pool.strategies()
     usable = [name for name in there if is_stepwise(name)]
     lacking = sorted(set(builder.strategies or ()) - set(usable))
@@ -190,7 +190,7 @@ def _check_searches(pool: SolutionPool, builder: SearchTreesConfig, plan: Export
         )
 
 
-def _check_originals(pool: SolutionPool, plan: ExportPlan) -> None:
+def _check_originals(pool: StoredSolutions, plan: ExportPlan) -> None:
     if plan.original_files and not pool.survey().num_right:
         raise ValueError(
             f"builder.mix_set: expected right solutions in the set {_mix_set(plan)!r}, got none"
@@ -206,7 +206,9 @@ def _mix_set(plan: ExportPlan) -> str | None:
     return plan.job.builder.mix_set if isinstance(plan.job.builder, RestConfig) else None
 
 
-def _find_threshold(pool: SolutionPool, survey: PoolSurvey, plan: ExportPlan) -> float | None:
+def _find_threshold(
+    pool: StoredSolutions, survey: SolutionsSurvey, plan: ExportPlan
+) -> float | None:
     """The least score that passes; None where scores do not decide."""
     builder = plan.job.builder
     if not isinstance(builder, RestConfig) or builder.by not in ("score", "percentile"):
