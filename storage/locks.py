@@ -5,8 +5,8 @@ hold it for the instant of a link, SQL connections for as long as they are open,
 for the instant in which it puts a folded folder in place of the one with many small files.
 
 Locks are granted in no order, so a process that needs the lock alone could wait forever while
-others come and go. Hence the gate, a `flock` on the root folder: every process passes through it to get
-the lock, and one that needs it alone keeps the gate shut while the others leave.
+others come and go. Hence the gate, a `flock` on the root folder: every process passes through it
+to get the lock, and one that needs it alone keeps the gate shut while the others leave.
 """
 
 import contextlib
