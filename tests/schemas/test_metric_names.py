@@ -5,6 +5,7 @@ import pytest
 from schemas.metric_names import Bin, Name, current_names, strategy_type
 from schemas.rows import METRICS, Metric, from_table, to_table
 from storage import connect
+from storage.older_rows import present_records
 
 OLD_AND_NEW = [
     (("best_of_n[min]", "accuracy", "all"), ("best_of_n[min]", None, None, "accuracy", None)),
@@ -73,7 +74,9 @@ def test_the_view_reads_old_names_as_python_does(store, unit_of):
     old = [figure(*names) for names, _ in OLD_AND_NEW]
     store.commit(unit_of(METRICS.name, name="old", stage="evaluation"), old)
     table = to_table(METRICS, old).drop_columns(["pick", "arm", "against"])
-    expected = sorted(names_of_metric(row) for row in from_table(METRICS, table))
+    expected = sorted(
+        names_of_metric(row) for row in present_records(METRICS, from_table(METRICS, table))
+    )
     columns = "coalesce(strategy, ''), coalesce(pick, ''), coalesce(arm, ''), metric"
     statement = f"select {columns}, coalesce(against, '') from curves"
     assert sorted(connect(store.root).sql(statement).fetchall()) == expected
