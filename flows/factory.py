@@ -8,8 +8,9 @@ from prefect import flow
 from flows.evaluation import evaluate, evaluate_labels
 from flows.pages.results import publish_report
 from flows.prm_training import train_verifier
+from flows.problems import problems
 from flows.runs.recording import name_run, recorded_flow
-from flows.sampling import sample
+from flows.sampling import problems_job, sample
 from flows.scoring import score
 from flows.step_labels import label_steps
 from schemas.engines import VLLMConfig
@@ -32,7 +33,10 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
         root = store.url
         engines = EngineSet(policy=config.policy, separator=config.prompt.separator)
         training = PrmTrainingJob(
-            training=config.prm_training, method=config.labels.method, **shared
+            training=config.prm_training,
+            method=config.labels.method,
+            checks=config.checks,
+            **shared,
         )
         early: Future[str] | None = None
         with ThreadPoolExecutor(1) as side:
@@ -41,17 +45,19 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                     set_name="train",
                     problems=config.train_problems,
                     sampling=config.train_sampling,
-                    **asked,
+                    **prompted,
                 )
                 sample(train, root, run_id)
-                label_steps(StepLabelsJob(labels=config.labels, **asked), root, run_id)
+                label_steps(StepLabelsJob(labels=config.labels, **prompted), root, run_id)
+                held_out = SamplingJob(
+                    problems=config.eval_problems, sampling=config.eval_sampling, **prompted
+                )
+                # What the verifier is measured on is known before its training set is built.
+                problems(problems_job(held_out), root, run_id)
                 # Without GPUs training takes one core and sampling the others. With GPUs it
                 # waits until the policy has left them.
                 if not pool.holds_gpus:
                     early = side.submit(copy_context().run, train_verifier, training, root, run_id)
-                held_out = SamplingJob(
-                    problems=config.eval_problems, sampling=config.eval_sampling, **asked
-                )
                 sample(held_out, root, run_id)
             model = early.result() if early else train_verifier(training, root, run_id)
         verifier = VLLMConfig(model=model)

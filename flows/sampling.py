@@ -25,8 +25,7 @@ def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
         store,
         run_id,
     ):
-        asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
-        path = problems(asked, store.url, run_id)
+        path = problems(problems_job(job), store.url, run_id)
         units = sampling_units(job, run_id, path, store.num_rows(path))
         engines = EngineSet(policy=job.policy, separator=job.prompt.separator)
         with open_pool(store.url, engines, job.pool) as pool:
@@ -40,6 +39,11 @@ def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
                 title=f"sample {group}",
             )
         return [receipt.path for receipt in receipts]
+
+
+def problems_job(job: SamplingJob) -> ProblemsJob:
+    """The set of problems that a job samples solutions of."""
+    return ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
 
 
 def solutions_group(job: SamplingJob) -> str:

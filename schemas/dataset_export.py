@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import FrozenConfig, SetName, Since
 from schemas.engines import EngineConfig
 from schemas.evaluation import Reduction
 from schemas.prompts import PromptConfig
@@ -147,6 +147,12 @@ class StepwiseConfig(FrozenConfig):
     """`drop` ends a solution with its first wrong step."""
     per_problem: PerProblem | None = None
     """Most solutions of one problem; None for all."""
+    unlabelled: Annotated[Literal["cut", "keep"], Since(4)] = "cut"
+    """`cut` ends a solution before its first step without a label, as TRL's trainer needs it;
+    `keep` leaves such steps in with a null label, and solutions without any label whose answer was
+    judged, for the project's own trainer."""
+    order: Annotated[Literal["drawn", "sampled"], Since(4)] = "drawn"
+    """Order of the rows: by problem id and then drawn, or as the solutions were sampled."""
 
 
 class RevisionChainsConfig(FrozenConfig):

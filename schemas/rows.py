@@ -91,6 +91,12 @@ class Trajectory:
     """The model whose scores its steps carry."""
     reason: str | None = None
     """Why a search did not go on from here."""
+    reward: float | None = None
+    """What it earned in a training by rewards."""
+    group_id: str | None = None
+    """Shared by the solutions whose rewards a training compared."""
+    training_step: int | None = None
+    """Optimizer steps of the training that drew it, before it was drawn."""
 
     @property
     def text(self) -> str:
@@ -328,6 +334,9 @@ TRAJECTORIES = TableSpec(
         budget=(pa.int32(), None),
         verifier=(pa.string(), None),
         reason=(pa.string(), None),
+        reward=(pa.float64(), None),
+        group_id=(pa.string(), None),
+        training_step=(pa.int32(), None),
     ),
 )
 STEP_LABELS = TableSpec(

@@ -157,12 +157,7 @@ def _build_rows(
             return build_easy_to_hard(pool, config, method=sources.method)
         case StepwiseConfig() as config:
             assert sources.method is not None
-            return build_stepwise(
-                pool,
-                method=sources.method,
-                stops_at_error=config.after_first_error == "drop",
-                per_problem=config.per_problem,
-            )
+            return build_stepwise(pool, config, method=sources.method)
 
 
 def _stage_shares(job: DatasetExportJob) -> tuple[float, ...] | None:

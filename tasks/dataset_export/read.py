@@ -68,9 +68,20 @@ class CleanPool:
         """
         return self._clean(self._pool.solutions(grades, min_score=min_score))
 
-    def labelled(self, method: str) -> Iterator[SolvedProblem]:
-        """Problems with their clean solutions that have step labels of a method."""
-        return self._clean(self._pool.labelled(method))
+    def labelled(
+        self, method: str, *, with_unlabelled: bool = False, as_sampled: bool = False
+    ) -> Iterator[SolvedProblem]:
+        """Problems with their clean solutions that have step labels of a method.
+
+        Args:
+            method: of the labels.
+            with_unlabelled: give the solutions without any label as well.
+            as_sampled: in the order in which they were sampled, in place of that of the pool.
+        """
+        solutions = self._pool.labelled(
+            method, with_unlabelled=with_unlabelled, as_sampled=as_sampled
+        )
+        return self._clean(solutions, as_sampled=as_sampled)
 
     def searched(
         self, strategies: Sequence[str] | None
@@ -91,8 +102,8 @@ class CleanPool:
                 if (clean := self.checker.clean(problem)) is not None and clean.solutions:
                     yield clean
 
-    def _clean(self, solutions: Batches) -> Iterator[SolvedProblem]:
-        with closing(self._pool.problems()) as problems, closing(solutions):
+    def _clean(self, solutions: Batches, *, as_sampled: bool = False) -> Iterator[SolvedProblem]:
+        with closing(self._pool.problems(as_sampled)) as problems, closing(solutions):
             for problem in solve_problems(problems, solutions):
                 clean = self.checker.clean(problem)
                 if clean is not None and clean.solutions:

@@ -16,7 +16,7 @@ from tasks.models.folders import (
     identify_model,
     load_tokenizer,
 )
-from tasks.prm_training.model import load_base
+from tasks.training.models import load_base
 
 
 class Trap:
