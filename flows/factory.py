@@ -28,7 +28,7 @@ from tasks.engines.pool import open_pool
 def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
     """Run the line, or what is missing of it; the path of the metrics."""
     shared = {"policy": config.policy, "prompt": config.prompt}
-    asked = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
+    prompted = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
     with recorded_flow("factory", config, root, run_id) as (store, run_id):
         root = store.url
         engines = EngineSet(policy=config.policy, separator=config.prompt.separator)

@@ -29,7 +29,8 @@ _BATCH_ROWS = 4096
 _POOL = """
 create view pool as
 select
-    s.run_id, s.trajectory_id, s.problem_id, s.policy, s.sample_index, s.status, s.correct, s.answer, s.steps,
+    s.run_id, s.trajectory_id, s.problem_id, s.policy, s.sample_index, s.status, s.correct,
+    s.answer, s.steps,
     case o.reduction
         when 'min' then c.min_score
         when 'prod' then c.prod_score

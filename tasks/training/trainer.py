@@ -244,7 +244,7 @@ def last_checkpoint(work_dir: Path, *, diverged: bool = False) -> Path | None:
 
     Args:
         work_dir: the training's.
-        diverged: it has diverged since, so only a checkpoint that was followed by good steps is of use.
+        diverged: it has diverged since, so only a checkpoint with good steps after it is of use.
     """
     useful = _GOOD if diverged else _WHOLE
     found = _checkpoints(work_dir / CHECKPOINTS)

@@ -1,4 +1,4 @@
-"""Tiny made-up training sets, and recipes that take seconds on the shipped policy."""
+"""Tiny made-up training sets, and recipes that take seconds on small models."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.policy_training import PolicyTrainingJob
+from schemas.prm_training import PrmTrainingJob
+from schemas.training.recipe import TrainingJob
+from schemas.training_rows import FORM_SCHEMAS
 from tasks.training.train import Trained, train_model
 
 _FORMS = {
@@ -109,7 +112,11 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
     def make(rows: Sequence[Mapping[str, Any]], name: str = "made-up", **facts: object) -> Path:
         folder = tmp_path / "datasets" / name
         folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(list(rows)), folder / "train-00000.parquet")
+        schema = FORM_SCHEMAS["stepwise"] if "completions" in rows[0] else None
+        if schema is not None:
+            schema = pa.schema([field for field in schema if field.name in rows[0]])
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+        pq.write_table(table, folder / "train-00000.parquet")
         form = next(form for column, form in _FORMS.items() if column in rows[0])
         facts = {"kind": "test", "form": form, "policy": None, **facts}
         (folder / "set.json").write_text(json.dumps(facts))
@@ -144,13 +151,112 @@ def make_job() -> Callable[..., PolicyTrainingJob]:
 def train(tmp_path: Path) -> Callable[..., Trained]:
     """Train a job; `work` names the folder that an interrupted training goes on from."""
 
-    def run(job: PolicyTrainingJob, *, work: str = "work", **options: Any) -> Trained:
+    def run(
+        job: TrainingJob, *, set_folder: Path | None = None, work: str = "work", **options: Any
+    ) -> Trained:
         return train_model(
             job,
-            Path(job.training_set),
+            set_folder or Path(getattr(job, "training_set", None) or ""),
             checkpoints_dir=tmp_path / "checkpoints",
             work_dir=tmp_path / work,
             **options,
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def toy_tokenizer() -> Any:
+    """`<s>` in front; a token per word and per digit."""
+    from tasks.world.tokenizer import build_tokenizer
+
+    return build_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def toy_base(toy_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained causal language model on disk."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("models") / "toy"
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(toy_tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        tie_word_embeddings=False,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    toy_tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def stepwise_row() -> Callable[..., dict[str, Any]]:
+    """A row of the form stepwise."""
+
+    def make(
+        completions: Sequence[str], labels: Sequence[bool | None], **fields: object
+    ) -> dict[str, Any]:
+        soft = [None] * len(labels)
+        row = {"prompt": "12\n", "completions": list(completions), "labels": list(labels)}
+        own = {"soft": soft, "correct": None, "source_ids": ["t0"], "problem_id": "p0"}
+        return {**row, **own, **fields}
+
+    return make
+
+
+@pytest.fixture
+def toy_rows(stepwise_row: Callable[..., dict[str, Any]]) -> Callable[[int], list[dict[str, Any]]]:
+    """Solutions of two steps; a step is right exactly if it ends in 7."""
+
+    def make(num_problems: int) -> list[dict[str, Any]]:
+        return [
+            stepwise_row(
+                [f"{i % 10} + 1 = {7 if i % 2 else 3}", f"Answer: {7 if i % 4 < 2 else 5}"],
+                [bool(i % 2), i % 4 < 2],
+                prompt=f"How many {'pens' if i % 3 else 'books'} does Ana have now?\n",
+                correct=i % 4 < 2,
+                source_ids=[f"t{i}"],
+                problem_id=f"p{i}",
+            )
+            for i in range(num_problems)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def prm_job(toy_base: Path) -> Callable[..., PrmTrainingJob]:
+    """A verifier on the toy model, in this process; fields of the recipe by name."""
+
+    def make(**fields: object) -> PrmTrainingJob:
+        values = {
+            "base_model": str(toy_base),
+            "model_name": "toy",
+            "eval_fraction": 0.3,
+            "optimizer": "muon",
+            "hidden_lr": 0.02,
+            "head_lr": 0.02,
+            "warmup_steps": 5,
+            "batch_size": 8,
+            "max_steps": 60,
+            "num_workers": 0,
+        }
+        training = {**values, **fields}
+        return PrmTrainingJob.from_partial(
+            {
+                "policy": {"type": "vllm", "model": str(toy_base)},
+                "prompt": {"type": "plain", "separator": training.get("separator", "\n")},
+                "training": training,
+            }
+        )
+
+    return make

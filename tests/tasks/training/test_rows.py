@@ -17,10 +17,17 @@ def tokenizer():
 @pytest.fixture
 def load(tokenizer, tmp_path):
     def run(folder, max_length=128):
+        training_set = read_set(folder)
+        encode = RowEncoder(tokenizer, has_chat_template=False, is_whole=training_set.is_whole)
+        encoders = {
+            "prompt_completion": encode.completion_row,
+            "preference": encode.preference_row,
+            "prompt_only": encode.start_state,
+        }
         return load_rows(
-            read_set(folder),
-            tokenizer,
-            has_chat_template=False,
+            training_set,
+            encoders[training_set.form],
+            kept=("prompt", "prefix", "answer", "stage") if training_set.form == "prompt_only" else (),
             max_length=max_length,
             cache_dir=tmp_path / "cache",
         )

@@ -6,6 +6,7 @@ import pytest
 from schemas.errors import ModelUnusable
 from schemas.policy_training import DpoConfig, GrpoConfig, SftConfig
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig
+from schemas.training.methods import METHODS, PrmTrainingConfig
 from tasks.models.folders import (
     identify_model,
     load_tokenizer,
@@ -47,7 +48,7 @@ def test_what_is_no_training_set_is_refused(tmp_path, make_set, right_rows):
         ("{", "expected JSON with a form"),
         ({"kind": "rest"}, "expected JSON with a form"),
         ({"form": "poem"}, "expected form to be prompt_completion or .*, got 'poem'"),
-        ({"form": "stepwise"}, "stepwise, which trains verifiers"),
+        ({"form": "stepwise"}, "expected a column completions in a stepwise set"),
         ({"form": "preference"}, "expected a column chosen in a preference set"),
     ):
         text = facts if isinstance(facts, str) else json.dumps(facts)
@@ -60,10 +61,12 @@ def test_what_is_no_training_set_is_refused(tmp_path, make_set, right_rows):
         read_set(folder)
 
 
-def test_each_method_takes_its_form_alone(make_set, right_rows, pairs, start_states):
-    methods = {"prompt_completion": SftConfig(), "preference": DpoConfig(), "prompt_only": None}
-    methods["prompt_only"] = GrpoConfig()
-    sets = [read_set(make_set(r, f"s{i}")) for i, r in enumerate((right_rows, pairs, start_states))]
+def test_each_method_takes_its_form_alone(make_set, right_rows, pairs, start_states, toy_rows):
+    methods = {"prompt_completion": SftConfig(), "preference": DpoConfig()}
+    methods |= {"prompt_only": GrpoConfig(), "stepwise": PrmTrainingConfig(base_model="b")}
+    assert {method.form for method in METHODS.values()} == set(methods)
+    rows = (right_rows, pairs, start_states, toy_rows(2))
+    sets = [read_set(make_set(each, f"s{i}")) for i, each in enumerate(rows)]
     for training_set in sets:
         for form, method in methods.items():
             if form == training_set.form:

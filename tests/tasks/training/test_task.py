@@ -23,7 +23,7 @@ def stored_set(store, make_set, odd_rows):
 
 def test_a_trained_policy_is_registered_with_its_set_and_curve(store, stored_set, make_job):
     job = make_job(stored_set, max_steps=12)
-    receipt = train_unit.fn(store.url, UNIT, job, lambda report: None)
+    receipt = train_unit.fn(store.url, UNIT, job, stored_set, lambda report: None)
     (model,) = store.read(receipt.path)
     assert (model.role, model.base, model.training_set) == ("policy", "world-policy", "mine")
     folder = store.local_folder(model.path)
@@ -43,17 +43,19 @@ def test_a_trained_policy_is_registered_with_its_set_and_curve(store, stored_set
     assert {"grad_norm", "learning_rate"} <= {metric for _, metric in points}
 
     assert not list((store.root / ".unfinished").glob("*/*"))
-    again = train_unit.fn(store.url, UNIT, job, lambda report: None)
+    again = train_unit.fn(store.url, UNIT, job, stored_set, lambda report: None)
     assert again.was_there
 
 
 def test_what_cannot_be_trained_is_refused_before_any_work(store, stored_set, make_job, pairs):
     with pytest.raises(ValueError, match="method dpo expects the form preference"):
-        check_job(store, make_job(stored_set, "dpo"))
+        check_job(store, make_job(stored_set, "dpo"), stored_set)
     with pytest.raises(ModelUnusable, match="expected a folder in Hugging Face format"):
-        check_job(store, make_job(stored_set).with_fields(policy={"model": "./nowhere"}))
+        check_job(
+            store, make_job(stored_set).with_fields(policy={"model": "./nowhere"}), stored_set
+        )
     with pytest.raises(ValueError, match="training_set 'missing'"):
-        check_job(store, make_job("missing"))
+        check_job(store, make_job("missing"), "missing")
 
 
 def test_every_form_loads_with_datasets(make_set, right_rows, pairs, start_states, tmp_path):

@@ -77,7 +77,7 @@ def test_a_training_under_ray_registers_its_policy(
     recipe = {**RECIPE, "max_steps": 2, "num_workers": 1}
     job = make_job(make_set(start_states), "grpo", **recipe)
     reports = []
-    receipt = train_unit.fn(store.url, unit, job, reports.append)
+    receipt = train_unit.fn(store.url, unit, job, job.training_set, reports.append)
     (model,) = store.read(receipt.path)
     assert (model.role, model.base) == ("policy", "world-policy")
     folder = store.local_folder(model.path)

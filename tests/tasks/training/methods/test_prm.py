@@ -5,55 +5,27 @@ import pytest
 import torch
 
 from schemas.errors import ModelUnusable
-from schemas.prm_training import PrmTrainingConfig
-from tasks.prm_training.examples import StepExample, write_examples
-from tasks.prm_training.measure import score_rows
-from tasks.prm_training.token_rows import encode_examples
-from tasks.prm_training.train import train_verifier
+from tasks.models.folders import check_model_folder
 from tasks.training.common import TrainingDiverged
+from tasks.training.measure import score_rows
+from tasks.training.methods.prm import PrmTrainer
+from tasks.training.rows import RowEncoder
 
 
 @pytest.fixture
-def recipe(toy_base):
-    def make(**fields):
-        values = {
-            "base_model": str(toy_base),
-            "model_name": "toy",
-            "eval_fraction": 0.3,
-            "optimizer": "muon",
-            "hidden_lr": 0.02,
-            "head_lr": 0.02,
-            "warmup_steps": 5,
-            "batch_size": 8,
-            "max_steps": 60,
-            "num_workers": 0,
-        }
-        return PrmTrainingConfig(**{**values, **fields})
-
-    return make
-
-
-@pytest.fixture
-def train(tmp_path: Path, toy_examples):
-    def run(config, examples=None, **options):
-        path = tmp_path / "examples.parquet"
-        write_examples(path, toy_examples(120) if examples is None else examples)
-        return train_verifier(
-            config,
-            path,
-            checkpoints_dir=tmp_path / "checkpoints",
-            work_dir=tmp_path / "work",
-            **options,
-        )
+def train_prm(train, make_set, toy_rows):
+    def run(job, rows=None, **options):
+        folder = make_set(toy_rows(120) if rows is None else rows, "toy-set")
+        return train(job, set_folder=folder, **options)
 
     return run
 
 
-def test_a_verifier_learns_which_steps_are_right(recipe, train, toy_examples, toy_tokenizer):
-    from transformers import AutoModelForTokenClassification, AutoTokenizer
+def test_a_verifier_learns_which_steps_are_right(prm_job, train_prm, toy_rows, toy_tokenizer):
+    from transformers import AutoModelForTokenClassification
 
     reports = []
-    trained = train(recipe(), on_progress=reports.append)
+    trained = train_prm(prm_job(), on_progress=reports.append)
 
     assert trained.metrics["step_auc"] > 0.95
     assert trained.metrics["step_accuracy"] > 0.9
@@ -61,7 +33,7 @@ def test_a_verifier_learns_which_steps_are_right(recipe, train, toy_examples, to
     assert 0 <= trained.metrics["step_ece"] < 0.3
     assert trained.counts["training_rows"] + trained.counts["heldout_rows"] == 120
     assert trained.counts["steps"] == 60
-    assert [r["step"] for r in reports] == [10, 20, 30, 40, 50, 60]
+    assert [r["step"] for r in reports] == [1, 10, 20, 30, 40, 50, 60]
     assert reports[-1]["loss"] < reports[0]["loss"]
     assert reports[-1]["tokens"] == trained.counts["tokens"] > 60 * 8 * 10
 
@@ -77,23 +49,23 @@ def test_a_verifier_learns_which_steps_are_right(recipe, train, toy_examples, to
     assert list(folder.parent.glob(".*")) == []
 
     loaded = AutoModelForTokenClassification.from_pretrained(folder)
-    rows, _ = encode_examples(
-        toy_examples(20), AutoTokenizer.from_pretrained(folder), separator="\n", max_length=64
-    )
+    encode = RowEncoder(toy_tokenizer, has_chat_template=False)
+    rows = [PrmTrainer.encode_row(encode, row, prm_job()) for row in toy_rows(20)]
     scores = score_rows(loaded, rows)
     assert all(
         (score > 0.5) == (label == 1)
         for row, row_scores in zip(rows, scores, strict=True)
-        for score, label in zip(row_scores, row.labels, strict=True)
+        for score, label in zip(row_scores, row["labels"], strict=True)
     )
-    one = loaded(input_ids=torch.tensor([rows[3].token_ids])).logits.softmax(-1)[0, :, 1]
-    assert scores[3] == pytest.approx(one[list(rows[3].positions)].tolist(), abs=1e-5)
+    one = loaded(input_ids=torch.tensor([rows[3]["input_ids"]])).logits.softmax(-1)[0, :, 1]
+    assert scores[3] == pytest.approx(one[rows[3]["positions"]].tolist(), abs=1e-5)
 
 
-def test_equal_seeds_give_equal_weights(recipe, train):
-    config = recipe(max_steps=12)
-    first, again, other = train(config), train(config), train(config.with_fields(seed=1))
-    assert first == again
+def test_equal_seeds_give_equal_weights(prm_job, train_prm):
+    job = prm_job(max_steps=12)
+    first, again = train_prm(job, work="first"), train_prm(job, work="again")
+    other = train_prm(prm_job(max_steps=12, seed=1), work="other")
+    assert (first.model_id, first.counts) == (again.model_id, again.counts)
     assert first.model_id != other.model_id
 
 
@@ -104,70 +76,89 @@ def test_equal_seeds_give_equal_weights(recipe, train):
         {"targets": "soft"},
         {"micro_batch_size": 2},
         {"early_stopping": {"every_steps": 10, "patience": 5}},
+        {"optimizer": "adamw", "hidden_lr": 0.02, "lora": {"rank": 8}},
     ],
+    ids=["adamw", "soft", "micro", "early-stopping", "lora"],
 )
-def test_other_recipes_learn_too(recipe, train, fields):
-    assert train(recipe(**fields)).metrics["step_auc"] > 0.9
+def test_other_recipes_learn_too(prm_job, train_prm, fields):
+    trained = train_prm(prm_job(**fields))
+    assert trained.metrics["step_auc"] > 0.9
+    check_model_folder(trained.path, "verifier", separator="\n")
 
 
-def test_a_training_that_diverges_says_so_and_saves_nothing(recipe, train, tmp_path):
-    with pytest.raises(TrainingDiverged, match="diverged by step"):
-        train(recipe(optimizer="adamw", hidden_lr=1e20, head_lr=1e20))
+def test_early_stopping_ends_on_a_plateau_with_the_best_weights(prm_job, train_prm):
+    """A rate that overshoots: the held-out loss falls at first, then rises."""
+    stopping = {"every_steps": 5, "patience": 2}
+    fields = {"optimizer": "adamw", "decay_fraction": 0.0, "warmup_steps": 0, "max_steps": 200}
+    trained = train_prm(
+        prm_job(early_stopping=stopping, hidden_lr=0.05, head_lr=0.05, **fields), work="stopped"
+    )
+    stopped_at = trained.counts["steps"]
+    assert stopped_at < 200
+    assert stopped_at % 5 == 0
+    whole = {
+        steps: train_prm(
+            prm_job(hidden_lr=0.05, head_lr=0.05, **{**fields, "max_steps": steps}),
+            work=f"until-{steps}",
+        )
+        for steps in range(5, stopped_at + 1, 5)
+    }
+    losses = {steps: each.metrics["heldout_loss"] for steps, each in whole.items()}
+    best = min(losses, key=losses.__getitem__)
+    assert stopped_at == best + 10
+    assert trained.model_id == whole[best].model_id
+
+
+def test_a_training_that_diverges_says_so_and_saves_nothing(prm_job, train_prm, tmp_path):
+    with pytest.raises(TrainingDiverged, match="diverged"):
+        train_prm(prm_job(optimizer="adamw", hidden_lr=1e20, head_lr=1e20))
     assert not list(tmp_path.glob("checkpoints/*"))
 
 
-def test_rows_longer_than_the_model_are_dropped_and_counted(recipe, train, toy_examples):
-    long = StepExample(
-        trajectory_id="long",
-        problem_id="long",
-        prompt="1" * 70,
-        steps=("1",),
-        labels=(1.0,),
-    )
-    trained = train(recipe(max_steps=1, max_length=1024), [*toy_examples(20), long])
+def test_rows_longer_than_the_model_are_dropped_and_counted(
+    prm_job, train_prm, toy_rows, stepwise_row
+):
+    long = stepwise_row(["1"], [True], prompt="1" * 70, problem_id="long")
+    trained = train_prm(prm_job(max_steps=1, max_length=1024), [*toy_rows(20), long])
     assert trained.counts["too_long"] == 1
     assert trained.counts["training_rows"] + trained.counts["heldout_rows"] == 20
     with pytest.raises(ValueError, match="at most 64 tokens, all 1 are longer"):
-        train(recipe(eval_fraction=0), [long])
+        train_prm(prm_job(eval_fraction=0), [long], work="long")
 
 
-def test_labels_of_one_kind_are_refused(recipe, train):
-    right = StepExample(trajectory_id="t", problem_id="p", prompt="1", steps=("1",), labels=(1.0,))
+def test_labels_of_one_kind_are_refused(prm_job, train_prm, stepwise_row):
     with pytest.raises(ValueError, match="got 1 labels that all say 1"):
-        train(recipe(), [right])
+        train_prm(prm_job(), [stepwise_row(["1"], [True])])
+    with pytest.raises(ValueError, match="expected labelled steps to train on, got none"):
+        train_prm(prm_job(), [stepwise_row(["1"], [None], correct=True)], work="none")
 
 
-def test_no_examples_are_refused(recipe, train):
-    with pytest.raises(ValueError, match="expected examples to train on, got none"):
-        train(recipe(), [])
-
-
-def test_a_separator_the_base_cannot_write_is_refused(recipe, train):
+def test_a_separator_the_base_cannot_write_is_refused(prm_job, train_prm):
     with pytest.raises(ModelUnusable, match="separator 'ки'"):
-        train(recipe(separator="ки"))
+        train_prm(prm_job(separator="ки"))
 
 
-def test_a_base_that_is_no_language_model_is_refused(recipe, train, tmp_path):
+def test_a_base_that_is_no_language_model_is_refused(prm_job, train_prm, tmp_path):
     with pytest.raises(ModelUnusable, match="expected a folder in Hugging Face format"):
-        train(recipe(base_model=str(tmp_path / "nothing")))
-    verifier = train(recipe(max_steps=1)).path
+        train_prm(prm_job(base_model=str(tmp_path / "nothing")))
+    verifier = train_prm(prm_job(max_steps=1), work="one").path
     with pytest.raises(ModelUnusable, match="expected an architecture that ends in ForCausalLM"):
-        train(recipe(base_model=verifier))
+        train_prm(prm_job(base_model=verifier), work="two")
 
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_ray_train_gives_the_weights_of_the_plain_run(recipe, train, local_ray):
+def test_ray_train_gives_the_weights_of_the_plain_run(prm_job, train_prm, local_ray):
     reports = []
-    plain = train(recipe(max_steps=12))
-    rayed = train(recipe(max_steps=12, num_workers=1), on_progress=reports.append)
-    assert rayed == plain
-    assert [r["step"] for r in reports] == [10]
+    plain = train_prm(prm_job(max_steps=12), work="plain")
+    rayed = train_prm(prm_job(max_steps=12, num_workers=1), on_progress=reports.append)
+    assert (rayed.model_id, rayed.counts) == (plain.model_id, plain.counts)
+    assert [r["step"] for r in reports] == [1, 10]
 
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_two_workers_share_each_batch_and_learn_the_same(recipe, train, local_ray):
-    trained = train(recipe(num_workers=2, max_steps=40), cpus_per_worker=0.5)
+def test_two_workers_share_each_batch_and_learn_the_same(prm_job, train_prm, local_ray):
+    trained = train_prm(prm_job(num_workers=2, max_steps=40), cpus_per_worker=0.5)
     assert trained.metrics["step_auc"] > 0.95
     assert trained.counts["steps"] == 40

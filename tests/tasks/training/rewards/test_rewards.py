@@ -2,9 +2,10 @@ import random
 
 import pytest
 
-from schemas.policy_training import GradeRewardConfig
+from schemas.training.rewards import GradeRewardConfig
 from tasks.graders import Grade
-from tasks.training.rewards.verifier import grade_reward, shaped_return, step_rewards
+from tasks.training.rewards.grade import grade_reward
+from tasks.training.rewards.verifier import shaped_return, step_rewards
 
 
 @pytest.mark.parametrize(
