@@ -110,6 +110,7 @@ def train_on_worker(worker_job: WorkerJob, report: Report) -> Trained | None:
     # TRL warns that parts of it may change; the version is pinned.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     from tasks.training.common import TrainingDiverged, check_weights, num_training_processes
+    from tasks.training.sharding import state_bytes
     from tasks.training.trainer import Work, last_checkpoint
 
     job, work_dir = worker_job.job, Path(worker_job.work_dir)
@@ -141,7 +142,7 @@ def train_on_worker(worker_job: WorkerJob, report: Report) -> Trained | None:
         raise TrainingDiverged(f"{error}; {_say_kept(kept)}") from error
     finally:
         trainer.close()
-    measured = trainer.measure()
+    measured = {**trainer.measure(), "state_bytes_per_worker": float(state_bytes(trainer))}
     whole = _whole_model(trainer, base, job)
     if not trainer.is_world_process_zero():
         return None

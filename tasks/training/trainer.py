@@ -33,7 +33,7 @@ from tasks.training.common import (
 from tasks.training.length_batches import LengthBatches
 from tasks.training.optimizers import make_adamw, make_optimizer
 from tasks.training.rows import RowEncoder
-from tasks.training.sharding import sharding_arguments
+from tasks.training.sharding import let_cpus_shard, sharding_arguments
 
 CHECKPOINTS = "checkpoints"
 """Folder of a training's work folder that holds what it resumes from."""
@@ -105,6 +105,12 @@ class MethodTrainer(Trainer):
         self._began = time.monotonic()
         self._seconds_before: float | None = None
         self.remove_callback(PrinterCallback)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """See transformers; where weights are sharded over CPUs, accelerate has to be told."""
+        if self.args.fsdp and not torch.cuda.is_available():
+            let_cpus_shard()
+        super().create_accelerator_and_postprocess()
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimizer that the config names."""
