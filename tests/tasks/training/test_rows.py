@@ -27,7 +27,9 @@ def load(tokenizer, tmp_path):
         return load_rows(
             training_set,
             encoders[training_set.form],
-            kept=("prompt", "prefix", "answer", "stage") if training_set.form == "prompt_only" else (),
+            kept=("prompt", "prefix", "answer", "stage")
+            if training_set.form == "prompt_only"
+            else (),
             max_length=max_length,
             cache_dir=tmp_path / "cache",
         )

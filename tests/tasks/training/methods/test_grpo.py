@@ -1,17 +1,23 @@
 """GRPO on the shipped policy with a real engine."""
 
 import json
+import multiprocessing
+import os
+import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
+from schemas.training.grpo import GrpoConfig
 from schemas.units import Unit
+from storage import connect, query
 from tasks.models.folders import identify_model, resolve_model
 from tasks.training.methods.grpo import EpochSampler
 from tasks.training.models import load_weights
 from tasks.training.task import train_unit
-from tasks.training.train import Trained
+from tasks.training.train import Trained, train_model
 
 RECIPE = {
     "batch_size": 16,
@@ -91,6 +97,74 @@ def test_a_training_under_ray_registers_its_policy(
     curve = store.read("metrics/run_id=run/stage=policy_training/policy-1.parquet")
     tokens = {row.bin: row.value for row in curve if row.metric == "generated_tokens"}
     assert tokens["step=2"] == metrics["generated_tokens"] > tokens["step=1"] > 0
+
+
+@pytest.mark.slow
+def test_every_solution_becomes_a_row_once_however_often_training_is_killed(
+    store, make_set, make_job, train, start_states
+):
+    for state in start_states:
+        state["answer"] = "17"
+    unit = Unit(run_id="run", stage="policy_training", name="policy-1", table="models")
+    job = make_job(make_set(start_states), "grpo", **RECIPE)
+    options = {"root": store.url, "unit": unit}
+
+    process = multiprocessing.get_context("spawn").Process(
+        target=_train_until_killed, args=(job, options, store.url)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    trained = train(job, work="store/work", **options)
+    paths = store.files("trajectories", run_id="run", stage="policy_training")
+    assert [Path(path).stem for path in paths] == [f"policy-1.{n:06d}-0" for n in (2, 4, 6)]
+    rows = [row for path in paths for row in store.read(path)]
+    steps = Counter(row.training_step for row in rows)
+    assert steps == {step: RECIPE["batch_size"] for step in range(RECIPE["max_steps"])}
+    assert len({row.trajectory_id for row in rows}) == len(rows)
+    assert sum(row.generated_tokens for row in rows) == trained.metrics["generated_tokens"]
+    assert {row.strategy for row in rows} == {"grpo"}
+    groups = Counter(row.group_id for row in rows)
+    assert set(groups.values()) == {RECIPE["group_size"]}
+    for row in rows:
+        assert row.policy.endswith(f"+policy-1@{row.training_step}")
+        assert row.budget == RECIPE["group_size"]
+        if row.status == "truncated":
+            assert (row.reward, row.answer, row.correct) == (0.0, None, None)
+        elif row.correct:
+            assert (row.reward, row.answer) == (1.0, "17")
+        else:
+            assert row.reward == (0.0 if row.answer is None else 0.2)
+        assert (row.branch_step is None) == (row.parent_id is None)
+    equal = sum(len({row.reward for row in rows if row.group_id == group}) == 1 for group in groups)
+    share = trained.metrics["mean_zero_variance_share"]
+    assert share == pytest.approx(equal / len(groups))
+    # No stage takes them for the sampled solutions of a set.
+    (sampled,) = query(connect(store.url), "select count(*) from sampled_solutions").fetchall()
+    assert sampled == (0,)
+
+
+def _train_until_killed(job, options, root):
+    def die(report):
+        if report["step"] == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_model(
+        job,
+        Path(job.training_set),
+        checkpoints_dir=Path(root) / "ck",
+        work_dir=Path(root) / "work",
+        on_progress=die,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("loss", ["dapo", "grpo", "dr_grpo"])
+def test_the_loss_has_a_name_and_the_default_is_that_of_older_versions(loss):
+    from trl.trainer.grpo_config import GRPOConfig as TrlGrpoConfig
+
+    assert GrpoConfig(loss=loss).loss == loss
+    assert GrpoConfig().loss == TrlGrpoConfig.__dataclass_fields__["loss_type"].default
 
 
 def test_too_few_start_states_for_a_batch_are_refused(make_set, make_job, train, start_states):

@@ -76,7 +76,7 @@ def test_equal_seeds_give_equal_weights(prm_job, train_prm):
         {"targets": "soft"},
         {"micro_batch_size": 2},
         {"early_stopping": {"every_steps": 10, "patience": 5}},
-        {"optimizer": "adamw", "hidden_lr": 0.02, "lora": {"rank": 8}},
+        {"optimizer": "adamw", "hidden_lr": 0.005, "max_steps": 150, "lora": {"rank": 8}},
     ],
     ids=["adamw", "soft", "micro", "early-stopping", "lora"],
 )
@@ -128,7 +128,7 @@ def test_rows_longer_than_the_model_are_dropped_and_counted(
 
 def test_labels_of_one_kind_are_refused(prm_job, train_prm, stepwise_row):
     with pytest.raises(ValueError, match="got 1 labels that all say 1"):
-        train_prm(prm_job(), [stepwise_row(["1"], [True])])
+        train_prm(prm_job(eval_fraction=0), [stepwise_row(["1"], [True])])
     with pytest.raises(ValueError, match="expected labelled steps to train on, got none"):
         train_prm(prm_job(), [stepwise_row(["1"], [None], correct=True)], work="none")
 

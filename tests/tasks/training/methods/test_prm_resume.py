@@ -20,7 +20,7 @@ def test_a_training_killed_in_the_middle_ends_with_the_same_weights(
     whole = train(job, set_folder=folder, work="whole")
 
     def die(report):
-        if report["step"] == 20:
+        if report["step"] == 21:
             os.kill(os.getpid(), signal.SIGKILL)
 
     # Forked: a new process would take longer to import than to train.
