@@ -15,6 +15,7 @@ from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDI
 from storage import Store
 from storage.runs import recorded_configs
 from tasks.dataset_export.sources import ExportPlan
+from tasks.models.checkpoints import find_checkpoint
 
 _STAGES = {
     TRAJECTORIES.name: (SAMPLING_STAGE, IMPORTS_STAGE, "search"),
@@ -108,6 +109,8 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
             if config.get("set_name") in job.source.set_names:
                 policy = config.get("policy")
                 given = policy if isinstance(policy, dict) else None
+                if given and given.get("type") == "vllm":
+                    given = {**given, "model": _find_model(store, given["model"])}
                 return job.with_fields(
                     prompt=config["prompt"],
                     policy=job.policy.model_dump() if job.policy else given,
@@ -116,3 +119,8 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
         f"prompt: expected one, since run {run_id} has no record of how the solutions of "
         f"{', '.join(job.source.set_names)} were asked for"
     )
+
+
+def _find_model(store: Store, model: str) -> str:
+    """A recorded model, wherever the store lies now; other names than absolute paths stay."""
+    return find_checkpoint(store, model) if PurePath(model).is_absolute() else model

@@ -98,7 +98,7 @@ class Rollouts:
         return self._runner.run(self._draw_all(groups, step))
 
     def sync_weights(self) -> None:
-        """Give the engine the weights as they are now, and look whether it has them.
+        """Give the engine the weights as they are now, and check that it has them.
 
         Raises:
             EngineFailed: the engine does not compute what the model in training does.

@@ -43,7 +43,7 @@ def train_unit(
     """Train a model on a built set and register it in `models`, its curve in `metrics`.
 
     A training that was interrupted resumes from its last checkpoint, which is kept until the
-    model is registered; a training that diverged leaves it behind.
+    model is registered, and kept where training diverged.
     """
     store = Store(root)
     if store.has(unit):

@@ -1,7 +1,7 @@
 """Step scores to one score per solution, and one score to its log odds.
 
 No reduction is best everywhere: `last` suits soft rollout labels (arXiv:2408.03314), `min` was
-best for Math-Shepherd (arXiv:2312.08935). Those who rank offer all and compare.
+best for Math-Shepherd (arXiv:2312.08935). Rankers offer all of them for comparison.
 """
 
 import math

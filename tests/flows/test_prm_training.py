@@ -14,8 +14,7 @@ from tasks.models.checkpoints import find_checkpoint, label_method
 def labelled(store, unit_of, make_problem, make_trajectory):
     """Forty problems with a solution each, whose first step is right for odd ones alone."""
     problems = [
-        make_problem(f"p{i}", split="train", question=f"What is {i} and a half?")
-        for i in range(40)
+        make_problem(f"p{i}", split="train", question=f"What is {i} and a half?") for i in range(40)
     ]
     store.commit(unit_of(PROBLEMS.name, "train", stage="problems"), problems)
     trajectories = [
