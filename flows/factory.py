@@ -8,6 +8,7 @@ from prefect import flow
 from flows.evaluation import evaluate, evaluate_labels
 from flows.pages.results import publish_report
 from flows.prm_training import train_verifier
+from flows.problems import problems_of
 from flows.runs.recording import name_run, recorded_flow
 from flows.sampling import sample
 from flows.scoring import score
@@ -32,7 +33,10 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
         root = store.url
         engines = EngineSet(policy=config.policy, separator=config.prompt.separator)
         training = PrmTrainingJob(
-            training=config.prm_training, method=config.labels.method, **shared
+            training=config.prm_training,
+            method=config.labels.method,
+            checks=config.checks,
+            **shared,
         )
         early: Future[str] | None = None
         with ThreadPoolExecutor(1) as side:
@@ -45,6 +49,11 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                 )
                 sample(train, root, run_id)
                 label_steps(StepLabelsJob(labels=config.labels, **common), root, run_id)
+                held_out = SamplingJob(
+                    problems=config.eval_problems, sampling=config.eval_sampling, **common
+                )
+                # What the verifier is measured on is known before its training set is built.
+                problems_of(held_out, store, run_id)
                 # Without GPUs training takes one core and sampling the others. With GPUs it
                 # waits until the policy has left them.
                 if not pool.holds_gpus:

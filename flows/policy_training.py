@@ -8,7 +8,8 @@ from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Stage, Unit, derive_id
 from tasks.engines.pool import start_ray
-from tasks.policy_training.task import check_job, train_policy_unit
+from tasks.models.checkpoints import find_checkpoint
+from tasks.training.task import check_job, train_unit
 
 
 @flow(name="policy_training", flow_run_name=name_run)
@@ -16,11 +17,11 @@ def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -
     """Train and register a policy; the folder of its checkpoint."""
     name = f"{job.model_name}-{job.config_hash()}"
     with recorded_flow(Stage.POLICY_TRAINING, job, root, run_id, part=name) as (store, run_id):
-        training_set = check_job(store, job)
+        training_set = check_job(store, job, job.training_set)
         unit = Unit(
             run_id=run_id,
             stage=Stage.POLICY_TRAINING,
-            # A set that was built anew under the same name makes another model.
+            # A set that was built again under the same name makes another model.
             name=f"{job.model_name}-{derive_id(job.config_hash(), training_set.fingerprint())}",
             table=MODELS.name,
             seed=job.method.seed,
@@ -29,7 +30,7 @@ def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -
             if job.method.num_workers:
                 start_ray()
             with training_progress(f"train {job.model_name}") as on_progress:
-                train_policy_unit(store.url, unit, job, on_progress)
-        folder = f"{store.url}/{store.read(unit.path)[0].path}"
+                train_unit(store.url, unit, job, job.training_set, on_progress)
+        folder = find_checkpoint(store, store.read(unit.path)[0].path)
         say(f"policy: {folder}")
         return folder

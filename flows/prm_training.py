@@ -1,15 +1,24 @@
-"""Verifier training: a process reward model from a run's labelled solutions."""
+"""Verifier training: a process reward model from labelled solutions.
+
+The solutions of a run become a `stepwise` set first, by the builder and the checks of any other
+set; a set that was built before can be named in their place.
+"""
 
 from prefect import flow
 
+from flows.dataset_export import build_training_set
 from flows.runs.progress import training_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import label_files, problems_path, sampled_files
+from schemas.dataset_export import DatasetExportJob, SourceConfig
+from schemas.dataset_export.builders import StepwiseConfig
 from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Stage, Unit, derive_id
+from storage import Store
 from tasks.engines.pool import start_ray
-from tasks.prm_training.task import train_unit
+from tasks.models.checkpoints import find_checkpoint
+from tasks.training.task import check_job, train_unit
 
 
 @flow(name="prm_training", flow_run_name=name_run)
@@ -17,25 +26,54 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
     """Train and register a verifier; the folder of its checkpoint."""
     name = f"{job.training.model_name}-{job.config_hash()}"
     with recorded_flow(Stage.PRM_TRAINING, job, root, run_id, part=name) as (store, run_id):
-        inputs: list[str] = []
-        for set_name in job.set_names:
-            labels = label_files(store, run_id, set_name)
-            if not labels:
-                raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
-            problems = problems_path(run_id, set_name)
-            inputs += [problems, *sampled_files(store, run_id, set_name), *labels]
+        inputs = _set_inputs(store, job) if job.training_set else _run_inputs(store, job, run_id)
         unit = Unit(
             run_id=run_id,
             stage=Stage.PRM_TRAINING,
             # With more labels, of units that had failed at first, another model is trained.
             name=f"{job.training.model_name}-{derive_id(job.config_hash(), *inputs)}",
             table=MODELS.name,
-            inputs=tuple(inputs),
+            inputs=() if job.training_set else tuple(inputs),
             seed=job.training.seed,
         )
         if not store.has(unit):
+            set_name = job.training_set or build_training_set(
+                set_job(store, job, run_id), store.url, run_id
+            )
+            check_job(store, job, set_name)
             if job.training.num_workers:
                 start_ray()
             with training_progress(f"train {job.training.model_name}") as on_progress:
-                train_unit(store.url, unit, job, on_progress)
-        return f"{store.url}/{store.read(unit.path)[0].path}"
+                train_unit(store.url, unit, job, set_name, on_progress)
+        return find_checkpoint(store, store.read(unit.path)[0].path)
+
+
+def set_job(store: Store, job: PrmTrainingJob, run_id: str) -> DatasetExportJob:
+    """How the run's labelled solutions become a set, in the order in which they were sampled."""
+    paths = [problems_path(run_id, set_name) for set_name in job.set_names]
+    splits = sorted({split for path in paths for split in store.column(path, "split")})
+    return DatasetExportJob(
+        builder=StepwiseConfig(method=job.method, unlabelled="keep", order="sampled"),
+        source=SourceConfig(set_names=job.set_names, splits=tuple(splits)),
+        checks=job.checks,
+        prompt=job.prompt,
+        policy=job.policy,
+    )
+
+
+def _run_inputs(store: Store, job: PrmTrainingJob, run_id: str) -> list[str]:
+    """The files of a run that hold the sets' problems, solutions and labels."""
+    inputs: list[str] = []
+    for set_name in job.set_names:
+        labels = label_files(store, run_id, set_name)
+        if not labels:
+            raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
+        problems = problems_path(run_id, set_name)
+        inputs += [problems, *sampled_files(store, run_id, set_name), *labels]
+    return inputs
+
+
+def _set_inputs(store: Store, job: PrmTrainingJob) -> list[str]:
+    """What a built set is known by: with other rows another model is trained."""
+    assert job.training_set is not None
+    return [check_job(store, job, job.training_set).fingerprint()]

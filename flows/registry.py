@@ -21,7 +21,7 @@ from schemas.fields import summary_of, variants_of
 from schemas.graders import GraderConfig
 from schemas.imports import ImportsJob
 from schemas.loops import loop_configs
-from schemas.policy_training import PolicyMethod, PolicyTrainingJob, RewardConfig
+from schemas.policy_training import PolicyTrainingJob
 from schemas.pretraining import PretrainingConfig
 from schemas.prm_training import PrmTrainingJob
 from schemas.problems import ProblemsConfig, ProblemsJob
@@ -32,6 +32,8 @@ from schemas.scoring import ScoringJob
 from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
 from schemas.step_labels import StepLabelsConfig, StepLabelsJob
+from schemas.training.methods import METHODS
+from schemas.training.rewards import RewardConfig
 
 _REPORT = "stepmill report {run_id} --root {root}"
 
@@ -105,7 +107,6 @@ FLOWS: dict[str, Flow] = {flow.name: flow for flow in _FLOWS}
 _UNIONS: dict[str, Any] = {
     "strategy": Strategy,
     "builder": Builder,
-    "training method": PolicyMethod,
     "reward": RewardConfig,
     "grader": GraderConfig,
     "step labels": StepLabelsConfig,
@@ -115,7 +116,8 @@ _UNIONS: dict[str, Any] = {
 }
 
 VARIANTS: dict[str, dict[str, type[FrozenConfig]]] = {
-    kind: variants_of(union) for kind, union in _UNIONS.items()
+    **{kind: variants_of(union) for kind, union in _UNIONS.items()},
+    "training method": dict(METHODS),
 }
 """What configs choose from by `type`: for each kind the config of each variant, by its name."""
 

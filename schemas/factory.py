@@ -1,15 +1,16 @@
 """Config of the whole line; its defaults are the first run on the built-in world."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
+from schemas.dataset_export import ChecksConfig
 from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
 from schemas.evaluation import EvaluationConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
-from schemas.prm_training import PrmTrainingConfig, PrmTrainingJob
+from schemas.prm_training import VERIFIER_CHECKS, PrmTrainingConfig, PrmTrainingJob
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.sampling import SamplingConfig
@@ -41,6 +42,8 @@ class FactoryConfig(FrozenConfig):
         base_model=SHIPPED_POLICY, hidden_lr=1e-3, max_steps=3000
     )
     """How the verifier is trained from them."""
+    checks: Annotated[ChecksConfig, Since(4)] = VERIFIER_CHECKS
+    """What is left out of the verifier's training set."""
     eval_sampling: SamplingConfig = SamplingConfig(num_samples=64, max_tokens=128)
     """Solutions that the verifier ranks, per problem."""
     evaluation: EvaluationConfig = EvaluationConfig()

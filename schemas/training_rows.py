@@ -47,12 +47,12 @@ class PreferenceRow(TrainingRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRow(TrainingRow):
-    """A state to go on from."""
+    """A state to continue from."""
 
     answer: str
     """The gold answer."""
     prefix: str
-    """The steps already taken: read behind the prompt, graded together with what is generated."""
+    """The steps already taken: read after the prompt, graded together with what is generated."""
     stage: int
     """The last stage is the whole problem."""
     steps_to_go: int
@@ -64,9 +64,13 @@ class StepwiseRow(TrainingRow):
     """A prompt, and the steps of a solution with a label each."""
 
     completions: tuple[str, ...]
-    """[num_steps] without the separator, which TRL puts behind each."""
-    labels: tuple[bool, ...]
-    """[num_steps] whether the solution is still right."""
+    """[num_steps] without the separator, which TRL puts after each."""
+    labels: tuple[bool | None, ...]
+    """[num_steps] whether the solution is still right; None for a step without a label."""
+    soft: tuple[float | None, ...]
+    """[num_steps] solved fraction of the step's rollouts; None where its label is inferred."""
+    correct: bool | None
+    """Whether the answer is right; None where it was not judged."""
 
 
 _COMMON = {
@@ -86,12 +90,18 @@ _OWN: dict[Form, dict[str, pa.DataType]] = {
         "stage": pa.int32(),
         "steps_to_go": pa.int32(),
     },
-    "stepwise": {"completions": pa.list_(pa.string()), "labels": pa.list_(pa.bool_())},
+    "stepwise": {
+        "completions": pa.list_(pa.string()),
+        "labels": pa.list_(pa.bool_()),
+        "soft": pa.list_(pa.float64()),
+        "correct": pa.bool_(),
+    },
 }
+_MAY_BE_NULL = frozenset({"level", "correct"})
 FORM_SCHEMAS: dict[Form, pa.Schema] = {
     form: pa.schema(
         [
-            pa.field(name, kind, nullable=name == "level")
+            pa.field(name, kind, nullable=name in _MAY_BE_NULL)
             for name, kind in {"prompt": pa.string(), **own, **_COMMON}.items()
         ]
     )

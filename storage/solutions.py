@@ -30,7 +30,8 @@ _BATCH_ROWS = 4096
 _SELECTED = """
 create view selected as
 select
-    s.run_id, s.trajectory_id, s.problem_id, s.policy, s.status, s.correct, s.answer, s.steps,
+    s.run_id, s.trajectory_id, s.problem_id, s.policy, s.sample_index, s.status, s.correct,
+    s.answer, s.steps,
     case o.reduction
         when 'min' then c.min_score
         when 'prod' then c.prod_score
@@ -52,7 +53,8 @@ create table member_problems as
 select
     p.problem_id,
     any_value(p.source) as source, any_value(p.question) as question,
-    any_value(p.answer) as answer, any_value(p.solution) as solution, any_value(p.level) as level
+    any_value(p.answer) as answer, any_value(p.solution) as solution, any_value(p.level) as level,
+    min(m.position) as position
 from problems as p
 inner join members as m on p.run_id = m.run_id and p.problem_id = m.problem_id
 group by p.problem_id
@@ -116,7 +118,8 @@ with labels as (
     select
         run_id, trajectory_id,
         list(step_index order by step_index) as labelled_steps,
-        list(hard order by step_index) as labels
+        list(hard order by step_index) as labels,
+        list(soft order by step_index) as soft
     from step_labels
     where method = $method
     group by run_id, trajectory_id
@@ -124,10 +127,14 @@ with labels as (
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
     [step.text for step in p.steps] as steps,
-    l.labelled_steps, l.labels
+    l.labelled_steps, l.labels, l.soft
 from selected as p
-inner join labels as l on p.run_id = l.run_id and p.trajectory_id = l.trajectory_id
-order by p.problem_id, p.place
+inner join member_problems as q on p.problem_id = q.problem_id
+left join labels as l on p.run_id = l.run_id and p.trajectory_id = l.trajectory_id
+where l.labels is not null or $with_unlabelled
+order by
+    case when $as_sampled then q.position end, p.problem_id,
+    case when $as_sampled then p.sample_index end, p.place
 """
 _METHODS = """
 select distinct l.method
@@ -201,8 +208,10 @@ class StoredSolutions:
         """
         self._connection = connect(store.url, memory_limit=memory_limit)
         self._connection.execute(
-            "create table members as select distinct unnest($runs::varchar[]) as run_id, "
-            "unnest($problems::varchar[]) as problem_id",
+            "create table members as select run_id, problem_id, min(position) as position "
+            "from (select unnest($runs::varchar[]) as run_id, "
+            "unnest($problems::varchar[]) as problem_id, "
+            "unnest(range(len($runs::varchar[]))) as position) group by run_id, problem_id",
             {"runs": [run for run, _ in members], "problems": [name for _, name in members]},
         )
         self._connection.execute(
@@ -286,11 +295,12 @@ class StoredSolutions:
         )
         return score
 
-    def problems(self) -> Batches:
-        """All problems, in order of their ids."""
+    def problems(self, as_sampled: bool = False) -> Batches:
+        """All problems, in order of their ids or of their files."""
         return self._stream(
-            "select problem_id, source, question, answer as gold, level "
-            "from member_problems order by problem_id"
+            "select problem_id, source, question, answer as gold, level from member_problems "
+            "order by case when $as_sampled then position end, problem_id",
+            {"as_sampled": as_sampled},
         )
 
     def solutions(self, grades: Grades, *, min_score: float | None = None) -> Batches:
@@ -310,9 +320,20 @@ class StoredSolutions:
         """The worked solutions that came with the problems, with the columns of `drawn_right`."""
         return self._stream(_ORIGINALS)
 
-    def labelled(self, method: str) -> Batches:
-        """Solutions with step labels of one method: also the labelled steps and their labels."""
-        return self._stream(_LABELLED, {"method": method})
+    def labelled(
+        self, method: str, *, with_unlabelled: bool = False, as_sampled: bool = False
+    ) -> Batches:
+        """Solutions with step labels of one method: also the labelled steps and their labels.
+
+        Args:
+            method: of the labels.
+            with_unlabelled: give solutions without any label as well, with nulls.
+            as_sampled: in the order of `problems(as_sampled=True)`, and of a problem as sampled.
+        """
+        return self._stream(
+            _LABELLED,
+            {"method": method, "with_unlabelled": with_unlabelled, "as_sampled": as_sampled},
+        )
 
     def trees(self, strategies: Sequence[str] | None) -> Batches:
         """Rows of searches as trajectories: by problem, and those of one search together."""

@@ -22,15 +22,15 @@ from schemas.dataset_export.builders import BuilderConfig
 from schemas.fields import variants_of
 from schemas.graders import GraderConfig
 from schemas.loops import LoopConfig, loop_configs
-from schemas.policy_training import PolicyMethod
 from schemas.rows import TABLES
 from schemas.search.strategies import STRATEGY_CONFIGS, SWEEP, StrategyConfig, strategy_of
+from schemas.training.methods import METHODS as TRAINING_METHODS
 from tasks.dataset_export.build import find_builder
 from tasks.graders import make_grader
 from tasks.search.strategies.registry import STRATEGIES
 
 PROJECT = Path(__file__).parents[1]
-METHODS = list(variants_of(PolicyMethod))
+METHODS = list(TRAINING_METHODS)
 PAGES = {
     "docs/configs.md": names_of("flow"),
     "docs/loops.md": names_of("loop"),

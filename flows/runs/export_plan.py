@@ -1,6 +1,7 @@
 """Which committed files a training set is made from, and how its policy was prompted."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from flows.runs.sets import named_files, problems_path, set_names
 from schemas.dataset_export import DatasetExportJob
@@ -10,6 +11,7 @@ from schemas.units import Stage, UnitPath
 from storage import Store
 from storage.runs import recorded_configs
 from tasks.dataset_export.sources import ExportPlan
+from tasks.models.checkpoints import find_checkpoint
 
 _SOURCES = (
     (TRAJECTORIES.name, Stage.SAMPLING, SolutionsName),
@@ -94,6 +96,8 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
             if config.get("set_name") in job.source.set_names:
                 policy = config.get("policy")
                 given = policy if isinstance(policy, dict) else None
+                if given and given.get("type") == "vllm":
+                    given = {**given, "model": _find_model(store, given["model"])}
                 return job.with_fields(
                     prompt=config["prompt"],
                     policy=job.policy.model_dump() if job.policy else given,
@@ -102,3 +106,8 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
         f"prompt: expected one, since run {run_id} has no record of how the solutions of "
         f"{', '.join(job.source.set_names)} were prompted"
     )
+
+
+def _find_model(store: Store, model: str) -> str:
+    """A recorded model, wherever the store lies now; other names than absolute paths stay."""
+    return find_checkpoint(store, model) if PurePath(model).is_absolute() else model

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, SetName, Was
+from schemas.base import FrozenConfig, SetName, Since, Was
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -266,6 +266,12 @@ class StepwiseConfig(BuilderConfig):
     """`drop` ends a solution with its first wrong step."""
     per_problem: PerProblem | None = None
     """Maximum number of solutions per problem; None for all."""
+    unlabelled: Annotated[Literal["cut", "keep"], Since(4)] = "cut"
+    """`cut` ends a solution before its first step without a label, as TRL's trainer needs it;
+    `keep` leaves such steps in with a null label, and solutions without any label whose answer was
+    judged, for the project's own trainer."""
+    order: Annotated[Literal["drawn", "sampled"], Since(4)] = "drawn"
+    """Order of the rows: by problem id and then drawn, or as the solutions were sampled."""
 
     @property
     def label_method(self) -> str | None:

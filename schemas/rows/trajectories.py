@@ -57,6 +57,12 @@ class Trajectory:
     role: str | None = None
     """What it is where it is not a solution of the problem: `rollout` (a continuation that labels a
     step), `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
+    reward: float | None = None
+    """What it earned in training by rewards."""
+    group_id: str | None = None
+    """Shared by the solutions whose rewards a training run compared."""
+    training_step: Int32 | None = None
+    """Optimizer steps of the training run before it was drawn."""
 
     @property
     def text(self) -> str:

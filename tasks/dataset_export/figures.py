@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from schemas.dataset_export.builders import Form
 
 _MAX_EXAMPLES = 3
+_LABEL_WORDS = {True: "right", False: "wrong", None: "unlabelled"}
 
 
 class SetFigures:
@@ -25,7 +26,7 @@ class SetFigures:
         self.stages: Counter[int] = Counter()
         self.steps_to_go: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
-        """Steps by their label: `right`, `wrong`."""
+        """Steps by their label: `right`, `wrong`, `unlabelled`."""
         self.lengths = array("i")
         """Characters that are learned, row by row; of the prefix for start states."""
         self.examples: list[dict[str, Any]] = []
@@ -51,7 +52,7 @@ class SetFigures:
             self.steps_to_go.update(dict(_count(batch.column("steps_to_go"))))
         if self._form == "stepwise":
             for label, number in _count(batch.column("labels").flatten()):
-                self.labels["right" if label else "wrong"] += number
+                self.labels[_LABEL_WORDS[label]] += number
         self.lengths.extend(_learned_lengths(batch, self._form))
         self._keep_examples(batch)
 

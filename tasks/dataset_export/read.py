@@ -68,10 +68,20 @@ class CheckedSource:
         """
         return self._clean(self._solutions.solutions(grades, min_score=min_score))
 
-    def labelled(self) -> Iterator[SolvedProblem]:
-        """Problems with their clean solutions that have step labels of the method."""
+    def labelled(
+        self, *, with_unlabelled: bool = False, as_sampled: bool = False
+    ) -> Iterator[SolvedProblem]:
+        """Problems with their clean solutions that have step labels of the method.
+
+        Args:
+            with_unlabelled: give the solutions without any label as well.
+            as_sampled: in the order in which they were sampled, in place of the drawn order.
+        """
         assert self.method is not None
-        return self._clean(self._solutions.labelled(self.method))
+        solutions = self._solutions.labelled(
+            self.method, with_unlabelled=with_unlabelled, as_sampled=as_sampled
+        )
+        return self._clean(solutions, as_sampled=as_sampled)
 
     def searched(
         self, strategies: Sequence[str] | None
@@ -95,8 +105,8 @@ class CheckedSource:
                 if (clean := self.checker.clean(problem)) is not None and clean.solutions:
                     yield clean
 
-    def _clean(self, solutions: Batches) -> Iterator[SolvedProblem]:
-        with closing(self._solutions.problems()) as problems, closing(solutions):
+    def _clean(self, solutions: Batches, *, as_sampled: bool = False) -> Iterator[SolvedProblem]:
+        with closing(self._solutions.problems(as_sampled)) as problems, closing(solutions):
             for problem in solve_problems(problems, solutions):
                 clean = self.checker.clean(problem)
                 if clean is not None and clean.solutions:

@@ -23,6 +23,8 @@ class Solution(NamedTuple):
     """The verifier's, reduced."""
     labels: Sequence[bool | None] | None = None
     """[num_steps] None for a step without a label."""
+    soft: Sequence[float | None] | None = None
+    """[num_steps] None for a step whose label has no fraction."""
 
     @property
     def text(self) -> str:
@@ -106,7 +108,7 @@ def read_drawn(batches: Iterable[pa.RecordBatch]) -> Iterator[SolvedProblem]:
     names = ("problem_id", "source", "question", "gold", "level")
     own = ("trajectory_id", "steps", "correct", "answer", "score")
     for row in iterate_rows(batches, (*names, *own)):
-        yield SolvedProblem._make((*row[:5], [Solution._make((*row[5:], None))]))
+        yield SolvedProblem._make((*row[:5], [Solution(*row[5:])]))
 
 
 def _iterate_solutions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, Solution]]:
@@ -114,25 +116,29 @@ def _iterate_solutions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str,
     for batch in batches:
         if "labels" not in batch.schema.names:
             for problem_id, *rest in iterate_rows([batch], names):
-                yield problem_id, Solution._make((*rest, None))
+                yield problem_id, Solution(*rest)
             continue
-        for problem_id, *rest, places, labels in iterate_rows(
-            [batch], (*names, "labelled_steps", "labels")
+        for problem_id, *rest, places, labels, soft in iterate_rows(
+            [batch], (*names, "labelled_steps", "labels", "soft")
         ):
-            solution = Solution._make((*rest, None))
-            yield problem_id, solution._replace(labels=_place(labels, places, solution))
+            solution = Solution(*rest)
+            yield (
+                problem_id,
+                solution._replace(
+                    labels=_place(labels or (), places or (), solution),
+                    soft=_place(soft or (), places or (), solution),
+                ),
+            )
 
 
-def _place(
-    labels: Sequence[bool | None], places: Sequence[int], solution: Solution
-) -> list[bool | None]:
+def _place(labels: Sequence[Any], places: Sequence[int], solution: Solution) -> list[Any]:
     """[num_steps] the label of each step."""
     if len(set(places)) < len(places) or not all(0 <= p < len(solution.steps) for p in places):
         raise ValueError(
             f"trajectory {solution.trajectory_id}: expected at most one label for each of its "
             f"{len(solution.steps)} steps, got labels of steps {list(places)}"
         )
-    placed: list[bool | None] = [None] * len(solution.steps)
+    placed: list[Any] = [None] * len(solution.steps)
     for place, label in zip(places, labels, strict=True):
         placed[place] = label
     return placed

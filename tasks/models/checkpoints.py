@@ -1,12 +1,17 @@
-"""A trained model as a folder that is named by its weights, there whole or not at all."""
+"""A trained model as a folder that is named by its weights, written whole or not at all."""
 
+import json
 import shutil
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from storage import Store, connect
 from tasks.models.folders import identify_model
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a store that holds its trained models."""
 
 
 def save_checkpoint(
@@ -14,8 +19,8 @@ def save_checkpoint(
 ) -> tuple[str, Path]:
     """Write weights, tokenizer and texts, and name them `<model_name>-<hash of the weights>`.
 
-    The folder is written beside and moved into place whole. Equal weights that are there already
-    stay.
+    The folder is written beside and moved into place whole. A folder of equal weights that exists
+    already stays.
 
     Args:
         model: a transformers model; it is written as safetensors.
@@ -46,3 +51,38 @@ def save_checkpoint(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return model_id, final
+
+
+def find_checkpoint(store: Store, path: str) -> str:
+    """The folder of a model, as a path or URL, wherever the store lies now.
+
+    Args:
+        store: where the model is registered.
+        path: as its row or a recorded config has it. A relative one begins at the store's root. An
+            absolute one that does not exist any more is looked up by its name in `checkpoints/`,
+            where it lies if the store was moved.
+    """
+    given = PurePath(path)
+    if "://" in path or (given.is_absolute() and Path(path).exists()):
+        return path
+    if not given.is_absolute():
+        return f"{store.url}/{path}"
+    moved = f"{CHECKPOINTS}/{given.name}"
+    if given.parent.name == CHECKPOINTS and _has_folder(store, moved):
+        return f"{store.url}/{moved}"
+    return path
+
+
+def label_method(store: Store, model_id: str) -> str | None:
+    """How the step labels of a trained verifier's data were made; None where that is not known."""
+    statement = "select metrics from models where model_id = ?"
+    found = connect(store.url).execute(statement, [model_id]).fetchall()
+    methods = {json.loads(metrics).get("label_method") for (metrics,) in found}
+    return next(iter(methods)) if len(methods) == 1 else None
+
+
+def _has_folder(store: Store, name: str) -> bool:
+    try:
+        return store.local_folder(name).is_dir()
+    except FileNotFoundError:
+        return False

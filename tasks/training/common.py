@@ -4,36 +4,33 @@ Import it where training starts, not at the top of a module: it needs torch.
 """
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
-import torch  # noqa: TID253 - imported late by whoever trains
+import torch  # noqa: TID253 - this module is imported where training starts
 
 LOG_EVERY_STEPS = 10
-"""Steps between two reports of progress, and between two looks for a loss that is not a number."""
+"""Steps between two reports of progress, and between two checks of the loss."""
 
 
 class TrainingDiverged(ValueError):
     """The loss or a weight is not a number, or the model has become useless."""
 
 
-class Schedule(Protocol):
-    """The part of a training's config that says how its rates change."""
+def lr_factor(step: int, *, num_steps: int, warmup_steps: int, decay_fraction: float) -> float:
+    """What the peak rates are multiplied with at a step (0 is the first).
 
-    @property
-    def warmup_steps(self) -> int:
-        """Steps over which the rates rise from zero."""
-        ...
+    A warm-up that ends at the peak, a plateau, and a linear decay. The same shape as transformers'
+    `get_wsd_schedule`, whose warm-up begins with a step at a rate of zero and reaches the peak one
+    step later: a first batch that teaches nothing.
 
-    @property
-    def decay_fraction(self) -> float:
-        """Last share of the steps, over which the rates fall to zero in a line."""
-        ...
-
-
-def lr_factor(step: int, *, num_steps: int, config: Schedule) -> float:
-    """What the peak rates are multiplied with at a step (0 is the first)."""
-    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
-    decay_steps = config.decay_fraction * num_steps
+    Args:
+        step: optimizer steps so far.
+        num_steps: of the whole training.
+        warmup_steps: over which the rates rise.
+        decay_fraction: last share of the steps, over which the rates fall to zero.
+    """
+    warmup = min(1.0, (step + 1) / max(warmup_steps, 1))
+    decay_steps = decay_fraction * num_steps
     decay = min(1.0, (num_steps - step) / decay_steps) if decay_steps else 1.0
     return warmup * max(decay, 0.0)
 
@@ -51,14 +48,20 @@ def check_loss(step: int, loss: float, grad_norm: float, *, remedy: str) -> None
 
 
 def check_weights(model: torch.nn.Module) -> None:
-    """Refuse a model with a weight that is not a number.
+    """Refuse a model with a weight that is not a number; of a sharded one, this worker's part.
 
     Raises:
         TrainingDiverged: names the weight.
     """
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not torch.isfinite(local_part(parameter)).all():
             raise TrainingDiverged(f"training diverged: weight {name} is not finite")
+
+
+def local_part(parameter: torch.Tensor) -> torch.Tensor:
+    """What this worker holds of a weight: its shard, or all of it."""
+    shard: Any = parameter.detach()
+    return shard.to_local() if hasattr(shard, "to_local") else shard
 
 
 def num_training_processes() -> int:

@@ -2,8 +2,11 @@
 
 The only module besides the pool of generation hosts that imports ray. The function runs once per
 worker with torch.distributed set up (nccl on GPUs, gloo on CPUs); the first worker's return value
-comes back, and what it reports on the way reaches the caller through a small actor. Nothing else
-travels: data and checkpoints go by path. Ray is started and stopped by the caller.
+comes back, and what it reports on the way reaches the caller through a small actor.
+`ray.train.report` with a user callback is not a way there: the callback runs in Ray Train's
+controller, which is an actor of its own, and the call is a barrier at which all workers wait for
+one another. Nothing else travels: data and checkpoints go by path. Ray is started and stopped by
+the caller.
 """
 
 import os
@@ -15,13 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Report = Callable[[Mapping[str, float]], None]
-"""What a training function calls to tell how far it is; never waits."""
+"""What a training function calls to report how far it is; it never waits."""
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 POLL_S = 0.5
-"""Seconds between two looks for progress."""
+"""Seconds between two queries for progress."""
 
 
 def run_training(
@@ -83,7 +86,7 @@ def run_training(
 
 
 class _Board:
-    """Holds the reports that nobody has read yet."""
+    """Holds the reports that have not been read yet."""
 
     def __init__(self) -> None:
         self._unread: list[Mapping[str, float]] = []
@@ -102,7 +105,7 @@ def _train_loop(config: dict[str, Any]) -> Any:
 
     context = ray_train.get_context()
     if context.get_world_size() == 1:
-        # One worker is not distributed: without these nobody wraps the model for exchanging
+        # One worker is not distributed: with these the model would be wrapped to exchange
         # gradients with itself.
         for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK"):
             os.environ.pop(name, None)
@@ -143,7 +146,7 @@ def _relayed(
 
 @contextmanager
 def _own_interrupt_handler() -> Iterator[None]:
-    """Give Ctrl-C back to the caller afterwards: Ray Train takes it for good."""
+    """Restore the caller's handler of Ctrl-C afterwards: Ray Train replaces it for good."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -168,4 +171,4 @@ def _returned(result: ResultT | None) -> ResultT:
 
 
 def _ignore(progress: Mapping[str, float]) -> None:
-    """A report that nobody wants."""
+    """A report that is not read."""

@@ -9,7 +9,7 @@ class LengthBatches:
 
     Rows are sorted by length with ties broken at random, cut into batches, and the batches are
     shuffled. It is a batch sampler for torch's DataLoader, and can begin at any epoch, so that a
-    training that goes on sees the batches it would have seen.
+    resumed training sees the batches it would have seen.
     """
 
     drop_last = False

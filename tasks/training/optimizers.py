@@ -18,7 +18,7 @@ HEAD_NAMES = frozenset({"lm_head", "score", "classifier"})
 
 
 class SplitOptimizer(torch.optim.Optimizer):
-    """Several optimizers, each with its own parameters, behind the face of one."""
+    """Several optimizers, each with its own parameters, presented as one."""
 
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         self.parts = list(parts)

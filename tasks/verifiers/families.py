@@ -3,7 +3,7 @@
 Layouts are those of METHODS: RLHFlow (github.com/RLHFlow/RLHF-Reward-Modeling), Math-Shepherd
 (arXiv:2312.08935), Qwen2.5-Math-PRM (arXiv:2501.07301), Skywork-o1-Open-PRM, reward models that
 classify a whole answer, and language models whose likelihood ranks (V-StaR, arXiv:2402.06457).
-All are causal, so one forward pass behind a cached prefix gives the same score as reading the
+All are causal, so one forward pass after a cached prefix gives the same score as reading the
 whole.
 """
 
@@ -32,7 +32,7 @@ from tasks.verifiers.layout import (
 from tasks.verifiers.value_head import VALUE_HEAD_ARCHITECTURE, as_classifier
 
 ANSWERS = ("-", "+")
-"""What a causal language model writes behind a wrong and behind a right step."""
+"""What a causal language model writes after a wrong and after a right step."""
 
 LEAST_LIKELIHOOD = sys.float_info.min
 """What an even less likely step scores: its logarithm is still a number."""
@@ -269,14 +269,14 @@ def _check_labels(folder: Path, config: Mapping[str, Any], family: VerifierFamil
 
 
 def _check_causal(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a model whose tokens see those behind them: a score would depend on later text."""
+    """Refuse a model whose tokens see those after them: a score would depend on later text."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     model_type = config.get("model_type")
     if model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_causal") is False:
         raise ModelUnusable(
             f"verifier {folder}: expected a causal model, got {model_type}, whose tokens see those "
-            "behind them"
+            "after them"
         )
 
 

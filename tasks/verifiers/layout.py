@@ -6,7 +6,7 @@ authors' own code lays them out. All share two rules. The tokens of a prefix of 
 prefix of the tokens of all, so a causal model's score never depends on later text; and nothing
 follows the last position, so a new step costs nothing but itself.
 
-What stands behind a step's text (separator, blank lines) is cut off first: public search code
+What stands after a step's text (separator, blank lines) is cut off first: public search code
 leaves it there and scores an empty last step, or reads a tag twice.
 """
 
@@ -43,7 +43,7 @@ class TokenLayout:
 class Encoder:
     """Text to token ids; what it has met before it remembers.
 
-    A search has one new step scored behind a known prefix, thousands of times: tokenising the
+    A search has one new step scored after a known prefix, thousands of times: tokenising the
     prefix again each time would take as long as the model does.
     """
 
@@ -75,7 +75,7 @@ def lay_out(
     *,
     has_chat_template: bool = False,
 ) -> TokenLayout:
-    """Our own verifiers: the policy's prompt, then each step, read behind its separator.
+    """Our own verifiers: the policy's prompt, then each step, read after its separator.
 
     Each step is tokenised on its own, whatever followed it in the text.
 
@@ -117,7 +117,7 @@ def lay_out_lines(encode: Encoder, question: str, steps: Sequence[str]) -> Token
 
 
 def lay_out_tags(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
-    """Math-Shepherd: question and steps, each with the tag behind it, read at the tag.
+    """Math-Shepherd: question and steps, each with the tag after it, read at the tag.
 
     Raises:
         ValueError: there is no step, a step is empty, or a tag is no token of its own.
@@ -144,7 +144,7 @@ def lay_out_turns(encode: Encoder, question: str, steps: Sequence[str]) -> Token
 
 
 def lay_out_extra(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
-    """Qwen2.5-Math-PRM: a chat whose answer has a special token behind each step, read there.
+    """Qwen2.5-Math-PRM: a chat whose answer has a special token after each step, read there.
 
     Raises:
         ValueError: there is no step, or a step is empty.
@@ -168,7 +168,7 @@ def lay_out_whole(
 ) -> TokenLayout:
     """A reward model of whole answers: its own chat of question and answer, read at the end.
 
-    A model without a chat template gets the policy's prompt and the answer behind it.
+    A model without a chat template gets the policy's prompt and the answer after it.
 
     Raises:
         ValueError: there is no step, or a step is empty.
@@ -196,8 +196,8 @@ def lay_out_text(
 ) -> TokenLayout:
     """A likelihood: prompt and solution as the policy itself would write them, all of it read.
 
-    The solution is tokenised as one text, as in a training of policies, and what stands behind a
-    step is part of it: the policy had to write that too. One end-of-text token stands behind a
+    The solution is tokenised as one text, as in a training of policies, and what stands after a
+    step is part of it: the policy had to write that too. One end-of-text token stands after a
     whole solution and belongs to its last step, as it does in a trajectory's log probabilities.
 
     Raises:
@@ -215,7 +215,7 @@ def lay_out_text(
 
 
 def _bodies(steps: Sequence[str]) -> list[str]:
-    """The steps without what stands behind them."""
+    """The steps without what stands after them."""
     if not steps:
         raise ValueError("expected at least one step to score, got none")
     bodies = [step_body(step) for step in steps]
@@ -251,7 +251,7 @@ def _read_at_ends(
     for index, end in enumerate(accumulate(map(len, pieces))):
         if end not in places:
             raise ValueError(
-                f"step {index}: expected a token to end where it is read, behind "
+                f"step {index}: expected a token to end where it is read, after "
                 f"{pieces[index][-8:]!r}; the tokenizer joins it with what follows"
             )
         positions.append(places[end])

@@ -1,6 +1,7 @@
 import pytest
 
-from schemas.policy_training import FORMS, GrpoConfig, PolicyTrainingJob, SftConfig
+from schemas.policy_training import GrpoConfig, PolicyTrainingJob, SftConfig
+from schemas.training.methods import METHODS
 
 
 def job(**method):
@@ -9,7 +10,7 @@ def job(**method):
     )
 
 
-@pytest.mark.parametrize("type", FORMS)
+@pytest.mark.parametrize("type", [name for name, each in METHODS.items() if each.role == "policy"])
 def test_every_method_has_defaults(type):
     assert job(type=type).method.type == type
 
@@ -24,6 +25,11 @@ def test_every_method_has_defaults(type):
         ({"type": "grpo", "group_size": 1}, "greater than or equal to 2"),
         ({"type": "sft", "beta": 0.1}, "beta"),
         ({"type": "ppo"}, "ppo"),
+        (
+            {"type": "grpo", "sharding": "full", "num_workers": 2},
+            "sharding: expected none with grpo",
+        ),
+        ({"type": "sft", "sharding": "full"}, "sharding: expected num_workers of at least 2"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(method, message):
@@ -45,3 +51,8 @@ def test_a_part_of_a_recipe_keeps_the_rest():
 
 def test_another_recipe_is_another_config():
     assert job(type="sft").config_hash() != job(type="sft", seed=1).config_hash()
+
+
+def test_a_method_is_found_by_the_name_of_its_config():
+    for name, config in METHODS.items():
+        assert config.model_fields["type"].default == name

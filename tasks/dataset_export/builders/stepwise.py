@@ -1,7 +1,7 @@
 """Solutions with a label per step, as TRL's PRM trainer reads them.
 
 TRL appends the separator to every step, so it is removed here. Its labels are true or false: a
-solution ends before its first step without one.
+solution ends before its first step without one, unless the config keeps such steps.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,11 +14,13 @@ from tasks.dataset_export.solved import Solution, SolvedProblem
 
 def build(source: CheckedSource, config: StepwiseConfig) -> Iterator[StepwiseRow]:
     """Labelled solutions, at most `per_problem` of each problem."""
+    keeps = config.unlabelled == "keep"
     return stepwise_rows(
         source,
-        source.labelled(),
+        source.labelled(with_unlabelled=keeps, as_sampled=config.order == "sampled"),
         stops_at_error=config.after_first_error == "drop",
         per_problem=config.per_problem,
+        keeps_unlabelled=keeps,
     )
 
 
@@ -28,10 +30,14 @@ def stepwise_rows(
     *,
     stops_at_error: bool,
     per_problem: int | None,
+    keeps_unlabelled: bool = False,
 ) -> Iterator[StepwiseRow]:
     """A row for each of the first solutions of these problems that have a labelled step."""
     for problem in problems:
-        usable = [(s, labels_of(s, stops_at_error)) for s in problem.solutions]
+        usable = [
+            (s, labels_of(s, stops_at_error, keeps_unlabelled=keeps_unlabelled))
+            for s in problem.solutions
+        ]
         usable = [(solution, labels) for solution, labels in usable if labels]
         for solution, labels in usable[:per_problem]:
             yield StepwiseRow(
@@ -41,6 +47,8 @@ def stepwise_rows(
                     for step in take(solution.steps, len(labels))
                 ),
                 labels=tuple(labels),
+                soft=tuple(take(solution.soft or (None,) * len(labels), len(labels))),
+                correct=solution.correct,
                 source_ids=solution.ids,
                 problem_id=problem.problem_id,
                 source=problem.source,
@@ -50,13 +58,22 @@ def stepwise_rows(
             )
 
 
-def labels_of(solution: Solution, stops_at_error: bool) -> Sequence[bool]:
-    """Labels of the first steps, up to one without; optionally the first wrong one is the last."""
-    labels: list[bool] = []
-    for label in solution.labels or ():
-        if label is None:
+def labels_of(
+    solution: Solution, stops_at_error: bool, *, keeps_unlabelled: bool = False
+) -> Sequence[bool | None]:
+    """Labels of the first steps, up to one without; the first wrong one is the last on demand.
+
+    Where unlabelled steps are kept they have the label None; a solution that has no label at all
+    and whose answer was not judged still has none.
+    """
+    known = solution.labels or ()
+    if keeps_unlabelled and solution.correct is None and not any(v is not None for v in known):
+        return ()
+    labels: list[bool | None] = []
+    for label in known:
+        if label is None and not keeps_unlabelled:
             break
         labels.append(label)
-        if stops_at_error and not label:
+        if stops_at_error and label is False:
             break
     return labels

@@ -15,8 +15,8 @@ import pytest
 from schemas.rows import Step
 from tasks.dataset_export.build import BuiltSet
 from tasks.models.folders import load_tokenizer, resolve_model
-from tasks.policy_training.sets import read_set
-from tasks.policy_training.token_rows import NO_LOSS, RowEncoder
+from tasks.training.rows import NO_LOSS, RowEncoder
+from tasks.training.sets import read_set
 from tasks.verifiers.layout import Encoder, lay_out
 from tasks.world.checker import check_solution
 from tasks.world.problems import iterate_problems

@@ -28,9 +28,9 @@ from tasks.engines.probe import (
 )
 from tasks.models.checkpoints import save_checkpoint
 from tasks.models.folders import identify_model, load_tokenizer, resolve_model
-from tasks.policy_training.model import load_weights
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems
+from tasks.training.models import load_weights
 
 SHIPPED = VLLMConfig(model="world-policy", max_model_len=128)
 TEXT = "Monday: Dan has 20 shells. Tuesday: Dan finds 3 shells. How many shells now?\n"

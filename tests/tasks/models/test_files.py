@@ -10,13 +10,14 @@ import pytest
 
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
+from schemas.prm_training import PrmTrainingJob
 from tasks.models.folders import (
     _FILES_OF_A_MODEL,
     check_model_folder,
     identify_model,
     load_tokenizer,
 )
-from tasks.prm_training.model import load_base
+from tasks.training.models import load_base
 
 
 class Trap:
@@ -93,16 +94,16 @@ def test_the_traps_work(hostile: Path, sprung: Path) -> None:
 
 def test_a_known_architecture_loads_without_the_code_beside_it(hostile: Path, sprung: Path) -> None:
     check_model_folder(hostile, "policy")
-    model, tokenizer = load_base(str(hostile), separator="\n")
-    assert type(model).__name__ == "LlamaForTokenClassification"
-    assert tokenizer("12")["input_ids"]
+    base = load_base(verifier_job(hostile))
+    assert type(base.model).__name__ == "LlamaForTokenClassification"
+    assert base.tokenizer("12")["input_ids"]
     assert not sprung.exists()
 
 
 def test_an_architecture_that_is_only_code_is_refused(hostile: Path, sprung: Path) -> None:
     set_fields(hostile / "config.json", model_type="evil", architectures=["EvilForCausalLM"])
     with pytest.raises(ModelUnusable, match="expected an architecture that transformers has"):
-        load_base(str(hostile), separator="\n")
+        load_base(verifier_job(hostile))
     assert not sprung.exists()
 
 
@@ -136,11 +137,16 @@ def test_vllm_serves_the_weights_and_leaves_the_code_alone(hostile: Path, sprung
     assert not sprung.exists()
 
 
+def verifier_job(folder: Path) -> PrmTrainingJob:
+    policy = {"type": "vllm", "model": str(folder)}
+    return PrmTrainingJob.from_partial({"policy": policy, "training": {"base_model": str(folder)}})
+
+
 def test_pickled_weights_alone_are_refused(hostile: Path, sprung: Path) -> None:
     (hostile / "model.safetensors").unlink()
     for look in (
         lambda: check_model_folder(hostile, "policy"),
-        lambda: load_base(str(hostile), separator="\n"),
+        lambda: load_base(verifier_job(hostile)),
     ):
         with pytest.raises(
             ModelUnusable, match=r"pytorch_model\.bin, tokenizer\.pkl, training_args\.bin \(pickled"

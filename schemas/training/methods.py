@@ -1,0 +1,21 @@
+"""All training methods. A method is its config here and its module in `tasks/training/methods`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.training.dpo import DpoConfig
+from schemas.training.grpo import GrpoConfig
+from schemas.training.prm import PrmTrainingConfig
+from schemas.training.recipe import TrainingRecipe
+from schemas.training.sft import SftConfig
+
+PolicyMethod = Annotated[SftConfig | DpoConfig | GrpoConfig, Field(discriminator="type")]
+"""The methods that train a policy."""
+
+METHODS: dict[str, type[TrainingRecipe]] = {
+    "sft": SftConfig,
+    "dpo": DpoConfig,
+    "grpo": GrpoConfig,
+    "prm": PrmTrainingConfig,
+}

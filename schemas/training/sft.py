@@ -1,0 +1,22 @@
+"""Supervised fine-tuning: imitation of completions."""
+
+from typing import ClassVar, Literal
+
+from schemas.dataset_export import Form
+from schemas.rows import ModelRole
+from schemas.training.recipe import TrainingRecipe
+
+
+class SftConfig(TrainingRecipe):
+    """Imitation: the likelihood of each completion given its prompt is raised.
+
+    Takes sets of the form `prompt_completion`. A row's weight scales its loss.
+    """
+
+    type: Literal["sft"] = "sft"
+    form: ClassVar[Form] = "prompt_completion"
+    role: ClassVar[ModelRole] = "policy"
+
+    packing: bool = False
+    """Lay the rows of a micro-batch one after another instead of padding them to one length.
+    The loss is the same; on a GPU with flash attention it saves what padding costs."""

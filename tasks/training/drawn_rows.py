@@ -1,0 +1,139 @@
+"""Solutions that a training draws, as rows of `trajectories`: none lost, none twice.
+
+The rows drawn since the last checkpoint lie in the checkpoint that follows, so they are whole
+exactly if it is; then they are committed as a unit that is named after the checkpoint's step. A
+training that is killed in between commits them when it resumes from that checkpoint, and what was
+drawn after the checkpoint is drawn again. The rows lie in the training's own stage, with the
+strategy `grpo`: no stage takes them for the sampled solutions of a set.
+
+A row's policy is the one that wrote it: `<id of the base>+<unit>@<optimizer steps so far>`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from schemas.engines import Generation
+from schemas.policy_training import PolicyTrainingJob
+from schemas.rows import TRAJECTORIES, Trajectory, now, to_table
+from schemas.units import Unit, derive_id
+from storage import Store
+from tasks.graders import Grade
+from tasks.models.folders import identify_model
+from tasks.steps.segmentation import measure_steps, split_steps
+
+STRATEGY = "grpo"
+_FILE = "drawn-{rank}.parquet"
+
+
+class DrawnRows:
+    """The rows of one process since its last checkpoint."""
+
+    def __init__(self, root: str | None, unit: Unit | None, job: PolicyTrainingJob) -> None:
+        """Start without rows.
+
+        Args:
+            root: the store; None keeps no rows.
+            unit: the training's; its stage and name are those of the rows' units.
+            job: the policy and the prompt.
+        """
+        self._root, self._unit = root, unit
+        self._separator = job.prompt.separator
+        self._rows: list[Trajectory] = []
+        self._base = identify_model(*job.base) if root is not None else ""
+
+    def add(
+        self,
+        state: Mapping[str, Any],
+        generation: Generation,
+        grades: Sequence[Grade],
+        rewards: Sequence[float | None],
+        *,
+        step: int,
+        place: tuple[int, int],
+        seed: int,
+        group_size: int,
+        grader: str,
+        engine: str,
+    ) -> None:
+        """Keep the solutions of one start state.
+
+        Args:
+            state: the row of the set.
+            generation: [n] solutions.
+            grades: [n] of their answers.
+            rewards: [n] what they earned; None where that cannot be told.
+            step: optimizer steps before they were drawn.
+            place: the process's number, and which of its start states of this step it is.
+            seed: of the first solution; the others follow.
+            group_size: solutions of the whole group, other processes' included.
+            grader: its name.
+            engine: its name.
+        """
+        unit = self._unit
+        if unit is None or self._root is None:
+            return
+        prefix = state.get("prefix") or ""
+        sources = state.get("source_ids") or ()
+        scope = (unit.run_id, unit.stage, unit.name, step)
+        drawn = zip(generation.completions, grades, rewards, strict=True)
+        for index, (completion, grade, reward) in enumerate(drawn):
+            is_finished = completion.finish_reason == "stop"
+            self._rows.append(
+                Trajectory(
+                    trajectory_id=derive_id(*scope, *place, index),
+                    problem_id=state.get("problem_id") or "",
+                    policy=f"{self._base}+{unit.name}@{step}",
+                    strategy=STRATEGY,
+                    sample_index=index,
+                    parent_id=sources[0] if prefix and sources else None,
+                    branch_step=len(split_steps(prefix, self._separator)) if prefix else None,
+                    status="finished" if is_finished else "truncated",
+                    steps=measure_steps(completion, self._separator),
+                    answer=grade.answer if is_finished else None,
+                    correct=grade.correct if is_finished else None,
+                    grader=grader,
+                    temperature=1.0,
+                    top_p=1.0,
+                    seed=seed + index,
+                    prompt_tokens=generation.prompt_tokens if index == 0 else 0,
+                    cached_tokens=generation.cached_tokens if index == 0 else 0,
+                    generated_tokens=len(completion.token_ids),
+                    engine=engine,
+                    created_at=now(),
+                    budget=group_size,
+                    reward=reward,
+                    group_id=derive_id(*scope, state["row"]),
+                    training_step=step,
+                )
+            )
+
+    def save(self, checkpoint: Path) -> None:
+        """Move the rows into a checkpoint that is being written."""
+        if self._root is None:
+            return
+        from tasks.training.common import training_rank
+
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        table = to_table(TRAJECTORIES, self._rows)
+        pq.write_table(table, checkpoint / _FILE.format(rank=training_rank()), compression="zstd")
+        self._rows.clear()
+
+    def commit(self, checkpoint: Path) -> None:
+        """Commit the rows of a whole checkpoint; those that are committed already stay."""
+        if self._root is None or self._unit is None:
+            return
+        store, step = Store(self._root), int(checkpoint.name.rpartition("-")[2])
+        for file in sorted(checkpoint.glob(_FILE.format(rank="*"))):
+            rank = file.stem.rpartition("-")[2]
+            unit = Unit(
+                run_id=self._unit.run_id,
+                stage=self._unit.stage,
+                name=f"{self._unit.name}.{step:06d}-{rank}",
+                table=TRAJECTORIES.name,
+                seed=self._unit.seed,
+            )
+            if not store.has(unit):
+                store.commit(unit, pq.read_table(file, schema=TRAJECTORIES.schema))

@@ -1,0 +1,140 @@
+"""Supervised fine-tuning: TRL's SFT trainer on rows that are tokenised already.
+
+Import it where training starts, not at the top of a module. Deviations from TRL: rows come as the
+engines' own token ids, a row's weight scales the loss of its completion's tokens, and packing
+lays the rows of a micro-batch one after another, so that the loss stays that of the rows.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch  # noqa: TID253 - this module is imported where training starts
+from trl.trainer.sft_config import SFTConfig as TrlSftConfig  # noqa: TID253
+from trl.trainer.sft_trainer import SFTTrainer  # noqa: TID253
+
+from schemas.training.recipe import TrainingJob
+from schemas.training.sft import SftConfig
+from tasks.training.common import pad_token_id
+from tasks.training.models import BaseModel
+from tasks.training.rows import NO_LOSS, RowEncoder
+from tasks.training.trainer import LengthBatchesTrainer, Work, shared_arguments
+
+
+class SftTrainer(LengthBatchesTrainer, SFTTrainer):
+    """Raises the likelihood of completions."""
+
+    def __init__(self, base: BaseModel, rows: Any, work: Work) -> None:
+        config = work.job.recipe
+        assert isinstance(config, SftConfig)
+        self._token_weights: torch.Tensor | None = None
+        super().__init__(
+            model=base.model,
+            args=TrlSftConfig(
+                **shared_arguments(work),
+                max_length=None,
+                # Packed rows have no attention mask to count by, and no padding either.
+                include_num_input_tokens_seen="all" if config.packing else "non_padding",
+                dataset_kwargs={"skip_prepare_dataset": True},
+                loss_type="nll",
+            ),
+            data_collator=partial(
+                collate, pad_token_id=pad_token_id(base.tokenizer), packing=config.packing
+            ),
+            train_dataset=rows,
+            processing_class=base.tokenizer,
+            compute_loss_func=self._weighted_loss,
+        )
+        # Guessing among all tokens costs log(vocabulary) nats a token.
+        vocab_size = base.model.config.get_text_config().vocab_size
+        heaviest = max(1.0, *rows["weight"])
+        self.watch(work, worst_loss=heaviest * (math.log(vocab_size) + 1))
+
+    @classmethod
+    def encode_row(
+        cls, encode: RowEncoder, row: Mapping[str, Any], job: TrainingJob
+    ) -> Mapping[str, Any]:
+        """See `MethodTrainer`."""
+        return encode.completion_row(row)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The loss of one micro-batch, with the model's output if asked for."""
+        self._token_weights = inputs.pop("token_weights")
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _weighted_loss(
+        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        assert self._token_weights is not None
+        return completion_loss(outputs.logits, labels, self._token_weights, num_items_in_batch)
+
+
+def completion_loss(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, num_tokens: Any
+) -> torch.Tensor:
+    """The weighted cross entropy of the labelled tokens, per token of the whole batch.
+
+    Args:
+        logits: [num_rows, length, vocabulary]; those at a position predict the next token.
+        labels: [num_rows, length], NO_LOSS where there is none.
+        weights: [num_rows, length].
+        num_tokens: labelled tokens of all micro-batches and workers; None for those given.
+    """
+    targets = labels[:, 1:]
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1),
+        targets.flatten(),
+        ignore_index=NO_LOSS,
+        reduction="none",
+    )
+    if num_tokens is None:
+        num_tokens = (targets != NO_LOSS).sum()
+    return (losses * weights[:, 1:].flatten()).sum() / num_tokens
+
+
+def collate(
+    rows: Sequence[Mapping[str, Any]], *, pad_token_id: int, packing: bool = False
+) -> dict[str, torch.Tensor]:
+    """Rows as one batch: padded on the right, or packed into one line.
+
+    In a packed line positions begin again with each row; transformers then keeps each row's
+    attention to itself, and the first token of a row, which nothing predicts, has no label.
+
+    Returns:
+        `input_ids`, `labels`, `token_weights`, and `attention_mask` or, packed, `position_ids`.
+    """
+    if packing:
+        ids = [token for row in rows for token in row["input_ids"]]
+        labels = [label for row in rows for label in (NO_LOSS, *row["labels"][1:])]
+        weights = [row["weight"] for row in rows for _ in row["input_ids"]]
+        positions = [index for row in rows for index in range(len(row["input_ids"]))]
+        return {
+            "input_ids": torch.tensor([ids]),
+            "labels": torch.tensor([labels]),
+            "token_weights": torch.tensor([weights]),
+            "position_ids": torch.tensor([positions]),
+        }
+    width = max(len(row["input_ids"]) for row in rows)
+    batch = {
+        "input_ids": torch.full((len(rows), width), pad_token_id),
+        "labels": torch.full((len(rows), width), NO_LOSS),
+        "attention_mask": torch.zeros((len(rows), width), dtype=torch.long),
+        "token_weights": torch.zeros((len(rows), width)),
+    }
+    for line, row in enumerate(rows):
+        length = len(row["input_ids"])
+        batch["input_ids"][line, :length] = torch.tensor(row["input_ids"])
+        batch["labels"][line, :length] = torch.tensor(row["labels"])
+        batch["attention_mask"][line, :length] = 1
+        batch["token_weights"][line, :length] = row["weight"]
+    return batch
+
+
+TRAINER = SftTrainer

@@ -1,0 +1,47 @@
+"""What a drawn solution earns by its answer (R3, arXiv:2402.05808).
+
+Right, wrong but parsable, neither. A solution that was cut off has no answer, whatever its text
+holds; one that cannot be graded earns nothing and teaches nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+from schemas.training.rewards import GradeRewardConfig
+from tasks.graders import Grade
+
+
+class GradeReward:
+    """Pays for answers."""
+
+    def __init__(self, config: GradeRewardConfig) -> None:
+        self._config = config
+
+    @classmethod
+    async def open(cls, config: GradeRewardConfig, **_: object) -> Self:
+        """The reward; grades need no engine."""
+        return cls(config)
+
+    async def judge(
+        self, prompt: str, texts: Sequence[str], grades: Sequence[Grade], finished: Sequence[bool]
+    ) -> list[float | None]:
+        """See `Reward`."""
+        return [
+            grade_reward(grade, is_finished=is_finished, config=self._config)
+            for grade, is_finished in zip(grades, finished, strict=True)
+        ]
+
+    async def close(self) -> None:
+        """See `Reward`."""
+
+
+def grade_reward(grade: Grade, *, is_finished: bool, config: GradeRewardConfig) -> float | None:
+    """What a solution earns by its answer; None where it cannot be graded."""
+    if not is_finished or grade.answer is None:
+        return config.neither
+    if grade.correct is None:
+        return None
+    return config.right if grade.correct else config.parsable
+
+
+REWARD = GradeReward

@@ -1,0 +1,82 @@
+"""What a drawn solution earns by a verifier's scores s_1 .. s_K of its steps.
+
+Paying each step its score would pay for further steps. Here a step earns the change of a
+potential, the lowest score so far, with a potential of 1 before the first step:
+
+    m_0 = 1,  m_k = min(m_(k-1), s_k),  reward of step k = m_k - m_(k-1) <= 0
+
+The rewards telescope: their sum is m_K - 1, the lowest score less one, so the return of a solution
+(1 added) is its lowest score. A further step, a repeated one or one cut in two can lower it or
+leave it, never raise it (min-form credit, arXiv:2504.15275).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Self
+
+from schemas.engines import ScoringRequest
+from schemas.training.rewards import VerifierRewardConfig
+from tasks.engines.base import Engine
+from tasks.engines.open import open_engine
+from tasks.graders import Grade
+from tasks.steps.segmentation import split_steps
+
+
+class VerifierReward:
+    """Pays for the lowest step score of solutions with an answer; others earn 0."""
+
+    def __init__(self, engine: Engine, *, separator: str, has_chat_template: bool) -> None:
+        self._engine = engine
+        self._separator = separator
+        self._has_chat_template = has_chat_template
+
+    @classmethod
+    async def open(
+        cls, config: VerifierRewardConfig, *, separator: str, has_chat_template: bool
+    ) -> Self:
+        """The reward, its verifier loaded."""
+        engine = await open_engine(config.verifier, "verifier", separator=separator)
+        return cls(engine, separator=separator, has_chat_template=has_chat_template)
+
+    async def judge(
+        self, prompt: str, texts: Sequence[str], grades: Sequence[Grade], finished: Sequence[bool]
+    ) -> list[float | None]:
+        """See `Reward`."""
+        return await asyncio.gather(
+            *(
+                self._score(prompt, text, is_whole=is_finished and bool(grade.answer))
+                for text, grade, is_finished in zip(texts, grades, finished, strict=True)
+            )
+        )
+
+    async def close(self) -> None:
+        """See `Reward`."""
+        await self._engine.close()
+
+    async def _score(self, prompt: str, text: str, *, is_whole: bool) -> float:
+        if not is_whole:
+            return 0.0
+        scoring = await self._engine.score(
+            ScoringRequest(
+                prompt=prompt,
+                steps=tuple(split_steps(text, self._separator)),
+                has_chat_template=self._has_chat_template,
+                is_whole=True,
+            )
+        )
+        return shaped_return(scoring.scores)
+
+
+def step_rewards(scores: Sequence[float]) -> list[float]:
+    """What each step earns, in [-1, 0]; the sum is the lowest score less one."""
+    potentials = accumulate(scores, min, initial=1.0)
+    return [after - before for before, after in pairwise(potentials)]
+
+
+def shaped_return(scores: Sequence[float]) -> float:
+    """What a solution earns by its steps' scores: the potential it is left with, in [0, 1]."""
+    return 1.0 + sum(step_rewards(scores))
+
+
+REWARD = VerifierReward

@@ -1,0 +1,285 @@
+"""Solutions of start states, drawn by an engine from the policy as it is at that step.
+
+The engine is the one that samples everywhere else. Its weights are replaced whenever training has
+changed them, and each time the log probabilities of a probe are compared with those of the model
+in training: nothing else would show an engine that kept its old weights.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from schemas.engines import Generation, GenerationRequest
+from schemas.policy_training import PolicyTrainingJob
+from schemas.prompts import ChatPromptConfig
+from schemas.rows import Problem
+from schemas.training.grpo import GrpoConfig
+from schemas.units import derive_seed
+from tasks.engines.base import Engine
+from tasks.engines.probe import check_logprobs, tolerance_nats
+from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
+from tasks.graders import Grade, Grader, grade_all, make_grader
+from tasks.training.drawn_rows import DrawnRows
+from tasks.training.models import write_weights
+from tasks.training.rewards import Reward, open_reward
+from tasks.training.rows import RowEncoder
+
+PROBE_TOKENS = 16
+ZERO_VARIANCE = "zero_variance_share"
+"""The figure that says which share of the groups taught nothing: all earned the same."""
+
+
+class Rollouts:
+    """Draws and rewards solutions; TRL calls it for them, and `sync_weights` for new weights."""
+
+    def __init__(
+        self,
+        job: PolicyTrainingJob,
+        states: Sequence[Mapping[str, Any]],
+        model: Any,
+        tokenizer: Any,
+        *,
+        work_dir: Path,
+        rank: int,
+        num_processes: int,
+        drawn: DrawnRows | None = None,
+    ) -> None:
+        """Open the engines.
+
+        Args:
+            job: the policy, how vLLM runs it, the grader, the reward.
+            states: the start states.
+            model: the policy in training.
+            tokenizer: its tokenizer.
+            work_dir: gets the weights that are handed to the engine.
+            rank: this process's number among those that train.
+            num_processes: how many train; each has an engine of its own.
+            drawn: gets every solution as a row.
+        """
+        assert isinstance(job.method, GrpoConfig)
+        self._job, self._method = job, job.method
+        self._states = states
+        self._model = model
+        self._drawn = drawn
+        self._rank = rank
+        self._is_chat = isinstance(job.prompt, ChatPromptConfig)
+        self._rows = RowEncoder(tokenizer, has_chat_template=self._is_chat)
+        self._folder = work_dir / f"served-{rank}"
+        self._tokenizer = tokenizer
+        self._figures: defaultdict[str, list[float]] = defaultdict(list)
+        self.generated_tokens = 0
+        self._grader: Grader = make_grader(job.grader)
+        # One loop for all of the training: an engine belongs to the loop it was first used in.
+        self._runner = asyncio.Runner()
+        with _own_gpu(num_processes):
+            self._policy: VLLMEngine = self._runner.run(
+                open_vllm_engine(
+                    # In this process vLLM would take the group of all trainers for its own.
+                    job.policy if num_processes == 1 else job.policy.with_fields(process="own"),
+                    "policy",
+                    separator=job.prompt.separator,
+                )
+            )
+        self._reward: Reward = self._runner.run(open_reward(self._method.reward, job.prompt))
+
+    def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
+        """Solutions of some start states, in TRL's form, with what each earns as `reward`.
+
+        Args:
+            prompts: numbers of start states as text, once for each solution that is wanted.
+            step: the optimizer steps so far; other steps draw other solutions.
+        """
+        groups = [(int(number), len(list(group))) for number, group in groupby(prompts)]
+        return self._runner.run(self._draw_all(groups, step))
+
+    def sync_weights(self) -> None:
+        """Give the engine the weights as they are now, and check that it has them.
+
+        Raises:
+            EngineFailed: the engine does not compute what the model in training does.
+        """
+        shutil.rmtree(self._folder, ignore_errors=True)
+        write_weights(self._model, self._folder)
+        self._tokenizer.save_pretrained(self._folder)
+        self._runner.run(self._update())
+
+    def take_figures(self) -> dict[str, float]:
+        """Mean figures since they were last taken: shares of right solutions, by stage too."""
+        figures = {name: sum(values) / len(values) for name, values in self._figures.items()}
+        self._figures.clear()
+        return figures
+
+    def close(self) -> None:
+        """Free the engines and end the grader."""
+        self._runner.run(self._policy.close())
+        self._runner.run(self._reward.close())
+        self._runner.close()
+        self._grader.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _update(self) -> None:
+        await self._policy.update_weights(self._folder)
+        state = self._states[0]
+        await check_served(
+            self._policy,
+            self._model,
+            self._request(state, n=1, seed=0, temperature=0.0, max_tokens=PROBE_TOKENS),
+            self._rows.prompt_ids(state),
+            tolerance=tolerance_nats(self._job.policy, self._folder),
+        )
+
+    async def _draw_all(self, groups: Sequence[tuple[int, int]], step: int) -> dict[str, list[Any]]:
+        """The solutions of all groups; as many start states at once as the engine can hold."""
+        drawn = await asyncio.gather(
+            *(
+                self._draw(self._states[number], n=n, step=step, place=place)
+                for place, (number, n) in enumerate(groups)
+            )
+        )
+        return {name: [value for part in drawn for value in part[name]] for name in drawn[0]}
+
+    async def _draw(
+        self, state: Mapping[str, Any], *, n: int, step: int, place: int
+    ) -> dict[str, list[Any]]:
+        """N solutions of one start state, rewarded and kept as rows."""
+        # Two workers may share a group, and a set may hold a state twice.
+        seed = derive_seed("rollout", self._method.seed, step, self._rank, place)
+        generation = await self._policy.generate(
+            self._request(
+                state, n=n, seed=seed, temperature=1.0, max_tokens=self._method.max_new_tokens
+            )
+        )
+        completions = generation.completions
+        self.generated_tokens += sum(len(completion.token_ids) for completion in completions)
+        grades, rewards = await self._judge(state, generation)
+        if self._drawn is not None:
+            self._drawn.add(
+                state,
+                generation,
+                grades,
+                rewards,
+                step=step,
+                place=(self._rank, place),
+                seed=seed,
+                group_size=self._method.group_size,
+                grader=self._grader.name,
+                engine=self._policy.name,
+            )
+        return {
+            "prompt_ids": [self._rows.prompt_ids(state)] * n,
+            "completion_ids": [list(completion.token_ids) for completion in completions],
+            "logprobs": [list(completion.logprobs or ()) for completion in completions],
+            "reward": rewards,
+        }
+
+    async def _judge(
+        self, state: Mapping[str, Any], generation: Generation
+    ) -> tuple[list[Grade], list[float | None]]:
+        """The grades of one start state's solutions, and what they earn."""
+        prefix = state.get("prefix") or ""
+        texts = [prefix + completion.text for completion in generation.completions]
+        grades = await grade_all(self._grader, texts, _problem_of(state))
+        finished = [completion.finish_reason == "stop" for completion in generation.completions]
+        for grade, is_finished in zip(grades, finished, strict=True):
+            is_right = float(bool(grade.correct and is_finished))
+            self._figures["p_right"].append(is_right)
+            if state.get("stage") is not None:
+                self._figures[f"p_right_stage_{state['stage']}"].append(is_right)
+        rewards = await self._reward.judge(state["prompt"], texts, grades, finished)
+        known = {reward for reward in rewards if reward is not None}
+        self._figures[ZERO_VARIANCE].append(float(len(known) < 2))
+        return list(grades), rewards
+
+    def _request(
+        self,
+        state: Mapping[str, Any],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+    ) -> GenerationRequest:
+        return GenerationRequest(
+            prompt=state["prompt"],
+            prefix=state.get("prefix") or "",
+            n=n,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            with_logprobs=True,
+            has_chat_template=self._is_chat,
+        )
+
+
+async def check_served(
+    engine: Engine,
+    model: Any,
+    probe: GenerationRequest,
+    prompt_ids: Sequence[int],
+    *,
+    tolerance: float,
+) -> None:
+    """Refuse an engine whose log probabilities are not those of a transformers model.
+
+    Args:
+        engine: continues the probe.
+        model: what the engine should be serving.
+        probe: one continuation of a prompt, with log probabilities.
+        prompt_ids: the prompt as the engine reads it.
+        tolerance: mean difference allowed for a token, in nats.
+
+    Raises:
+        EngineFailed: they differ by more.
+    """
+    import torch
+
+    completion = (await engine.generate(probe)).completions[0]
+    assert completion.logprobs is not None
+    ids = torch.tensor([[*prompt_ids, *completion.token_ids]], device=model.device)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt_ids) - 1 : -1]
+    model.train(was_training)
+    logprobs = torch.log_softmax(logits.float(), dim=-1)
+    expected = logprobs.gather(1, ids[0, len(prompt_ids) :, None])[:, 0].cpu()
+    check_logprobs(engine.name, expected.tolist(), completion.logprobs, tolerance=tolerance)
+
+
+@contextlib.contextmanager
+def _own_gpu(num_processes: int) -> Iterator[None]:
+    """Let an engine that starts in the block see this trainer's GPU alone."""
+    import torch
+
+    if num_processes == 1 or not torch.cuda.is_available():
+        yield
+        return
+    name = "CUDA_VISIBLE_DEVICES"
+    before = os.environ.get(name)
+    visible = before.split(",") if before else list(map(str, range(torch.cuda.device_count())))
+    os.environ[name] = visible[torch.cuda.current_device()]
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _problem_of(state: Mapping[str, Any]) -> Problem:
+    """What a start state's solutions are graded by; a state without an answer grades none."""
+    return Problem(
+        problem_id=state.get("problem_id") or "",
+        source=state.get("source") or "",
+        split="train",
+        question=state["prompt"],
+        answer=state.get("answer") or "",
+        check=state.get("check"),
+    )

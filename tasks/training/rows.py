@@ -1,0 +1,182 @@
+"""Rows of a set as token ids: exactly those that an engine reads and writes.
+
+A prompt gets the tokenizer's special tokens, unless it is a finished chat template; a prefix and
+a completion get none, and one end-of-text token follows a completion. A row that is too long is
+dropped and counted: cut, it would teach to break off, or lose its last labels.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import ModelUnusable
+from tasks.steps.token_texts import prompt_token_ids
+from tasks.training.sets import TrainingSet
+from tasks.verifiers.layout import Encoder
+
+NO_LOSS = -100
+"""The label of a token that carries no loss."""
+
+
+def load_rows(
+    training_set: TrainingSet,
+    encode: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    *,
+    kept: Collection[str] = (),
+    max_length: int,
+    cache_dir: Path,
+) -> tuple[Any, int]:
+    """The set's rows as a `datasets.Dataset` of token ids, and how many were dropped as too long.
+
+    Args:
+        training_set: what is read.
+        encode: from a row of the set to the columns that a method trains on, its `length` in
+            tokens among them.
+        kept: columns of the set that stay.
+        max_length: longest row in tokens.
+        cache_dir: for files of the `datasets` library, which are mapped into memory.
+
+    Raises:
+        ValueError: a row cannot be used; the message names it. Or none is short enough.
+        ModelUnusable: the tokenizer cannot write a row.
+    """
+    import datasets
+
+    datasets.disable_progress_bars()
+    rows: Any = datasets.load_dataset(
+        "parquet",
+        data_files=[str(file) for file in training_set.files],
+        split="train",
+        cache_dir=str(cache_dir),
+    )
+    encoded = rows.map(
+        partial(_encode_row, encode),
+        with_indices=True,
+        remove_columns=[name for name in rows.column_names if name not in kept],
+        # Given, so that the tokenizer is not pickled to find one.
+        new_fingerprint=f"encoded-{training_set.fingerprint()}",
+    )
+    lengths = encoded["length"]
+    short = [index for index, length in enumerate(lengths) if length <= max_length]
+    if not short:
+        raise ValueError(
+            f"training set {training_set.name}: expected rows of at most {max_length} tokens, "
+            f"all {len(lengths)} are longer"
+        )
+    return encoded.select(short), len(lengths) - len(short)
+
+
+class RowEncoder:
+    """Turns rows into token ids with one tokenizer; a row of each form by a method of its own."""
+
+    def __init__(self, tokenizer: Any, *, has_chat_template: bool, is_whole: bool = True) -> None:
+        """Wrap a tokenizer.
+
+        Args:
+            tokenizer: of the model in training.
+            has_chat_template: prompts hold their special tokens already.
+            is_whole: completions go to the end, which an end-of-text token then says.
+
+        Raises:
+            ModelUnusable: the tokenizer has no end-of-text token.
+        """
+        if tokenizer.eos_token_id is None:
+            raise ModelUnusable("policy: expected a tokenizer with an end-of-text token, got none")
+        self.encode = Encoder(tokenizer)
+        self._is_whole = is_whole
+        self.has_chat_template = has_chat_template
+        self._eos: int = tokenizer.eos_token_id
+        self._unknown: int | None = tokenizer.unk_token_id
+
+    def completion_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Token ids of prompt and completion; the prompt's labels carry no loss."""
+        prompt = self.prompt_ids(row)
+        completion = self.completion_ids(row["completion"])
+        weight = row.get("weight")
+        return {
+            "input_ids": prompt + completion,
+            "labels": [NO_LOSS] * len(prompt) + completion,
+            "weight": 1.0 if weight is None else float(weight),
+            "length": len(prompt) + len(completion),
+        }
+
+    def preference_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Token ids of a prompt and its two completions.
+
+        Raises:
+            ValueError: the row has a weight, which preferences cannot be trained with, or its two
+                completions are the same.
+        """
+        _refuse_weight(row)
+        prompt = self.prompt_ids(row)
+        chosen, rejected = (self.completion_ids(row[name]) for name in ("chosen", "rejected"))
+        if chosen == rejected:
+            raise ValueError("expected chosen and rejected to differ")
+        return {
+            "prompt_ids": prompt,
+            "chosen_ids": chosen,
+            "rejected_ids": rejected,
+            "length": len(prompt) + max(len(chosen), len(rejected)),
+        }
+
+    def start_state(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The length of a start state; solutions are drawn from its texts.
+
+        Raises:
+            ValueError: the row has a weight, which start states cannot be trained with.
+        """
+        _refuse_weight(row)
+        return {"length": len(self.prompt_ids(row))}
+
+    def text_ids(self, encoded: Mapping[str, Any]) -> list[int]:
+        """The tokens of an encoded row: what was learnt, or of a start state what was given."""
+        if "input_ids" in encoded:
+            return encoded["input_ids"]
+        if "chosen_ids" in encoded:
+            return encoded["prompt_ids"] + encoded["chosen_ids"]
+        return self.prompt_ids(encoded)
+
+    def prompt_ids(self, row: Mapping[str, Any]) -> list[int]:
+        """What an engine would read before it writes the completion."""
+        token_ids = prompt_token_ids(
+            self.encode,
+            row["prompt"],
+            row.get("prefix") or "",
+            has_chat_template=self.has_chat_template,
+        )
+        return self._known(token_ids, row["prompt"])
+
+    def completion_ids(self, text: str) -> list[int]:
+        """What an engine would have to write: the text's tokens, and one end of text if whole.
+
+        Raises:
+            ValueError: the text is empty.
+            ModelUnusable: the tokenizer has no tokens for it.
+        """
+        token_ids = [*self.encode.tokenizer(text, add_special_tokens=False)["input_ids"]]
+        while token_ids and token_ids[-1] == self._eos:
+            token_ids.pop()
+        if not token_ids:
+            raise ValueError(f"expected a completion with visible text, got {text!r}")
+        return self._known(token_ids, text) + [self._eos] * self._is_whole
+
+    def _known(self, token_ids: list[int], text: str) -> list[int]:
+        if self._unknown is not None and self._unknown in token_ids:
+            raise ModelUnusable(f"policy: its tokenizer has no tokens for {text[:80]!r}")
+        return token_ids
+
+
+def _refuse_weight(row: Mapping[str, Any]) -> None:
+    if row.get("weight") not in (None, 1.0):
+        raise ValueError(f"expected weight 1, which is all this method has, got {row['weight']}")
+
+
+def _encode_row(encode: Any, row: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """One row encoded; errors say which row it was."""
+    try:
+        return {**encode(row), "row": index}
+    except (ValueError, TypeError) as error:
+        sources: Iterable[str] = row.get("source_ids") or ()
+        words = f"row {index} of the training set (made from {', '.join(sources) or 'unknown'})"
+        raise type(error)(f"{words}: {error}") from error

@@ -1,0 +1,80 @@
+"""Drawn solutions as rows: those of a checkpoint are committed with it, once."""
+
+import pytest
+
+from schemas.engines import Completion, FinishReason, Generation
+from schemas.units import Unit
+from tasks.graders import Grade
+from tasks.training.drawn_rows import DrawnRows
+
+UNIT = Unit(run_id="run", stage="policy_training", name="policy-1", table="models")
+STATE = {"row": 3, "problem_id": "p3", "prefix": "a\nb\n", "source_ids": ["t9"]}
+
+
+def completion(pieces: list[str], reason: FinishReason) -> Completion:
+    return Completion(
+        text="".join(pieces),
+        token_ids=tuple(range(len(pieces))),
+        logprobs=(-0.5,) * len(pieces),
+        finish_reason=reason,
+        stop_string=None,
+        token_texts=tuple(pieces),
+    )
+
+
+@pytest.fixture
+def draw(store, make_job, tmp_path):
+    drawn = DrawnRows(store.url, UNIT, make_job(tmp_path, "grpo", batch_size=8))
+
+    def run(step: int) -> DrawnRows:
+        completions = (completion(["c\n", "Answer: ", "1"], "stop"), completion(["d"], "length"))
+        drawn.add(
+            STATE,
+            Generation(completions=completions, prompt_tokens=4, cached_tokens=1),
+            [Grade("1", True), Grade("2", False)],
+            [1.0, None],
+            step=step,
+            place=(0, 0),
+            seed=50,
+            group_size=8,
+            grader="exact",
+            engine="test",
+        )
+        return drawn
+
+    return run
+
+
+def test_a_solution_says_where_it_began_and_what_it_earned(draw, store, tmp_path):
+    checkpoint = tmp_path / "checkpoint-2"
+    draw(1).save(checkpoint)
+    draw(2).commit(checkpoint)
+    path = "trajectories/run_id=run/stage=policy_training/policy-1.000002-0.parquet"
+    whole, cut = store.read(path)
+    assert (whole.parent_id, whole.branch_step, whole.problem_id) == ("t9", 2, "p3")
+    assert (whole.status, whole.answer, whole.correct, whole.reward) == ("finished", "1", True, 1.0)
+    assert (cut.status, cut.answer, cut.correct, cut.reward) == ("truncated", None, None, None)
+    assert [step.text for step in whole.steps] == ["c\n", "Answer: 1"]
+    assert (whole.seed, cut.seed, whole.prompt_tokens, cut.prompt_tokens) == (50, 51, 4, 0)
+    assert whole.policy.startswith("world-policy-")
+    assert whole.policy.endswith("+policy-1@1")
+    assert (whole.training_step, whole.budget, whole.strategy) == (1, 8, "grpo")
+    assert whole.group_id == cut.group_id
+
+
+def test_rows_of_a_checkpoint_are_committed_once_whenever_training_was_killed(
+    draw, store, tmp_path
+):
+    first, second = tmp_path / "checkpoint-1", tmp_path / "checkpoint-2"
+    draw(0).save(first)
+    # Killed before the commit: the resumed training finds the rows in its checkpoint.
+    resumed = draw(1)
+    resumed.commit(first)
+    resumed.commit(first)
+    resumed.save(second)
+    resumed.commit(second)
+    paths = store.files("trajectories", run_id="run", stage="policy_training")
+    steps = [[row.training_step for row in store.read(path)] for path in paths]
+    assert steps == [[0, 0], [1, 1]]
+    ids = [row.trajectory_id for path in paths for row in store.read(path)]
+    assert len(set(ids)) == 4
