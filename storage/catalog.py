@@ -204,7 +204,8 @@ def _no_rows(spec: TableSpec) -> str:
     """A query of the table's columns that gives nothing."""
     kinds = [*(_sql_type(field.type) for field in spec.schema), "varchar", "varchar"]
     columns = zip(kinds, [*spec.schema.names, "run_id", "stage"], strict=True)
-    return f"select {', '.join(f'null::{kind} as {name}' for kind, name in columns)} where false"
+    nulls = ", ".join(f'null::{kind} as "{name}"' for kind, name in columns)
+    return f"select {nulls} where false"
 
 
 def _fill_file_tables(

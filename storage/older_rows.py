@@ -27,7 +27,8 @@ _ROLES = {"ahead": "lookahead", "judge": "judge"}
 def present_columns(spec: TableSpec) -> list[str]:
     """The columns of a table in SQL, over files of any version that have all of them."""
     derived = _IN_SQL.get(spec.name, {})
-    return [f"{derived[name]} as {name}" if name in derived else name for name in spec.schema.names]
+    quoted = {name: f'"{name}"' for name in spec.schema.names}
+    return [f"{derived.get(name, column)} as {column}" for name, column in quoted.items()]
 
 
 def present_records(spec: TableSpec, records: list) -> list:
