@@ -10,7 +10,7 @@ from schemas.rows import PROBLEMS
 from schemas.units import Unit
 from tasks.problems.task import load_problem_set
 
-_MOST_NOTES = 10
+_MAX_NOTES = 10
 
 
 @flow(name="problems", flow_run_name=name_run)
@@ -20,9 +20,9 @@ def problems(job: ProblemsJob, root: str, run_id: str | None = None) -> str:
         unit = Unit(run_id=run_id, stage=PROBLEMS_STAGE, name=job.set_name, table=PROBLEMS.name)
         if not store.has(unit):
             notes = load_problem_set(store.url, unit, job.problems, job.grader)
-            for note in notes[:_MOST_NOTES]:
+            for note in notes[:_MAX_NOTES]:
                 say(f"problems {job.set_name}: {note}")
-            if len(notes) > _MOST_NOTES:
-                more = len(notes) - _MOST_NOTES
+            if len(notes) > _MAX_NOTES:
+                more = len(notes) - _MAX_NOTES
                 say(f"problems {job.set_name}: {more} more; the task's log has all")
         return unit.path
