@@ -1,4 +1,4 @@
-"""Import: other people's solutions and scores into a run, graded, unit by unit."""
+"""Import: solutions and scores made elsewhere into a run, graded, unit by unit."""
 
 import shlex
 from collections import Counter
@@ -16,7 +16,7 @@ from tasks.graders import make_grader
 from tasks.imports.read import FileSurvey, digest_of, read_chunks, survey_file
 from tasks.imports.task import Verdicts, count_verdicts, import_chunk, import_problems
 
-_MOST_NOTES = 10
+_MAX_NOTES = 10
 
 
 @flow(name="imports", flow_run_name=name_run)
@@ -48,7 +48,7 @@ def _name_everything(job: ImportsJob) -> ImportsJob:
     """The job with all that depends on the file's name or content written out.
 
     Raises:
-        ValueError: the file is not the one that the job means, or not there.
+        ValueError: the file is missing, or is not the one that the job names.
     """
     digest = digest_of(job.path)
     if job.digest not in (None, digest):
@@ -114,10 +114,10 @@ def _say_what_came(
     store: Store, run_id: str, survey: FileSurvey, verdicts: Verdicts, job: ImportsJob
 ) -> None:
     """What was left out and what was stored, and how to look further."""
-    for note in survey.notes[:_MOST_NOTES]:
+    for note in survey.notes[:_MAX_NOTES]:
         say(f"import {job.set_name}: {note}")
-    if survey.num_left_out > _MOST_NOTES:
-        say(f"import {job.set_name}: {survey.num_left_out - _MOST_NOTES:,} more rows are left out")
+    if survey.num_left_out > _MAX_NOTES:
+        say(f"import {job.set_name}: {survey.num_left_out - _MAX_NOTES:,} more rows are left out")
     scored = f", scored by {job.verifier_name!r}" if survey.has_scores else ""
     say(
         f"import {job.set_name}: {survey.problems.num_rows:,} problems, {verdicts.total():,} "

@@ -1,4 +1,4 @@
-"""The errors a caller may want to tell apart. Everything else is a plain ValueError."""
+"""The errors a caller may want to distinguish. Everything else is a plain ValueError."""
 
 
 class StepmillError(Exception):
@@ -10,7 +10,7 @@ class RequestRejected(StepmillError):
 
 
 class EngineFailed(StepmillError):
-    """An engine, its actor or all of Ray is gone: nothing is wrong with the unit that met it."""
+    """An engine, its actor or all of Ray is gone; the unit that met it is not at fault."""
 
 
 class EngineUnreachable(EngineFailed):
@@ -22,7 +22,7 @@ class UnitKilledItsActor(StepmillError):
 
 
 class ModelUnusable(StepmillError, ValueError):
-    """A path or id that is not a model of the kind the role needs."""
+    """A path or id that is not a model of the kind that its role needs."""
 
 
 class RunConflict(StepmillError, ValueError):
@@ -30,7 +30,7 @@ class RunConflict(StepmillError, ValueError):
 
 
 class StoreUnusable(StepmillError, ValueError):
-    """A root that is no store, cannot be written, or was written by a newer version."""
+    """A root that is not a store, cannot be written, or was written by a newer version."""
 
 
 class StoreUnreachable(StepmillError, OSError):

@@ -1,4 +1,4 @@
-"""Config of the import stage: solutions that somebody else sampled, and their scores."""
+"""Config of the import stage: solutions that were sampled elsewhere, and their scores."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ class ImportsJob(ColumnsConfig):
     path: RowFile
     """The file: `.jsonl`, `.json` (a row a line) or `.parquet`."""
     digest: str | None = None
-    """SHA-256 of the file, so that an import goes on only with the file it began with; it is
+    """SHA-256 of the file, so that an import is resumed only with the file it began with; it is
     filled in where it is not given."""
     set_name: SetName = "eval"
     """What this set of problems is called in the run."""
@@ -68,5 +68,5 @@ class ImportsJob(ColumnsConfig):
 
     @property
     def read_scores_column(self) -> str:
-        """The column that scores are read from, where it is there."""
+        """The column that scores are read from, where it exists."""
         return self.scores_column or DEFAULT_SCORES_COLUMN

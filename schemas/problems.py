@@ -32,7 +32,7 @@ LevelNumber = Annotated[int, Field(ge=1, le=5)]
 
 
 class WorldProblemsConfig(FrozenConfig):
-    """Problems of the built-in world: made on the spot, exactly checkable, nothing to download."""
+    """Problems of the built-in world: generated, exactly checkable, nothing to download."""
 
     type: Literal["world"] = "world"
     split: Literal["train", "dev", "test"] = "dev"
@@ -106,7 +106,7 @@ class ProblemsJob(FrozenConfig):
     set_name: SetName = "eval"
     """What this set is called in the run, for example `train` or `eval`."""
     grader: GraderConfig | None = None
-    """What will judge by the gold answers; it looks which of them it cannot use. None to skip."""
+    """What will judge solutions; problems that it cannot judge by are reported. None to skip."""
 
 
 def gsm8k(

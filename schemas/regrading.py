@@ -10,6 +10,6 @@ class RegradingJob(FrozenConfig):
     set_name: SetName = "eval"
     """The set of solutions."""
     grader: GraderConfig = MathGraderConfig()
-    """What decides now whether an answer is right."""
+    """What decides whether an answer is right."""
     with_rollouts: bool = False
     """Also the rollouts from the set's solutions; labels made from them stay as they are."""

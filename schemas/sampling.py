@@ -33,13 +33,13 @@ class SamplingJob(FrozenConfig):
     """Which problems a policy solves, and how."""
 
     problems: ProblemsConfig
-    """The problems; loaded into the run first, if they are not there."""
+    """The problems; loaded into the run first, if it does not have them."""
     set_name: SetName = "eval"
     """What this set of problems is called in the run, for example `train` or `eval`."""
     policy: EngineConfig
     """The model that solves."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How it is asked, and what ends a step."""
+    """How it is prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     sampling: SamplingConfig = SamplingConfig()

@@ -19,7 +19,7 @@ class MonteCarloConfig(FrozenConfig):
 
     type: Literal["monte_carlo"] = "monte_carlo"
     num_rollouts: Annotated[int, Field(ge=1)] = 8
-    """Rollouts per prefix (N in Math-Shepherd); with `stopping`, the most."""
+    """Rollouts per prefix (N in Math-Shepherd); with `stopping`, the maximum."""
     min_correct: Annotated[int, Field(ge=1)] = 1
     """Right rollouts that make the hard label right; 1 is Math-Shepherd's hard estimate."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
@@ -30,7 +30,7 @@ class MonteCarloConfig(FrozenConfig):
     """Cut-off in tokens; a rollout cut here gets status `truncated`, not a verdict."""
     stopping: Literal["none", "first_hit", "confidence"] = "none"
     """When a prefix needs no more rollouts. `first_hit`: once its hard label cannot change any
-    more. `confidence`: also once the chance that it still changes is at most 1 - `confidence`.
+    further. `confidence`: also once the chance that it still changes is at most 1 - `confidence`.
     The soft estimate of a prefix stopped early leans towards its hard label."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.97
     """Chance that an early label is the one all rollouts would give, for `confidence` stopping."""
@@ -42,7 +42,7 @@ class MonteCarloConfig(FrozenConfig):
     reuse_solutions: bool = False
     """Count a solution as a rollout of each of its own prefixes, which it is if the completer
     sampled it at this temperature and top-p; others are never counted. Leave it off for solutions
-    that were picked by their outcome or score: they are no fair draw."""
+    that were picked by their outcome or score: they are not a fair draw."""
     search: Literal["linear", "bisection"] = "linear"
     """Which prefixes are tested: all, or those that a bisection for the first error visits
     (arXiv:2406.06592), which assumes that no step repairs an earlier error."""
@@ -120,7 +120,7 @@ class StepLabelsJob(FrozenConfig):
     policy: EngineConfig
     """The completer: the model that finishes solutions from their prefixes."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How the solutions' policy was asked, and what ends a step."""
+    """How the solutions' policy was prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether a rollout's answer is right."""
     labels: StepLabelsConfig = MonteCarloConfig()

@@ -38,7 +38,7 @@ _OPENING_TIMEOUT_S = 60.0
 """The longest that opening waits for a server that does not answer: a wrong address is likelier
 than a server that is away."""
 _TRIAL = GenerationRequest(prompt="1 + 1 =", max_tokens=16, seed=0)
-_MOST_NAMES = 10
+_MAX_NAMES = 10
 
 
 def served_model_id(config: OpenAIConfig) -> str:
@@ -79,7 +79,7 @@ async def open_openai_engine(
         server.trial = engine.ask_for(_TRIAL, 0)
     except (AccessRefused, RequestRejected) as error:
         await server.close()
-        listed = f"; it serves {', '.join(names[:_MOST_NAMES])}" if names else ""
+        listed = f"; it serves {', '.join(names[:_MAX_NAMES])}" if names else ""
         raise ModelUnusable(f"{role} {config.model!r}: {error}{listed}") from None
     except BaseException:
         await server.close()

@@ -44,7 +44,7 @@ from tasks.engines.host import Counters, Host, Work
 from tasks.engines.policy_change import is_exchangeable
 from tasks.engines.roster import Member, Roster
 
-_MOST_CPU_ACTORS = 8
+_MAX_CPU_ACTORS = 8
 _OBJECT_STORE_BYTES = 256 * 1024**2
 """Unit descriptions and receipts are all that travels."""
 _STARTS = 3
@@ -329,7 +329,7 @@ class EnginePool:
         if self._engines.are_served():
             return 1
         if not gpus_per_actor:
-            return max(1, min(int(resources.get("CPU", 1)), _MOST_CPU_ACTORS))
+            return max(1, min(int(resources.get("CPU", 1)), _MAX_CPU_ACTORS))
         number = int(resources.get("GPU", 0) // gpus_per_actor)
         if number == 0:
             raise ValueError(

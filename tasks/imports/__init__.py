@@ -1,1 +1,1 @@
-"""Solutions that somebody else sampled, brought into a run."""
+"""Solutions that were sampled elsewhere, brought into a run."""

@@ -1,7 +1,8 @@
 """Rows of a file as rows of the store: `trajectories`, graded, and their `step_scores`.
 
 What a file does not say is 0: tokens, temperature, top_p and seed. `engine` is `import`, which
-tells these rows from sampled ones; no sampled row has a top_p of 0. A solution counts as finished.
+distinguishes these rows from sampled ones; no sampled row has a top_p of 0. A solution counts as
+finished.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""A file of somebody's solutions as rows, and as chunks of rows that make a unit each.
+"""A file of solutions sampled elsewhere as rows, and as chunks of rows that make a unit each.
 
 A row holds a question, its gold answer, a list of solutions and perhaps their scores: one number
 per solution, or a list with one per step. A row that does not fit is left out whole and named by
-its number from 0; the others go on.
+its number from 0; the others are read.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from tasks.problems.files import (
 )
 from tasks.steps.segmentation import split_steps
 
-_MOST_NOTES = 1000
+_MAX_NOTES = 1000
 _MILLION = 1_000_000
 
 
@@ -188,7 +188,7 @@ def _usable_rows(job: ImportsJob, seen: _Seen) -> Iterator[ImportedRow]:
             yield read_row(row, index, job)
         except BadRow as error:
             seen.num_left_out += 1
-            if len(seen.notes) < _MOST_NOTES:
+            if len(seen.notes) < _MAX_NOTES:
                 seen.notes.append(f"row {index} is left out: {error}")
 
 

@@ -1,6 +1,6 @@
 """Problems as rows of the store, from whichever place a config names.
 
-A row that cannot be used (no question, no answer) is left out and told about; the others go on.
+A row that cannot be used (no question, no answer) is left out and reported; the others are read.
 Ids are a hash of source, row number and text: stable across machines and runs, and two rows with
 equal text stay two problems.
 """

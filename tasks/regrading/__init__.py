@@ -1,1 +1,1 @@
-"""New verdicts on solutions that are stored already."""
+"""New verdicts on stored solutions."""

@@ -28,7 +28,7 @@ from tasks.steps.segmentation import measure_steps
 
 _Reading = tuple[tuple[str, ...], bool]
 """What a verifier reads: the steps of a prefix, and whether they are a whole solution."""
-_MOST_BLANKS = 3
+_MAX_BLANKS = 3
 """Separators in a row that a policy may write before a step, until the solution counts as cut."""
 
 
@@ -249,7 +249,7 @@ class Search:
         seed = self._seed_of(node) + index
         text, num_tokens = "", 0
         logprob: float | None = 0.0
-        for blank in range(_MOST_BLANKS + 1):
+        for blank in range(_MAX_BLANKS + 1):
             if isinstance(completion, str):
                 return self._add(node, index, None, "error", cost, seed=seed, reason=completion)
             text += completion.text
@@ -257,7 +257,7 @@ class Search:
             told = completion.logprobs
             logprob = _add_logprobs(logprob, None if told is None else math.fsum(told))
             is_blank = completion.stop_string is not None and not text.strip()
-            if not is_blank or blank == _MOST_BLANKS or num_tokens >= room:
+            if not is_blank or blank == _MAX_BLANKS or num_tokens >= room:
                 break
             ((completion, more),) = await self._generate(
                 node,
@@ -282,7 +282,7 @@ class Search:
         elif completion.stop_string is None:
             state = "finished"
         elif step is None:
-            state, reason = "truncated", f"{_MOST_BLANKS + 1} separators in a row"
+            state, reason = "truncated", f"{_MAX_BLANKS + 1} separators in a row"
         child = self._add(node, index, step, state, cost, seed=seed, reason=reason)
         self._close_at_limits(child)
         return child

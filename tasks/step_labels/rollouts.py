@@ -54,10 +54,10 @@ async def roll_out_trajectories(
         config: how many rollouts, of which prefixes.
         engine: the completer.
         grader: judges the whole text, prefix included.
-        prompt_format: how the completer is asked.
+        prompt_format: how the completer is prompted.
         seed: with problem, prefix and index it makes the seed of each rollout.
         scope: ids are unique within it.
-        on_rows: told of rows as they are made, for a progress bar.
+        on_rows: called with rows as they are made, for a progress bar.
 
     Returns:
         Rows by prefix in the order in which prefixes first appear in `trajectories`, then by
@@ -102,7 +102,7 @@ class _Job:
     on_rows: Callable[[list[Trajectory]], None]
     prefixes: Mapping[PrefixKey, Prefix]
     tasks: dict[PrefixKey, asyncio.Task[list[Trajectory]]] = field(default_factory=dict)
-    """Prefixes begun; a second one who asks waits for the first."""
+    """The prefixes that were begun; a second request for one waits for the first."""
 
     def rows_of(self, key: PrefixKey) -> asyncio.Task[list[Trajectory]]:
         """The rollouts of a prefix, begun if they were not."""
