@@ -18,9 +18,10 @@ from operator import itemgetter
 
 from schemas.graders import MathGraderConfig
 from tasks.graders.base import Grade
+from tasks.graders.comparison import Comparer
 from tasks.graders.extraction import extract_answer
-from tasks.graders.math_process import Comparison, MathPool
-from tasks.graders.normal_form import Kind, NormalForm, normal_form, same_form
+from tasks.graders.math_process import MathPool
+from tasks.graders.normal_form import Kind, NormalForm, normal_form
 
 _FORM_CACHE_SIZE = 8192
 
@@ -37,14 +38,15 @@ class MathGrader:
             memory_mb=config.memory_mb,
         )
         self._form = lru_cache(_FORM_CACHE_SIZE)(self._make_form)
-        self._ask_cached = lru_cache(config.cache_size)(self._pool.ask)
+        ask = lru_cache(config.cache_size)(self._pool.ask)
+        self._comparer = Comparer(self._form, ask)
 
     def grade(self, text: str, gold: str) -> Grade:
         """Judge the answer a text marks against the gold answer."""
         answer = extract_answer(text, last_number=self._config.last_number)
         if answer is None:
             return Grade(None, False)
-        comparison = self._compare(self._form(gold), self._form(answer))
+        comparison = self._comparer.compare(self._form(gold), self._form(answer))
         is_gold_parsed = comparison.parsed[0]
         if comparison.equal is False and not is_gold_parsed:
             return Grade(answer, None)
@@ -52,7 +54,7 @@ class MathGrader:
 
     def same(self, a: str, b: str) -> bool | None:
         """Compare two answers; None if a limit was hit or either is too long."""
-        return self._compare(self._form(a), self._form(b)).equal
+        return self._comparer.compare(self._form(a), self._form(b)).equal
 
     def check_gold(self, gold: str) -> str | None:
         """Say why answers cannot be judged against this gold answer, or None."""
@@ -66,7 +68,7 @@ class MathGrader:
             )
         if form.kind is not Kind.EXPRESSION:
             return None
-        comparison = self._ask_cached(form.latex)
+        comparison = self._comparer.check(form)
         if comparison.equal is None:
             return f"gold answer {gold!r} takes more than {self._config.timeout_s} s to evaluate"
         if not comparison.parsed[0]:
@@ -107,17 +109,6 @@ class MathGrader:
             max_chars=self._config.max_answer_chars,
         )
 
-    def _compare(self, a: NormalForm, b: NormalForm) -> Comparison:
-        known = same_form(a, b)
-        if known is not None:
-            return Comparison(known, (True, True))
-        if Kind.OVERLONG in (a.kind, b.kind):
-            return Comparison(None, (True, True))
-        if a.latex <= b.latex:
-            return self._ask_cached(a.latex, b.latex)
-        swapped = self._ask_cached(b.latex, a.latex)
-        return Comparison(swapped.equal, swapped.parsed[::-1])
-
     def _find_class(
         self, form: NormalForm, members: Iterable[tuple[int, NormalForm]]
     ) -> int | None:
@@ -126,14 +117,14 @@ class MathGrader:
         if not self._is_cheap(form):
             return None
         for number, member in members:
-            if self._is_cheap(member) and self._compare(form, member).equal:
+            if self._is_cheap(member) and self._comparer.compare(form, member).equal:
                 return number
         return None
 
     def _is_cheap(self, form: NormalForm) -> bool:
         if form.kind is not Kind.EXPRESSION:
             return form.kind is not Kind.OVERLONG
-        comparison = self._ask_cached(form.latex)
+        comparison = self._comparer.check(form)
         return comparison.equal is not None and comparison.parsed[0]
 
 

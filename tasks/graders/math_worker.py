@@ -102,11 +102,19 @@ def _write(output: int, reply: dict[str, Any]) -> None:
 @lru_cache(maxsize=1024)
 def _parse(latex: str) -> list[Any]:
     """The expression as a list of one, or an empty list."""
+    from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
 
     return parse(
         f"${latex}$",
-        [LatexExtractionConfig(boxed_match_priority=-1)],
+        # Units, braces and broken commands are the normal form's work: this library takes the
+        # last letter of `5t` for tons and the root of `\\sqrt12` for that of 1.
+        [
+            LatexExtractionConfig(
+                boxed_match_priority=-1,
+                normalization_config=NormalizationConfig(boxed="none"),
+            )
+        ],
         # The whole answer or nothing: a number found inside a broken answer is not the answer.
         fallback_mode="no_fallback",
         extraction_mode="first_match",
