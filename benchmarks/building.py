@@ -1,10 +1,10 @@
-"""What building a training set costs: solutions read a second, rows written, the most memory held.
+"""What building a training set costs: solutions read per second, rows written, peak memory.
 
-The store is made up: 16 solutions to a problem, which share most of their lines as sampled ones
-do, with grades and a verifier's scores. Each builder runs in a process of its own, over the whole
-store and over a tenth of it: memory must not grow with the store. Peak memory is the process's
-high-water mark, DuckDB's share of it included. Beside the wall clock stands the processor time of
-all threads, which other work on the machine hardly moves. Prints one JSON object on its last line.
+The store is synthetic: 16 solutions per problem, which share most of their lines as sampled ones
+do, with grades and a verifier's scores. Each builder runs in its own process, over the whole store
+and over a tenth of it: memory must not grow with the store. Peak memory is the process's high-water
+mark, including DuckDB's share. The processor time of all threads is reported beside the wall clock,
+because other work on the machine hardly affects it. Prints one JSON object on its last line.
 
     python -m benchmarks.building --quick
 """
@@ -52,7 +52,7 @@ BUILDERS: dict[str, dict[str, Any]] = {
 
 
 def fill(root: str, num_files: int) -> int:
-    """Commit problems and files of solutions and their scores; how many bytes."""
+    """Commit problems and files of solutions with their scores; the number of bytes."""
     store, rng = Store(root), np.random.default_rng(0)
     problems = [
         Problem(
@@ -76,7 +76,7 @@ def fill(root: str, num_files: int) -> int:
 
 
 def build(root: str, builder: dict[str, Any]) -> dict[str, Any]:
-    """Build one set; its time, solutions read and rows written a second."""
+    """Build one set; its time, solutions read and rows written per second."""
     store, processor = Store(root), _processor_s()
     job = DatasetExportJob.from_partial({"builder": builder, "prompt": {"type": "plain"}})
     start = time.perf_counter()
@@ -95,7 +95,7 @@ def build(root: str, builder: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_solutions(index: int, rng: np.random.Generator) -> pa.Table:
-    """A file's worth of solutions; lines of one problem's differ now and then."""
+    """One file of solutions; those of one problem differ in a few lines."""
     num = _ROWS_PER_FILE
     usual = np.repeat(rng.integers(0, 4000, (_PROBLEMS_PER_FILE, _STEPS)), _SAMPLES, axis=0)
     other = rng.integers(0, 4000, (num, _STEPS))
@@ -185,7 +185,7 @@ def _processor_s() -> float:
 
 
 def _in_process(function: Any, *arguments: Any) -> tuple[Any, int]:
-    """A call's result in a process of its own, and the most megabytes that one held."""
+    """A call's result from a process of its own, and that process's peak megabytes."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as process:
         return process.submit(_with_peak, function, arguments).result()
@@ -202,7 +202,7 @@ def main() -> None:
     """Measure; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="at most two minutes")
-    parser.add_argument("--files", type=int, help="of 10,000 solutions (quick: 5, else 100)")
+    parser.add_argument("--files", type=int, help="files of 10,000 solutions (quick: 5, else 100)")
     arguments = parser.parse_args()
     num_files = arguments.files or (5 if arguments.quick else 100)
     figures: dict[str, Any] = {"benchmark": "building", "quick": arguments.quick}

@@ -1,4 +1,4 @@
-"""A sampling run as a deployment: `stepmill serve` in a process, and a run asked for."""
+"""A sampling run as a deployment: `stepmill serve` in a process, and a requested run."""
 
 import json
 import signal
@@ -16,17 +16,17 @@ import yaml
 from flows.commands.serve import POOL
 from schemas.sampling import SamplingJob
 
-_PATIENCE_S = 400.0
+_TIMEOUT_S = 400.0
 _ENDING_S = 40.0
 _LOOK_EVERY_S = 0.1
 _ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 class DeployedRun:
-    """A run that a Prefect worker has started; `stepmill serve` holds the worker."""
+    """A run started by a Prefect worker, which `stepmill serve` owns."""
 
     def __init__(self, root: Path, job: SamplingJob, run_id: str) -> None:
-        """Serve one deployment, and ask for a run of it.
+        """Serve one deployment and request a run of it.
 
         Raises:
             RuntimeError: it could not be served.
@@ -60,11 +60,11 @@ class DeployedRun:
         self._run = made["id"]
 
     def is_over(self) -> bool:
-        """Whether the run has ended, or nobody serves it any more."""
+        """Whether the run has ended, or is not served any more."""
         return self._serve.poll() is not None or self._state()["type"] in _ENDS
 
     def message(self) -> str | None:
-        """Why the run, or serving it, ended; None when it came to a good end."""
+        """Why the run, or serving it, failed; None if it succeeded."""
         state = self._state()
         if state["type"] == "COMPLETED":
             return None
@@ -87,10 +87,10 @@ class DeployedRun:
         return _ask("GET", f"flow_runs/{self._run}")["state"]
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _TIMEOUT_S
         while "ready; " not in self._log.read_text(errors="replace"):
             if self._serve.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"serve did not come up: {self._log.read_text()}")
+                raise RuntimeError(f"stepmill serve did not start: {self._log.read_text()}")
             time.sleep(_LOOK_EVERY_S)
 
 
@@ -105,7 +105,7 @@ def _deployments() -> dict[str, Any]:
 
 
 def _ask(method: str, path: str, **fields: Any) -> Any:
-    """An answer of the Prefect server."""
+    """A response of the Prefect server."""
     request = urllib.request.Request(
         f"{environ['PREFECT_API_URL']}/{path}",
         method=method,

@@ -2,15 +2,15 @@
 
 A run samples solutions with the shipped policy in vLLM, or with the Markov engine, which is fast.
 One of its processes is killed: the flow's, the Prefect worker, a host actor, vLLM's own engine
-process, the Prefect server, Ray's raylet or its control store. What the run does then is reported:
-it goes on or it ends, with which message. After a rerun with the same run id, the store must hold
-what an undisturbed run makes: every solution of every problem once, in readable files; and no unit
-that was committed before the kill may be begun again. Actors and engines end with their run, and
-Ray's own processes within two minutes.
+process, the Prefect server, Ray's raylet or its control store. The report says what the run does
+then: whether it continues or ends, and with which message. After a rerun with the same run id, the
+store must hold what an undisturbed run makes: every solution of every problem once, in readable
+files; and no unit that was committed before the kill may be started again. Actors and engines end
+with their run, and Ray's own processes within two minutes.
 
-A unit is *lost* by the process that began it when it had to be begun once more. No actor may lose
-more than it works on at once (`units_in_flight`: 1 in every second run, else 2). Prints one JSON
-object on its last line.
+A unit is *lost* by the process that started it if it had to be started once more. No actor may lose
+more units than it works on at once (`units_in_flight`: 1 in every second run, else 2). Prints one
+JSON object on its last line.
 
     python -m benchmarks.kill --quick
 """
@@ -65,7 +65,7 @@ RUN_ID = "kill"
 _HANGS_S = 400.0
 _ACTORS_END_S = 15.0
 _LATEST = 0.7
-"""The share of a run's units after which nothing is killed any more, as it might be over."""
+"""Share of committed units after which nothing is killed, because the run might be over."""
 
 PLAN: tuple[tuple[Kind, EngineName], ...] = (
     ("flow", "vllm"),
@@ -108,13 +108,13 @@ class Trial:
     engine: EngineName
     units_in_flight: int
     share: float
-    """Of the run's units, how many are committed when the time comes."""
+    """How many of the run's units are committed when it happens."""
     delay_s: float
-    """And how long after that."""
+    """How long after that."""
 
 
 def make_job(engine: EngineName, folder: Path, units_in_flight: int = 2) -> SamplingJob:
-    """Some dozens of units of sampling for vLLM, some hundreds for the Markov engine."""
+    """A sampling job: dozens of units for vLLM, hundreds for the Markov engine."""
     own = engine == "vllm own process"
     pool = PoolConfig(num_actors=1 if own else 2, units_in_flight=units_in_flight)
     if engine != "markov":
@@ -138,10 +138,10 @@ def make_job(engine: EngineName, folder: Path, units_in_flight: int = 2) -> Samp
 
 
 def run_undisturbed(root: Path, job: SamplingJob) -> Solutions:
-    """What a run makes that nobody kills.
+    """What an undisturbed run makes.
 
     Raises:
-        RuntimeError: it does not come to a good end.
+        RuntimeError: it fails.
     """
     with contextlib.closing(CommandRun(root, job, RUN_ID)) as run:
         complaints = _finish(run, "the undisturbed run")
@@ -157,7 +157,7 @@ def run_undisturbed(root: Path, job: SamplingJob) -> Solutions:
 def kill_and_rerun(
     trial: Trial, root: Path, job: SamplingJob, expected: Solutions, server: Server
 ) -> tuple[dict[str, Any], Family]:
-    """Kill in the middle of a run and run again.
+    """Kill a process in the middle of a run and run again.
 
     Returns:
         The report, complaints among it, and the processes of the disturbed run.
@@ -178,7 +178,7 @@ def kill_and_rerun(
     complaints = ["the run hangs after the kill"] if hangs else []
     complaints += _wait_for_actors(family, server)
     if message is not None and trial.kind in _WITHOUT:
-        complaints.append(f"a run should go on without its {trial.kind}: {message}")
+        complaints.append(f"expected the run to continue without its {trial.kind}, got {message}")
     server.start()
     began_again = time.monotonic()
     with contextlib.closing(start(root, job, RUN_ID)) as run:
@@ -207,7 +207,7 @@ def kill_and_rerun(
 
 
 def _wait_for_actors(family: Family, server: Server) -> list[str]:
-    """Which actors and engines, whose memory others may need, live on after their run."""
+    """The actors and engines that outlive their run and hold memory that others may need."""
     deadline = time.monotonic() + _ACTORS_END_S
     while True:
         living = [p for kind in _WITHOUT for p in find_victims(family, kind, server)]
@@ -217,7 +217,7 @@ def _wait_for_actors(family: Family, server: Server) -> list[str]:
 
 
 def _finish(run: Run, name: str) -> list[str]:
-    """Wait for the end of a run that nothing is done to; what is wrong with its end."""
+    """Wait for the end of an undisturbed run; what is wrong with its end."""
     family = Family(run.top)
     wait_for_end(run, family, _HANGS_S)
     hangs = not run.is_over()
@@ -232,7 +232,7 @@ def _finish(run: Run, name: str) -> list[str]:
 def _wait_for_moment(
     run: Run, family: Family, trial: Trial, root: Path, num_units: int, server: Server
 ) -> psutil.Process:
-    """The process to be killed, when the trial's time has come."""
+    """The process to kill, once the trial's moment has come."""
     wanted = round(trial.share * num_units)
     deadline = time.monotonic() + _HANGS_S
     while time.monotonic() < deadline and not run.is_over():
@@ -242,11 +242,11 @@ def _wait_for_moment(
                 return random.Random(trial.delay_s).choice(victims)
         time.sleep(LOOK_EVERY_S)
     why = run.message() if run.is_over() else "the run takes too long"
-    raise RuntimeError(f"there was no {trial.kind} to be killed: {why}")
+    raise RuntimeError(f"there was no {trial.kind} to kill: {why}")
 
 
 def make_trials(plan: Sequence[tuple[Kind, EngineName]], seed: int) -> list[Trial]:
-    """A trial for each place of the plan, its moment drawn at random; a sixth while it starts."""
+    """A trial for each entry of the plan at a random moment, a sixth of them during the start."""
     rng = random.Random(seed)
     trials = []
     for index, (kind, engine) in enumerate(plan):
@@ -265,7 +265,7 @@ def make_trials(plan: Sequence[tuple[Kind, EngineName]], seed: int) -> list[Tria
 
 
 def make_environment(folder: Path, port: int) -> dict[str, str]:
-    """Variables that point this process and those it starts to a Prefect server of their own."""
+    """Environment that points this process and its children to a separate Prefect server."""
     return {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
@@ -274,10 +274,10 @@ def make_environment(folder: Path, port: int) -> dict[str, str]:
 
 
 def measure(trials: Sequence[Trial], folder: Path, port: int) -> dict[str, Any]:
-    """Do every trial, in the environment of `make_environment`; reports, and what is true of all.
+    """Run every trial in the environment of `make_environment`; the reports and a summary.
 
     Raises:
-        RuntimeError: an undisturbed run failed, or there was nothing to be killed.
+        RuntimeError: an undisturbed run failed, or there was nothing to kill.
     """
     reports: list[dict[str, Any]] = []
     families: list[Family] = []
@@ -300,7 +300,7 @@ def measure(trials: Sequence[Trial], folder: Path, port: int) -> dict[str, Any]:
             sys.stderr.write(f"{json.dumps(report)}\n")
     finally:
         server.stop()
-        # Together: after a kill Ray's agents take a minute to notice that they are alone.
+        # All at once: after a kill Ray's agents take a minute to notice that they are alone.
         leftovers = [family.wait_for_deaths() for family in families]
     for report, names in zip(reports, leftovers, strict=True):
         report["complaints"] += [f"outlives the run: {name}" for name in names]
@@ -322,15 +322,17 @@ def measure(trials: Sequence[Trial], folder: Path, port: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Kill, run again, check; the last line is one JSON object."""
+    """Kill, rerun, check; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="three kills, the Markov engine alone")
+    parser.add_argument("--quick", action="store_true", help="three kills, the Markov engine only")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--port", type=int, default=4290, help="of a Prefect server of its own")
-    parser.add_argument("--only", nargs="+", choices=get_args(Kind), help="of the kills, these")
-    parser.add_argument("--engines", nargs="+", choices=get_args(EngineName), help="with these")
+    parser.add_argument("--port", type=int, default=4290, help="port of its own Prefect server")
+    parser.add_argument("--only", nargs="+", choices=get_args(Kind), help="kill only these")
+    parser.add_argument(
+        "--engines", nargs="+", choices=get_args(EngineName), help="use only these engines"
+    )
     arguments = parser.parse_args()
-    # Ended from outside, too, it ends what it has started.
+    # A termination from outside also ends what it has started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     trials = make_trials(QUICK_PLAN if arguments.quick else PLAN, arguments.seed)
     kinds, engines = arguments.only or get_args(Kind), arguments.engines or get_args(EngineName)

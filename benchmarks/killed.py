@@ -1,7 +1,7 @@
-"""The command line `stepmill`, and the sampling flow, which besides note every unit they begin.
+"""The command line `stepmill` with a sampling flow that also records every unit it starts.
 
-A line `UNIT PROCESS` is appended to `<root>.begun` before a unit's work, so that one can tell
-afterwards which units an actor was in when something was killed, and which were begun again.
+A line `UNIT PROCESS` is appended to `<root>.begun` before a unit's work. It shows afterwards which
+units an actor was working on when something was killed, and which were started again.
 """
 
 import os
@@ -22,7 +22,7 @@ __all__ = ["note_and_sample", "sample"]
 async def note_and_sample(
     unit: Unit, job: SamplingJob, context: UnitContext
 ) -> Sequence[Trajectory]:
-    """Note that this process begins the unit, and do the sampling stage's work."""
+    """Record that this process starts the unit, and do the sampling stage's work."""
     line = f"{unit.path} {os.getpid()}\n".encode()
     notes = os.open(f"{context.store.url}.begun", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.write(notes, line)

@@ -1,7 +1,7 @@
-"""What step labels cost and how true they are: 8 rollouts everywhere, against spending less.
+"""What step labels cost and how accurate they are: 8 rollouts everywhere, and cheaper methods.
 
-Every method labels the same solutions; the exact checker is the truth. Two worlds: the built-in
-one with the shipped policy on real vLLM, and the Markov chain, whose first error is fatal.
+Every method labels the same solutions; the exact checker is the truth. There are two worlds: the
+built-in one with the shipped policy on real vLLM, and the Markov chain, whose first error is fatal.
 
     python -m benchmarks.labels --quick
 """
@@ -51,7 +51,7 @@ METHODS = {
     "bisection": PLAIN.with_fields(search="bisection"),
     "bisection, first hit": PLAIN.with_fields(search="bisection", stopping="first_hit"),
 }
-"""The audits of the defaults are included, and paid for."""
+"""The audits of the defaults are included and counted."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ async def measure_world(world: World) -> dict[str, object]:
             "seconds": seconds,
             "tokens_per_s": num_tokens / seconds,
         }
-        if name == "plain":  # the methods behind it find its prefixes cached, too
+        if name == "plain":  # later methods find its prefixes cached, too
             methods[name]["cached_tokens"] = sum(row.cached_tokens for row in rollouts)
         if config.needs_audit:
             audit = audit_labels(labels, config)
@@ -136,7 +136,7 @@ async def measure_world(world: World) -> dict[str, object]:
 def _compare(
     labels: Sequence[StepLabel], truth: Sequence[StepLabel], config: MonteCarloConfig
 ) -> dict[str, object]:
-    """Hard labels against the checker's; a step without a label agrees with nothing."""
+    """Hard labels against the checker's; a step without a label agrees with neither."""
     claims = {
         (label.trajectory_id, label.step_index): label.hard
         for label in labels
@@ -162,7 +162,7 @@ async def _solve(problem: Problem, world: World) -> Trajectory:
     )
     (completion,) = generation.completions
     is_finished = completion.finish_reason == "stop"
-    grade = world.grader.grade(completion.text, problem.answer) if is_finished else None
+    grade = world.grader.grade(completion.text, problem) if is_finished else None
     return Trajectory(
         trajectory_id=derive_id("benchmark", problem.problem_id),
         problem_id=problem.problem_id,

@@ -1,12 +1,13 @@
-"""What Prefect, Ray and the store cost beside the work, per unit and as a share of real sampling.
+"""What Prefect, Ray and the store cost besides the work, per unit and as a share of real sampling.
 
 Instant work: units of one problem on the Markov engine, as the sampling flow runs them; by the same
 pool of actors from plain threads, without Prefect; and the same rows committed in a loop, without
-either. The three take turns, each with a store of its own. Real work: the sampling flow with the
-shipped policy in vLLM at the default unit size; what is not an actor's time at work, by the units'
-own seconds, is overhead. Server, Ray and engines are started before, and timed apart. Processor
-time of all processes together is given beside the clock's, as it does not grow with what else the
-machine does; of it, what is not an actor's is overhead. Prints one JSON object on its last line.
+either. The three take turns, each with its own store. Real work: the sampling flow with the shipped
+policy in vLLM at the default unit size; all time in which actors do not work, by the units' own
+seconds, is overhead. Server, Ray and engines are started beforehand and timed separately. The
+processor time of all processes is reported beside the wall clock, because it does not depend on
+what else the machine does; the part that is not an actor's is overhead. Prints one JSON object on
+its last line.
 
     python -m benchmarks.orchestration --quick
 """
@@ -43,17 +44,17 @@ from tasks.sampling.sample import sample_problems
 
 RUN_ID = "benchmark"
 _NUM_THREADS = 64
-"""As many as the flow has for its units."""
+"""As many threads as the flow uses for its units."""
 
 
 class Stopwatch:
-    """Time of a block: by the clock, and of the processors, over this process and its descendants.
+    """Wall-clock and processor time of a block, over this process and its descendants.
 
     Descendants that end within the block are left out.
     """
 
     def __init__(self, actors: Sequence[int] = ()) -> None:
-        """Not running yet; `actors` are the processes that do the work, counted apart."""
+        """A stopped watch; `actors` are the processes that do the work, counted separately."""
         self._actors = actors
         self.seconds = self.processor_s = self.actors_s = 0.0
 
@@ -72,7 +73,7 @@ class Stopwatch:
 
 
 def measure_instant(folder: Path, num_units: int, rounds: int) -> dict[str, Any]:
-    """Milliseconds a unit of instant work takes, by who runs it."""
+    """Milliseconds per unit of instant work, by what runs it."""
     job = _job(MarkovConfig(), num_samples=1, trajectories_per_unit=1, num_actors=2)
     timings: dict[str, list[Stopwatch]] = {"flow": [], "pool": [], "commit": []}
     contestants: dict[str, Callable[[Store], Stopwatch]] = {
@@ -88,7 +89,7 @@ def measure_instant(folder: Path, num_units: int, rounds: int) -> dict[str, Any]
             timings[name].append(contestants[name](store))
             watch = timings[name][-1]
             sys.stderr.write(f"{num_units} units by {name}: {watch.seconds:.2f} s, ")
-            sys.stderr.write(f"{watch.processor_s:.2f} s of the processors\n")
+            sys.stderr.write(f"{watch.processor_s:.2f} s of processor time\n")
     seconds = {name: [watch.seconds for watch in watches] for name, watches in timings.items()}
     processor = {name: [w.processor_s for w in watches] for name, watches in timings.items()}
     return {
@@ -100,7 +101,7 @@ def measure_instant(folder: Path, num_units: int, rounds: int) -> dict[str, Any]
 
 
 def _per_unit(seconds: dict[str, list[float]], num_units: int) -> dict[str, float]:
-    """Medians in ms, and what each layer adds to the one below it."""
+    """Medians in ms, and what each layer adds to the one below."""
     ms = {name: 1000 * statistics.median(values) / num_units for name, values in seconds.items()}
     layers = {"of prefect": ms["flow"] - ms["pool"], "of ray": ms["pool"] - ms["commit"]}
     return {name: round(value, 2) for name, value in {**ms, **layers}.items()}
@@ -109,7 +110,7 @@ def _per_unit(seconds: dict[str, list[float]], num_units: int) -> dict[str, floa
 def measure_real(
     folder: Path, num_units: int, num_actors: int, trajectories_per_unit: int
 ) -> dict[str, Any]:
-    """The share of the sampling flow's time in which actors were not at work."""
+    """The share of the sampling flow's time in which actors were idle."""
     policy = VLLMConfig(model=SHIPPED_POLICY)
     job = _job(
         policy,
@@ -146,7 +147,7 @@ def time_flow(store: Store, job: SamplingJob) -> tuple[Stopwatch, float]:
     from flows.runs.recording import without_heartbeats
     from flows.sampling import sample
 
-    # The flow finds the pool that is open around it.
+    # The flow uses the pool that is already open.
     with open_pool(store.url, _engines(job), job.pool) as pool:
         before = time.perf_counter()
         pool.start()
@@ -189,7 +190,7 @@ def time_commits(store: Store, job: SamplingJob, num_units: int) -> Stopwatch:
 
 
 def _processor_times(pid: int) -> dict[psutil.Process, float]:
-    """Processor seconds so far of a process and of each descendant that runs."""
+    """Processor seconds so far of a process and of each running descendant."""
     top = psutil.Process(pid)
     seconds = {}
     for process in [top, *top.children(recursive=True)]:
@@ -208,7 +209,7 @@ def _job(
     max_tokens: int = 16,
 ) -> SamplingJob:
     return SamplingJob(
-        problems=WorldProblemsConfig(),  # never asked: they are in the store
+        problems=WorldProblemsConfig(),  # never called: they are in the store
         policy=policy,
         sampling=SamplingConfig(
             num_samples=num_samples,
@@ -263,9 +264,9 @@ def main() -> None:
     """Measure; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="200 units, and smaller real ones")
-    parser.add_argument("--rounds", type=int, help="of instant work (quick: 1, else 3)")
-    parser.add_argument("--units", type=int, help="of instant work (quick: 200, else 1000)")
-    parser.add_argument("--port", type=int, default=4280, help="of a Prefect server of its own")
+    parser.add_argument("--rounds", type=int, help="rounds of instant work (quick: 1, else 3)")
+    parser.add_argument("--units", type=int, help="units of instant work (quick: 200, else 1000)")
+    parser.add_argument("--port", type=int, default=4280, help="port of its own Prefect server")
     arguments = parser.parse_args()
     arguments.units = arguments.units or (200 if arguments.quick else 1000)
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)

@@ -1,10 +1,10 @@
 """Tokens per second of the sampling stage, against vLLM's own offline `LLM.generate`.
 
 Both get the same requests (token ids, sampling parameters, seeds, log probabilities), each on its
-own copy of the model with the same settings. They take turns in one process, and which goes first
-changes from round to round; every round has problems of its own, so that no prompt is cached. The
-stage's time is that of a unit of work: problems read from the store, solutions sampled, cut into
-steps, graded, and committed as a file. Prints one JSON object on its last line.
+own copy of the model with the same settings. They take turns in one process, and a different one
+goes first each round; every round has its own problems, so that no prompt is cached. The stage's
+time is that of a unit of work: problems read from the store, solutions sampled, cut into steps,
+graded, and committed as a file. Prints one JSON object on its last line.
 
     python -m benchmarks.sampling --quick
 """
@@ -44,7 +44,7 @@ class Timing:
     num_tokens: int
     seconds: float
     processor_s: float
-    """Processor seconds of this process; on a busy machine steadier than the wall clock."""
+    """Processor seconds of this process, steadier than the wall clock on a busy machine."""
 
     @property
     def tokens_per_s(self) -> float:
@@ -53,7 +53,7 @@ class Timing:
 
 
 class Contestant(Protocol):
-    """One way to have problems solved."""
+    """One way to solve problems."""
 
     name: str
 
@@ -90,7 +90,7 @@ class Stage:
 
 
 class Offline:
-    """vLLM's offline `LLM.generate`, which gives the text and the log probabilities."""
+    """vLLM's offline `LLM.generate`, returning the text and the log probabilities."""
 
     name = "vllm"
 
@@ -128,7 +128,7 @@ class Offline:
 async def measure(
     contestants: Sequence[Contestant], rounds: Sequence[Sequence[Problem]]
 ) -> list[dict[str, Timing]]:
-    """Let the contestants take turns over each round's problems, the first one changing."""
+    """Let the contestants take turns on each round's problems, starting with a different one."""
     timings = []
     for index, problems in enumerate(rounds):
         turn = index % len(contestants)
@@ -144,7 +144,7 @@ async def measure(
 
 
 def report(timings: Sequence[dict[str, Timing]], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The figures of all rounds; ratios are the stage's speed over vLLM's own."""
+    """The figures of all rounds; ratios are the stage's speed relative to vLLM's own."""
     ratios = [timing["stage"].tokens_per_s / timing["vllm"].tokens_per_s for timing in timings]
     figures: dict[str, Any] = {
         "benchmark": "sampling",
@@ -162,7 +162,9 @@ def report(timings: Sequence[dict[str, Timing]], arguments: argparse.Namespace) 
             timing["stage"].num_tokens == timing["vllm"].num_tokens for timing in timings
         ),
     }
-    if is_cpu_build():  # elsewhere the work is done by processes and devices not counted here
+    if (
+        is_cpu_build()
+    ):  # on a GPU the work is done by processes and devices that are not counted here
         ratios = [timing["vllm"].processor_s / timing["stage"].processor_s for timing in timings]
         figures["processor_ratios"] = [round(ratio, 3) for ratio in ratios]
         figures["median_processor_ratio"] = round(statistics.median(ratios), 3)

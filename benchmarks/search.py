@@ -1,4 +1,4 @@
-"""Search in problems a second, against a lock-step loop and against plain sampling.
+"""Search in problems per second, against a lock-step loop and against plain sampling.
 
 The contestants get the same problems, policy, verifier, budget N and width, and rank by the same
 score. Each is the search stage's work on one unit (problems read from the store, trees searched,
@@ -6,13 +6,13 @@ graded and committed) or a lock-step loop as public toolkits write it over vLLM'
 problem's N beams in a batch, generate a step, wait, score the whole prefixes, wait, prune. Public
 toolkits score with transformers; here the loop's verifier is served by vLLM as well.
 
-Every contestant runs in processes of its own, one per core with a share of the problems, engines
+Every contestant runs in its own processes, one per core with a share of the problems, with engines
 started and warm before a common start. A process has as many problems as an actor has at once: two
-units, 2,048 candidates' worth, unless --problems says otherwise. They take turns, and which goes
-first changes. Beside the ratio of wall-clock time stands that of processor time. Plain sampling (N
-solutions, no verifier) is the raw engine: a search's generated tokens a second are compared with
-its, and the part of it that the verifier takes is read from the same search ranked by likelihood
-alone. Prints one JSON object on its last line.
+units, or 2,048 candidates, unless --problems says otherwise. Contestants take turns, and a
+different one goes first each time. The ratio of processor time is reported beside that of
+wall-clock time. Plain sampling (N solutions, no verifier) is the raw engine: the tokens that a
+search generates per second are compared with it, and the verifier's share is read from the same
+search ranked by likelihood alone. Prints one JSON object on its last line.
 
     python -m benchmarks.search --verifier CHECKPOINT --quick
 """
@@ -34,15 +34,8 @@ from typing import Any
 from schemas.engines import SHIPPED_POLICY, VLLMConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES, ModelRole, Problem
-from schemas.search import (
-    BeamConfig,
-    DvtsConfig,
-    MajorityConfig,
-    ScoreConfig,
-    SearchJob,
-    SearchLimits,
-    Strategy,
-)
+from schemas.search import ScoreConfig, SearchJob, SearchLimits
+from schemas.search.strategies import BeamConfig, DvtsConfig, MajorityConfig, Strategy
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine
@@ -193,7 +186,7 @@ class LockStep:
         self.scored_tokens = 0
 
     def search(self, problem: Problem) -> bool:
-        """Search one problem; whether the best beam's answer is right."""
+        """Search one problem; true if the best beam's answer is right."""
         budget, prompt = self._contest.budget, problem.question + SEPARATOR
         groups = budget // _WIDTH if isinstance(self._contest.strategy, DvtsConfig) else 1
         beams = self._extend(prompt, [_Beam() for _ in range(budget)])
@@ -208,10 +201,10 @@ class LockStep:
             ]
             beams = self._extend(prompt, kept)
         best = max(beams, key=lambda beam: beam.score)
-        return self._grader.grade(best.text, problem.answer).correct is True
+        return self._grader.grade(best.text, problem).correct is True
 
     def _extend(self, prompt: str, beams: Sequence[_Beam]) -> list[_Beam]:
-        """One more step of each beam that is not done, scored; the others as they are."""
+        """One more scored step of each unfinished beam; the others unchanged."""
         from vllm import SamplingParams
 
         growing = [beam for beam in beams if not beam.is_done]
@@ -246,7 +239,7 @@ class LockStep:
         from tasks.verifiers.layout import Encoder, lay_out
 
         encode = Encoder(self._tokenizer)
-        beams = [beam for beam in beams if beam.text.strip()]  # one without text stays the last
+        beams = [beam for beam in beams if beam.text.strip()]  # one without text remains the last
         steps = [split_steps(beam.text, SEPARATOR) for beam in beams]
         layouts = [lay_out(encode, prompt, texts, SEPARATOR) for texts in steps]
         tokens: list[Any] = [{"prompt_token_ids": layout.token_ids} for layout in layouts]
@@ -258,7 +251,7 @@ class LockStep:
 
 
 def _keep(beams: Sequence[_Beam], is_subtree: bool, budget: int) -> list[_Beam]:
-    """The beams of the next round: finished ones, and copies of the best that are not."""
+    """The beams of the next round: finished ones, and copies of the best unfinished ones."""
     order = sorted(beams, key=lambda beam: -beam.score)
     if is_subtree:
         return [order[0]] * _WIDTH
@@ -306,7 +299,7 @@ def _num_processes() -> int:
 
 
 def time_contest(contest: Contest, num: int, seed: int, verifier: str) -> Timing:
-    """All processes of a contest; the slowest one's seconds, and the others' figures summed.
+    """All processes of a contest: the seconds of the slowest, the other figures summed.
 
     Raises:
         RuntimeError: a process failed.
@@ -345,7 +338,7 @@ def time_contest(contest: Contest, num: int, seed: int, verifier: str) -> Timing
 
 
 def contests(budgets: Sequence[int], *, quick: bool) -> list[Contest]:
-    """Ours and lock-step of each strategy, plain sampling, and the search without verifier."""
+    """This and lock-step search of each strategy, plain sampling, and search without verifier."""
     found = []
     for budget in budgets:
         for name, strategy in list(_STRATEGIES.items())[: 1 if quick else None]:
@@ -409,7 +402,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--verifier", required=True, help="a checkpoint of the built-in world")
     parser.add_argument("--quick", action="store_true", help="beam at N = 4, once")
-    parser.add_argument("--problems", type=int, help="for every contest")
+    parser.add_argument("--problems", type=int, help="problems per contest")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--budgets", type=int, nargs="+", help="N (quick: 4, else 4 and 16)")
     arguments = parser.parse_args()

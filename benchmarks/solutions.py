@@ -1,4 +1,4 @@
-"""What a sampling run has left in its store, and what is wrong with it."""
+"""The solutions in a sampling run's store, and what is wrong with them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Files = dict[Path, tuple[int, int]]
 """Inode and time of each file."""
 
 Starts = list[tuple[str, str]]
-"""Unit and process of every start of a unit's work, in order; `benchmarks.killed` notes them."""
+"""Unit and process of every start of a unit's work, in order, recorded by `benchmarks.killed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Solutions:
 
 
 def read_solutions(root: Path) -> tuple[Solutions, list[str]]:
-    """The solutions in a store, and what is wrong with its files: unreadable, or a row twice."""
+    """The solutions in a store, and complaints: unreadable files and duplicate rows."""
     by_id: dict[str, tuple[Any, ...]] = {}
     complaints = []
     for file in sorted(root.rglob("*.parquet")):
@@ -40,7 +40,7 @@ def read_solutions(root: Path) -> tuple[Solutions, list[str]]:
             continue
         for row in table.to_pylist():
             if row["trajectory_id"] in by_id:
-                complaints.append(f"{row['trajectory_id']} is there twice")
+                complaints.append(f"{row['trajectory_id']} occurs twice")
             text = "".join(step["text"] for step in row["steps"])
             place = row["problem_id"], row["sample_index"]
             by_id[row["trajectory_id"]] = (*place, text, row["answer"], row["correct"])
@@ -51,13 +51,13 @@ def read_solutions(root: Path) -> tuple[Solutions, list[str]]:
 
 
 def check_store(root: Path, expected: Solutions, committed: Files, before: Starts) -> list[str]:
-    """What is wrong in a store after a rerun; nothing, if all is well.
+    """What is wrong in a store after a rerun; empty if nothing is.
 
     Args:
         root: the store.
         expected: what an undisturbed run makes.
-        committed: the files that were there when something was killed.
-        before: what had been started when something was killed, or more.
+        committed: the files that existed when something was killed.
+        before: the units started when something was killed, or more.
     """
     found, complaints = read_solutions(root)
     if missing := expected.by_id.keys() - found.by_id.keys():
@@ -66,7 +66,7 @@ def check_store(root: Path, expected: Solutions, committed: Files, before: Start
         complaints.append(f"{len(unknown)} solutions should not be, such as {min(unknown)}")
     for trajectory_id in expected.by_id.keys() & found.by_id.keys():
         if found.by_id[trajectory_id][:2] != expected.by_id[trajectory_id][:2]:
-            complaints.append(f"{trajectory_id} is of another problem or index")
+            complaints.append(f"{trajectory_id} has another problem or index")
     if found.num_files != expected.num_files:
         complaints.append(f"expected {expected.num_files} files, got {found.num_files}")
     now = look_at_files(root)
@@ -74,7 +74,7 @@ def check_store(root: Path, expected: Solutions, committed: Files, before: Start
         complaints.append(f"written again: {', '.join(changed)}")
     there = {str(file.relative_to(root)) for file in committed}
     if again := sorted({unit for unit, _ in read_starts(root)[len(before) :]} & there):
-        complaints.append(f"begun again after their commit: {', '.join(again)}")
+        complaints.append(f"started again after their commit: {', '.join(again)}")
     return complaints
 
 
@@ -102,6 +102,6 @@ def read_starts(root: Path) -> Starts:
 
 
 def count_lost(starts: Sequence[tuple[str, str]]) -> Counter[str]:
-    """By process, the starts of units that another start had to follow."""
+    """By process, the starts of units that were followed by another start."""
     last = {unit: index for index, (unit, _) in enumerate(starts)}
     return Counter(process for index, (unit, process) in enumerate(starts) if index != last[unit])

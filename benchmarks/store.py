@@ -1,16 +1,16 @@
-"""What the store costs: rows written a second, a view over millions of rows, memory of both.
+"""What the store costs: rows written per second, a view over millions of rows, memory of both.
 
 Writing: units of trajectories committed, against pyarrow alone writing the same rows as zstd
-Parquet. Both begin from Python objects (records here, dicts there), or both from an Arrow table.
-Pyarrow from records, by `asdict`, is there for whoever has records too. Every commit reaches the
-disk (fsync); pyarrow's files do not.
+Parquet. Both start from Python objects (records here, dicts there), or both from an Arrow table.
+Pyarrow from records, by `asdict`, is measured for callers that have records too. Every commit
+reaches the disk (fsync); pyarrow's files do not.
 
 Reading: the view `pass_at_k` over trajectories in many files, against the SQL that one would write
-by hand in DuckDB for the same figures from the same files, connecting included and not.
+by hand in DuckDB for the same figures from the same files, with and without connecting.
 
-Contestants take turns, and which goes first changes. Beside the ratios of wall-clock time stand
-those of processor time, which other work on the machine hardly moves. Memory is the most that a
-process of its own held. Prints one JSON object on its last line.
+Contestants take turns, and a different one goes first each time. Ratios of processor time are
+reported beside those of wall-clock time, because other work on the machine hardly affects them.
+Memory is the peak of a separate process. Prints one JSON object on its last line.
 
     python -m benchmarks.store --quick
 """
@@ -92,7 +92,7 @@ class Timing:
 
 
 def measure_writing(folder: str, num_rows: int, rounds: int) -> dict[str, Any]:
-    """Rows a second of every way to write one unit, and commits' speed over pyarrow's."""
+    """Rows per second of every way to write one unit, and the ratio of commits to pyarrow."""
     store, schema = Store(Path(folder) / "writing"), TRAJECTORIES.schema
     table = _make_trajectories(0, np.random.default_rng(1)).slice(0, num_rows)
     records, dicts = from_table(TRAJECTORIES, table), table.to_pylist()
@@ -126,7 +126,7 @@ def measure_writing(folder: str, num_rows: int, rounds: int) -> dict[str, Any]:
 
 
 def measure_view(root: str, rounds: int) -> dict[str, Any]:
-    """Seconds of the view and of the SQL by hand, and of each with its connecting.
+    """Seconds of the view and of the SQL by hand, each with and without connecting.
 
     Raises:
         ValueError: they do not agree.
@@ -151,7 +151,7 @@ def measure_view(root: str, rounds: int) -> dict[str, Any]:
 
 
 def ask_view(root: str, memory_limit: str | None) -> int:
-    """Ask for the view once; how many rows it has."""
+    """Query the view once; its number of rows."""
     if memory_limit is not None:  # a connection to a store has no setting for it, and locks them
         catalog.duckdb.connect = functools.partial(
             duckdb.connect, config={"memory_limit": memory_limit}
@@ -160,13 +160,13 @@ def ask_view(root: str, memory_limit: str | None) -> int:
 
 
 def ask_by_hand(root: str, memory_limit: str | None) -> int:
-    """Ask by hand once; how many rows the answer has."""
+    """Run the SQL by hand once; its number of rows."""
     config: dict[str, Any] = {} if memory_limit is None else {"memory_limit": memory_limit}
     return len(_ask_by_hand(duckdb.connect(config=config), root))
 
 
 def commit_units(root: str, num_units: int) -> int:
-    """Commit units of records, one after another; how many rows."""
+    """Commit units of records, one after another; the number of rows."""
     store, rng, total = Store(root), np.random.default_rng(2), 0
     for index in range(num_units):
         records = from_table(TRAJECTORIES, _make_trajectories(index, rng))
@@ -175,7 +175,7 @@ def commit_units(root: str, num_units: int) -> int:
 
 
 def measure_memory(root: str, small_root: str, scratch: str, num_units: int) -> dict[str, Any]:
-    """The most megabytes each way held, over few rows and over many."""
+    """Peak megabytes of each way, over few rows and over many."""
     peaks: dict[str, Any] = {}
     for name, ask in (("view", ask_view), ("by_hand", ask_by_hand)):
         for which, folder, limit in (
@@ -207,7 +207,7 @@ def measure_command(root: str, empty_root: str, rounds: int) -> dict[str, Any]:
 
 
 def fill(root: str, num_files: int) -> int:
-    """Commit files of sampled trajectories and the problems that they solve; how many bytes."""
+    """Commit files of sampled trajectories and the problems they solve; the number of bytes."""
     store, rng = Store(root), np.random.default_rng(0)
     problems = [
         Problem(problem_id=_problem_id(i), source="s", split="dev", question=f"q {i}", answer="a")
@@ -220,7 +220,7 @@ def fill(root: str, num_files: int) -> int:
 
 
 def link_part(root: str, target: str, num_files: int) -> None:
-    """A store with the problems and the first trajectory files of another, as links."""
+    """A store that links the problems and the first trajectory files of another."""
     source = Store(root).root
     trajectories = sorted(source.glob(_TRAJECTORIES))[:num_files]
     for file in [*trajectories, *source.glob(_PROBLEMS)]:
@@ -230,7 +230,7 @@ def link_part(root: str, target: str, num_files: int) -> None:
 
 
 def _make_trajectories(index: int, rng: np.random.Generator) -> pa.Table:
-    """A file's worth of solutions, their texts drawn from a few thousand sentences."""
+    """One file of solutions, with texts drawn from a few thousand sentences."""
     num = _ROWS_PER_FILE
     row = range(num)
     p_right = np.repeat(rng.beta(0.6, 0.9, _PROBLEMS_PER_FILE), _SAMPLES)
@@ -313,13 +313,15 @@ def _check_same(found: Sequence[Any], by_hand: Sequence[Any]) -> None:
             for a, b in zip(ours, theirs, strict=True)
         )
         if not same:
-            raise ValueError(f"expected {theirs} as by hand, the view says {ours}")
+            raise ValueError(
+                f"expected {theirs}, which the SQL by hand gives, got {ours} from the view"
+            )
 
 
 def _take_turns(
     contestants: Mapping[str, Callable[[str], object]], rounds: int, label: str = ""
 ) -> dict[str, list[Timing]]:
-    """What each contestant took in each round; who goes first changes."""
+    """What each contestant took in each round; a different one goes first each time."""
     timings: dict[str, list[Timing]] = {name: [] for name in contestants}
     for index in range(rounds):
         turn = index % len(contestants)
@@ -344,7 +346,7 @@ def _median_seconds(timings: dict[str, list[Timing]]) -> dict[str, float]:
 
 
 def _ratios(timings: dict[str, list[Timing]], one: str, other: str) -> dict[str, float]:
-    """How many times the other's seconds one took: the medians over the rounds."""
+    """The seconds of one relative to the other: the medians over the rounds."""
     pairs = list(zip(timings[one], timings[other], strict=True))
     return {
         "wall": round(statistics.median(a.seconds / b.seconds for a, b in pairs), 3),
@@ -353,7 +355,7 @@ def _ratios(timings: dict[str, list[Timing]], one: str, other: str) -> dict[str,
 
 
 def _in_process(function: Callable[..., Result], *arguments: Any) -> tuple[Result, int]:
-    """A call's result in a process of its own, and the most megabytes that one held."""
+    """A call's result from a process of its own, and that process's peak megabytes."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as process:
         return process.submit(_with_peak, function, arguments).result()
@@ -367,7 +369,7 @@ def _with_peak(function: Callable[..., Result], arguments: Sequence[Any]) -> tup
 
 
 def _parts(folder: str, arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    """Every part of the benchmark by name, measured when it is asked for."""
+    """Every part of the benchmark by name, measured when it is called."""
     root, small_root, empty_root = (f"{folder}/{name}" for name in ("all", "tenth", "empty"))
     quick = arguments.quick
     for name, num_rows in (("writing", 1600), ("writing_large", _ROWS_PER_FILE)):
@@ -392,7 +394,9 @@ def main() -> None:
     """Measure; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="at most two minutes")
-    parser.add_argument("--files", type=int, help="of trajectories to read (quick: 100, else 1000)")
+    parser.add_argument(
+        "--files", type=int, help="files of trajectories to read (quick: 100, else 1000)"
+    )
     arguments = parser.parse_args()
     arguments.files = arguments.files or (100 if arguments.quick else 1000)
     figures: dict[str, Any] = {"benchmark": "store", "quick": arguments.quick}

@@ -1,4 +1,4 @@
-"""Processes of a run that can be killed: started, found, watched until the last of them is gone."""
+"""Processes of a run to kill: started, found, and watched until the last of them is gone."""
 
 import contextlib
 import subprocess
@@ -22,17 +22,17 @@ _LEFTOVERS_S = 120.0
 
 
 class Run(Protocol):
-    """A run that has been started."""
+    """A started run."""
 
     top: psutil.Process
     """The process that all others of the run descend from."""
 
     def is_over(self) -> bool:
-        """Whether it has come to its end, good or bad."""
+        """Whether it has ended, successfully or not."""
         ...
 
     def message(self) -> str | None:
-        """What it said when it failed; None when it came to a good end."""
+        """Its message if it failed; None if it succeeded."""
         ...
 
     def close(self) -> None:
@@ -75,20 +75,20 @@ class CommandRun(Run):
 
 
 class Server:
-    """A Prefect server of this benchmark's own, which can be killed and started again."""
+    """The benchmark's own Prefect server, which can be killed and restarted."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._process: Process | None = None
 
     def start(self) -> None:
-        """Start it, if it does not run."""
+        """Start it unless it is running."""
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = start_server(self._port)
 
     def processes(self) -> list[psutil.Process]:
-        """All its processes, the first one last."""
+        """All its processes, the parent last."""
         assert self._process is not None
         top = psutil.Process(self._process.pid)
         return [*top.children(recursive=True), top]
@@ -101,13 +101,13 @@ class Server:
 
 
 class Family:
-    """A process and its descendants, also those whose parents are gone, if looked at in time."""
+    """A process and its descendants, including orphans that `look` has seen in time."""
 
     def __init__(self, top: psutil.Process) -> None:
         self._known = {top}
 
     def look(self) -> list[psutil.Process]:
-        """Those that run now."""
+        """Those that are running."""
         running = list(psutil.process_iter(["ppid", "status"]))
         parents = {p: p.info["ppid"] for p in running if p.info["status"] != psutil.STATUS_ZOMBIE}
         living = {process for process in self._known if process in parents}
@@ -120,7 +120,7 @@ class Family:
             living |= born
 
     def wait_for_deaths(self) -> list[str]:
-        """What those are called that do not end in time; they are killed."""
+        """The names of those that do not end in time, which are then killed."""
         deadline = time.monotonic() + _LEFTOVERS_S
         while (living := self.look()) and time.monotonic() < deadline:
             psutil.wait_procs(living, timeout=_LOOK_AT_FAMILY_EVERY_S)
@@ -133,7 +133,7 @@ class Family:
 
 
 def find_victims(family: Family, kind: Kind, server: Server) -> list[psutil.Process]:
-    """The running processes of a kind, of a run."""
+    """The running processes of one kind."""
     if kind == "server":
         return server.processes()[-1:]
     matches: dict[str, Callable[[str, str], bool]] = {
@@ -153,10 +153,10 @@ def find_victims(family: Family, kind: Kind, server: Server) -> list[psutil.Proc
 
 
 def kill(victim: psutil.Process, kind: Kind, server: Server) -> str:
-    """Kill with signal 9, a server with all its processes; what the victim was called.
+    """Kill with signal 9, a server with all its processes; the name of the victim.
 
     Raises:
-        psutil.NoSuchProcess: it is gone already.
+        psutil.NoSuchProcess: it has already ended.
     """
     name = describe(victim)
     for process in server.processes() if kind == "server" else [victim]:
@@ -164,9 +164,9 @@ def kill(victim: psutil.Process, kind: Kind, server: Server) -> str:
     return name
 
 
-def wait_for_end(run: Run, family: Family, patience_s: float) -> None:
-    """Wait until a run is over or the patience is, and keep its family in view."""
-    deadline = time.monotonic() + patience_s
+def wait_for_end(run: Run, family: Family, timeout_s: float) -> None:
+    """Wait until a run is over or the time is up, and keep track of its family."""
+    deadline = time.monotonic() + timeout_s
     next_look = 0.0
     while not run.is_over() and time.monotonic() < deadline:
         if time.monotonic() >= next_look:
@@ -176,6 +176,6 @@ def wait_for_end(run: Run, family: Family, patience_s: float) -> None:
 
 
 def describe(process: psutil.Process) -> str:
-    """A process's name and how its command line begins, without the interpreter's path."""
+    """A process's name and the start of its command line, without the interpreter's path."""
     first, *others = process.cmdline() or [process.name()]
     return " ".join([Path(first).name, *others]).strip()[:80]

@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import STEP_LABELS_STAGE, problems_path, sampled_files
+from flows.runs.sets import STEP_LABELS_STAGE, problems_path, rolled_out, sampled_files
 from flows.runs.verdicts import REGRADING_STAGE, grader_of, verdict_files, verdicts_unit_name
 from schemas.regrading import RegradingJob
 from schemas.rows import TRAJECTORIES, VERDICTS
@@ -23,15 +23,11 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
     """Grade a set's solutions again; what the newest verdicts say against those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(REGRADING_STAGE, job, root, run_id, part=part) as (store, run_id):
-        paths = sampled_files(store, run_id, job.set_name)
-        if job.with_rollouts:
-            prefix = f"{job.set_name}."
-            paths += store.files(
-                TRAJECTORIES.name, run_id=run_id, stage=STEP_LABELS_STAGE, prefix=prefix
-            )
+        sampled = sampled_files(store, run_id, job.set_name)
+        paths = [*sampled, *_rollout_files(store, run_id, job)]
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
-        units = regrading_units(store, run_id, paths, regrader.grader_id, job.set_name)
+        units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)
         total = sum(map(store.num_rows, paths))
         try:
             with stage_progress(
@@ -45,20 +41,43 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
 
 
 def regrading_units(
-    store: Store, run_id: str, paths: Sequence[str], grader_id: str, set_name: str
+    store: Store,
+    run_id: str,
+    paths: Sequence[str],
+    sampled: Sequence[str],
+    grader_id: str,
+    set_name: str,
 ) -> list[Unit]:
-    """A unit per file of trajectories: the last one there is if this grader wrote it, else new."""
+    """A unit per file of trajectories: its newest one if this grader wrote it, else another.
+
+    A file of rollouts is read together with the file of `sampled` solutions that they continue.
+    """
+    solutions = {PurePath(path).stem: path for path in sampled}
     units = []
     for path, earlier in verdict_files(store, run_id, paths).items():
         if earlier and grader_of(earlier[-1]) == grader_id:
             earlier = earlier[:-1]
+        continued = solutions.get(rolled_out(PurePath(path).stem))
         units.append(
             Unit(
                 run_id=run_id,
                 stage=REGRADING_STAGE,
                 name=verdicts_unit_name(PurePath(path).stem, len(earlier), grader_id),
                 table=VERDICTS.name,
-                inputs=(path, problems_path(run_id, set_name), *earlier),
+                inputs=(
+                    path,
+                    problems_path(run_id, set_name),
+                    *([continued] if continued else []),
+                    *earlier,
+                ),
             )
         )
     return units
+
+
+def _rollout_files(store: Store, run_id: str, job: RegradingJob) -> list[str]:
+    """The files of the rollouts from the set's solutions, if they are to be graded too."""
+    if not job.with_rollouts:
+        return []
+    prefix = f"{job.set_name}."
+    return store.files(TRAJECTORIES.name, run_id=run_id, stage=STEP_LABELS_STAGE, prefix=prefix)

@@ -52,11 +52,12 @@ def solutions_group(job: SamplingJob) -> str:
 def sampling_units(job: SamplingJob, run_id: str, path: str, num_problems: int) -> list[Unit]:
     """Ranges of problems of about `trajectories_per_unit` solutions each."""
     size = max(1, job.sampling.trajectories_per_unit // job.sampling.num_samples)
+    group = solutions_group(job)
     return [
         Unit(
             run_id=run_id,
             stage=SAMPLING_STAGE,
-            name=unit_name(solutions_group(job), index),
+            name=unit_name(group, index),
             table=TRAJECTORIES.name,
             inputs=(path,),
             rows=(start, min(start + size, num_problems)),

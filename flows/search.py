@@ -27,12 +27,14 @@ from tasks.engines.host import EngineSet
 from tasks.engines.pool import open_pool
 from tasks.evaluation.searches.grid import Cell
 from tasks.evaluation.task import evaluate_searches
+from tasks.search.decide import check_picks
 from tasks.search.task import decide_unit, search_unit
 
 
 @flow(name="search", flow_run_name=name_run, task_runner=unit_runner())
 def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
     """Search, decide and measure; the path of the metrics."""
+    check_picks(job)
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(SEARCH_STAGE, job, root, run_id, part=part) as (store, run_id):
         asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)

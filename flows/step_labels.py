@@ -7,7 +7,12 @@ from pathlib import PurePath
 from prefect import flow
 
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import STEP_LABELS_STAGE, problems_path, sampled_files
+from flows.runs.sets import (
+    STEP_LABELS_STAGE,
+    problems_path,
+    rollouts_unit_name,
+    sampled_files,
+)
 from flows.runs.truth import check_kinds
 from flows.runs.units import run_here, run_units, unit_runner
 from schemas.rows import STEP_LABELS, TRAJECTORIES
@@ -58,7 +63,7 @@ def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Uni
         Unit(
             run_id=run_id,
             stage=STEP_LABELS_STAGE,
-            name=f"{PurePath(path).stem}-{start // size:03d}",
+            name=rollouts_unit_name(PurePath(path).stem, start // size),
             table=TRAJECTORIES.name,
             inputs=(path, problems_path(run_id, job.set_name)),
             rows=(start, min(start + size, store.num_rows(path))),

@@ -75,7 +75,10 @@ class FrozenConfig(BaseModel):
         spread and where a model is served do not change what is made. See also `Was` and `Since`.
         """
         fields = type(self).model_fields
-        order = [*self.identity_order, *(name for name in fields if name not in self.identity_order)]
+        order = [
+            *self.identity_order,
+            *(name for name in fields if name not in self.identity_order),
+        ]
         counted = {}
         for name in order:
             value = getattr(self, name)

@@ -1,10 +1,11 @@
 """What is wrong with a config, in words that say what was expected."""
 
-import types
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from schemas.fields import configs_in, variant_of
 
 
 def describe_errors(error: ValidationError, config_class: type[BaseModel]) -> str:
@@ -14,7 +15,7 @@ def describe_errors(error: ValidationError, config_class: type[BaseModel]) -> st
 
 
 def _follows(error: Any, others: Sequence[Any]) -> bool:
-    """Whether a list is only too short because what it holds is wrong, which is said anyway."""
+    """Whether a list is only too short because of wrong elements, which have errors of their own."""
     place = error["loc"]
     return error["type"] == "too_short" and any(
         other is not error and other["loc"][: len(place)] == place for other in others
@@ -29,7 +30,7 @@ def _describe(config_class: type[BaseModel], error: Any) -> str:
         return f"{name}: expected a value, got none"
     if error["type"] == "extra_forbidden" and siblings:
         return f"{name}: no such field, expected one of {', '.join(siblings)}"
-    if error["type"] == "value_error":  # ours, which says what came
+    if error["type"] == "value_error":  # one of ours, which says what came
         return f"{name}: {error['ctx']['error']}"
     return f"{name}: {error['msg']}, got {error['input']!r}"
 
@@ -37,34 +38,21 @@ def _describe(config_class: type[BaseModel], error: Any) -> str:
 def _follow(
     config_class: type[BaseModel], location: Sequence[int | str]
 ) -> tuple[list[str], list[str]]:
-    """A place as the caller wrote it, and the fields of the config that it lies in.
+    """A place as the caller wrote it, and the fields of the config that contains it.
 
-    Where `type` chose one of several configs, pydantic's location has the chosen one's name, which
-    the caller did not write.
+    Where `type` chose one of several configs, pydantic's location also has the chosen one's name,
+    which the caller did not write.
     """
     names: list[str] = []
     here: list[type[BaseModel]] = [config_class]
     siblings: list[str] = []
     for part in location:
-        chosen = [config for config in here if _variant(config) == part]
+        chosen = [config for config in here if variant_of(config) == part]
         if len(here) > 1 and chosen:
             here = chosen
             continue
         names.append(str(part))
         siblings = list(here[0].model_fields) if len(here) == 1 else []
         fields = [config.model_fields[part] for config in here if part in config.model_fields]
-        here = [config for field in fields for config in _configs_in(field.annotation)]
+        here = [config for field in fields for config in configs_in(field.annotation)]
     return names, siblings
-
-
-def _configs_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Annotated, Union, types.UnionType):
-        for part in get_args(annotation):
-            yield from _configs_in(part)
-
-
-def _variant(config_class: type[BaseModel]) -> Any:
-    field = config_class.model_fields.get("type")
-    return None if field is None else field.default

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig
-from schemas.dataset_export import (
-    ChecksConfig,
+from schemas.dataset_export import ChecksConfig
+from schemas.dataset_export.builders import (
     PreferenceConfig,
     RestConfig,
     RestEmConfig,

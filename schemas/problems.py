@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import FrozenConfig, SetName, Since
 from schemas.graders import GraderConfig
 
 GoldFormat = Literal["plain", "solution"]
@@ -60,6 +60,9 @@ class ColumnsConfig(FrozenConfig):
     """Column of a difficulty level: a number, or text with one number, such as "Level 2"."""
     subject_column: str | None = None
     """Column of a subject or category."""
+    check_column: Annotated[str | None, Since(4)] = None
+    """Column of what checks a solution instead of the answer, such as unit tests or a theorem: JSON
+    text, a list or an object. A row that has one needs no answer."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Use only the first rows; None for all."""
 

@@ -10,6 +10,9 @@ from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 
+ROLLOUT_STRATEGY = "rollout"
+"""What the `strategy` column of a rollout says."""
+
 
 class MonteCarloConfig(FrozenConfig):
     """Label a step by how often the policy still solves the problem from it (arXiv:2312.08935)."""

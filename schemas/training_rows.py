@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import pyarrow as pa
 
-from schemas.dataset_export import Form
+from schemas.dataset_export.builders import Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Fixtures that several folders of tests share."""
+"""Fixtures shared by several folders of tests."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-# Before anything imports torch: its threads fight over the cores of a busy machine.
+# Before anything imports torch, whose threads compete for the cores of a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from schemas.rows import Problem, Step, Trajectory
@@ -31,7 +31,7 @@ _SLOW_S = 1.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests begin first, so that the last minutes are not one process's alone."""
+    """Run files with slow tests first, so that no process is left alone with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """GSM8K and MATH-500 as JSONL, where this checkout has them beside it."""
+    """GSM8K and MATH-500 as JSONL, if they are beside this checkout."""
     folder = PROJECT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("GSM8K and MATH-500 files are not beside this checkout")
@@ -107,7 +107,7 @@ def unit_of() -> Callable[..., Unit]:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A real Prefect server on a database of its own."""
+    """A real Prefect server with its own database."""
     os.environ["DO_NOT_TRACK"] = "1"
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
@@ -119,7 +119,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def run_and_kill(prefect_server: None) -> Callable[[list[str], Callable[[str], bool]], None]:
-    """Runs a command of stepmill in a process of its own; kill -9 at the line that says when."""
+    """Runs a stepmill command in a separate process and kills it at a line of its output."""
     from prefect.settings import PREFECT_API_URL
 
     def run(arguments: list[str], is_time: Callable[[str], bool]) -> None:
@@ -138,7 +138,7 @@ def run_and_kill(prefect_server: None) -> Callable[[list[str], Callable[[str], b
             if is_time(line):
                 break
         else:
-            raise AssertionError(f"the run ended before it was time: {''.join(lines)}")
+            raise AssertionError(f"the run ended before the line to kill it at: {''.join(lines)}")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
@@ -157,10 +157,11 @@ def local_ray() -> Iterator[None]:
 
 
 class S3Proxy(ThreadingHTTPServer):
-    """Passes requests on to an S3 server; each is met by the fault that `choose_fault` names.
+    """Forwards requests to an S3 server, each with the fault that `choose_fault` names.
 
-    `500`, `slow down` and `cut` keep it from the server; after `cut after` and `half` the server
-    has done it, and its answer is lost or cut in the middle; `slow` is answered after a second.
+    With `500`, `slow down` and `cut` the request does not reach the server. With `cut after` and
+    `half` the server processes it, and its answer is lost or cut in the middle. `slow` is answered
+    after a second.
     """
 
     daemon_threads = True
@@ -169,7 +170,7 @@ class S3Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _S3Handler)
         self.target = target
         self.faults: list[tuple[str, str]] = []
-        """Method and fault; each is used up by one request of its method."""
+        """Method and fault; each applies to one request of its method."""
         self.choose_fault: Callable[[str, str], str | None] = self.use_up_fault
         """Called with method and path, one request at a time."""
         self.drops_conditions = False
@@ -185,7 +186,7 @@ class S3Proxy(ThreadingHTTPServer):
         return None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is part of the tests."""
+        """Ignore clients that disconnect, which is part of the tests."""
 
 
 class _S3Handler(BaseHTTPRequestHandler):
@@ -254,7 +255,7 @@ class _S3Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[tuple[str, int]]:
-    """An S3 server in a process of its own: its modules break those that look at all modules."""
+    """An S3 server in its own process: its modules break code that inspects all modules."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address: tuple[str, int] = probe.getsockname()
@@ -276,7 +277,7 @@ def s3_server() -> Iterator[tuple[str, int]]:
 def s3_proxy(
     s3_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[S3Proxy]:
-    """An S3 end point with an empty bucket `bucket`, and the AWS settings that lead to it."""
+    """An S3 endpoint with an empty bucket `bucket`, and AWS settings that point to it."""
     import boto3
     import s3fs
 

@@ -13,7 +13,8 @@ from flows.tables.formats import check_format
 from flows.tables.searches import choice_summary, search_summary, selection_summary
 from schemas.errors import StoreUnusable
 from schemas.rows import Metric
-from schemas.search import SWEEP, BeamConfig, SearchJob
+from schemas.search import SearchJob
+from schemas.search.strategies import SWEEP, BeamConfig
 from storage import Store
 from tasks.search.strategies.registry import STRATEGIES
 from tasks.search.strategies.revisions import ratio_grid

@@ -18,13 +18,8 @@ from flows.runs.progress import say
 from flows.runs.recording import recorded_flow
 from flows.sampling import sample
 from flows.scoring import score
-from schemas.dataset_export import (
-    BuilderConfig,
-    ChecksConfig,
-    DatasetExportJob,
-    RestConfig,
-    SourceConfig,
-)
+from schemas.dataset_export import ChecksConfig, DatasetExportJob, SourceConfig
+from schemas.dataset_export.builders import Builder, RestConfig
 from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.loops import LoopConfig
@@ -104,7 +99,7 @@ class Loop:
 
     def build(
         self,
-        builder: BuilderConfig,
+        builder: Builder,
         pools: Sequence[Grown],
         *,
         checks: ChecksConfig | None = None,

@@ -1,4 +1,4 @@
-"""Which committed files a training set is made from, and how its policy was asked."""
+"""Which committed files a training set is made from, and how its policy was prompted."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -7,17 +7,18 @@ from flows.runs.sets import (
     IMPORTS_STAGE,
     PROBLEMS_STAGE,
     SAMPLING_STAGE,
+    SEARCH_STAGE,
     is_of_round,
     problems_path,
 )
-from schemas.dataset_export import DatasetExportJob, RestConfig
+from schemas.dataset_export import DatasetExportJob
 from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from storage import Store
 from storage.runs import recorded_configs
 from tasks.dataset_export.sources import ExportPlan
 
 _STAGES = {
-    TRAJECTORIES.name: (SAMPLING_STAGE, IMPORTS_STAGE, "search"),
+    TRAJECTORIES.name: (SAMPLING_STAGE, IMPORTS_STAGE, SEARCH_STAGE),
     VERDICTS.name: ("regrading",),
     STEP_SCORES.name: ("scoring", IMPORTS_STAGE),
     STEP_LABELS.name: ("step_labels",),
@@ -26,10 +27,10 @@ _STAGES = {
 
 
 def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
-    """The plan of a job, its prompt and policy written out.
+    """The plan of a job, with its prompt and policy filled in.
 
     Raises:
-        ValueError: a run or one of its sets does not exist, or nobody knows the prompt.
+        ValueError: a run or one of its sets does not exist, or the prompt is not known.
     """
     run_ids = (run_id, *(run for run in job.source.more_runs if run != run_id))
     there = {run: _set_names(store, run) for run in run_ids}
@@ -39,10 +40,7 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
                 f"run {run} has no problems in {store.url}: expected a run that solved some; "
                 '`stepmill sql "select * from run_state"` lists the runs'
             )
-    builder = job.builder
-    mix_sets = ()
-    if isinstance(builder, RestConfig) and builder.mix_in and builder.mix_set:
-        mix_sets = (builder.mix_set,)
+    mix_sets = job.builder.original_sets
     tests = job.checks.test_sets
     if tests is None:
         used = {*job.source.set_names, *mix_sets}
@@ -57,10 +55,10 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
 
 
 def input_files(store: Store, plan: ExportPlan) -> list[str]:
-    """All committed files that a set may depend on: with one more of them it is another set.
+    """All committed files that a set may depend on: one more of them makes another set.
 
-    What a loop makes after the rounds of a job is none of them, so a loop that is gone through
-    again finds its sets.
+    Files that a loop makes after the rounds of a job are not among them, so a resumed loop finds
+    its sets.
     """
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
     sets = {PurePath(path).stem for path in (*plan.problem_files, *plan.original_files)}
@@ -102,7 +100,8 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
     """The job with the prompt and the policy that the run has on record."""
     if job.prompt is not None:
         return job
-    flows = ("search",) if job.kind == "search_trees" else (SAMPLING_STAGE, IMPORTS_STAGE)
+    reads_trees = job.builder.reads == "trees"
+    flows = (SEARCH_STAGE,) if reads_trees else (SAMPLING_STAGE, IMPORTS_STAGE)
     for flow in flows:
         for config in recorded_configs(store, run_id, flow):
             if config.get("set_name") in job.source.set_names:

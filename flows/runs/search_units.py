@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from flows.runs.sets import SEARCH_STAGE
 from schemas.rows import DECISIONS, METRICS, TRAJECTORIES
-from schemas.search import BestOfNConfig, MajorityConfig, SearchJob
+from schemas.search import SearchJob
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.search.search import SearchTask
@@ -37,12 +37,11 @@ def cell_of(path: str) -> str:
 
 
 def reference_cell(plan: Plan) -> str | None:
-    """The cell that difficulty is read from: best of N, else majority, at the largest N."""
-    independent = (BestOfNConfig, MajorityConfig)
-    cells = [cell for cell, task in plan.items() if isinstance(task.strategy, independent)]
+    """The cell that difficulty is read from: independent samples, scored if possible, at most N."""
+    cells = [cell for cell, task in plan.items() if task.strategy.is_independent]
 
     def order(cell: str) -> tuple[bool, int]:
-        return isinstance(plan[cell].strategy, BestOfNConfig), plan[cell].budget
+        return plan[cell].strategy.needs_verifier, plan[cell].budget
 
     return max(cells, key=order, default=None)
 

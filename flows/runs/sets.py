@@ -49,6 +49,16 @@ def imported_unit_name(set_name: str, index: int) -> str:
     return f"{set_name}.i{index:05d}"
 
 
+def rollouts_unit_name(unit: str, index: int) -> str:
+    """The name of the unit with the rollouts from a range of a unit's solutions."""
+    return f"{unit}-{index:03d}"
+
+
+def rolled_out(unit: str) -> str:
+    """The name of the unit whose solutions the rollouts of a unit continue."""
+    return unit.rpartition("-")[0]
+
+
 def scores_unit_name(unit: str, verifier: str) -> str:
     """The name of the unit with one verifier's scores of a unit's solutions."""
     return f"{unit}-{derive_id(verifier)}"

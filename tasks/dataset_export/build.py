@@ -1,45 +1,27 @@
-"""One training set, from open pools to a finished folder: checks, builder, files, card."""
+"""One training set, from open sources to a finished folder: checks, builder, files, card."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from schemas.dataset_export import (
-    DatasetExportJob,
-    EasyToHardConfig,
-    PreferenceConfig,
-    RestConfig,
-    RestEmConfig,
-    ReverseCurriculumConfig,
-    RevisionChainsConfig,
-    SearchTreesConfig,
-    StepwiseConfig,
-    StitchedConfig,
-    VStarConfig,
-)
+from schemas.dataset_export import DatasetExportJob
+from schemas.dataset_export.builders import BuilderConfig
 from schemas.engines import EngineConfig, PlantedConfig
 from schemas.prompts import ChatPromptConfig
 from schemas.training_rows import TrainingRow
 from storage import Store
-from tasks.dataset_export.builders.easy_to_hard import build_easy_to_hard
-from tasks.dataset_export.builders.preference import build_preference
-from tasks.dataset_export.builders.rest import build_rest
-from tasks.dataset_export.builders.rest_em import build_rest_em
-from tasks.dataset_export.builders.reverse_curriculum import build_reverse_curriculum
-from tasks.dataset_export.builders.revisions import build_revisions
-from tasks.dataset_export.builders.search_trees import build_search_trees
-from tasks.dataset_export.builders.stepwise import build_stepwise
-from tasks.dataset_export.builders.stitched import build_stitched
-from tasks.dataset_export.builders.v_star import build_v_star
 from tasks.dataset_export.card import write_card
 from tasks.dataset_export.checks import Checker
 from tasks.dataset_export.figures import SetFigures
-from tasks.dataset_export.read import CleanPool
+from tasks.dataset_export.read import CheckedSource
 from tasks.dataset_export.sources import ExportPlan, Sources
 from tasks.dataset_export.write import choose_rows, copy_rows, read_stages, spool_rows
 from tasks.prompts.formats import PromptFormat, make_prompt_format
+
+Build = Callable[[CheckedSource, Any], Iterator[TrainingRow]]
+"""A builder: where it reads and its config in, its rows out."""
 
 _SPOOL = "all-rows.parquet"
 
@@ -50,7 +32,7 @@ class BuiltSet:
 
     folder: Path
     facts: dict[str, Any]
-    """What set.json says."""
+    """The content of set.json."""
     num_rows: int
 
 
@@ -68,8 +50,8 @@ def build_set(
     Args:
         store: for the test questions.
         plan: what is built.
-        sources: the open pools.
-        name: the set's.
+        sources: the open solutions.
+        name: the name of the set.
         folder: where its folder, of that name, is made.
         on_progress: called with the number of rows so far.
 
@@ -85,18 +67,14 @@ def build_set(
         ],
         build_prompt=prompt_format.build,
     )
-    pool = CleanPool(
-        sources.pool, checker, prompt_format, originals=sources.originals, seed=job.seed
-    )
-    rows_left_out: Counter[str] = Counter()
+    source = CheckedSource(sources, checker, prompt_format, seed=job.seed)
     spool = folder / _SPOOL
-    num_built = spool_rows(
-        spool, job.form, _build_rows(pool, sources, job, rows_left_out), on_progress
-    )
+    rows = find_builder(job.builder)(source, job.builder)
+    num_built = spool_rows(spool, job.form, rows, on_progress)
     left_out = {
         "problems": dict(checker.problems),
         "solutions": dict(checker.solutions),
-        "rows": dict(rows_left_out),
+        "rows": dict(source.left_out),
     }
     if not num_built:
         raise ValueError(
@@ -104,7 +82,7 @@ def build_set(
             f"left out {left_out}"
         )
     kept = choose_rows(
-        read_stages(spool), shares=_stage_shares(job), max_rows=job.max_rows, seed=job.seed
+        read_stages(spool), shares=job.builder.stage_shares, max_rows=job.max_rows, seed=job.seed
     )
     if num_thinned := num_built - int(kept.sum()):
         left_out["rows"]["over_share_or_most"] = num_thinned
@@ -119,8 +97,13 @@ def build_set(
     return BuiltSet(target, facts, figures.num_rows)
 
 
+def find_builder(config: BuilderConfig) -> Build:
+    """The function `build` of the module that is named after the builder."""
+    return import_module(f"tasks.dataset_export.builders.{config.type}").build
+
+
 def open_prompt_format(job: DatasetExportJob) -> PromptFormat:
-    """How the policy was asked.
+    """How the policy was prompted.
 
     Raises:
         ValueError: a chat prompt whose model is not known.
@@ -128,54 +111,14 @@ def open_prompt_format(job: DatasetExportJob) -> PromptFormat:
     assert job.prompt is not None
     if isinstance(job.prompt, ChatPromptConfig) and job.policy is None:
         raise ValueError("policy: expected the model whose chat template the prompt uses, got none")
-    # A plain prompt asks nothing of its engine.
+    # A plain prompt needs nothing from its engine.
     return make_prompt_format(job.prompt, job.policy or PlantedConfig())
-
-
-def _build_rows(
-    pool: CleanPool, sources: Sources, job: DatasetExportJob, left_out: Counter[str]
-) -> Iterator[TrainingRow]:
-    """The builder's rows."""
-    match job.builder:
-        case RestConfig() as config:
-            return build_rest(pool, config, min_score=sources.min_score)
-        case RestEmConfig() as config:
-            return build_rest_em(pool, config)
-        case ReverseCurriculumConfig() as config:
-            return build_reverse_curriculum(pool, config, left_out)
-        case PreferenceConfig() as config:
-            return build_preference(pool, config)
-        case VStarConfig() as config:
-            return build_v_star(pool, config)
-        case RevisionChainsConfig() as config:
-            return build_revisions(pool, config)
-        case StitchedConfig() as config:
-            return build_stitched(pool, config)
-        case SearchTreesConfig() as config:
-            return build_search_trees(pool, config)
-        case EasyToHardConfig() as config:
-            return build_easy_to_hard(pool, config, method=sources.method)
-        case StepwiseConfig() as config:
-            assert sources.method is not None
-            return build_stepwise(
-                pool,
-                method=sources.method,
-                stops_at_error=config.after_first_error == "drop",
-                per_problem=config.per_problem,
-            )
-
-
-def _stage_shares(job: DatasetExportJob) -> tuple[float, ...] | None:
-    builder = job.builder
-    if not isinstance(builder, ReverseCurriculumConfig) or builder.mode == "staged":
-        return None
-    return builder.shares or (1.0,) * builder.num_stages
 
 
 def _collect_facts(
     plan: ExportPlan, sources: Sources, prompt_format: PromptFormat, *, name: str
 ) -> dict[str, Any]:
-    """What set.json says, but for the counts."""
+    """The content of set.json, without the counts."""
     job = plan.job
     return {
         "name": name,
@@ -186,11 +129,10 @@ def _collect_facts(
         "policies": list(sources.policies),
         "verifier": sources.verifier,
         "method": sources.method,
-        "filters": _describe_filters(job, sources),
+        "filters": _describe_filters(job.builder, sources.min_score),
         "separator": prompt_format.separator,
         "has_chat_template": prompt_format.has_chat_template,
-        # A pruned branch has not come to its end, however much of it is learned from.
-        "ends_with_text": not isinstance(job.builder, SearchTreesConfig),
+        "ends_with_text": job.builder.ends_with_text,
         "tokenizer": _fingerprint_tokenizer(job.policy),
         "pool": {
             "problems": sources.survey.num_problems,
@@ -202,30 +144,15 @@ def _collect_facts(
     }
 
 
-def _describe_filters(job: DatasetExportJob, sources: Sources) -> str:
+def _describe_filters(builder: BuilderConfig, min_score: float | None) -> str:
     """What was kept, in words."""
-    builder = job.builder
-    if isinstance(builder, RestConfig) and sources.min_score is not None:
-        right = "right answers with " if builder.right_only else ""
-        return f"{right}{builder.reduction} score at least {sources.min_score:.4f}"
-    if isinstance(builder, RestConfig) and builder.by == "none" and not builder.right_only:
-        return "every finished solution"
-    if isinstance(builder, PreferenceConfig) and builder.by == "margin":
-        return f"{builder.reduction} scores at least {builder.min_margin:g} apart"
-    if isinstance(builder, EasyToHardConfig):
-        levels = ", ".join(map(str, builder.easy_levels))
-        return f"the {builder.part} problems; levels {levels} are easy"
-    return {
-        "rest": "right answers",
-        "rest_em": "right answers",
-        "reverse_curriculum": "states of right solutions",
-        "stepwise": "labelled steps",
-        "search_trees": "best paths against pruned branches",
-    }.get(builder.type, "right against wrong answers")
+    if min_score is None:
+        return builder.keeps
+    return f"{builder.keeps} of {builder.score_reduction} score at least {min_score:.4f}"
 
 
 def _fingerprint_tokenizer(policy: EngineConfig | None) -> str | None:
-    """The tokenizer that the prompts are meant for; None where it is not here to be read."""
+    """The tokenizer that the prompts are made for; None where this machine cannot read it."""
     if policy is None or policy.type != "vllm":
         return None
     from tasks.models.folders import load_tokenizer, resolve_model, tokenizer_fingerprint

@@ -1,6 +1,6 @@
-"""What a set says about itself: a card, a picture of its lengths, and set.json for programs.
+"""The description of a set: a card, a picture of its lengths, and set.json for programs.
 
-The front matter of the card (README.md) is what `datasets.load_dataset` reads.
+`datasets.load_dataset` reads the front matter of the card (README.md).
 """
 
 import json
@@ -32,7 +32,7 @@ _LEARNED = {
     "stepwise": "steps",
 }
 _START_STATES = """
-# Solutions go on from the prefix, and are graded with it.
+# A solution continues the prefix, and is graded together with it.
 rows = rows.map(lambda row: {"prompt": row["prompt"] + row["prefix"]})
 """
 _STEP_LABELS = """
@@ -41,7 +41,7 @@ from trl.experimental.prm import PRMConfig, PRMTrainer
 arguments = PRMConfig(step_separator=%s, ...)
 """
 _STEPS = """
-# These completions are no whole solutions: TRL's end of text does not belong behind them.
+# These completions are parts of solutions, so the end of text that TRL appends is removed again.
 trainer = DPOTrainer(..., train_dataset=rows)
 trainer.train_dataset = trainer.train_dataset.map(
     lambda row: {name: row[name][:-1] for name in ("chosen_ids", "rejected_ids")}
@@ -61,7 +61,7 @@ tags:
 ---
 # {name}
 
-{num_rows:,} rows of the form `{form}`, for TRL's {trainer}, about {num_problems:,} problems.
+{num_rows:,} rows of the form `{form}`, for TRL's {trainer}, from {num_problems:,} problems.
 
 ```python
 from datasets import load_dataset
@@ -110,7 +110,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], figures: SetFigures) -> N
 
     Args:
         folder: of the set.
-        facts: what set.json says.
+        facts: the content of set.json.
         figures: counts and examples of its rows.
     """
     (folder / SET_FILE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
@@ -140,7 +140,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], figures: SetFigures) -> N
 
 
 def plot_lengths(figures: SetFigures, path: Path, *, learned: str) -> None:
-    """Write a PNG: how many rows are how long, in characters."""
+    """Write a PNG with a histogram of the rows' lengths in characters."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -156,7 +156,7 @@ def plot_lengths(figures: SetFigures, path: Path, *, learned: str) -> None:
 
 
 def _usage(facts: Mapping[str, Any]) -> str:
-    """What somebody with TRL's own trainer has to do beside loading the rows."""
+    """What to do with TRL's own trainer, besides loading the rows."""
     if facts["form"] == "prompt_only":
         return _START_STATES
     if facts["form"] == "stepwise":

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.dataset_export import Form
+from schemas.dataset_export.builders import Form
 
 _MOST_EXAMPLES = 3
 

@@ -1,9 +1,10 @@
-"""The pool behind the checks: what builders read, a problem at a time.
+"""The solutions behind the checks: what builders read, a problem at a time.
 
 The solutions come from the store as sorted record batches (`storage/pools.py`) and are held for
 one problem at a time.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
@@ -13,7 +14,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from schemas.rows import TRAJECTORIES, Trajectory, from_table
-from storage.pools import Batches, Grades, SolutionPool
+from storage.pools import Batches, Grades
 from tasks.dataset_export.checks import Checker
 from tasks.dataset_export.solved import (
     Solution,
@@ -22,86 +23,89 @@ from tasks.dataset_export.solved import (
     read_drawn,
     solve_problems,
 )
+from tasks.dataset_export.sources import Sources
 from tasks.prompts.formats import PromptFormat
 
 Value = TypeVar("Value")
 
 
-class CleanPool:
-    """Checked solutions of a pool, and the prompt their policy was asked with."""
+class CheckedSource:
+    """Where a builder reads: checked solutions, and the prompt of the policy that wrote them."""
 
     def __init__(
-        self,
-        pool: SolutionPool,
-        checker: Checker,
-        prompt_format: PromptFormat,
-        *,
-        originals: SolutionPool | None = None,
-        seed: int = 0,
+        self, sources: Sources, checker: Checker, prompt_format: PromptFormat, *, seed: int = 0
     ) -> None:
-        """Put checks before a pool.
+        """Put checks before the solutions.
 
         Args:
-            pool: the solutions.
+            sources: the open solutions, and what is known about them.
             checker: what is left out.
-            prompt_format: how the policy was asked.
-            originals: a pool whose right solutions are the original data; None for the worked
-                solutions of the problems.
+            prompt_format: how the policy was prompted.
             seed: of what builders draw.
         """
-        self._pool = pool
-        self._originals = originals
+        self._solutions = sources.solutions
+        self._originals = sources.originals
+        self.min_score = sources.min_score
+        """The minimum score of a solution; None where scores do not decide."""
+        self.method = sources.method
+        """The method of the step labels; None for builders that read none."""
         self.checker = checker
         self.prompt_format = prompt_format
         self.seed = seed
+        self.left_out: Counter[str] = Counter()
+        """Rows that a builder leaves out, by reason; the card has the numbers."""
 
     def build_prompt(self, problem: SolvedProblem) -> str:
-        """What the policy reads before its solution."""
+        """The policy's prompt for a problem."""
         return self.prompt_format.build(problem.question)
 
     def solved(self, grades: Grades, *, min_score: float | None = None) -> Iterator[SolvedProblem]:
-        """Problems with their clean finished solutions, by problem id, those drawn first in front.
+        """Problems with their clean finished solutions, by problem id, in the drawn order.
 
         Args:
             grades: which solutions.
-            min_score: the least that the verifier gives; None for any, and for unscored ones.
+            min_score: the minimum score; None for any, unscored ones included.
         """
-        return self._clean(self._pool.solutions(grades, min_score=min_score))
+        return self._clean(self._solutions.solutions(grades, min_score=min_score))
 
-    def labelled(self, method: str) -> Iterator[SolvedProblem]:
-        """Problems with their clean solutions that have step labels of a method."""
-        return self._clean(self._pool.labelled(method))
+    def labelled(self) -> Iterator[SolvedProblem]:
+        """Problems with their clean solutions that have step labels of the method."""
+        assert self.method is not None
+        return self._clean(self._solutions.labelled(self.method))
 
     def searched(
         self, strategies: Sequence[str] | None
     ) -> Iterator[tuple[SolvedProblem, list[list[Trajectory]]]]:
-        """Problems that may be used, without solutions, each with the rows of its searches."""
-        with closing(self._pool.problems()) as problems, closing(self._pool.trees(strategies)) as t:
-            groups = groupby(_iterate_branches(t), attrgetter("problem_id"))
+        """Usable problems, without solutions, each with the rows of its searches."""
+        with (
+            closing(self._solutions.problems()) as problems,
+            closing(self._solutions.trees(strategies)) as trees,
+        ):
+            groups = groupby(_iterate_branches(trees), attrgetter("problem_id"))
             for problem, rows in join_problems(problems, groups):
                 if self.checker.clean(problem) is not None:
                     yield problem, [list(search) for _, search in groupby(rows, _search_of)]
 
     def originals(self) -> Iterator[SolvedProblem]:
         """Original data in an order drawn from the seed: each a problem with one solution."""
-        drawn = self._originals or self._pool
-        batches = self._pool.drawn_originals() if drawn is self._pool else drawn.drawn_right()
+        others = self._originals
+        batches = self._solutions.drawn_originals() if others is None else others.drawn_right()
         with closing(batches):
             for problem in read_drawn(batches):
                 if (clean := self.checker.clean(problem)) is not None and clean.solutions:
                     yield clean
 
     def _clean(self, solutions: Batches) -> Iterator[SolvedProblem]:
-        with closing(self._pool.problems()) as problems, closing(solutions):
+        with closing(self._solutions.problems()) as problems, closing(solutions):
             for problem in solve_problems(problems, solutions):
                 clean = self.checker.clean(problem)
                 if clean is not None and clean.solutions:
                     yield clean
 
 
-def take(values: Sequence[Value], most: int | None) -> Sequence[Value]:
-    """The first so many; all for None."""
-    return values if most is None else values[:most]
+def take(values: Sequence[Value], num: int | None) -> Sequence[Value]:
+    """The first `num`; all for None."""
+    return values if num is None else values[:num]
 
 
 def best_scored(solutions: Sequence[Solution]) -> list[Solution]:
@@ -115,5 +119,5 @@ def _iterate_branches(batches: Iterable[pa.RecordBatch]) -> Iterator[Trajectory]
 
 
 def _search_of(row: Trajectory) -> tuple[object, ...]:
-    """What the rows of one search have in common, and the order they are sorted by."""
+    """What the rows of one search have in common, in the order they are sorted by."""
     return row.strategy, row.budget, row.policy, row.verifier

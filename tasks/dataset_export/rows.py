@@ -1,12 +1,12 @@
 """A solution, or a pair of them, as a row of a training set."""
 
 from schemas.training_rows import CompletionRow, PreferenceRow
-from tasks.dataset_export.read import CleanPool
+from tasks.dataset_export.read import CheckedSource
 from tasks.dataset_export.solved import Solution, SolvedProblem
 
 
 def completion_row(
-    pool: CleanPool,
+    source: CheckedSource,
     problem: SolvedProblem,
     solution: Solution,
     reason: str,
@@ -15,7 +15,7 @@ def completion_row(
 ) -> CompletionRow:
     """The problem's prompt and the whole solution."""
     return CompletionRow(
-        prompt=pool.build_prompt(problem),
+        prompt=source.build_prompt(problem),
         completion=solution.text,
         source_ids=solution.ids,
         problem_id=problem.problem_id,
@@ -27,11 +27,11 @@ def completion_row(
 
 
 def preference_row(
-    pool: CleanPool, problem: SolvedProblem, better: Solution, worse: Solution, reason: str
+    source: CheckedSource, problem: SolvedProblem, better: Solution, worse: Solution, reason: str
 ) -> PreferenceRow:
     """The problem's prompt and two whole solutions."""
     return PreferenceRow(
-        prompt=pool.build_prompt(problem),
+        prompt=source.build_prompt(problem),
         chosen=better.text,
         rejected=worse.text,
         source_ids=better.ids + worse.ids,

@@ -1,23 +1,18 @@
 """Where a set's rows come from, and whether they can be had.
 
 Everything that can be wrong with a job is found here, by counting in SQL, before a row is read.
+What a builder reads is declared by its config (`schemas/dataset_export/builders.py`).
 """
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.dataset_export import (
-    DatasetExportJob,
-    EasyToHardConfig,
-    PreferenceConfig,
-    RestConfig,
-    SearchTreesConfig,
-    StepwiseConfig,
-)
+from schemas.dataset_export import DatasetExportJob
+from schemas.dataset_export.builders import BuilderConfig
+from schemas.search.strategies import draws_stepwise
 from storage import Store
 from storage.pools import PoolSurvey, SolutionPool, problem_ids
-from tasks.dataset_export.builders.search_trees import is_stepwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,180 +38,154 @@ class ExportPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Open pools, and what was found out about them."""
+    """The open solutions of a plan, and what was found out about them."""
 
-    pool: SolutionPool
+    solutions: SolutionPool
     originals: SolutionPool | None
+    """The solutions to mix in, where other sets than those of the job have them."""
     survey: PoolSurvey
     policies: tuple[str, ...]
     verifier: str | None
     """Whose scores are read."""
     min_score: float | None
-    """The least score that passes, for a builder with a threshold."""
+    """The minimum score of a solution, for a builder with a threshold."""
     method: str | None
     """The step labels that are read."""
 
 
 @contextlib.contextmanager
 def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
-    """Open the pools of a plan and look whether a set can be made from them.
+    """Open the solutions of a plan and check that a set can be made from them.
 
     Raises:
-        ValueError: says what was expected and what is there.
+        ValueError: says what was expected and what exists.
     """
+    builder = plan.job.builder
     with contextlib.ExitStack() as stack:
-        pool = _open_pool(store, plan, plan.problem_files, stack)
-        originals = None
-        if plan.original_files:
-            originals = _open_pool(store, plan, plan.original_files, stack)
-        for each in filter(None, (pool, originals)):
+        solutions = _open(store, plan, plan.problem_files, stack)
+        originals = _open(store, plan, plan.original_files, stack) if plan.original_files else None
+        for each in filter(None, (solutions, originals)):
             _check_splits(each, plan)
-        builder = plan.job.builder
-        verifier = _choose_verifier(pool, plan) if _reads_scores(plan.job) else None
+        verifier = _choose_verifier(solutions, plan) if builder.reads == "scores" else None
         if verifier is not None:
-            pool.use_verifier(verifier)
-        survey = pool.survey()
-        method = None
-        if isinstance(builder, SearchTreesConfig):
-            _check_searches(pool, builder, plan)
-        elif isinstance(builder, StepwiseConfig) or (
-            isinstance(builder, EasyToHardConfig) and builder.target == "verifier"
-        ):
-            method = _choose_method(pool, builder.method, plan)
-        else:
-            _check_grades(survey, plan)
-        if isinstance(builder, RestConfig) and builder.mix_in:
-            _check_originals(originals or pool, plan)
+            solutions.use_verifier(verifier)
+        survey = solutions.survey()
+        if builder.reads == "trees":
+            _check_searches(solutions, plan)
+        elif builder.reads != "labels":
+            _check_solutions(survey, plan)
+        method = _choose_method(solutions, plan) if builder.reads == "labels" else None
+        if builder.mixes_in:
+            _check_originals(originals or solutions, plan)
         yield Sources(
-            pool=pool,
+            solutions=solutions,
             originals=originals,
             survey=survey,
-            policies=tuple(pool.policies()),
+            policies=tuple(solutions.policies()),
             verifier=verifier,
-            min_score=_find_threshold(pool, survey, plan),
+            min_score=_find_min_score(solutions, survey, plan),
             method=method,
         )
 
 
-def _open_pool(
+def _open(
     store: Store, plan: ExportPlan, files: tuple[str, ...], stack: contextlib.ExitStack
 ) -> SolutionPool:
     job = plan.job
-    pool = SolutionPool(
+    solutions = SolutionPool(
         store,
         problem_ids(store, files),
         policies=job.source.policies,
         rounds=job.source.rounds,
-        reduction=getattr(job.builder, "reduction", "min"),
+        reduction=job.builder.score_reduction,
         seed=job.seed,
     )
-    stack.callback(pool.close)
-    return pool
+    stack.callback(solutions.close)
+    return solutions
 
 
-def _reads_scores(job: DatasetExportJob) -> bool:
-    builder = job.builder
-    if isinstance(builder, RestConfig):
-        return builder.by in ("score", "percentile")
-    return isinstance(builder, PreferenceConfig) and builder.by == "margin"
-
-
-def _check_splits(pool: SolutionPool, plan: ExportPlan) -> None:
+def _check_splits(solutions: SolutionPool, plan: ExportPlan) -> None:
     allowed = plan.job.source.splits
-    others = sorted(set(pool.splits()) - set(allowed))
+    others = sorted(set(solutions.splits()) - set(allowed))
     if others:
         raise ValueError(
             f"source.set_names: {plan.words} has problems of the split {', '.join(others)}, "
             f"expected {', '.join(allowed)}: what is measured on must not be trained on "
-            "(source.splits says which splits may be)"
+            "(source.splits says which splits may be used)"
         )
 
 
-def _check_grades(survey: PoolSurvey, plan: ExportPlan) -> None:
-    job = plan.job
+def _check_solutions(survey: PoolSurvey, plan: ExportPlan) -> None:
+    builder: BuilderConfig = plan.job.builder
     if not survey.num_solutions:
         raise ValueError(f"expected finished solutions in {plan.words}, got none")
+    if builder.reads != "grades":
+        return
     found = (
         f"{survey.num_solutions} solutions of {survey.num_problems} problems, "
         f"{survey.num_right} of them right, {survey.num_wrong} wrong"
     )
-    builder = job.builder
-    free = (isinstance(builder, RestConfig) and builder.by != "grade") or (
-        isinstance(builder, PreferenceConfig) and builder.by == "margin"
-    )
-    if not free and not survey.num_right:
-        raise ValueError(f"{job.kind}: expected right answers in {plan.words}, got {found}")
-    needs_both = builder.type in ("preference", "v_star", "stitched")
-    if not free and needs_both and not survey.num_mixed_problems:
+    if not survey.num_right:
+        raise ValueError(f"{builder.type}: expected right answers in {plan.words}, got {found}")
+    if builder.needs_wrong and not survey.num_mixed_problems:
         raise ValueError(
-            f"{job.kind}: expected a problem with right and wrong answers in {plan.words}, "
+            f"{builder.type}: expected a problem with right and wrong answers in {plan.words}, "
             f"got {found}"
         )
 
 
-def _choose_verifier(pool: SolutionPool, plan: ExportPlan) -> str:
-    there, asked = pool.verifiers(), plan.job.source.verifier
-    if asked is None and len(there) == 1:
-        return there[0]
-    if asked is None or asked not in there:
-        wanted = "one verifier" if asked is None else repr(asked)
-        raise ValueError(
-            f"source.verifier: expected scores by {wanted} of {plan.words}, "
-            f"got {', '.join(there) or 'none'}"
-        )
-    return asked
+def _choose_verifier(solutions: SolutionPool, plan: ExportPlan) -> str:
+    known, wanted = solutions.verifiers(), plan.job.source.verifier
+    words = "scores by one verifier" if wanted is None else f"scores by {wanted!r}"
+    return _choose(known, wanted, f"source.verifier: expected {words} of {plan.words}")
 
 
-def _choose_method(pool: SolutionPool, asked: str | None, plan: ExportPlan) -> str:
-    there = pool.label_methods()
-    if asked is None and len(there) == 1:
-        return there[0]
-    if asked is None or asked not in there:
-        wanted = "labels of one method" if asked is None else f"labels by {asked!r}"
-        raise ValueError(
-            f"builder.method: expected {wanted} in {plan.words}, got {', '.join(there) or 'none'}"
-        )
-    return asked
+def _choose_method(solutions: SolutionPool, plan: ExportPlan) -> str:
+    known, wanted = solutions.label_methods(), plan.job.builder.label_method
+    words = "labels of one method" if wanted is None else f"labels by {wanted!r}"
+    return _choose(known, wanted, f"builder.method: expected {words} in {plan.words}")
 
 
-def _check_searches(pool: SolutionPool, builder: SearchTreesConfig, plan: ExportPlan) -> None:
-    there = pool.strategies()
-    usable = [name for name in there if is_stepwise(name)]
-    lacking = sorted(set(builder.strategies or ()) - set(usable))
+def _choose(known: list[str], wanted: str | None, expected: str) -> str:
+    """The one that is wanted, or the only one there is."""
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted is None or wanted not in known:
+        raise ValueError(f"{expected}, got {', '.join(known) or 'none'}")
+    return wanted
+
+
+def _check_searches(solutions: SolutionPool, plan: ExportPlan) -> None:
+    known = solutions.strategies()
+    usable = [label for label in known if draws_stepwise(label)]
+    lacking = sorted(set(plan.job.builder.searches or ()) - set(usable))
     if not usable or lacking:
         raise ValueError(
             f"builder.strategies: expected searches of {plan.words} that draw step by step"
-            f"{f', {lacking[0]} among them' if lacking else ''}, got {', '.join(there) or 'none'}"
+            f"{f', {lacking[0]} among them' if lacking else ''}, got {', '.join(known) or 'none'}"
         )
 
 
-def _check_originals(pool: SolutionPool, plan: ExportPlan) -> None:
-    if plan.original_files and not pool.survey().num_right:
-        raise ValueError(
-            f"builder.mix_set: expected right solutions in the set {_mix_set(plan)!r}, got none"
-        )
-    if not plan.original_files and not pool.num_originals():
+def _check_originals(solutions: SolutionPool, plan: ExportPlan) -> None:
+    names = ", ".join(map(repr, plan.job.builder.original_sets))
+    if plan.original_files and not solutions.survey().num_right:
+        raise ValueError(f"builder.mix_set: expected right solutions in the set {names}, got none")
+    if not plan.original_files and not solutions.num_originals():
         raise ValueError(
             f"builder.mix_in: expected problems with worked solutions in {plan.words}, got none; "
             "mix_set names a set whose right solutions are mixed in"
         )
 
 
-def _mix_set(plan: ExportPlan) -> str | None:
-    return plan.job.builder.mix_set if isinstance(plan.job.builder, RestConfig) else None
-
-
-def _find_threshold(pool: SolutionPool, survey: PoolSurvey, plan: ExportPlan) -> float | None:
-    """The least score that passes; None where scores do not decide."""
-    builder = plan.job.builder
-    if not isinstance(builder, RestConfig) or builder.by not in ("score", "percentile"):
-        return None
-    if builder.by == "percentile":
-        return pool.score_at(builder.threshold)
-    if survey.max_score is None or survey.max_score < builder.threshold:
+def _find_min_score(solutions: SolutionPool, survey: PoolSurvey, plan: ExportPlan) -> float | None:
+    """The minimum score of a solution; None where scores do not decide."""
+    builder: BuilderConfig = plan.job.builder
+    if builder.score_quantile is not None:
+        return solutions.score_at(builder.score_quantile)
+    minimum = builder.min_score
+    if minimum is not None and (survey.max_score is None or survey.max_score < minimum):
         raise ValueError(
-            f"builder.thresholds: nothing passes {builder.threshold:g} (improve step "
-            f"{builder.improve_step}): the best of {survey.num_scored} scored solutions of "
-            f"{plan.words} has {survey.max_score}"
+            f"{builder.type}: nothing passes the threshold {minimum:g}: the best of "
+            f"{survey.num_scored} scored solutions of {plan.words} has {survey.max_score}"
         )
-    return builder.threshold
+    return minimum

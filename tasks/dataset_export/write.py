@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.dataset_export import Form
+from schemas.dataset_export.builders import Form
 from schemas.training_rows import FORM_SCHEMAS, TrainingRow, to_batch
 
 _BATCH_ROWS = 4096

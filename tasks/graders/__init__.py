@@ -1,33 +1,69 @@
-"""Is this answer right? One grader per kind of answer, built from its config."""
+"""Is this solution right? One grader per kind of check, built from its config.
+
+A new kind is a config in `schemas/graders.py`, a file beside these, and a line in `GRADERS`.
+"""
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, Protocol
 
-from schemas.graders import ExactGraderConfig, GraderConfig, PlantedGraderConfig
+from schemas.base import FrozenConfig
+from schemas.graders import (
+    ExactGraderConfig,
+    GraderConfig,
+    MathGraderConfig,
+    PlantedGraderConfig,
+)
+from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
 from tasks.graders.exact_grader import ExactGrader
 from tasks.graders.extraction import extract_answer, gold_from_solution
 from tasks.graders.math_grader import MathGrader
 from tasks.graders.planted_grader import PlantedGrader
 
-__all__ = ["Grade", "Grader", "extract_answer", "gold_from_solution", "grade_all", "make_grader"]
+__all__ = [
+    "GRADERS",
+    "Grade",
+    "Grader",
+    "extract_answer",
+    "gold_from_solution",
+    "grade_all",
+    "has_votes",
+    "make_grader",
+]
+
+
+class _GraderClass(Protocol):
+    """What the table below holds: makes a grader of its config."""
+
+    comparable: bool
+
+    def __call__(self, config: Any, /) -> Grader: ...
+
+
+GRADERS: dict[type[FrozenConfig], _GraderClass] = {
+    MathGraderConfig: MathGrader,
+    ExactGraderConfig: ExactGrader,
+    PlantedGraderConfig: PlantedGrader,
+}
 
 
 def make_grader(config: GraderConfig) -> Grader:
     """Build the grader a config describes; nothing heavy is loaded before it is needed."""
-    if isinstance(config, ExactGraderConfig):
-        return ExactGrader(config)
-    if isinstance(config, PlantedGraderConfig):
-        return PlantedGrader()
-    return MathGrader(config)
+    return GRADERS[type(config)](config)
 
 
-async def grade_all(grader: Grader, texts: Sequence[str], gold: str) -> list[Grade]:
-    """Grade texts against one gold answer without holding up the event loop, in order.
+def has_votes(config: GraderConfig) -> bool:
+    """Whether the answers that a grader judges can be compared, and so counted as votes."""
+    return GRADERS[type(config)].comparable
+
+
+async def grade_all(grader: Grader, texts: Sequence[str], problem: Problem) -> list[Grade]:
+    """Grade texts of one problem without holding up the event loop, in order.
 
     A gold answer that is a plain number is compared in microseconds, here; anything else may
     take a second, on another thread.
     """
-    if gold.lstrip("-").isdigit():
-        return [grader.grade(text, gold) for text in texts]
-    return await asyncio.to_thread(lambda: [grader.grade(text, gold) for text in texts])
+    if problem.check is None and problem.answer.lstrip("-").isdigit():
+        return [grader.grade(text, problem) for text in texts]
+    return await asyncio.to_thread(lambda: [grader.grade(text, problem) for text in texts])

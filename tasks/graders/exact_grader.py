@@ -6,33 +6,43 @@ case where the config says so. Nothing is parsed, so `1/2` is not `0.5`.
 
 import unicodedata
 from collections.abc import Sequence
+from typing import ClassVar
 
 from schemas.graders import ExactGraderConfig
-from tasks.graders.base import Grade, number_by_key
+from schemas.rows import Problem
+from tasks.graders.base import Grade, number_by_key, refuse_check
 from tasks.graders.extraction import extract_answer
 
 
 class ExactGrader:
     """Judges the answer a text marks by its characters."""
 
+    comparable: ClassVar[bool] = True
+
     def __init__(self, config: ExactGraderConfig) -> None:
         self._ignore_case = config.ignore_case
         self.name = "exact-1" + ("+ignore-case" if config.ignore_case else "")
 
-    def grade(self, text: str, gold: str) -> Grade:
-        """Judge the answer a text marks; an empty gold answer grades nothing."""
+    def grade(self, text: str, problem: Problem) -> Grade:
+        """Judge the answer a text marks; an empty gold answer, or a check, grades nothing."""
         answer = extract_answer(text)
+        if problem.check is not None:
+            return Grade(answer, None)
         if answer is None:
             return Grade(None, False)
-        return Grade(answer, self.same(answer, gold) if self.check_gold(gold) is None else None)
+        is_usable = self.check_gold(problem) is None
+        return Grade(answer, self.same(answer, problem.answer) if is_usable else None)
+
+    def check_gold(self, problem: Problem) -> str | None:
+        """Refuse an empty gold answer, and a check."""
+        if problem.check is not None:
+            return refuse_check(problem)
+        is_empty = not self._normalise(problem.answer)
+        return f"expected a gold answer, got {problem.answer!r}" if is_empty else None
 
     def same(self, a: str, b: str) -> bool:
         """Compare the normalised strings."""
         return self._normalise(a) == self._normalise(b)
-
-    def check_gold(self, gold: str) -> str | None:
-        """Refuse only an empty gold answer."""
-        return None if self._normalise(gold) else f"expected a gold answer, got {gold!r}"
 
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
         """Number answers by normalised string."""

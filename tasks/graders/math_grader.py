@@ -5,9 +5,9 @@ everything else goes to Math-Verify in a process of its own (`math_process`), wh
 then. Equality is symmetric, but not always transitive, because of what may be left out: `x = 5`
 equals `5`, `y = 5` equals `5`, and `x = 5` does not equal `y = 5`.
 
-A verdict is None, never False, where a limit was hit or the gold answer is no mathematics. An
-answer that is no mathematics is wrong; an answer equal to the gold answer in its spelling is right,
-whatever a parser thinks of both.
+A verdict is None, never False, where a limit was hit or the gold answer is not mathematics. An
+answer that is not mathematics is wrong; an answer equal to the gold answer in its spelling is
+right, whatever a parser makes of both.
 """
 
 import heapq
@@ -15,9 +15,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from operator import itemgetter
+from typing import ClassVar
 
 from schemas.graders import MathGraderConfig
-from tasks.graders.base import Grade
+from schemas.rows import Problem
+from tasks.graders.base import Grade, refuse_check
 from tasks.graders.comparison import Comparer
 from tasks.graders.extraction import extract_answer
 from tasks.graders.math_process import MathPool
@@ -28,6 +30,8 @@ _FORM_CACHE_SIZE = 8192
 
 class MathGrader:
     """Judges the answer a text marks by its value."""
+
+    comparable: ClassVar[bool] = True
 
     def __init__(self, config: MathGraderConfig) -> None:
         self._config = config
@@ -41,12 +45,14 @@ class MathGrader:
         ask = lru_cache(config.cache_size)(self._pool.ask)
         self._comparer = Comparer(self._form, ask)
 
-    def grade(self, text: str, gold: str) -> Grade:
-        """Judge the answer a text marks against the gold answer."""
+    def grade(self, text: str, problem: Problem) -> Grade:
+        """Judge the answer a text marks against the gold answer; a check grades nothing."""
         answer = extract_answer(text, last_number=self._config.last_number)
+        if problem.check is not None:
+            return Grade(answer, None)
         if answer is None:
             return Grade(None, False)
-        comparison = self._comparer.compare(self._form(gold), self._form(answer))
+        comparison = self._comparer.compare(self._form(problem.answer), self._form(answer))
         is_gold_parsed = comparison.parsed[0]
         if comparison.equal is False and not is_gold_parsed:
             return Grade(answer, None)
@@ -56,8 +62,11 @@ class MathGrader:
         """Compare two answers; None if a limit was hit or either is too long."""
         return self._comparer.compare(self._form(a), self._form(b)).equal
 
-    def check_gold(self, gold: str) -> str | None:
-        """Say why answers cannot be judged against this gold answer, or None."""
+    def check_gold(self, problem: Problem) -> str | None:
+        """Say why answers cannot be judged against this gold answer, or None; refuse a check."""
+        if problem.check is not None:
+            return refuse_check(problem)
+        gold = problem.answer
         form = self._form(gold)
         if not form.latex:
             return f"expected a gold answer, got {gold!r}"
@@ -112,8 +121,8 @@ class MathGrader:
     def _find_class(
         self, form: NormalForm, members: Iterable[tuple[int, NormalForm]]
     ) -> int | None:
-        # Checked alone first, so that one answer nobody can evaluate costs its limit once and not
-        # once for every other answer.
+        # Checked alone first, so that an answer that cannot be evaluated costs its limit once, and
+        # not once for every other answer.
         if not self._is_cheap(form):
             return None
         for number, member in members:

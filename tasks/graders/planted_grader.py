@@ -5,31 +5,44 @@ a text is the whole text, one space between symbols.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from tasks.graders.base import Grade, number_by_key
+from schemas.graders import PlantedGraderConfig
+from schemas.rows import Problem
+from tasks.graders.base import Grade, number_by_key, refuse_check
 
 
 class PlantedGrader:
     """Looks for the gold symbols as an ordered subsequence of a text's symbols."""
 
+    comparable: ClassVar[bool] = True
     name = "planted-1"
 
-    def grade(self, text: str, gold: str) -> Grade:
-        """Judge a whole text; an empty gold answer grades nothing."""
+    def __init__(self, config: PlantedGraderConfig) -> None:
+        """There is nothing to set."""
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        """Judge a whole text; an empty gold answer, or a check, grades nothing."""
         symbols = text.split()
-        if not symbols:
+        answer = " ".join(symbols) or None
+        if problem.check is not None:
+            return Grade(answer, None)
+        if answer is None:
             return Grade(None, False)
         rest = iter(symbols)
-        holds_gold = all(symbol in rest for symbol in gold.split())
-        return Grade(" ".join(symbols), holds_gold if self.check_gold(gold) is None else None)
+        holds_gold = all(symbol in rest for symbol in problem.answer.split())
+        return Grade(answer, holds_gold if self.check_gold(problem) is None else None)
+
+    def check_gold(self, problem: Problem) -> str | None:
+        """Refuse a gold answer without symbols, and a check."""
+        if problem.check is not None:
+            return refuse_check(problem)
+        is_empty = not problem.answer.split()
+        return f"expected gold symbols, got {problem.answer!r}" if is_empty else None
 
     def same(self, a: str, b: str) -> bool:
         """Compare symbol by symbol."""
         return a.split() == b.split()
-
-    def check_gold(self, gold: str) -> str | None:
-        """Refuse only a gold answer without symbols."""
-        return None if gold.split() else f"expected gold symbols, got {gold!r}"
 
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
         """Number answers by their symbols."""

@@ -1,9 +1,43 @@
-"""Later gradings over earlier ones: the newest verdict on a trajectory counts."""
+"""What counts of a grading: the one rule for texts that were cut, and for later gradings.
+
+A text cut at the token limit has not come to its end. A solution that was cut still counts by the
+answer that it marks, if it marks one: some policies write on after their answer. Without one it is
+ungraded, never wrong, because a longer limit might have made it right (counting it as wrong biases
+accuracies and labels). A rollout that was cut counts for nothing, whatever its text holds: it is a
+draw that was not finished, and its text may mark an answer in the prefix that it was given.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from schemas.rows import Trajectory, Verdict
+from schemas.step_labels import ROLLOUT_STRATEGY
+from tasks.graders.base import UNGRADED, Grade
+
+TextKind = Literal["solution", "rollout"]
+"""A whole solution, or the continuation of a prefix."""
+
+
+def verdict(grade: Grade | None, status: str, kind: TextKind) -> Grade:
+    """What counts of a text's grade, by how the text ended.
+
+    Args:
+        grade: of the whole text; None where it was not graded.
+        status: `finished` and `truncated` texts may count; `error`, `pruned` or any other way to
+            end never does.
+        kind: what the text is.
+    """
+    if grade is None or status not in ("finished", "truncated"):
+        return UNGRADED
+    if status == "truncated" and (kind == "rollout" or grade.answer is None):
+        return UNGRADED
+    return grade
+
+
+def kind_of(row: Trajectory) -> TextKind:
+    """What a stored row's text is."""
+    return "rollout" if row.strategy == ROLLOUT_STRATEGY else "solution"
 
 
 def apply_verdicts(
@@ -16,13 +50,13 @@ def apply_verdicts(
         verdicts: in any order, also on other trajectories.
     """
     newest: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        held = newest.setdefault(verdict.trajectory_id, verdict)
-        if verdict.created_at > held.created_at:
-            newest[verdict.trajectory_id] = verdict
+    for later in verdicts:
+        held = newest.setdefault(later.trajectory_id, later)
+        if later.created_at > held.created_at:
+            newest[later.trajectory_id] = later
     return [
         row
-        if (verdict := newest.get(row.trajectory_id)) is None
-        else replace(row, answer=verdict.answer, correct=verdict.correct, grader=verdict.grader)
+        if (later := newest.get(row.trajectory_id)) is None
+        else replace(row, answer=later.answer, correct=later.correct, grader=later.grader)
         for row in trajectories
     ]

@@ -23,9 +23,7 @@ async def grade_rows(
     rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob, grader: Grader
 ) -> list[Trajectory]:
     """A trajectory per response, in the order of the rows."""
-    grades = await asyncio.gather(
-        *(grade_all(grader, row.responses, row.problem.answer) for row in rows)
-    )
+    grades = await asyncio.gather(*(grade_all(grader, row.responses, row.problem) for row in rows))
     return [
         _to_trajectory(row, index, grade, unit, job, grader.name)
         for row, of_row in zip(rows, grades, strict=True)

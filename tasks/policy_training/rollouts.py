@@ -18,6 +18,7 @@ from typing import Any
 from schemas.engines import Generation, GenerationRequest, ScoringRequest
 from schemas.policy_training import GrpoConfig, PolicyTrainingJob, VerifierRewardConfig
 from schemas.prompts import ChatPromptConfig
+from schemas.rows import Problem
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.open import open_engine
@@ -170,7 +171,7 @@ class Rollouts:
         """What the solutions of one start state earn; None where nobody can tell."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
-        grades = await grade_all(self._grader, texts, state.get("answer") or "")
+        grades = await grade_all(self._grader, texts, _problem_of(state))
         finished = [completion.finish_reason == "stop" for completion in generation.completions]
         for grade, is_finished in zip(grades, finished, strict=True):
             is_right = float(bool(grade.correct and is_finished))
@@ -280,3 +281,15 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+def _problem_of(state: Mapping[str, Any]) -> Problem:
+    """What a start state's solutions are graded by; a state without an answer grades none."""
+    return Problem(
+        problem_id=state.get("problem_id") or "",
+        source=state.get("source") or "",
+        split="train",
+        question=state["prompt"],
+        answer=state.get("answer") or "",
+        check=state.get("check"),
+    )

@@ -1,7 +1,7 @@
 """Rows of JSONL and Parquet files, one at a time, and the problems that they hold.
 
-A row that cannot be used is a `BadRow` that says why, never an error: one bad line does not stop
-a file of millions. A file is read in pieces, so it may be larger than memory.
+A row that cannot be used is a `BadRow` that says why, not an error: one bad line does not stop a
+file of millions. A file is read in pieces, so it may be larger than memory.
 """
 
 import json
@@ -71,8 +71,11 @@ def check_columns(there: Iterable[str], wanted: dict[str, str | None], source: s
 
 def problem_columns(config: ColumnsConfig) -> dict[str, str | None]:
     """From each field that names a column to that column."""
-    fields = ("question", "answer", "solution", "level", "subject")
-    return {f"{name}_column": getattr(config, f"{name}_column") for name in fields}
+    fields = ("question", "answer", "solution", "level", "subject", "check")
+    columns = {f"{name}_column": getattr(config, f"{name}_column") for name in fields}
+    if config.check_column is not None:
+        del columns["answer_column"]  # rows with a check need no answer
+    return columns
 
 
 def to_problem(row: Row, index: int, config: ColumnsConfig, *, source: str, split: str) -> Problem:
@@ -86,19 +89,22 @@ def to_problem(row: Row, index: int, config: ColumnsConfig, *, source: str, spli
         split: what the `split` column says.
 
     Raises:
-        BadRow: it holds no question or no answer.
+        BadRow: it holds no question, or neither an answer nor a check.
     """
     if isinstance(row, BadRow):
         raise row
     question = _read_text(row, config.question_column)
-    gold = _read_text(row, config.answer_column)
-    answer = gold if config.gold_format == "plain" else _answer_of_solution(gold)
+    check = _read_check(row, config.check_column)
+    is_checked = check is not None and row.get(config.answer_column) in (None, "")
+    gold = "" if is_checked else _read_text(row, config.answer_column)
+    is_plain = is_checked or config.gold_format == "plain"
+    answer = gold if is_plain else _answer_of_solution(gold)
     solution = row.get(config.solution_column) if config.solution_column else None
-    if solution is None and config.gold_format == "solution":
+    if solution is None and not is_plain:
         solution = gold
     subject = row.get(config.subject_column) if config.subject_column else None
     return Problem(
-        problem_id=derive_id(source, index, question, answer),
+        problem_id=derive_id(source, index, question, answer, *([check] if check else [])),
         source=source,
         split=split,
         question=question,
@@ -106,6 +112,7 @@ def to_problem(row: Row, index: int, config: ColumnsConfig, *, source: str, spli
         solution=None if solution is None else check_text(str(solution), "the solution"),
         level=_read_level(row.get(config.level_column)) if config.level_column else None,
         subject=None if subject is None else check_text(str(subject), "the subject"),
+        check=check,
     )
 
 
@@ -177,6 +184,21 @@ def _read_text(row: dict[str, Any], column: str) -> str:
     if value is None or not str(value).strip():
         raise BadRow(f"expected text in column {column!r}, got {shorten(value)}")
     return check_text(str(value).strip(), f"column {column!r}")
+
+
+def _read_check(row: dict[str, Any], column: str | None) -> str | None:
+    """What checks a row's solutions, as JSON text; None where the row has nothing of the kind."""
+    value = row.get(column) if column else None
+    if value is None:
+        return None
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRow(
+            f"expected JSON in column {column!r}, got {shorten(value)} ({error})"
+        ) from error
+    return check_text(text, f"column {column!r}")
 
 
 def _read_level(value: Any) -> int | None:

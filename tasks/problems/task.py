@@ -35,7 +35,7 @@ def find_unusable_golds(problems: Sequence[Problem], config: GraderConfig) -> li
     """A note per gold answer that the grader cannot judge by."""
     grader = make_grader(config)
     try:
-        found = [(problem, grader.check_gold(problem.answer)) for problem in problems]
+        found = [(problem, grader.check_gold(problem)) for problem in problems]
     finally:
         grader.close()
     return [f"problem {problem.problem_id} stays ungraded: {why}" for problem, why in found if why]

@@ -16,7 +16,8 @@ from schemas.sampling import SamplingJob
 from schemas.units import Unit, derive_id, derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
-from tasks.graders import Grade, Grader, grade_all
+from tasks.graders import Grader, grade_all
+from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
 
@@ -70,12 +71,13 @@ async def sample_problem(
     except RequestRejected as rejection:
         error = str(rejection)
     texts = [completion.text for completion in generation.completions]
-    grades = await grade_all(grader, texts, problem.answer)
+    grades = await grade_all(grader, texts, problem)
     rows = []
     for index in range(config.num_samples):
         completion = generation.completions[index] if error is None else None
         steps = measure_steps(completion, prompt_format.separator) if completion else ()
-        answer, correct = _verdict(completion, grades[index] if completion else None)
+        status = _status(completion)
+        grade = verdict(grades[index] if completion else None, status, "solution")
         rows.append(
             Trajectory(
                 trajectory_id=derive_id(scope, job.set_name, problem.problem_id, seed, index),
@@ -83,11 +85,11 @@ async def sample_problem(
                 policy=engine.model_id,
                 strategy=STRATEGY,
                 sample_index=index,
-                status=_status(completion),
+                status=status,
                 error=error,
                 steps=steps,
-                answer=answer,
-                correct=correct,
+                answer=grade.answer,
+                correct=grade.correct,
                 grader=grader.name,
                 temperature=config.temperature,
                 top_p=config.top_p,
@@ -119,11 +121,3 @@ def _status(completion: Completion | None) -> Status:
     if completion is None:
         return "error"
     return "finished" if completion.finish_reason == "stop" else "truncated"
-
-
-def _verdict(completion: Completion | None, grade: Grade | None) -> tuple[str | None, bool | None]:
-    if completion is None or grade is None:
-        return None, None
-    if grade.answer is None and completion.finish_reason == "length":
-        return None, None
-    return grade.answer, grade.correct

@@ -11,9 +11,10 @@ from typing import get_args
 
 from schemas.evaluation import Reduction
 from schemas.rows import Decision, DecisionStatus, Problem, Trajectory, now
-from schemas.search import RevisionsConfig, SearchJob, Strategy
+from schemas.search import SearchJob
+from schemas.search.strategies import Strategy
 from schemas.units import derive_seed
-from tasks.graders import Grader
+from tasks.graders import Grader, has_votes
 from tasks.search.picks import Candidate, pick_all
 from tasks.steps.trees import whole_steps
 
@@ -38,16 +39,38 @@ def decide(
     ]
 
 
-def main_pick(job: SearchJob, strategy: Strategy) -> str:
-    """The pick that a strategy is reported by; the votes where there is no verifier."""
+def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> str:
+    """The pick that a strategy is reported by; the votes where there is no verifier.
+
+    Where answers cannot be compared, the best by the verifier stands for weighted votes.
+
+    Raises:
+        ValueError: the strategy has nothing but votes to go by, and there are none.
+    """
     reduction = job.score.reduction
-    if isinstance(strategy, RevisionsConfig) and job.verifier is not None:
-        return f"chains[{reduction}]"
+    by_verifier = strategy.default_pick == "weighted" and job.verifier is not None
     if strategy.default_pick == "best":
         return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name
-    if strategy.default_pick == "weighted" and job.verifier is not None:
-        return f"weighted[{reduction}]"
+    if by_verifier and not has_votes:
+        return f"best_of_n[{reduction}]"
+    if not has_votes:
+        raise ValueError(
+            f"{strategy.type}: expected a grader whose answers can be compared, as its answer is "
+            f"chosen by votes, got {job.grader.type}; choose a strategy that picks by a score"
+        )
+    if by_verifier:
+        return f"chains[{reduction}]" if strategy.has_chains else f"weighted[{reduction}]"
     return "majority"
+
+
+def check_picks(job: SearchJob) -> None:
+    """Refuse a job with a strategy whose answers could never be picked.
+
+    Raises:
+        ValueError: see `main_pick`.
+    """
+    for strategy in job.strategies:
+        main_pick(job, strategy, has_votes=has_votes(job.grader))
 
 
 def _decide_one(
@@ -66,10 +89,11 @@ def _decide_one(
         candidates,
         job.score,
         get_args(Reduction),
-        has_chains=isinstance(strategy, RevisionsConfig),
+        has_chains=strategy.has_chains,
+        has_votes=grader.comparable,
         seed=derive_seed(job.seed, "ties", first.problem_id),
     )
-    main = main_pick(job, strategy)
+    main = main_pick(job, strategy, has_votes=grader.comparable)
     picks.setdefault(main, None)
     decided = [(pick, by_id[c.trajectory_id] if c else None) for pick, c in picks.items()]
     made_at = now()

@@ -3,7 +3,8 @@
 Picks are named as rankers are: `majority`; `best_of_n[min]` and `weighted[min]`, one per reduction;
 `likelihood` and `likelihood+logit[min]`, the best by these. `chains[min]` is for revisions: a
 weighted vote within each chain, then one among the chains' best solutions with their winning
-answers (arXiv:2408.03314, appendix M). Ties are broken by a seed, alike for all who break them.
+answers (arXiv:2408.03314, appendix M). Where answers cannot be compared there are no votes, and no
+picks by them. Ties are broken by a seed, in the same way by every pick.
 """
 
 import math
@@ -51,6 +52,7 @@ def pick_all(
     reductions: Sequence[Reduction],
     *,
     has_chains: bool,
+    has_votes: bool = True,
     seed: int,
 ) -> dict[str, Candidate | None]:
     """The candidate that each pick takes; None where no candidate has an answer to be voted for.
@@ -60,21 +62,23 @@ def pick_all(
         score: what the search ranked by.
         reductions: of the verifier's scores.
         has_chains: whether the candidates are chains of revisions.
+        has_votes: whether answers have classes; without them there is nothing to vote on.
         seed: breaks ties.
     """
     rng = random.Random(seed)
     priority = {c.trajectory_id: rng.random() for c in candidates}
-    picks: dict[str, Candidate | None] = {
-        "majority": vote(candidates, [1.0] * len(candidates), priority)
-    }
+    picks: dict[str, Candidate | None] = {}
+    if has_votes:
+        picks["majority"] = vote(candidates, [1.0] * len(candidates), priority)
     likelihood = ScoreConfig(by="likelihood")
     picks["likelihood"] = best(candidates, [c.worth(likelihood) for c in candidates], priority)
     if any(candidate.scores for candidate in candidates):
         for how in reductions:
             values = [candidate.reduced(how) for candidate in candidates]
             picks[f"best_of_n[{how}]"] = best(candidates, values, priority)
-            picks[f"weighted[{how}]"] = vote(candidates, values, priority)
-            if has_chains:
+            if has_votes:
+                picks[f"weighted[{how}]"] = vote(candidates, values, priority)
+            if has_votes and has_chains:
                 picks[f"chains[{how}]"] = _vote_by_chain(candidates, how, priority)
         mixed = score if score.by == "likelihood+logit" else ScoreConfig()
         picks[mixed.name] = best(candidates, [c.worth(mixed) for c in candidates], priority)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from schemas.rows import Problem, Status, Step, Trajectory, now
 from schemas.units import derive_id
 from tasks.graders import Grade, Grader, grade_all
+from tasks.graders.verdicts import verdict
 from tasks.search.session import Search
 from tasks.search.tree import Node, walk
 
@@ -43,7 +44,7 @@ async def make_rows(
     roots = sorted(search.roots, key=lambda root: root.path)
     leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
     order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
-    grades = await _grade(order, problem.answer, grader)
+    grades = await _grade(order, problem, grader)
     owners: dict[Node, str] = {}
     rows = []
     for index, leaf in enumerate(order):
@@ -69,28 +70,27 @@ def _is_leaf(node: Node) -> bool:
     return all(child.role != node.role for child in node.children)
 
 
-async def _grade(leaves: Sequence[Node], gold: str, grader: Grader) -> list[Grade | None]:
-    """The grade of each leaf whose text came to an end; equal texts are graded once."""
+async def _grade(leaves: Sequence[Node], problem: Problem, grader: Grader) -> list[Grade]:
+    """What each leaf's text is worth; equal texts are graded once."""
     is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
     texts = list(
         dict.fromkeys(n.text for n, graded in zip(leaves, is_graded, strict=True) if graded)
     )
-    grade_of = dict(zip(texts, await grade_all(grader, texts, gold), strict=True))
+    grade_of = dict(zip(texts, await grade_all(grader, texts, problem), strict=True))
     return [
-        grade_of[node.text] if graded else None
+        verdict(grade_of[node.text] if graded else None, node.state, "solution")
         for node, graded in zip(leaves, is_graded, strict=True)
     ]
 
 
 def _row(
-    search: Search, leaf: Node, own: Sequence[Node], *, is_candidate: bool, grade: Grade | None
+    search: Search, leaf: Node, own: Sequence[Node], *, is_candidate: bool, grade: Grade
 ) -> Trajectory:
     """A row without what names it."""
     context = search.context
     status: Status = "pruned"
     if leaf.state == "error" or (leaf.state != "open" and (is_candidate or leaf.role is not None)):
         status = leaf.state
-    is_cut = leaf.state == "truncated" and (grade is None or grade.answer is None)
     reason = leaf.reason if status in ("pruned", "truncated") else None
     return Trajectory(
         trajectory_id="",
@@ -101,8 +101,8 @@ def _row(
         status=status,
         error=leaf.reason if status == "error" else None,
         steps=tuple(_stored_step(node) for node in own if node.step is not None),
-        answer=grade.answer if grade else None,
-        correct=grade.correct if grade and not is_cut else None,
+        answer=grade.answer,
+        correct=grade.correct,
         grader="",
         temperature=context.limits.temperature if leaf.temperature is None else leaf.temperature,
         top_p=context.limits.top_p,

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.rows import Problem, Trajectory
-from schemas.search import SearchJob, Strategy
+from schemas.search import SearchJob
+from schemas.search.strategies import Strategy
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
 from tasks.prompts.formats import make_prompt_format

@@ -23,9 +23,6 @@ from tasks.step_labels.prefixes import (
 )
 from tasks.step_labels.stopping import keep_until_stop, num_to_draw
 
-STRATEGY = "rollout"
-"""What the `strategy` column of a rollout says."""
-
 
 def label_steps(
     trajectories: Sequence[Trajectory],

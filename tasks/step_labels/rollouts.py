@@ -17,14 +17,15 @@ from typing import Any
 
 from schemas.engines import GenerationRequest
 from schemas.errors import RequestRejected
-from schemas.rows import Problem, Trajectory, now
-from schemas.step_labels import MonteCarloConfig
+from schemas.rows import Problem, Status, Trajectory, now
+from schemas.step_labels import ROLLOUT_STRATEGY, MonteCarloConfig
 from schemas.units import derive_id, derive_seed
 from tasks.engines.base import Engine
 from tasks.graders import Grader, grade_all
+from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import PromptFormat
 from tasks.step_labels.bisection import bisect_first_error
-from tasks.step_labels.labels import STRATEGY, hard_label
+from tasks.step_labels.labels import hard_label
 from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
 from tasks.step_labels.stopping import num_to_draw
 from tasks.steps.segmentation import measure_steps
@@ -166,18 +167,18 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     except RequestRejected as rejection:
         return [replace(_empty_row(prefix, first, job), error=str(rejection))]
     texts = [text + completion.text for completion in generation.completions]
-    grades = await grade_all(job.grader, texts, problem.answer)
+    grades = await grade_all(job.grader, texts, problem)
     rows = []
     for offset, completion in enumerate(generation.completions):
-        is_finished = completion.finish_reason == "stop"
-        grade = grades[offset] if is_finished else None
+        status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
+        grade = verdict(grades[offset], status, "rollout")
         rows.append(
             replace(
                 _empty_row(prefix, first + offset, job),
-                status="finished" if is_finished else "truncated",
+                status=status,
                 steps=measure_steps(completion, job.prompt_format.separator),
-                answer=grade.answer if grade else None,
-                correct=grade.correct if grade else None,
+                answer=grade.answer,
+                correct=grade.correct,
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
                 generated_tokens=len(completion.token_ids),
@@ -193,7 +194,7 @@ def _empty_row(prefix: Prefix, index: int, job: _Job) -> Trajectory:
         trajectory_id=derive_id(job.scope, parent.trajectory_id, prefix.num_steps, index),
         problem_id=parent.problem_id,
         policy=job.engine.model_id,
-        strategy=STRATEGY,
+        strategy=ROLLOUT_STRATEGY,
         sample_index=index,
         parent_id=parent.trajectory_id,
         branch_step=prefix.num_steps,

@@ -1,4 +1,4 @@
-"""Network namespaces of this machine as the hosts of a cluster."""
+"""Network namespaces of this machine that act as the hosts of a cluster."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ _SWITCH = "switch0"
 
 
 class Hosts:
-    """Hosts with a network of their own, joined by a switch; nothing of it is seen outside."""
+    """Hosts in a private network, joined by a switch and invisible from outside."""
 
     def __init__(self) -> None:
         self._tag = f"sm{uuid.uuid4().hex[:8]}"
@@ -22,13 +22,13 @@ class Hosts:
         self._switch = f"{self._tag}-switch"
 
     def open(self) -> None:
-        """Make the switch."""
+        """Create the switch."""
         self._namespace("switch")
         _ip("-n", self._switch, "link", "add", "name", _SWITCH, "type", "bridge")
         _ip("-n", self._switch, "link", "set", _SWITCH, "up")
 
     def add(self, name: str) -> str:
-        """A host; its address."""
+        """Add a host and return its address."""
         namespace = self._namespace(name)
         address = f"10.77.0.{len(self._names)}"
         far_end = ("peer", "name", name, "netns", self._switch)
@@ -37,7 +37,7 @@ class Hosts:
         _ip("-n", namespace, "link", "set", "lo", "up")
         _ip("-n", namespace, "addr", "add", f"{address}/24", "dev", "eth0")
         _ip("-n", namespace, "link", "set", "eth0", "up")
-        # Ray finds its own address by asking which way the internet would be.
+        # Ray finds its own address by looking up the route to the internet.
         _ip("-n", namespace, "route", "add", "default", "dev", "eth0")
         return address
 
@@ -47,25 +47,25 @@ class Hosts:
         return subprocess.Popen([*where, *command], text=True, **options)  # type: ignore[call-overload]
 
     def process_ids(self, name: str) -> list[int]:
-        """All that runs on a host."""
+        """The ids of all processes on a host."""
         return [int(line) for line in _ip("netns", "pids", f"{self._tag}-{name}").split()]
 
     def cut_off(self, name: str) -> None:
-        """Pull a host's cable; all that runs there goes on."""
+        """Disconnect a host; its processes keep running."""
         _ip("-n", self._switch, "link", "set", name, "down")
 
-    def kill(self, name: str, *, patience_s: float = 30.0) -> None:
-        """End all that runs on a host, at once."""
-        deadline = time.monotonic() + patience_s
+    def kill(self, name: str, *, timeout_s: float = 30.0) -> None:
+        """Kill all processes on a host."""
+        deadline = time.monotonic() + timeout_s
         while pids := self.process_ids(name):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, 9)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"processes {pids} on {name} do not end")
+                raise TimeoutError(f"expected no process on {name}, got {pids}")
 
     def close(self) -> None:
-        """End everything on all hosts, and the hosts."""
+        """Kill all processes and remove the hosts."""
         for name in self._names:
             self.kill(name)
             _ip("netns", "del", f"{self._tag}-{name}")
@@ -98,7 +98,7 @@ def hosts() -> Iterator[Hosts]:
 
 @pytest.fixture
 def short_folder() -> Iterator[str]:
-    """A folder for sockets, whose paths must be short."""
+    """A folder for sockets, with a short path."""
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         yield folder
 

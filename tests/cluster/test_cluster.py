@@ -1,4 +1,4 @@
-"""A run over three hosts, of which one is cut off and one is killed in the middle."""
+"""A run over three hosts, one of which is cut off and one killed in mid-run."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tasks.engines.markov_engine import markov_problems
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 NUM_PROBLEMS, NUM_SAMPLES, NUM_UNITS = 1200, 100, 60
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 CONFIG = f"""
 problems: {{type: world}}
 policy: {{type: markov, num_steps: 10}}
@@ -30,16 +30,16 @@ pool: {{num_actors: 3}}
 
 
 def wait_for(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} took more than {PATIENCE_S:g} s"
+        assert time.monotonic() < deadline, f"{what} took more than {TIMEOUT_S:g} s"
         time.sleep(0.1)
     return found
 
 
 @pytest.fixture
 def cluster(short_folder, hosts, tmp_path):
-    """A Ray head and two workers, a core each, that notice within seconds that one is gone."""
+    """A Ray head and two workers with a core each, which notice a lost host within seconds."""
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "RAY_AUTH_MODE": "disabled",
@@ -47,7 +47,7 @@ def cluster(short_folder, hosts, tmp_path):
         "RAY_health_check_period_ms": "1000",
         "RAY_health_check_timeout_ms": "2000",
         "RAY_health_check_failure_threshold": "3",
-        # So that what runs on the host that is cut off is still there when the run has ended.
+        # So that the processes of the disconnected host still exist when the run has ended.
         "RAY_gcs_rpc_server_reconnect_timeout_s": "300",
     }
     environment.pop("RAY_ADDRESS", None)
@@ -82,7 +82,7 @@ def actors_on(hosts, name):
 
 
 def is_running(pid):
-    """Whether a process works on; one that only waits to be collected by its parent does not."""
+    """Whether a process is still running; a zombie is not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -120,14 +120,14 @@ def test_a_run_ends_right_when_one_host_is_cut_off_and_one_is_killed(cluster, st
     wait_for_files(5)
     (cut_off,) = actors_on(hosts, "cut")
     (killed,) = actors_on(hosts, "killed")
-    # Stopped, so that it is still in its units when others have done them.
+    # Stopped, so that it is still working on its units when others have finished them.
     os.kill(cut_off, signal.SIGSTOP)
     hosts.cut_off("cut")
     before = files()
     wait_for_files(25)
     hosts.kill("killed")
     assert not is_running(killed)
-    assert run.wait(PATIENCE_S) == 0, (tmp_path / "run.log").read_text()
+    assert run.wait(TIMEOUT_S) == 0, (tmp_path / "run.log").read_text()
 
     written = files()
     assert len(written) == NUM_UNITS

@@ -96,10 +96,10 @@ def begin_again(files, root):
     ("damage", "complaint"),
     [
         (remove, "2 solutions are missing"),
-        (copy_under_another_name, "is there twice"),
+        (copy_under_another_name, "occurs twice"),
         (cut, "is unreadable"),
         (write_again, "written again: a.parquet"),
-        (begin_again, "begun again after their commit: trajectories/"),
+        (begin_again, "started again after their commit: trajectories/"),
     ],
 )
 def test_damage_is_seen(sampled, damage, complaint):

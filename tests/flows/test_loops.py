@@ -7,7 +7,7 @@ import pytest
 from flows.commands.run import FLOWS
 from flows.loops.loop import Arm, Loop
 from flows.runs.sets import LOOPS, is_of_round, round_group, unit_name
-from schemas.dataset_export import ReverseCurriculumConfig
+from schemas.dataset_export.builders import ReverseCurriculumConfig
 from schemas.engines import VLLMConfig
 from schemas.loops import LoopConfig, RestLoopConfig
 from schemas.policy_training import SftConfig

@@ -3,7 +3,8 @@ from pydantic import ValidationError
 
 from schemas.engines import MarkovConfig
 from schemas.problems import WorldProblemsConfig
-from schemas.search import (
+from schemas.search import ScoreConfig, SearchJob
+from schemas.search.strategies import (
     SWEEP,
     BeamConfig,
     BestOfNConfig,
@@ -13,8 +14,6 @@ from schemas.search import (
     MajorityConfig,
     RebaseConfig,
     RevisionsConfig,
-    ScoreConfig,
-    SearchJob,
     Strategy,
     TreeOfThoughtsConfig,
 )

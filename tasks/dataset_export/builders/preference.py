@@ -1,35 +1,35 @@
 """Preference pairs for a policy: right against wrong, or far apart by a verifier.
 
-A worse solution near the better one by edit distance shows where the two differ, not how they are
-worded; so that is the default. Within a problem no solution is in two pairs.
+A worse solution near the better one by edit distance shows where the two differ rather than how
+they are worded, so that is the default. Within a problem no solution is in two pairs.
 """
 
 from collections.abc import Iterator, Sequence
 
-from schemas.dataset_export import PreferenceConfig
+from schemas.dataset_export.builders import PreferenceConfig
 from schemas.training_rows import PreferenceRow
-from tasks.dataset_export.edit_distance import find_nearest
-from tasks.dataset_export.read import CleanPool, best_scored
+from tasks.dataset_export.nearest import find_nearest
+from tasks.dataset_export.read import CheckedSource, best_scored
 from tasks.dataset_export.rows import preference_row
 from tasks.dataset_export.solved import Solution
 
 _ROUNDING = 1e-9
 
 
-def build_preference(pool: CleanPool, config: PreferenceConfig) -> Iterator[PreferenceRow]:
+def build(source: CheckedSource, config: PreferenceConfig) -> Iterator[PreferenceRow]:
     """Pairs of a better and a worse solution of one problem."""
     if config.by == "margin":
-        for problem in pool.solved("any", min_score=0.0):
+        for problem in source.solved("any", min_score=0.0):
             for better, worse in pair_by_margin(problem.solutions, config):
                 reason = f"score higher by {_margin(better, worse):.4f}"
-                yield preference_row(pool, problem, better, worse, reason)
+                yield preference_row(source, problem, better, worse, reason)
         return
-    for problem in pool.solved("graded"):
+    for problem in source.solved("graded"):
         for better, worse, distance in pair_by_grade(problem.right, problem.wrong, config):
             reason = "right against wrong"
             if distance is not None:
                 reason = f"right against the nearest wrong, edit distance {distance}"
-            yield preference_row(pool, problem, better, worse, reason)
+            yield preference_row(source, problem, better, worse, reason)
 
 
 def pair_by_grade(
@@ -51,9 +51,9 @@ def pair_by_grade(
 def pair_by_margin(
     solutions: Sequence[Solution], config: PreferenceConfig
 ) -> Iterator[tuple[Solution, Solution]]:
-    """The best scored first, each with one that is far enough below it; then the next best.
+    """The best scored first, each with one scored sufficiently lower; then the next best.
 
-    The nearest of those far enough by edit distance, or the worst scored of them.
+    That is the nearest of the candidates by edit distance, or the worst scored of them.
     """
     left = best_scored(solutions)
     num_pairs = 0

@@ -2,37 +2,28 @@
 
 A state is the question and the first steps of a right solution; a policy is rewarded for reaching
 the answer from there. Stage m of M leaves the last ceil(K m / M) of K steps to go. A prefix that
-says the answer already is no state: there would be nothing to learn.
+already gives the answer is left out: there would be nothing to learn.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 
-from schemas.dataset_export import ReverseCurriculumConfig
+from schemas.dataset_export.builders import ReverseCurriculumConfig
 from schemas.training_rows import PromptRow
-from tasks.dataset_export.read import CleanPool, take
+from tasks.dataset_export.read import CheckedSource, take
 
 
-def build_reverse_curriculum(
-    pool: CleanPool, config: ReverseCurriculumConfig, left_out: Counter[str]
-) -> Iterator[PromptRow]:
-    """A row per start state; shares of stages are settled when all of them are known.
-
-    Args:
-        pool: the solutions.
-        config: the stages.
-        left_out: counts the states that say the answer.
-    """
-    for problem in pool.solved("right"):
+def build(source: CheckedSource, config: ReverseCurriculumConfig) -> Iterator[PromptRow]:
+    """A row per start state; the stages get their shares once all rows are known."""
+    for problem in source.solved("right"):
         for solution in take(problem.solutions, config.per_problem):
             for steps_to_go, stage in cut_points(len(solution.steps), config):
                 num_given = len(solution.steps) - steps_to_go
                 prefix = "".join(solution.steps[:num_given])
-                if pool.checker.leaks(prefix, problem.gold):
-                    left_out["answer_in_prefix"] += 1
+                if source.checker.leaks(prefix, problem.gold):
+                    source.left_out["answer_in_prefix"] += 1
                     continue
                 yield PromptRow(
-                    prompt=pool.build_prompt(problem),
+                    prompt=source.build_prompt(problem),
                     answer=problem.gold,
                     prefix=prefix,
                     stage=stage,
@@ -49,8 +40,8 @@ def build_reverse_curriculum(
 def cut_points(num_steps: int, config: ReverseCurriculumConfig) -> list[tuple[int, int]]:
     """Steps to go and stage of each start state of a solution, the easiest first.
 
-    Stages of a short solution that fall together are one state of the highest of them; a single
-    stage is always there.
+    Stages of a short solution that coincide are one state of the highest of them; a single stage
+    always exists.
     """
     if config.stage is not None:
         return [(_steps_to_go(num_steps, config.stage, config.num_stages), config.stage)]

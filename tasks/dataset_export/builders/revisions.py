@@ -1,29 +1,29 @@
 """Revision chains: wrong attempts in the prompt, the right one to learn (arXiv:2408.03314, 6.1).
 
-How many wrong attempts there are is drawn evenly from zero to four, or to as many as there are.
-The last of them is the one nearest to the right one by character edit distance, so that there is
-something to mend; the others are drawn. The prompt is written as the `revisions` search writes it.
-Negative result to keep in mind: data of a revising policy's own chains made it worse (appendix P).
+The number of wrong attempts is drawn evenly from zero to four, or to as many as exist. The last of
+them is the nearest to the right one by character edit distance, so that there is something to
+correct; the others are drawn. The prompt is written as the `revisions` search writes it.
+Known negative result: data from a revising policy's own chains made it worse (appendix P).
 """
 
 import random
 from collections.abc import Iterator, Sequence
 
-from schemas.dataset_export import RevisionChainsConfig
+from schemas.dataset_export.builders import RevisionChainsConfig
 from schemas.training_rows import CompletionRow
 from schemas.units import derive_seed
-from tasks.dataset_export.edit_distance import find_nearest
-from tasks.dataset_export.read import CleanPool, take
+from tasks.dataset_export.nearest import find_nearest
+from tasks.dataset_export.read import CheckedSource, take
 from tasks.dataset_export.solved import Solution
 
 
-def build_revisions(pool: CleanPool, config: RevisionChainsConfig) -> Iterator[CompletionRow]:
+def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[CompletionRow]:
     """A row per right solution, with the attempts before it in its prompt."""
-    for problem in pool.solved("graded"):
-        rng = random.Random(derive_seed("revisions", pool.seed, problem.problem_id))
+    for problem in source.solved("graded"):
+        rng = random.Random(derive_seed("revisions", source.seed, problem.problem_id))
         wrong = problem.wrong
         for solution in take(problem.right, config.per_problem):
-            num_wrong = rng.randint(0, min(config.most_wrong, len(wrong)))
+            num_wrong = rng.randint(0, min(config.max_wrong, len(wrong)))
             attempts, distance = choose_attempts(solution, wrong, num_wrong, rng)
             question, reason = problem.question, "right at the first attempt"
             if attempts:
@@ -32,7 +32,7 @@ def build_revisions(pool: CleanPool, config: RevisionChainsConfig) -> Iterator[C
                 question = question.replace("{attempts}", shown)
                 reason = f"right after {num_wrong} wrong, the last at edit distance {distance}"
             yield CompletionRow(
-                prompt=pool.prompt_format.build(question),
+                prompt=source.prompt_format.build(question),
                 completion=solution.text,
                 source_ids=tuple(name for each in (*attempts, solution) for name in each.ids),
                 problem_id=problem.problem_id,
@@ -46,7 +46,7 @@ def build_revisions(pool: CleanPool, config: RevisionChainsConfig) -> Iterator[C
 def choose_attempts(
     right: Solution, wrong: Sequence[Solution], num: int, rng: random.Random
 ) -> tuple[list[Solution], int | None]:
-    """So many wrong attempts, the nearest to the right one last; also its edit distance."""
+    """`num` wrong attempts, the nearest to the right one last; also its edit distance."""
     if num == 0:
         return [], None
     index, distance = find_nearest(right.text, [solution.text for solution in wrong])

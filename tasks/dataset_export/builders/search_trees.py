@@ -1,21 +1,20 @@
 """Search trees as preference pairs: the best path against what was pruned, where the two part.
 
 The best path is the right candidate that the search's verifier scored highest (by its lowest
-step). Every branch that was pruned and not found right leaves that path somewhere: up to there
-both are one prefix, which ends the prompt, and the next steps are the pair.
+step). Every branch that was pruned and not found right leaves that path somewhere: their common
+prefix ends the prompt, and the next steps are the pair.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
-from schemas.dataset_export import SearchTreesConfig
+from schemas.dataset_export.builders import SearchTreesConfig
 from schemas.rows import Step, Trajectory
+from schemas.search.strategies import draws_stepwise
 from schemas.training_rows import PreferenceRow
-from tasks.dataset_export.read import CleanPool
+from tasks.dataset_export.read import CheckedSource
 from tasks.steps.trees import whole_steps
-
-_STEPWISE_SEARCHES = ("beam", "lookahead", "dvts", "rebase", "mcts", "tree_of_thoughts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,15 @@ class Parting:
     branch_steps: Sequence[Step]
 
 
-def build_search_trees(pool: CleanPool, config: SearchTreesConfig) -> Iterator[PreferenceRow]:
-    """Pairs of a problem's searches, as many of a problem as may be."""
-    for problem, searches in pool.searched(config.strategies):
+def build(source: CheckedSource, config: SearchTreesConfig) -> Iterator[PreferenceRow]:
+    """Pairs from the searches of each problem, at most `per_problem` of them."""
+    for problem, searches in source.searched(config.searches):
         partings = (each for rows in searches for each in find_partings(rows, config.min_margin))
         for parting in islice(partings, config.per_problem):
             place = parting.place
             end = place + 1 if config.span == "step" else None
             yield PreferenceRow(
-                prompt=pool.build_prompt(problem) + _join(parting.steps[:place]),
+                prompt=source.build_prompt(problem) + _join(parting.steps[:place]),
                 chosen=_join(parting.steps[place:end]),
                 rejected=_join(parting.branch_steps[place:end]),
                 source_ids=(parting.best.trajectory_id, parting.branch.trajectory_id),
@@ -51,11 +50,6 @@ def build_search_trees(pool: CleanPool, config: SearchTreesConfig) -> Iterator[P
             )
 
 
-def is_stepwise(strategy: str) -> bool:
-    """Whether a strategy's rows continue the bare question, step by step."""
-    return strategy.partition("[")[0] in _STEPWISE_SEARCHES
-
-
 def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterator[Parting]:
     """Where the pruned branches of one search leave its best path, each different step once.
 
@@ -63,7 +57,7 @@ def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterat
         rows: all of the search.
         min_margin: least difference of the scores of the two steps, where both have one.
     """
-    if not is_stepwise(rows[0].strategy):
+    if not draws_stepwise(rows[0].strategy):
         return
     by_id = {row.trajectory_id: row for row in rows}
     whole = {row.trajectory_id: whole_steps(row, by_id) for row in rows}
@@ -86,7 +80,7 @@ def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterat
 
 
 def _num_common(steps: Sequence[Step], others: Sequence[Step]) -> int:
-    """How many steps two solutions begin with alike."""
+    """How many first steps two solutions have in common."""
     pairs = zip(steps, others, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0].text == pair[1].text, pairs))
 
@@ -96,7 +90,7 @@ def _lowest_score(steps: Sequence[Step]) -> float:
 
 
 def _margin(better: Step, worse: Step) -> float:
-    """By how much one step is scored higher; without bound where a score is missing."""
+    """By how much one step is scored higher; infinite where a score is missing."""
     if better.score is None or worse.score is None:
         return float("inf")
     return better.score - worse.score

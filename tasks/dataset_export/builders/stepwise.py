@@ -1,34 +1,31 @@
 """Solutions with a label per step, as TRL's PRM trainer reads them.
 
-TRL puts the separator behind every step, so it is taken off here. Its labels are true or false: a
-solution ends before its first step that has none.
+TRL appends the separator to every step, so it is removed here. Its labels are true or false: a
+solution ends before its first step without one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from schemas.dataset_export.builders import StepwiseConfig
 from schemas.training_rows import StepwiseRow
-from tasks.dataset_export.read import CleanPool, take
+from tasks.dataset_export.read import CheckedSource, take
 from tasks.dataset_export.solved import Solution, SolvedProblem
 
 
-def build_stepwise(
-    pool: CleanPool, *, method: str, stops_at_error: bool, per_problem: int | None
-) -> Iterator[StepwiseRow]:
-    """Labelled solutions, as many of a problem as may be."""
+def build(source: CheckedSource, config: StepwiseConfig) -> Iterator[StepwiseRow]:
+    """Labelled solutions, at most `per_problem` of each problem."""
     return stepwise_rows(
-        pool,
-        pool.labelled(method),
-        method=method,
-        stops_at_error=stops_at_error,
-        per_problem=per_problem,
+        source,
+        source.labelled(),
+        stops_at_error=config.after_first_error == "drop",
+        per_problem=config.per_problem,
     )
 
 
 def stepwise_rows(
-    pool: CleanPool,
+    source: CheckedSource,
     problems: Iterable[SolvedProblem],
     *,
-    method: str,
     stops_at_error: bool,
     per_problem: int | None,
 ) -> Iterator[StepwiseRow]:
@@ -38,9 +35,9 @@ def stepwise_rows(
         usable = [(solution, labels) for solution, labels in usable if labels]
         for solution, labels in usable[:per_problem]:
             yield StepwiseRow(
-                prompt=pool.build_prompt(problem),
+                prompt=source.build_prompt(problem),
                 completions=tuple(
-                    step.removesuffix(pool.prompt_format.separator)
+                    step.removesuffix(source.prompt_format.separator)
                     for step in take(solution.steps, len(labels))
                 ),
                 labels=tuple(labels),
@@ -49,12 +46,12 @@ def stepwise_rows(
                 source=problem.source,
                 level=problem.level,
                 weight=1.0,
-                reason=f"labels by {method}",
+                reason=f"labels by {source.method}",
             )
 
 
 def labels_of(solution: Solution, stops_at_error: bool) -> Sequence[bool]:
-    """Labels of the first steps, up to one without; the first wrong one is the last on demand."""
+    """Labels of the first steps, up to one without; optionally the first wrong one is the last."""
     labels: list[bool] = []
     for label in solution.labels or ():
         if label is None:

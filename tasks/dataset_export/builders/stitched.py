@@ -1,34 +1,35 @@
 """Stitched search traces: wrong attempts and then a right one, all of it one target.
 
-A policy trained on them searches in its own text: it writes an attempt, and another if that was
-wrong. The loss is on the whole trace, wrong attempts among it; `revisions` puts it on the right
-one alone.
+A policy trained on them searches within its own text: it writes an attempt, and another if that
+was wrong. The loss is on the whole trace, wrong attempts included; with `revisions` it is on the
+right one alone.
 """
 
 import random
 from collections.abc import Iterator
 
-from schemas.dataset_export import StitchedConfig
+from rapidfuzz.distance import Levenshtein
+
+from schemas.dataset_export.builders import StitchedConfig
 from schemas.training_rows import CompletionRow
 from schemas.units import derive_seed
-from tasks.dataset_export.edit_distance import edit_distance
-from tasks.dataset_export.read import CleanPool, take
+from tasks.dataset_export.read import CheckedSource, take
 
 
-def build_stitched(pool: CleanPool, config: StitchedConfig) -> Iterator[CompletionRow]:
+def build(source: CheckedSource, config: StitchedConfig) -> Iterator[CompletionRow]:
     """A row per right solution of a problem that has wrong ones."""
-    for problem in pool.solved("graded"):
-        rng = random.Random(derive_seed("stitched", pool.seed, problem.problem_id))
+    for problem in source.solved("graded"):
+        rng = random.Random(derive_seed("stitched", source.seed, problem.problem_id))
         if not (wrong := problem.wrong):
             continue
         for solution in take(problem.right, config.per_problem):
-            num_wrong = rng.randint(1, min(config.most_wrong, len(wrong)))
+            num_wrong = rng.randint(1, min(config.max_wrong, len(wrong)))
             attempts = rng.sample(wrong, num_wrong)
             if config.order == "nearer":
-                attempts.sort(key=lambda each: -edit_distance(each.text, solution.text))
+                attempts.sort(key=lambda each: -Levenshtein.distance(each.text, solution.text))
             trace = "".join(attempt.text + config.joiner for attempt in attempts)
             yield CompletionRow(
-                prompt=pool.build_prompt(problem),
+                prompt=source.build_prompt(problem),
                 completion=trace + solution.text,
                 source_ids=tuple(name for each in (*attempts, solution) for name in each.ids),
                 problem_id=problem.problem_id,

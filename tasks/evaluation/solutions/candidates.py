@@ -12,13 +12,15 @@ A row is a candidate for answer, or it is excluded:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from schemas.rows import Problem, Status, StepScores, Trajectory
 
 
 class AnswerClasses(Protocol):
     """What the evaluation needs of a grader."""
+
+    comparable: ClassVar[bool]
 
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
         """One class per answer: equal answers share one, an answer that is None has none."""
@@ -47,6 +49,8 @@ class Candidates:
     """[num_drawn] tokens that the verifier read; 0 where an equal text was read before."""
     text_ids: tuple[int, ...] | None = None
     """[num_drawn] rows with equal texts share a number; None where all texts differ."""
+    has_votes: bool = True
+    """Whether answers can be compared; where they cannot, nothing is voted on."""
 
     def __post_init__(self) -> None:
         """Check that the lists run in parallel.
@@ -158,6 +162,7 @@ def _gather(
         scores=tuple(_step_scores(row, score) for row, score in zip(rows, scored, strict=True)),
         scored_tokens=tuple(0 if score is None else score.scored_tokens for score in scored),
         text_ids=_number_texts(rows),
+        has_votes=grader.comparable,
     )
 
 

@@ -52,6 +52,11 @@ def reads_verifier(strategy: str) -> bool:
     return strategy.startswith(("best_of_n[", "weighted[", "gated[", "filter[", "likelihood+"))
 
 
+def counts_votes(strategy: str) -> bool:
+    """Whether a strategy needs to know which answers are equal."""
+    return strategy == "majority" or strategy.startswith(("weighted[", "gated[", "filter["))
+
+
 def fold_of(problem_id: str) -> int:
     """The fold of a problem: it depends on its id alone, so it is the same in every run."""
     return hashlib.sha256(problem_id.encode()).digest()[0] % NUM_FOLDS
@@ -66,11 +71,14 @@ def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -
     and the points of a curve would stand on different problems. A problem without a candidate is
     measured nowhere.
 
-    Strategies that read likelihoods or scores are left out where no candidate has any.
+    Strategies that read likelihoods or scores are left out where no candidate has any, and those
+    that count votes where answers cannot be compared.
     """
     has_logprobs = any(p.logprobs[i] is not None for p in candidates for i in p.usable())
     has_scores = any(p.scores[i] is not None for p in candidates for i in p.usable())
     names = _strategy_names(config, has_logprobs=has_logprobs, has_scores=has_scores)
+    if not all(problem.has_votes for problem in candidates):
+        names = [name for name in names if not counts_votes(name)]
     values = np.full((len(candidates), len(names), len(config.budgets)), np.nan)
     joined = np.full((len(candidates), len(config.likelihood_weights), len(config.budgets)), np.nan)
     for row, problem in enumerate(candidates):

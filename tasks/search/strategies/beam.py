@@ -10,7 +10,7 @@ Deviation: a place freed so is kept by drawing more than `width` of a prefix, ne
 from collections.abc import Awaitable, Callable, Sequence
 from math import ceil
 
-from schemas.search import BeamConfig, LookaheadConfig
+from schemas.search.strategies import BeamConfig, LookaheadConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node, keep_best, merge_equal, share, split_open
 

@@ -1,6 +1,6 @@
 """Best of N: N independent solutions, every step of each read by the verifier."""
 
-from schemas.search import BestOfNConfig
+from schemas.search.strategies import BestOfNConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node
 

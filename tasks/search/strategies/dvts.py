@@ -7,7 +7,7 @@ Deviation: one solution per tree. The recipe returns all siblings of the last st
 
 import asyncio
 
-from schemas.search import DvtsConfig
+from schemas.search.strategies import DvtsConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node, keep_best
 

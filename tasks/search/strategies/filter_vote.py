@@ -7,7 +7,7 @@ rejected all of them vote.
 import asyncio
 import re
 
-from schemas.search import FilterVoteConfig
+from schemas.search.strategies import FilterVoteConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node, prune
 

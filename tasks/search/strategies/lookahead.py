@@ -8,7 +8,7 @@ ranked by its own score, one that cannot be looked ahead from by the last score 
 import asyncio
 from collections.abc import Sequence
 
-from schemas.search import LookaheadConfig
+from schemas.search.strategies import LookaheadConfig
 from tasks.search.session import Search
 from tasks.search.strategies.beam import beam_search
 from tasks.search.tree import Node, prune

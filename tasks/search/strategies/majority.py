@@ -1,6 +1,6 @@
 """Self-consistency: N independent solutions and no verifier (arXiv:2203.11171)."""
 
-from schemas.search import MajorityConfig
+from schemas.search.strategies import MajorityConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node
 

@@ -16,7 +16,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from schemas.search import MctsConfig
+from schemas.search.strategies import MctsConfig
 from schemas.units import derive_seed
 from tasks.search.ranking import verifier_value
 from tasks.search.session import Search

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from schemas.search import RebaseConfig
+from schemas.search.strategies import RebaseConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node, best_first, merge_equal, prune, split_open
 

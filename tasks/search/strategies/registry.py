@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from schemas.search import (
+from schemas.search.strategies import (
     BeamConfig,
     BestOfNConfig,
     DvtsConfig,

@@ -9,7 +9,7 @@ candidate.
 
 import asyncio
 
-from schemas.search import RevisionsConfig
+from schemas.search.strategies import RevisionsConfig
 from tasks.search.session import Search
 from tasks.search.tree import Node
 
@@ -27,14 +27,6 @@ async def revise(search: Search, config: RevisionsConfig) -> list[Node]:
         *(write_chain(place) for place in range(search.budget // config.sequential))
     )
     return [attempt for chain in chains for attempt in chain]
-
-
-def ratio_grid(budget: int) -> list[int]:
-    """Attempts per chain (S) to compare at a budget: the powers of two that divide it.
-
-    For powers of two up to 128 these are the ratios of arXiv:2408.03314, appendix O.
-    """
-    return [1 << i for i in range(budget.bit_length()) if not budget % (1 << i)]
 
 
 async def _write_next(

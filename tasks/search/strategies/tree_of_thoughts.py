@@ -6,7 +6,7 @@ turns back below a value; with everything followed or turned away from it begins
 until that brings nothing new. Deviation: the verifier values prefixes, not a prompt to the policy.
 """
 
-from schemas.search import TreeOfThoughtsConfig
+from schemas.search.strategies import TreeOfThoughtsConfig
 from tasks.search.ranking import verifier_value
 from tasks.search.session import Search
 from tasks.search.tree import Node, best_first, keep_best, merge_equal, prune, split_open

@@ -6,7 +6,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from flows.runs.recording import name_run, recorded_flow
-from schemas.dataset_export import DatasetExportJob, RevisionChainsConfig
+from schemas.dataset_export import DatasetExportJob
+from schemas.dataset_export.builders import RevisionChainsConfig
 from schemas.engines import VLLMConfig
 from schemas.loops import RestLoopConfig
 from schemas.policy_training import PolicyTrainingJob

@@ -12,7 +12,8 @@ from flows.tables.search_tree import show_tree
 from schemas.engines import MarkovConfig
 from schemas.graders import ExactGraderConfig
 from schemas.rows import Step
-from schemas.search import BeamConfig, LookaheadConfig, MctsConfig, RevisionsConfig, SearchJob
+from schemas.search import SearchJob
+from schemas.search.strategies import BeamConfig, LookaheadConfig, MctsConfig, RevisionsConfig
 from schemas.units import Unit
 from storage import Store, connect
 from tasks.engines.host import Counters, UnitContext

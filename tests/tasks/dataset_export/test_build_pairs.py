@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from schemas.dataset_export import PreferenceConfig
+from schemas.dataset_export.builders import PreferenceConfig
 from schemas.rows import Step
 from tasks.dataset_export.builders.preference import pair_by_grade, pair_by_margin
 from tasks.dataset_export.builders.search_trees import find_partings

@@ -43,7 +43,7 @@ def test_no_problem_with_both_grades(fill, refuse):
 def test_a_threshold_that_nothing_passes(fill, refuse):
     fill(BOTH, SOLVED, scores={"r": (0.9, 0.6), "w": (0.5,)})
     message = refuse({"type": "rest", "by": "score", "thresholds": [0.2, 0.7], "improve_step": 1})
-    assert "nothing passes 0.7 (improve step 1): the best of 2 scored solutions" in message
+    assert "rest: nothing passes the threshold 0.7: the best of 2 scored solutions" in message
     assert message.endswith("has 0.6")
 
 
@@ -133,7 +133,7 @@ def test_what_checks_leave_is_nothing(fill, build):
         ),
         ({"builder": {"type": "reverse_curriculum", "shares": [1, 2]}}, "shares: expected 5"),
         ({"builder": {"type": "revisions", "template": "{question}"}}, r"expected \{attempts\}"),
-        ({"checks": {"test_sets": ["train"]}}, "expected sets that are no source, got train"),
+        ({"checks": {"test_sets": ["train"]}}, "expected sets that are not sources, got train"),
     ],
 )
 def test_a_config_that_cannot_be_meant(values, message):

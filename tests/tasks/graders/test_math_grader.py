@@ -10,8 +10,16 @@ import psutil
 import pytest
 
 from schemas.graders import MathGraderConfig
+from schemas.rows import Problem
 from tasks.graders import Grade, Grader, gold_from_solution, make_grader
 from tasks.graders.math_grader import MathGrader
+
+
+def asks(answer: str, check: str | None = None) -> Problem:
+    """A problem with this gold answer."""
+    return Problem(
+        problem_id="p", source="test", split="dev", question="?", answer=answer, check=check
+    )
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +135,7 @@ def test_unequal_answers_differ_in_either_order(grader, a, b):
     ],
 )
 def test_grades(grader, text, gold, grade):
-    assert grader.grade(text, gold) == grade
+    assert grader.grade(text, asks(gold)) == grade
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_grades(grader, text, gold, grade):
     ],
 )
 def test_unusable_gold_answers_are_named(grader, gold, message):
-    found = grader.check_gold(gold)
+    found = grader.check_gold(asks(gold))
     assert found is None if message is None else message in found
 
 
@@ -164,10 +172,14 @@ def test_plain_numbers_start_no_process_and_load_no_library():
     source = """
 import sys
 from schemas.graders import MathGraderConfig
+from schemas.rows import Problem
 from tasks.graders import make_grader
+
+def asks(answer):
+    return Problem(problem_id="p", source="test", split="dev", question="?", answer=answer)
 grader = make_grader(MathGraderConfig())
-assert grader.grade("Answer: 1,250", "1250").correct
-assert grader.grade(r"\\boxed{\\frac12}", "0.5").correct
+assert grader.grade("Answer: 1,250", asks("1250")).correct
+assert grader.grade(r"\\boxed{\\frac12}", asks("0.5")).correct
 assert not grader._pool.process_ids
 print([name for name in ("math_verify", "sympy", "torch", "ray") if name in sys.modules])
 """
@@ -187,15 +199,15 @@ def test_options_change_the_verdict_and_the_name():
     assert strict.same("10%", "10") is False
     assert lenient.same("10%", "10") is True
     assert lenient.same("10%", "0.1") is False
-    assert strict.grade("so 4 + 5 = 9", "9") == Grade(None, False)
-    assert lenient.grade("so 4 + 5 = 9", "9") == Grade("9", True)
+    assert strict.grade("so 4 + 5 = 9", asks("9")) == Grade(None, False)
+    assert lenient.grade("so 4 + 5 = 9", asks("9")) == Grade("9", True)
     assert lenient.name == strict.name + "+percent-ignored+last-number"
 
 
 def test_grades_from_many_threads(grader):
     def grade(index: int) -> bool | None:
         assert threading.current_thread() is not threading.main_thread()
-        return grader.grade(rf"\boxed{{{index} + \sqrt{{4}}}}", str(index + 2)).correct
+        return grader.grade(rf"\boxed{{{index} + \sqrt{{4}}}}", asks(str(index + 2))).correct
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(grade, range(40))) == [True] * 40
@@ -229,7 +241,7 @@ def family_processor_s():
 @pytest.mark.parametrize("answer", HOSTILE, ids=lambda answer: answer[:20])
 def test_hostile_answers_cost_seconds_and_are_never_right(limited_grader, answer):
     before = family_processor_s()
-    grade = limited_grader.grade(rf"\boxed{{{answer}}}", "x+5")
+    grade = limited_grader.grade(rf"\boxed{{{answer}}}", asks("x+5"))
     assert family_processor_s() - before < 10
     assert grade.answer == answer
     assert grade.correct is not True
@@ -239,8 +251,8 @@ def test_hostile_answers_cost_seconds_and_are_never_right(limited_grader, answer
 
 def test_an_answer_that_hits_the_limit_is_ungraded_and_alone_in_its_class():
     grader = make_grader(MathGraderConfig(timeout_s=0.5))
-    assert grader.grade(r"\boxed{9!!!!}", "x+5") == Grade("9!!!!", None)
-    assert "more than 0.5 s" in (grader.check_gold("9!!!!") or "")
+    assert grader.grade(r"\boxed{9!!!!}", asks("x+5")) == Grade("9!!!!", None)
+    assert "more than 0.5 s" in (grader.check_gold(asks("9!!!!")) or "")
     assert grader.classes(["9!!!!", r"\sqrt{4}", "2", "9!!!!"]) == [0, 1, 1, 0]
     grader.close()
 
@@ -251,9 +263,9 @@ def test_gold_against_gold_on_math_500(grader, shared_data):
     for row in rows:
         gold = row["answer"]
         assert gold_from_solution(row["solution"]) == gold
-        assert grader.grade(row["solution"], gold) == Grade(gold, True)
+        assert grader.grade(row["solution"], asks(gold)) == Grade(gold, True)
         assert grader.same(gold, gold) is True
-        assert grader.check_gold(gold) is None, gold  # each parses, beyond equal spelling
+        assert grader.check_gold(asks(gold)) is None, gold  # each parses, beyond equal spelling
 
 
 @pytest.mark.parametrize(("file", "num_rows"), [("gsm8k_test", 1319), ("gsm8k_train", 7473)])
@@ -263,9 +275,9 @@ def test_gold_against_gold_on_gsm8k(grader, shared_data, file, num_rows):
     for row in rows:
         gold = gold_from_solution(row["answer"])
         assert gold is not None
-        assert grader.grade(row["answer"], gold) == Grade(gold, True)
+        assert grader.grade(row["answer"], asks(gold)) == Grade(gold, True)
         assert grader.same(gold, gold) is True
-        assert grader.check_gold(gold) is None
+        assert grader.check_gold(asks(gold)) is None
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -169,3 +169,12 @@ def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path):
     path = tmp_path / "solved.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(row("2")).encode() + b"\r\n\r\n")
     assert [r.responses for r in read_all(path)] == [("2",)]
+
+
+def test_imported_problems_may_carry_what_checks_them(tmp_path):
+    row = {"question": "Double.", "check": ["assert double(2) == 4"], "responses": ["x"]}
+    file = tmp_path / "solved.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    job = ImportsJob.from_partial({"path": file, "check_column": "check"})
+    (problem,) = survey_file(job).problems.to_pylist()
+    assert (problem["answer"], problem["check"]) == ("", '["assert double(2) == 4"]')

@@ -190,3 +190,32 @@ def test_configs_are_told_apart_by_type():
     assert adapter.validate_python({"type": "hub", "dataset": "a/b"}).split == "test"
     with pytest.raises(ValidationError, match="levels"):
         adapter.validate_python({"type": "world", "levels": [6]})
+
+
+def test_a_row_may_carry_what_checks_it(tmp_path):
+    tests = {"tests": ["assert double(2) == 4"]}
+    rows = [
+        {"question": "Double.", "answer": "4"},
+        {"question": "Double.", "answer": "4", "check": json.dumps(tests)},
+        {"question": "Halve.", "check": tests},
+        {"question": "Lost."},
+        {"question": "Odd.", "check": "assert double(2) == 4"},
+    ]
+    file = _write_jsonl(tmp_path / "programs.jsonl", *rows)
+    problems, notes = load_problems(FileProblemsConfig(path=file, check_column="check"))
+    assert [(p.answer, p.check) for p in problems] == [
+        ("4", None),
+        ("4", json.dumps(tests)),
+        ("", json.dumps(tests)),
+    ]
+    plain, _ = load_problems(FileProblemsConfig(path=file, limit=3))
+    assert plain[0].problem_id == problems[0].problem_id  # a check is part of the id, none is not
+    assert plain[1].problem_id != problems[1].problem_id
+    assert notes[0] == "row 3 is left out: expected text in column 'answer', got None"
+    assert notes[1].startswith("row 4 is left out: expected JSON in column 'check', got 'assert ")
+
+
+def test_a_column_of_checks_must_occur(tmp_path):
+    file = _write_jsonl(tmp_path / "sums.jsonl", {"question": "2 + 2?", "answer": "4"})
+    with pytest.raises(ValueError, match="check_column is 'tests', but the columns are question"):
+        load_problems(FileProblemsConfig(path=file, check_column="tests"))

@@ -21,7 +21,8 @@ from schemas.errors import RequestRejected
 from schemas.graders import ExactGraderConfig, GraderConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import Decision, Problem, Trajectory
-from schemas.search import ScoreConfig, SearchJob, SearchLimits, Strategy
+from schemas.search import ScoreConfig, SearchJob, SearchLimits
+from schemas.search.strategies import Strategy
 from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.graders import make_grader

@@ -4,15 +4,14 @@ from schemas.engines import MarkovConfig
 from schemas.graders import ExactGraderConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import Step, Trajectory
-from schemas.search import (
+from schemas.search import ScoreConfig, SearchJob
+from schemas.search.strategies import (
     BeamConfig,
     BestOfNConfig,
     DvtsConfig,
     LookaheadConfig,
     MajorityConfig,
     RevisionsConfig,
-    ScoreConfig,
-    SearchJob,
     Strategy,
 )
 from tasks.graders import make_grader

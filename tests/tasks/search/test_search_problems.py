@@ -7,7 +7,8 @@ from schemas.errors import EngineFailed
 from schemas.graders import ExactGraderConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES
-from schemas.search import BeamConfig, DvtsConfig, MajorityConfig, ScoreConfig, SearchJob
+from schemas.search import ScoreConfig, SearchJob
+from schemas.search.strategies import BeamConfig, DvtsConfig, MajorityConfig
 from storage import Store
 from tasks.engines.host import Counters, EngineSet, Host, UnitContext
 from tasks.engines.markov_engine import MarkovEngine, markov_problems

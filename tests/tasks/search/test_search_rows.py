@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from schemas.graders import ExactGraderConfig
-from schemas.search import BeamConfig, BestOfNConfig, DvtsConfig
+from schemas.search.strategies import BeamConfig, BestOfNConfig, DvtsConfig
 from tasks.graders import make_grader
 from tasks.search.rows import make_rows
 from tasks.steps.trees import whole_steps

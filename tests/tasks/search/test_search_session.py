@@ -8,7 +8,8 @@ import pytest
 
 from schemas.engines import GenerationRequest, MarkovConfig, ScoringRequest, StepScoring
 from schemas.errors import EngineFailed
-from schemas.search import (
+from schemas.search import ScoreConfig
+from schemas.search.strategies import (
     BeamConfig,
     BestOfNConfig,
     DvtsConfig,
@@ -18,7 +19,6 @@ from schemas.search import (
     MctsConfig,
     RebaseConfig,
     RevisionsConfig,
-    ScoreConfig,
     TreeOfThoughtsConfig,
 )
 from tasks.engines.markov_engine import MarkovEngine, markov_problems

@@ -75,7 +75,7 @@ class World:
                     problem_id=problem.problem_id,
                     policy=self.engine.model_id,
                     steps=measure_steps(completion, "\n"),
-                    correct=GRADER.grade(completion.text, problem.answer).correct,
+                    correct=GRADER.grade(completion.text, problem).correct,
                 )
                 for index, completion in enumerate(completions)
             ]

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 
@@ -46,6 +47,8 @@ SCORE = StepScores(
 
 class NumberClasses:
     """Equal numbers are equal answers."""
+
+    comparable: ClassVar[bool] = True
 
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
         return [None if answer is None else int(float(answer)) for answer in answers]

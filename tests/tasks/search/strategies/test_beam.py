@@ -3,7 +3,8 @@ from math import ceil
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import BeamConfig, ScoreConfig
+from schemas.search import ScoreConfig
+from schemas.search.strategies import BeamConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 
 

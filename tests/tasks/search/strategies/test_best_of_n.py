@@ -6,7 +6,8 @@ import pytest
 
 from schemas.engines import MarkovConfig, PlantedConfig
 from schemas.graders import PlantedGraderConfig
-from schemas.search import BestOfNConfig, MajorityConfig, ScoreConfig
+from schemas.search import ScoreConfig
+from schemas.search.strategies import BestOfNConfig, MajorityConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.engines.planted_engine import PlantedEngine, p_success, planted_problems
 

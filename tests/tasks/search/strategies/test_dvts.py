@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import DvtsConfig
+from schemas.search.strategies import DvtsConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.search.tree import walk
 

@@ -3,7 +3,7 @@ from math import prod
 
 import pytest
 
-from schemas.search import FilterVoteConfig
+from schemas.search.strategies import FilterVoteConfig
 from tasks.search.strategies.filter_vote import read_verdict
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import BeamConfig, LookaheadConfig
+from schemas.search.strategies import BeamConfig, LookaheadConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 
 # The first score prefers a, what greedily follows prefers b.

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import MctsConfig
+from schemas.search.strategies import MctsConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.search.strategies.mcts import puct, uct
 

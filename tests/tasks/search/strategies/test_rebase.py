@@ -5,7 +5,8 @@ from fractions import Fraction
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import RebaseConfig, ScoreConfig
+from schemas.search import ScoreConfig
+from schemas.search.strategies import RebaseConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems, p_right_answer
 from tasks.search.strategies.rebase import allocate
 

@@ -1,9 +1,8 @@
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import RevisionsConfig
+from schemas.search.strategies import RevisionsConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
-from tasks.search.strategies.revisions import ratio_grid
 
 QUESTION = "p0?"
 
@@ -105,4 +104,4 @@ def test_a_verifier_that_refuses_does_not_make_the_policy_write_again(table_engi
     [(1, [1]), (2, [1, 2]), (8, [1, 2, 4, 8]), (12, [1, 2, 4]), (16, [1, 2, 4, 8, 16])],
 )
 def test_ratios_are_the_powers_of_two_that_divide_the_budget(budget, chains):
-    assert ratio_grid(budget) == chains
+    assert [each.sequential for each in RevisionsConfig.grid(budget)] == chains

@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.engines import MarkovConfig
-from schemas.search import TreeOfThoughtsConfig
+from schemas.search.strategies import TreeOfThoughtsConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 
 BFS = TreeOfThoughtsConfig(width=2)

@@ -1,10 +1,10 @@
-"""Edit distance against the table that defines it."""
+"""The nearest text, against the table that defines edit distance."""
 
 import random
 
 import pytest
 
-from tasks.dataset_export.edit_distance import edit_distance, find_nearest
+from tasks.dataset_export.nearest import find_nearest
 
 
 def by_table(one, other):
@@ -26,27 +26,33 @@ def draw(rng, longest):
     [("kitten", "sitting", 3), ("", "", 0), ("", "abc", 3), ("34 - 7", "34 + 7", 1), ("ä", "a", 1)],
 )
 def test_known_distances(one, other, distance):
-    assert edit_distance(one, other) == distance
-    assert edit_distance(other, one) == distance
+    assert find_nearest(one, [other]) == (0, distance)
+    assert find_nearest(other, [one]) == (0, distance)
 
 
-def test_it_is_the_table_for_any_two_texts_and_limits():
+def test_the_distance_is_that_of_the_table_for_any_two_texts():
     rng = random.Random(1)
     for _ in range(1000):
         one, other = draw(rng, 12), draw(rng, 90)
-        distance = by_table(one, other)
-        assert edit_distance(one, other) == distance
-        for limit in (1, 5, 40):
-            assert edit_distance(one, other, limit=limit) == min(distance, limit)
+        assert find_nearest(one, [other]) == (0, by_table(one, other))
 
 
 def test_the_nearest_is_the_first_of_the_least_distances():
     rng = random.Random(2)
+    num_ties = 0
     for _ in range(500):
         text, others = draw(rng, 10), [draw(rng, 10) for _ in range(5)]
         distances = [by_table(text, other) for other in others]
         least = min(distances)
+        num_ties += distances.count(least) > 1
         assert find_nearest(text, others) == (distances.index(least), least)
+    assert num_ties > 50
+
+
+def test_equal_texts_and_equally_near_ones_keep_their_order():
+    assert find_nearest("abc", ["abd", "abc", "abc"]) == (1, 0)
+    assert find_nearest("abc", ["xbc", "axc", "abx", ""]) == (0, 1)
+    assert find_nearest("a" * 300, ["a" * 299 + "b", "b" + "a" * 299]) == (0, 1)
 
 
 def test_of_nothing_nothing_is_nearest():

@@ -1,0 +1,387 @@
+"""The builders of training sets: a config each, which says what the builder reads and makes.
+
+A new builder is a config here and its name in the union `Builder`, and the module of that name in
+`tasks/dataset_export/builders/` with one function, `build`.
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import FrozenConfig, SetName, Was
+from schemas.evaluation import Reduction
+from schemas.search.strategies import RevisionsConfig
+
+Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
+"""TRL's name for the columns of a set: SFT, DPO, GRPO and PRM trainers take one each."""
+
+Reads = Literal["solutions", "grades", "scores", "labels", "trees"]
+"""What a builder must find: finished `solutions`, right answers among them (`grades`), a verifier's
+`scores` of them, step `labels` by one method, or the `trees` of step-by-step searches."""
+
+PerProblem = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Level = Annotated[int, Field(ge=0)]
+
+
+class BuilderConfig(FrozenConfig):
+    """What every builder's config has. The class variables say what a builder is.
+
+    Where one of them depends on the settings, the builder has a property of the same name.
+    """
+
+    form: ClassVar[Form] = "prompt_completion"
+    """The form of its rows."""
+    reads: ClassVar[Reads] = "grades"
+    """What it cannot do without; a job is refused before it starts where that does not exist."""
+    needs_wrong: ClassVar[bool] = False
+    """Of those that read grades: whether wrong answers are needed beside right ones."""
+    keeps: ClassVar[str] = "right against wrong answers"
+    """What it keeps, in words, for the card of the set."""
+    ends_with_text: ClassVar[bool] = True
+    """Whether a completion is the whole rest of a solution, so that an end of text follows it."""
+    score_reduction: ClassVar[Reduction] = "min"
+    """How a verifier's step scores are reduced to one."""
+    min_score: ClassVar[float | None] = None
+    """Minimum score of a solution; None where scores do not decide or a quantile does."""
+    score_quantile: ClassVar[float | None] = None
+    """Share of the scored solutions that the minimum score excludes, the lowest."""
+    label_method: ClassVar[str | None] = None
+    """Whose step labels it reads; None where there is one method."""
+    searches: ClassVar[tuple[str, ...] | None] = None
+    """Labels of the searches whose trees it reads; None for all."""
+    mixes_in: ClassVar[bool] = False
+    """Whether original data is mixed in: worked solutions, or right ones of `original_sets`."""
+    original_sets: ClassVar[tuple[str, ...]] = ()
+    """Sets of problems whose right solutions are the original data."""
+    stage_shares: ClassVar[tuple[float, ...] | None] = None
+    """Relative share of the rows of each stage, the first stage first; None keeps all rows."""
+
+    type: str
+
+
+class RestConfig(BuilderConfig):
+    """Solutions above a threshold that rises with every improve step (ReST, arXiv:2308.08998)."""
+
+    type: Literal["rest"] = "rest"
+    by: Literal["grade", "score", "percentile", "none"] = "grade"
+    """The filter: `grade` keeps right answers; `score` those whose reduced verifier score reaches
+    the threshold; `percentile` all but that share of the scored solutions, the lowest; `none`
+    every finished solution, the control of a filter."""
+    thresholds: Annotated[tuple[Share, ...], Field(min_length=1)] = (
+        0.0,
+        0.7,
+        0.8,
+        0.9,
+        0.95,
+        0.99,
+    )
+    """One per improve step, rising; unused where grades decide."""
+    improve_step: Annotated[int, Field(ge=0)] = 0
+    """Index of the threshold, from 0."""
+    right_only: bool = False
+    """Keep only right answers among those that pass by their score."""
+    reduction: Reduction = "min"
+    """How a verifier's step scores are reduced to one."""
+    per_problem: PerProblem | None = 4
+    """Maximum number of distinct solutions per problem: the best scored, or drawn; None for
+    all."""
+    mix_in: Share = 0.0
+    """Share of the rows that are original data; less if there is not enough of it."""
+    mix_set: SetName | None = None
+    """Set whose right solutions are the original data; None for the worked solutions that came
+    with the problems."""
+    mix_weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of an original row, relative to 1 for a sampled one."""
+
+    @model_validator(mode="after")
+    def _steps_rise(self) -> Self:
+        if any(a >= b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)):
+            raise ValueError(f"thresholds: expected them to rise, got {list(self.thresholds)}")
+        if self.improve_step >= len(self.thresholds):
+            raise ValueError(
+                f"improve_step: expected less than the {len(self.thresholds)} thresholds, "
+                f"got {self.improve_step}"
+            )
+        return self
+
+    @property
+    def threshold(self) -> float:
+        """The threshold of this improve step."""
+        return self.thresholds[self.improve_step]
+
+    @property
+    def only_right(self) -> bool:
+        """Whether every row has a right answer."""
+        return self.by == "grade" or self.right_only
+
+    @property
+    def reads(self) -> Reads:
+        """See BuilderConfig."""
+        if self.by == "grade":
+            return "grades"
+        return "solutions" if self.by == "none" else "scores"
+
+    @property
+    def keeps(self) -> str:
+        """See BuilderConfig."""
+        return "right answers" if self.only_right else "every finished solution"
+
+    @property
+    def score_reduction(self) -> Reduction:
+        """See BuilderConfig."""
+        return self.reduction
+
+    @property
+    def min_score(self) -> float | None:
+        """See BuilderConfig."""
+        return self.threshold if self.by == "score" else None
+
+    @property
+    def score_quantile(self) -> float | None:
+        """See BuilderConfig."""
+        return self.threshold if self.by == "percentile" else None
+
+    @property
+    def mixes_in(self) -> bool:
+        """See BuilderConfig."""
+        return self.mix_in > 0
+
+    @property
+    def original_sets(self) -> tuple[str, ...]:
+        """See BuilderConfig."""
+        return (self.mix_set,) if self.mix_in and self.mix_set else ()
+
+
+class RestEmConfig(BuilderConfig):
+    """Right answers, at most ten distinct ones per problem (ReST-EM, arXiv:2312.06585)."""
+
+    keeps: ClassVar[str] = "right answers"
+    type: Literal["rest_em"] = "rest_em"
+    per_problem: PerProblem | None = 10
+    """Maximum number of distinct right solutions per problem; None for all."""
+
+
+class ReverseCurriculumConfig(BuilderConfig):
+    """Start states cut from right solutions, the end first (R3, arXiv:2402.05808).
+
+    Stage m of M leaves the last m/M of a solution's steps to go, rounded up: 1 is the easiest, M
+    the whole problem. Where a short solution's stages coincide, the highest is kept.
+    """
+
+    form: ClassVar[Form] = "prompt_only"
+    keeps: ClassVar[str] = "states of right solutions"
+    type: Literal["reverse_curriculum"] = "reverse_curriculum"
+    num_stages: Annotated[int, Field(ge=1)] = 5
+    """Cut points per solution (M)."""
+    mode: Literal["mixed", "staged"] = "mixed"
+    """`mixed` puts all stages into one set; `staged` only one of them."""
+    stage: Annotated[int, Field(ge=1)] | None = None
+    """Which one, in mode `staged`."""
+    shares: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    """Relative share of each stage in mode `mixed`, the easiest first, so that easy ends cannot
+    flood the set; None for equal ones. 0 leaves a stage out."""
+    per_problem: PerProblem | None = 1
+    """Maximum number of right solutions per problem that are cut; None for all."""
+
+    @model_validator(mode="after")
+    def _stages_exist(self) -> Self:
+        if (self.stage is not None) != (self.mode == "staged"):
+            raise ValueError(f"stage: expected one in mode staged alone, got {self.stage}")
+        if self.stage is not None and self.stage > self.num_stages:
+            raise ValueError(f"stage: expected at most {self.num_stages}, got {self.stage}")
+        if self.shares is not None and (
+            len(self.shares) != self.num_stages or not any(self.shares)
+        ):
+            raise ValueError(
+                f"shares: expected {self.num_stages}, not all 0, got {list(self.shares)}"
+            )
+        return self
+
+    @property
+    def stage_shares(self) -> tuple[float, ...] | None:
+        """See BuilderConfig."""
+        return None if self.mode == "staged" else self.shares or (1.0,) * self.num_stages
+
+
+class PreferenceConfig(BuilderConfig):
+    """Pairs of a better and a worse solution of one problem, for DPO."""
+
+    form: ClassVar[Form] = "preference"
+    needs_wrong: ClassVar[bool] = True
+    type: Literal["preference"] = "preference"
+    by: Literal["grade", "margin"] = "grade"
+    """`grade` pairs right with wrong ones; `margin` those whose reduced verifier scores are at
+    least `min_margin` apart, whatever their grades."""
+    min_margin: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Minimum difference of the scores, by `margin`."""
+    pairing: Literal["nearest", "random"] = "nearest"
+    """Which worse one a better one is paired with: the nearest by character edit distance that is
+    in no other pair of the problem, or any."""
+    reduction: Reduction = "min"
+    """How a verifier's step scores are reduced to one."""
+    per_problem: PerProblem | None = 4
+    """Maximum number of pairs per problem; None for as many as its better or worse solutions
+    allow."""
+
+    @property
+    def reads(self) -> Reads:
+        """See BuilderConfig."""
+        return "scores" if self.by == "margin" else "grades"
+
+    @property
+    def keeps(self) -> str:
+        """See BuilderConfig."""
+        if self.by == "margin":
+            return f"{self.reduction} scores at least {self.min_margin:g} apart"
+        return "right against wrong answers"
+
+    @property
+    def score_reduction(self) -> Reduction:
+        """See BuilderConfig."""
+        return self.reduction
+
+
+class VStarConfig(BuilderConfig):
+    """Right against wrong for a verifier trained by DPO (V-StaR, arXiv:2402.06457)."""
+
+    form: ClassVar[Form] = "preference"
+    needs_wrong: ClassVar[bool] = True
+    type: Literal["v_star"] = "v_star"
+    per_problem: PerProblem | None = 16
+    """Maximum number of pairs per problem, its solutions used evenly; None for all right x
+    wrong."""
+
+
+class StepwiseConfig(BuilderConfig):
+    """Solutions with a label per step, for TRL's PRM trainer."""
+
+    form: ClassVar[Form] = "stepwise"
+    reads: ClassVar[Reads] = "labels"
+    keeps: ClassVar[str] = "labelled steps"
+    type: Literal["stepwise"] = "stepwise"
+    method: str | None = None
+    """Which labels, as named in the `method` column; None where there is one method."""
+    after_first_error: Literal["keep", "drop"] = "keep"
+    """`drop` ends a solution with its first wrong step."""
+    per_problem: PerProblem | None = None
+    """Maximum number of solutions per problem; None for all."""
+
+    @property
+    def label_method(self) -> str | None:
+        """See BuilderConfig."""
+        return self.method
+
+
+class RevisionChainsConfig(BuilderConfig):
+    """Zero to four wrong attempts, then a right one (arXiv:2408.03314, section 6.1).
+
+    The prompt holds the attempts as the `revisions` search writes them; the loss is on the right
+    one alone. The last wrong one is the nearest to it by character edit distance.
+    """
+
+    type: Literal["revisions"] = "revisions"
+    max_wrong: Annotated[int, Field(ge=0), Was("most_wrong")] = 4
+    """Maximum number of wrong attempts; the number is drawn evenly from 0 to this, or to as many
+    as exist."""
+    template: str = RevisionsConfig.model_fields["template"].default
+    """The prompt from the second attempt on, with `{question}` and `{attempts}`."""
+    per_problem: PerProblem | None = 4
+    """Maximum number of chains per problem, each with another right solution; None for all."""
+
+    @model_validator(mode="after")
+    def _names_both(self) -> Self:
+        RevisionsConfig(template=self.template)
+        return self
+
+
+class StitchedConfig(BuilderConfig):
+    """Wrong attempts and then a right one, all of it one target (stitched search traces)."""
+
+    needs_wrong: ClassVar[bool] = True
+    type: Literal["stitched"] = "stitched"
+    max_wrong: Annotated[int, Field(ge=1), Was("most_wrong")] = 3
+    """Maximum number of wrong attempts; the number is drawn evenly from 1 to this, or to as many
+    as exist."""
+    order: Literal["random", "nearer"] = "nearer"
+    """Order of the wrong ones: as drawn, or ending with the nearest to the right one."""
+    joiner: str = "\n"
+    """Text that follows each wrong attempt."""
+    per_problem: PerProblem | None = 2
+    """Maximum number of traces per problem, each with another right solution; None for all."""
+
+
+class SearchTreesConfig(BuilderConfig):
+    """The best path of a search and its pruned siblings, as pairs at the step where they part."""
+
+    form: ClassVar[Form] = "preference"
+    reads: ClassVar[Reads] = "trees"
+    keeps: ClassVar[str] = "best paths against pruned branches"
+    ends_with_text: ClassVar[bool] = False
+    """A pruned branch has not reached its end, however much of it is learned from."""
+    type: Literal["search_trees"] = "search_trees"
+    strategies: tuple[str, ...] | None = None
+    """Searches to use, as named in the `strategy` column; None for all that draw step by step."""
+    span: Literal["step", "rest"] = "step"
+    """What is learned from where the paths part: one step, or all that follows."""
+    min_margin: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Minimum difference of the two steps' scores, where the search scored them."""
+    per_problem: PerProblem | None = 16
+    """Maximum number of pairs per problem; None for all."""
+
+    @property
+    def searches(self) -> tuple[str, ...] | None:
+        """See BuilderConfig."""
+        return self.strategies
+
+
+class EasyToHardConfig(BuilderConfig):
+    """Rows of easy problems, for a model that is measured on hard ones (arXiv:2403.09472)."""
+
+    type: Literal["easy_to_hard"] = "easy_to_hard"
+    target: Literal["policy", "verifier"] = "policy"
+    """`policy` makes right solutions, `verifier` solutions with step labels."""
+    part: Literal["easy", "hard", "all"] = "easy"
+    """Which problems; `all` and `hard` are what `easy` is compared with."""
+    easy_levels: Annotated[tuple[Level, ...], Field(min_length=1)] = (1, 2, 3)
+    """Levels that are easy; every other one is hard, and a problem without level is in no part."""
+    per_problem: PerProblem | None = 10
+    """Maximum number of solutions per problem; None for all."""
+    method: str | None = None
+    """Which step labels, for a verifier; None where there is one method."""
+
+    @property
+    def form(self) -> Form:
+        """See BuilderConfig."""
+        return "prompt_completion" if self.target == "policy" else "stepwise"
+
+    @property
+    def reads(self) -> Reads:
+        """See BuilderConfig."""
+        return "grades" if self.target == "policy" else "labels"
+
+    @property
+    def keeps(self) -> str:
+        """See BuilderConfig."""
+        levels = ", ".join(map(str, self.easy_levels))
+        return f"the {self.part} problems; levels {levels} are easy"
+
+    @property
+    def label_method(self) -> str | None:
+        """See BuilderConfig."""
+        return self.method
+
+
+Builder = Annotated[
+    RestConfig
+    | RestEmConfig
+    | ReverseCurriculumConfig
+    | PreferenceConfig
+    | VStarConfig
+    | StepwiseConfig
+    | RevisionChainsConfig
+    | StitchedConfig
+    | SearchTreesConfig
+    | EasyToHardConfig,
+    Field(discriminator="type"),
+]

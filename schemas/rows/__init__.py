@@ -1,0 +1,76 @@
+"""Every row kind of the store: a record and its table in a module each.
+
+A new table is a new module here and nothing else: `TABLES` holds the tables of all modules, and
+the catalog has a view of each.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
+from schemas.rows.failures import FAILURES, Failure
+from schemas.rows.metrics import METRICS, Metric
+from schemas.rows.models import MODELS, Model, ModelRole
+from schemas.rows.problems import PROBLEMS, Problem
+from schemas.rows.runs import RUNS, RunEvent, RunState
+from schemas.rows.step_labels import STEP_LABELS, Evidence, StepLabel
+from schemas.rows.step_scores import STEP_SCORES, StepScores
+from schemas.rows.training_sets import TRAINING_SETS, TrainingSet
+from schemas.rows.trajectories import TRAJECTORIES, Status, Step, Trajectory
+from schemas.rows.verdicts import VERDICTS, Verdict
+from schemas.tables import SCHEMA_VERSION, TableSpec, from_table, now, to_table
+
+__all__ = [
+    "DECISIONS",
+    "FAILURES",
+    "METRICS",
+    "MODELS",
+    "PROBLEMS",
+    "RUNS",
+    "SCHEMA_VERSION",
+    "STEP_LABELS",
+    "STEP_SCORES",
+    "TABLES",
+    "TRAINING_SETS",
+    "TRAJECTORIES",
+    "VERDICTS",
+    "Decision",
+    "DecisionStatus",
+    "Evidence",
+    "Failure",
+    "Metric",
+    "Model",
+    "ModelRole",
+    "Problem",
+    "RunEvent",
+    "RunState",
+    "Status",
+    "Step",
+    "StepLabel",
+    "StepScores",
+    "TableSpec",
+    "TrainingSet",
+    "Trajectory",
+    "Verdict",
+    "from_table",
+    "now",
+    "to_table",
+]
+
+
+def _find_tables() -> dict[str, TableSpec]:
+    """The tables that the modules of this package declare, by name.
+
+    Raises:
+        ValueError: two of them have one name.
+    """
+    found: dict[str, TableSpec] = {}
+    for module in iter_modules(__path__, f"{__name__}."):
+        for spec in vars(import_module(module.name)).values():
+            if isinstance(spec, TableSpec) and found.setdefault(spec.name, spec) is not spec:
+                raise ValueError(f"{module.name}: there is another table named {spec.name!r}")
+    return found
+
+
+TABLES: dict[str, TableSpec] = _find_tables()
+"""Every table of the store by its name."""

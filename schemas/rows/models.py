@@ -1,0 +1,25 @@
+"""One row is a trained or registered model."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.tables import TableSpec
+
+ModelRole = Literal["policy", "verifier", "critic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One trained or registered model; `metrics` is JSON text."""
+
+    model_id: str
+    role: ModelRole
+    path: str
+    base: str | None
+    training_set: str | None
+    metrics: str
+    created_at: datetime
+
+
+MODELS = TableSpec("models", Model)

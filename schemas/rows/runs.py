@@ -1,0 +1,27 @@
+"""One row says that a run began or ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.tables import TableSpec
+
+RunState = Literal["started", "completed", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvent:
+    """A run began or ended; the newest event of a run is its state. `config` is JSON text."""
+
+    flow: str
+    part: str | None = None
+    """Which set of problems, for a flow that a run may hold several times."""
+    state: RunState
+    config: str
+    config_hash: str
+    code_version: str
+    message: str | None
+    happened_at: datetime
+
+
+RUNS = TableSpec("runs", RunEvent)

@@ -1,0 +1,28 @@
+"""One row is one step's label."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.tables import Int32, TableSpec
+
+Evidence = Literal["rollouts", "answer", "inferred", "checker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLabel:
+    """One step's label: is the solution still right after this step?"""
+
+    trajectory_id: str
+    step_index: Int32
+    method: str
+    completer: str
+    evidence: Evidence
+    num_rollouts: Int32
+    num_correct: Int32
+    soft: float | None
+    hard: bool | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+STEP_LABELS = TableSpec("step_labels", StepLabel)

@@ -1,0 +1,71 @@
+"""One row is a solution, or a rollout of one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.tables import Int32, TableSpec
+
+Status = Literal["finished", "truncated", "pruned", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One piece of a solution; the texts of a trajectory's steps joined are its whole text."""
+
+    text: str
+    num_tokens: Int32
+    logprob: float | None = None
+    score: float | None = None
+    value: float | None = None
+    visits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """One solution, or one rollout: then `parent_id` and `branch_step` say what it continues."""
+
+    trajectory_id: str
+    problem_id: str
+    policy: str
+    strategy: str
+    sample_index: Int32
+    parent_id: str | None = None
+    branch_step: Int32 | None = None
+    status: Status
+    error: str | None = None
+    steps: tuple[Step, ...]
+    answer: str | None = None
+    correct: bool | None = None
+    grader: str
+    temperature: float
+    top_p: float
+    seed: int
+    prompt_tokens: Int32
+    cached_tokens: Int32
+    generated_tokens: Int32
+    scored_tokens: Int32 = 0
+    round: Int32 | None = None
+    engine: str
+    created_at: datetime
+    budget: Int32 | None = None
+    """Candidates per problem (N) of the search that made it."""
+    verifier: str | None = None
+    """The model whose scores its steps carry."""
+    reason: str | None = None
+    """Why a search did not go on from here."""
+
+    @property
+    def text(self) -> str:
+        """The generated text, separators included."""
+        return "".join(step.text for step in self.steps)
+
+    @property
+    def logprob(self) -> float | None:
+        """The summed log probability of the generated tokens; None where it was not asked for."""
+        parts = [step.logprob for step in self.steps]
+        known = [part for part in parts if part is not None]
+        return sum(known) if known and len(known) == len(parts) else None
+
+
+TRAJECTORIES = TableSpec("trajectories", Trajectory)

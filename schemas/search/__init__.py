@@ -1,0 +1,138 @@
+"""Test-time search: which strategies are run on which problems, and what they share."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import FrozenConfig, SetName
+from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
+from schemas.evaluation import EvaluationConfig, Reduction
+from schemas.graders import GraderConfig, MathGraderConfig
+from schemas.pool import PoolConfig
+from schemas.problems import ProblemsConfig, WorldProblemsConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.search.strategies import BeamConfig, Strategy, StrategyConfig
+
+
+class ScoreConfig(FrozenConfig):
+    """The value of a prefix, by which a search ranks everything it keeps."""
+
+    by: Literal["verifier", "likelihood", "likelihood+logit"] = "likelihood+logit"
+    """`verifier` is the reduced step scores; `likelihood` the policy's summed log probability;
+    `likelihood+logit` that sum + weight x logit of the reduced scores. A verifier alone is misled
+    by rare, odd steps it has never seen; the likelihood knows that they are rare."""
+    reduction: Reduction = "min"
+    """How the step scores so far are reduced to one."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of the logit in `likelihood+logit`."""
+
+    @property
+    def reads_verifier(self) -> bool:
+        """Whether steps need a verifier's score."""
+        return self.by != "likelihood"
+
+    @property
+    def name(self) -> str:
+        """As rankers are named: `likelihood+logit[min]`, `verifier[last]`, `likelihood`."""
+        if self.by == "likelihood":
+            return self.by
+        weight = "" if self.by == "verifier" or self.weight == 1 else f",{self.weight:g}"
+        return f"{self.by}[{self.reduction}{weight}]"
+
+
+class SearchLimits(FrozenConfig):
+    """How steps are drawn, and when a solution is given up.
+
+    `max_steps` and `max_step_tokens` apply where solutions are drawn step by step; strategies that
+    draw whole ones use `max_tokens` alone.
+    """
+
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """0 is greedy, and then all continuations of a prefix are the same."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Nucleus sampling: the share of probability that is sampled from."""
+    max_tokens: Annotated[int, Field(ge=1)] = 2048
+    """Longest solution in tokens; one cut here is `truncated`, never finished."""
+    max_step_tokens: Annotated[int, Field(ge=1)] = 512
+    """Longest step in tokens; a solution with a longer one is `truncated`."""
+    max_steps: Annotated[int, Field(ge=1)] = 40
+    """Maximum number of steps of a solution; one not finished by then is `truncated`."""
+
+
+class SearchJob(FrozenConfig):
+    """Which problems are searched, by which strategies, at which budgets."""
+
+    problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
+    """The problems; loaded into the run first, if it does not have them."""
+    set_name: SetName = "eval"
+    """The name of this set of problems in the run."""
+    policy: EngineConfig = VLLMConfig(model=SHIPPED_POLICY)
+    """The model that solves."""
+    verifier: EngineConfig | None = None
+    """The model that scores steps; None for strategies that need none."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How the policy is prompted, and what ends a step."""
+    grader: GraderConfig = MathGraderConfig()
+    """What decides whether an answer is right, and which answers are the same."""
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1)] = (BeamConfig(),)
+    """Each is run at each budget."""
+    budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (16,)
+    """Candidates per problem (N)."""
+    score: ScoreConfig = ScoreConfig()
+    """What prefixes are ranked by."""
+    limits: SearchLimits = SearchLimits()
+    """How steps are drawn, and how long solutions may be."""
+    candidates_per_unit: Annotated[int, Field(ge=1)] = 1024
+    """Approximate number of candidates of a unit; a problem is never split. All problems of a unit
+    are searched concurrently."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Bins, intervals and reductions of what is reported."""
+    pool: PoolConfig = PoolConfig()
+    """The actors."""
+    seed: int = 0
+    """Combined with problem, strategy and budget into the seed of each draw."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for strategy in self.strategies:
+            for budget in self.budgets:
+                strategy.check_budget(budget)
+        labels = [strategy.label() for strategy in self.strategies]
+        if len(set(labels)) < len(labels) or len(set(self.budgets)) < len(self.budgets):
+            raise ValueError(
+                f"expected distinct strategies and budgets, got {labels}, {self.budgets}"
+            )
+        ranks = any(strategy.ranks for strategy in self.strategies)
+        if self.verifier is None and self.score.reads_verifier and ranks:
+            raise ValueError(
+                f"verifier: expected one, as score.by is {self.score.by!r}, got none; "
+                "or set score.by to likelihood"
+            )
+        for strategy in self.strategies:
+            for role in strategy.roles:
+                if getattr(self, role) is None:
+                    raise ValueError(f"{role}: expected one, as {strategy.type} needs it, got none")
+        return self
+
+    @property
+    def reads_verifier(self) -> bool:
+        """Whether a strategy cannot run without a verifier."""
+        by_score = self.score.reads_verifier
+        return any(s.needs_verifier or (by_score and s.ranks) for s in self.strategies)
+
+    @property
+    def picks_by_verifier(self) -> bool:
+        """Whether a strategy picks by a verifier if one is given, and by votes otherwise."""
+        return any(s.default_pick == "weighted" and not s.ranks for s in self.strategies)
+
+    def label(self, strategy: StrategyConfig) -> str:
+        """The value of the `strategy` column: the strategy, and its score if not the default."""
+        name = strategy.label()
+        if self.score == ScoreConfig() or not strategy.ranks:
+            return name
+        return f"{name} by {self.score.name}"
+
+    def needs_likelihood(self, strategy: StrategyConfig) -> bool:
+        """Whether a strategy cannot run with a policy that reports no log probabilities."""
+        prunes = strategy.ranks and not strategy.is_independent
+        return prunes and self.score.by != "verifier"
