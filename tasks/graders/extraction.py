@@ -16,6 +16,8 @@ In the rest, in this order:
 Time is linear in the text, whatever it holds.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 
@@ -55,6 +57,14 @@ def extract_answer(
 def gold_from_solution(solution: str) -> str | None:
     """Give the bare gold answer of a reference solution, by the rule for every other text."""
     return extract_answer(solution)
+
+
+def name_marks(marks: Sequence[str] | str) -> str:
+    """What marks of a caller's own add to a grader's name; nothing where there are none."""
+    if not marks:
+        return ""
+    written = marks if isinstance(marks, str) else json.dumps(list(marks))
+    return f"+marks-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
 
 
 def without_thoughts(text: str) -> str:

@@ -21,10 +21,12 @@ from schemas.graders import MathGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, refuse_check
 from tasks.graders.comparison import Comparer
-from tasks.graders.extraction import extract_answer
+from tasks.graders.extraction import extract_answer, name_marks
 from tasks.graders.math_process import MathPool
 from tasks.graders.normal_form import Kind, NormalForm, normal_form
 
+_RULES = 2
+"""Counts up when the same text may get another verdict; regrading shows what changed."""
 _FORM_CACHE_SIZE = 8192
 
 
@@ -47,7 +49,9 @@ class MathGrader:
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Judge the answer a text marks against the gold answer; a check grades nothing."""
-        answer = extract_answer(text, last_number=self._config.last_number)
+        answer = extract_answer(
+            text, last_number=self._config.last_number, marks=self._config.marks
+        )
         if problem.check is not None:
             return Grade(answer, None)
         if answer is None:
@@ -138,9 +142,9 @@ class MathGrader:
 
 
 def _name(config: MathGraderConfig) -> str:
-    name = f"math-verify-{version('math-verify')}"
+    name = f"math-verify-{version('math-verify')}+rules-{_RULES}"
     if config.percent == "ignored":
         name += "+percent-ignored"
     if config.last_number:
         name += "+last-number"
-    return name
+    return name + name_marks(config.marks)

@@ -38,7 +38,7 @@ _WORDS = re.compile(r"[^\W\d_][^\W\d_' -]*(?:[' -]+[^\W\d_]+)*")
 _LONG_WORD = re.compile(r"[^\W\d_]{3}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{2}")
 _HAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _LEAD = re.compile(
-    r"(?:\\(?:approx|therefore|Rightarrow|implies|sim|bullet)(?![A-Za-z])\s*|=\s*"
+    r"(?:\\(?:approx|therefore|Rightarrow|implies|sim|cdot)(?![A-Za-z])\s*|=\s*"
     r"|(?:\\text\{\s*)?(?:so|thus|hence|therefore|then)?,?\s*(?:(?:the|my|our)\s+)?"
     r"(?:final\s+|correct\s+)?(?:answer|solution|result)s?\s*(?:is|are|=|:)(?![A-Za-z])\s*:?"
     r"(?:\s*\})?\s*"
@@ -53,7 +53,12 @@ _LABEL = re.compile(r"[A-Z][a-z]+ \d+")
 _CLOCK = re.compile(
     r"(\d{1,2}(?::\d\d){0,2})\s*(?:\\text\{)?\s*([ap])\.?\s?m\.?\s*\}?", re.IGNORECASE
 )
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\{[^{}]*\})?")
 _PROSE_WORDS = 2
+_SPOKEN = frozenset(
+    ("at", "is", "of", "the", "we", "are", "this", "that", "it", "on", "all", "yes")
+)
+"""One of these words makes an answer prose."""
 _MAX_UNITS = 2
 
 
@@ -211,11 +216,12 @@ def _close_text(latex: str) -> str:
 def _is_prose(latex: str, *, is_text: bool) -> bool:
     if _HAN.search(latex):
         return True
-    if "\\begin{" in latex and "\\text" not in latex:
-        return False
-    inner = _TEXT_COMMAND.sub(r" \1 ", latex)
-    words = [word for word in _LETTERS.findall(_COMMAND.sub(" ", inner)) if is_word(word)]
-    return len(words) >= _PROSE_WORDS or (is_text and bool(words))
+    bare = _COMMAND.sub(" ", _TEXT_COMMAND.sub(r" \1 ", _ENVIRONMENT.sub(" ", latex)))
+    words = _LETTERS.findall(bare)
+    if _SPOKEN.intersection(word.casefold() for word in words):
+        return True
+    num_words = sum(is_word(word) or word.casefold() in ("no", "yes") for word in words)
+    return num_words >= _PROSE_WORDS or (is_text and num_words > 0)
 
 
 def _plain_prose(latex: str) -> str:

@@ -22,7 +22,8 @@ _NAME = (
 )
 _CALL = rf"(?:{_NAME}(?:\^\{{-1\}}|\^{{-1}})?\((?:{_NAME})(?:,{_NAME})*\)|[A-Z](?:\s*[A-Z]){{1,3}})"
 _ASSIGNMENT = re.compile(
-    rf"({_CALL}|\\angle\s*[A-Z ]+{_SUBSCRIPT}|{_NAME})\s*=(?!=)(.*)", re.DOTALL
+    rf"({_CALL}|\\\|{_NAME}\\\||\[{_NAME}\]{_SUBSCRIPT}|\\angle\s*[A-Z ]+{_SUBSCRIPT}|{_NAME})\s*=(?!=)(.*)",
+    re.DOTALL,
 )
 _TUPLE_NAME = re.compile(rf"\((?:{_NAME}),\s*(?:{_NAME})(?:,\s*(?:{_NAME}))*\)=(?=\()")
 _EXCLUSION = re.compile(rf"({_NAME})\s*\\neq(?![A-Za-z])\s*(.*)", re.DOTALL)
@@ -85,7 +86,7 @@ def read_shape(latex: str) -> Shape | None:
     if exclusion is not None:
         return exclusion
     parts = split_parts(latex)
-    if len(parts) > MAX_ITEMS or any(_RELATION.search(part) for part in parts[1:]):
+    if len(parts) > MAX_ITEMS or any(map(_has_relation, parts[1:])):
         return None
     if len(parts) > 1:
         return _read_list(parts)
@@ -291,6 +292,12 @@ def _is_chain(value: str) -> bool:
     return depths is None or any(
         character in "=<>" and depths[index] == 0 for index, character in enumerate(value)
     )
+
+
+def _has_relation(part: str) -> bool:
+    depths = _depths(part)
+    found = _RELATION.finditer(part)
+    return any(depths is None or depths[match.start()] == 0 for match in found)
 
 
 def _is_in_number(latex: str, match: re.Match[str]) -> bool:

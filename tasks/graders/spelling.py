@@ -54,6 +54,8 @@ _COMMANDS = {
     "\\textpercent": "\\%",
     "\\textdegree": "^\\circ",
     "^{\\circ}": "^\\circ",
+    "\\bullet": "\\cdot ",
+    "@": " at ",
     "{,}": ",",
     "**": "^",
 }
@@ -88,7 +90,10 @@ _NAMED_OPERATORS = frozenset(
     + ("log", "sin", "sinh", "tan", "tanh")
 )
 _UNITS_TOO = frozenset(("deg", "max", "min", "sec"))
-_CONSTANT = re.compile(r"\\text\{\s*([ie])\s*\}")
+_CONSTANT = re.compile(r"\\text\{\s*([ie])\s*\}(?!\s*_)")
+_DOTS = re.compile(r"\\[lc]?dots(?![A-Za-z])")
+_BESIDE = re.compile(r"(?<!\\)\$\s+\$")
+_IMAGINARY = re.compile(r"(?:(?<=\d)|(?<=(?<![A-Za-z\\])[ab]))i(?![A-Za-z])")
 _MATRIX = re.compile(
     r"([(\[])\s*\\begin\{(?:array|matrix)\}(?:\s*\{[lcr| ]*\})?(.*?)\\end\{(?:array|matrix)\}\s*"
     r"[)\]]",
@@ -118,7 +123,8 @@ def tidy(answer: str) -> str:
     latex = _OPERATOR.sub(_named_operator, latex)
     latex = _OLD_UPRIGHT.sub(r"\\text{\1}", latex)
     latex = _UPRIGHT.sub(r"\\text{", latex)
-    latex = _DECORATION.sub(r" \1", _COLOR.sub("", latex))
+    latex = _DECORATION.sub(_undecorated, _COLOR.sub("", latex))
+    latex = _DOTS.sub(r" \\xi_{dots} ", latex)
     latex = _SPACING.sub(_plain_space, latex)
     if latex.replace("\\$", "").count("$") > 1:  # `$5$ dollars`; a single sign is a currency
         latex = re.sub(r"(?<!\\)\$", " ", latex)
@@ -128,6 +134,7 @@ def tidy(answer: str) -> str:
     latex = _complete(latex)
     if _CONSTANT.fullmatch(latex) is None:
         latex = _CONSTANT.sub(r" \1 ", latex)
+    latex = _IMAGINARY.sub(" i", latex)  # so that `3i` is read as `3 i`
     latex = " ".join(latex.split()).rstrip(".,;:\\ 。")
     latex = _LOOSE_SPACE.sub("", _SHORT_SCRIPT.sub(r"\1\2", latex))
     return _NUMERAL.sub(r"\1", latex)
@@ -159,6 +166,7 @@ def split_group(text: str, start: int) -> int | None:
 
 
 def _strip_delimiters(latex: str) -> str:
+    latex = _BESIDE.sub("$,$", latex)
     for opening, closing in _DELIMITERS:
         if latex.startswith(opening) and latex.endswith(closing) and len(latex) > 2 * len(opening):
             latex = latex[len(opening) : -len(closing)]
@@ -178,6 +186,12 @@ def _named_operator(match: re.Match[str]) -> str:
     if name in _NAMED_OPERATORS or (is_operator and name in _UNITS_TOO):
         return f"\\{name} "
     return f" {name} " if is_operator else match.group()
+
+
+def _undecorated(match: re.Match[str]) -> str:
+    """Bold letters are letters; with an index they are not the constant of that name."""
+    has_index = match.string[match.end() :].lstrip().startswith("_")
+    return f"\\text{{{match.group(1)}}}" if has_index else f" {match.group(1)}"
 
 
 def _matrix(match: re.Match[str]) -> str:

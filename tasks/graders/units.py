@@ -116,7 +116,7 @@ def _multiplier(unit: str) -> int | None:
     bracketed = _BRACKETED.fullmatch(unit)
     if bracketed is not None:
         words = _LETTER_RUN.findall(bracketed.group(1))
-        is_unit = words and all(_is_unit(word) for word in words[:1]) and _are_allowed(words)
+        is_unit = any(map(_is_unit, words)) and _are_allowed(words)
         return 1 if is_unit else None
     if "\\text" in unit:
         return _upright_multiplier(unit) if _UPRIGHT.fullmatch(unit) else None
