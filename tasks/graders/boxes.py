@@ -18,10 +18,10 @@ _MAX_BOXES = 20
 _SPACING = r"\\text\{\s*,?\s*(?:and|or)?\s*,?\s*\}|\\q?quad|\\[,;:! ()\[\]\\]|[\s$&*]"
 _NAME = r"[A-Za-z](?:_\{?\w+\}?)?"
 _BETWEEN = re.compile(
-    rf"(?:{_SPACING}|[,;、，]|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|和|或)*"
+    rf"(?:{_SPACING}|[,;、\uff0c]|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|和|或)*"
     rf"(?:(?P<name>{_NAME})(?:{_SPACING})*=(?:{_SPACING})*)?"
 )
-_JOINING = re.compile(r"[,;、，]|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|和|或|\\\\|&")
+_JOINING = re.compile(r"[,;、\uff0c]|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|和|或|\\\\|&")
 _NAME_BEFORE = re.compile(rf"(?<![A-Za-z\\])({_NAME})\s*&?\s*=\s*&?\s*\$?\s*$")
 
 
@@ -39,10 +39,10 @@ def holds_box(text: str) -> bool:
 
 
 def last_boxed(text: str) -> str | None:
-    """Content of the last closed, non-empty box and of those side by side with it.
+    r"""Content of the last closed, non-empty box and of those side by side with it.
 
     Of nested boxes the inner one counts. Several are joined by commas, with their names where
-    each has one: `x=\\boxed{3}, y=\\boxed{4}` is `x=3, y=4`.
+    each has one: `x=\boxed{3}, y=\boxed{4}` is `x=3, y=4`.
     """
     if not holds_box(text):
         return None

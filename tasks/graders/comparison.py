@@ -7,6 +7,7 @@ to the computer algebra system, and the whole answer where it is one expression.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from tasks.graders.math_process import Comparison
 from tasks.graders.normal_form import Kind, NormalForm, same_form
@@ -113,7 +114,7 @@ class Comparer:
     def _compare_named_values(
         self, a: NormalForm, shape_a: Shape, b: NormalForm, shape_b: Shape, depth: int
     ) -> bool | None:
-        """Compare `y=2x` with `y=x+x`, or with `x=\\frac{y}{2}`."""
+        """Compare `y=2x` with `y=x+x`, or with `x=y/2`."""
         name = shape_a.names[0]
         is_implicit = name in shape_a.items[0] or name in shape_b.items[0]
         if name != shape_b.names[0] or is_implicit:
@@ -170,7 +171,7 @@ class Comparer:
         if len(numbers) != len(forms):
             return None
         ends = ["-\\infty", *(latex for _, latex in numbers), "\\infty"]
-        return tuple(f"({low},{high})" for low, high in zip(ends, ends[1:], strict=False))
+        return tuple(f"({low},{high})" for low, high in pairwise(ends))
 
     def _compare_unions(
         self, a: NormalForm, shape_a: Shape, b: NormalForm, shape_b: Shape, depth: int

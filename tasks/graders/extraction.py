@@ -8,8 +8,8 @@ In the rest, in this order:
    side by side (`\boxed{3}, \boxed{5} or \boxed{7}`) are one answer. A box that is never closed is
    no answer, however much of it was written.
 3. What follows the last mark that is followed by an answer (`marks`): `Answer: X`, `answer is X`,
-   `#### X`, `<answer>X</answer>`, `答案：X`. If a box was opened there, it was not closed, and there is
-   no answer.
+   `#### X`, `<answer>X</answer>` and their like, in English and Chinese. If a box was opened there,
+   it was not closed, and there is no answer.
 4. Nothing, unless the caller asks for the last number. That credits numbers that were never
    meant as the answer, so it is off by default.
 
@@ -27,7 +27,8 @@ from tasks.graders.marks import last_marked, last_own_mark
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
 _THOUGHT = re.compile(
     r"(?P<end></(?:think|thinking|thought|reasoning)>|<\|end_of_thought\|>|\[/THINK\]|◁/think▷)"
-    r"|<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>|\[THINK\]|◁think▷"
+    r"|<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>|\[THINK\]|◁think▷",
+    re.IGNORECASE,
 )
 _THOUGHT_HINTS = ("<", "[", "◁")
 

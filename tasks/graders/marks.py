@@ -16,12 +16,16 @@ _MAX_TRIED = 4
 _MAX_CHARS = 5000
 _MARK = re.compile(
     r"####(?!#)"
-    r"|\banswer(?:\*\*)?(?:\s{0,3}[:=：＝](?:\*\*)?|\s{1,3}(?:to (?:the|this) (?:question|problem) )?"
-    r"(?:is|equals|would be|should be|must be)\b(?:\s{0,3}[:：])?)"  # noqa: RUF001
+    r"|\banswer(?:\*\*)?(?:\s{0,3}[:=\uff1a\uff1d](?:\*\*)?"
+    r"|\s{1,3}(?:to (?:the|this) (?:question|problem) )?"
+    r"(?:is|equals|would be|should be|must be)\b(?:\s{0,3}[:\uff1a])?)"
+    r"|\bans\.?\s{0,3}[:=]"
+    r"|\b(?:correct|right)\s(?:option|choice)\s{1,3}is\b(?:\s{0,3}:)?"
     r"|\banswers\s{1,3}are\b(?:\s{0,3}:)?"
-    r"|(?:^|\n)[ \t]{0,3}(?:#{1,6}[ \t]{0,3})?\**(?:the[ ])?(?:final[ ])?answer\**:?\**[ \t]*(?=\n|$)"
+    r"|(?:^|\n)[ \t]{0,3}(?:#{1,6}[ \t]{0,3})?\**(?:the )?(?:final )?answer\**:?\**[ \t]*(?=\n|$)"
     r"|<answer>"
-    r"|(?:答案|答)(?:\*\*)?\s{0,3}(?:[:：=＝是为]|应为|等于|选)(?:\*\*)?\s{0,3}[:：]?",  # noqa: RUF001
+    r"|故选\s{0,3}[:\uff1a]?"
+    r"|(?:答案|答)(?:\*\*)?\s{0,3}(?:[:\uff1a=\uff1d是为]|应为|等于|选)(?:\*\*)?\s{0,3}[:\uff1a]?",
     re.IGNORECASE,
 )
 _DISPLAYS = (
@@ -31,26 +35,28 @@ _DISPLAYS = (
     ("\\begin{equation}", "\\end{equation}"),
     ("\\begin{align*}", "\\end{align*}"),
 )
-_BLANK = re.compile(r"[\s*`_:：]*")  # noqa: RUF001
+_BLANK = re.compile(r"[\s*`_:\uff1a]*")
 _LINE = re.compile(r"[^\n]*")
 _SENTENCE_END = re.compile(
-    r"(?<![ap]\.m)\.(?=\s|$|\*\*)|[!?](?=\s|$|\*\*)(?!\s*=)|[。！？]"  # noqa: RUF001
+    r"(?<![ap]\.m)\.(?=\s|$|\*\*)|[!?](?=\s|$|\*\*)(?!\s*=)|[。\uff01\uff1f]"
 )
 _CLAUSE = re.compile(
-    r"[,;，]\s*\(?(?:because|since|as|which|so|where|thus|hence|therefore|meaning|i\.e\.|but|due"
-    r"|given|when|if|after|that|from|by|not|we|he|she|they|it|the)\b|[,，；]\s*(?:因为|所以|因此|故|即)",  # noqa: RUF001
+    r"[,;\uff0c]\s*\(?(?:because|since|as|which|so|where|thus|hence|therefore|meaning|i\.e\.|but"
+    r"|due|given|when|if|after|that|this|there|from|by|not|we|he|she|they|it|the"
+    r"|and (?:so|we|this|it|the))\b"
+    r"|[,\uff0c\uff1b]\s*(?:因为|所以|因此|故|即)",
     re.IGNORECASE,
 )
 _BARE_CLAUSE = re.compile(
-    r"(?<=\s)\(?(?:because|since|which|where|so|due to|given that|i\.e\.|meaning|therefore|hence|thus"
-    r"|when|after)\b",
+    r"(?<=\s)\(?(?:because|since|which|where|so|due to|given that|i\.e\.|meaning|therefore|hence"
+    r"|thus|when|after|as (?:required|desired|expected|needed|claimed|shown|above|stated))\b",
     re.IGNORECASE,
 )
 _REMARK = re.compile(r"\s+\((?=[^()\\]*[A-Za-z]{3})[^()]*(?:\([^()]*\)[^()]*)*\)\s*$")
 _UNIT = re.compile(r"\s*\([A-Za-z][A-Za-z .'-]*\)\s*$")
 _ADVERB = re.compile(
     r"(?:[,:]?\s*(?:therefore|thus|then|hence|so|simply|just|indeed|clearly|actually|also|now"
-    r"|equal[ ]to|given[ ]by|found[ ]to[ ]be|that)\b[,:]?|[:：=＝])\s*",  # noqa: RUF001
+    r"|equal[ ]to|given[ ]by|found[ ]to[ ]be|that)\b[,:]?|[:\uff1a=\uff1d])\s*",
     re.IGNORECASE,
 )
 _MATHEMATICS = re.compile(r"[\d$\\^=+<>/∞πº√]|\A\W*[A-Za-z]\W*\Z")
@@ -62,7 +68,7 @@ verified verify we what wrong your
 """
 _REMARK_WORDS = frozenset(_REMARK_WORD_LIST.split())
 _WORD = re.compile(r"[^\W\d_]+")
-_AROUND = " \t\r\n*`\"'“”"
+_AROUND = " \t\r\n*`\"'\u201c\u201d"
 
 
 def last_marked(text: str) -> str | None:

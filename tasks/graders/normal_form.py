@@ -29,10 +29,10 @@ from tasks.graders.units import is_word, split_unit
 
 _INTEGER = re.compile(r"-?\d+")
 _WHOLE_TEXT = re.compile(r"\\text\{([^{}]*)\}")
-_CHOICE = re.compile(r"\(?([A-Za-z])[).]?")
+_CHOICE = re.compile(r"\(?(?:\\text\{\s*([A-Za-z])\s*\}|([A-Za-z]))[).]?")
 _OPTION = re.compile(
     r"(?:\\text\{\s*)?(?:option |choice )?"
-    r"(?:\((?P<bracketed>[A-J])\)|(?P<bare>[A-J])\s*(?:\)|[.:](?=\D)|\.(?=\d)))\}?\s*(?P<content>.+)"
+    r"(?:\((?P<bracketed>[A-J])\)|(?P<bare>[A-J])\s*(?:[).:]))\}?\s*(?P<content>.+)"
 )
 _WORDS = re.compile(r"[^\W\d_][^\W\d_' -]*(?:[' -]+[^\W\d_]+)*")
 _LONG_WORD = re.compile(r"[^\W\d_]{3}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{2}")
@@ -49,6 +49,7 @@ _LEAD = re.compile(
 _TEXT_COMMAND = re.compile(r"\\text\{([^{}]*)\}")
 _COMMAND = re.compile(r"\\[A-Za-z]+|\\.")
 _LETTERS = re.compile(r"[^\W\d_]+")
+_EVERY_NUMBER = re.compile(r"(?:all|any) reals?(?: numbers?)?|\\mathbb\{?R\}?", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Z][a-z]+ \d+")
 _CLOCK = re.compile(
     r"(\d{1,2}(?::\d\d){0,2})\s*(?:\\text\{)?\s*([ap])\.?\s?m\.?\s*\}?", re.IGNORECASE
@@ -158,7 +159,7 @@ def _read(latex: str, *, is_option: bool = False, num_units: int = 0) -> NormalF
             return number
     choice = _CHOICE.fullmatch(latex)
     if choice is not None:
-        return NormalForm(Kind.LETTER, choice.group(1))
+        return NormalForm(Kind.LETTER, choice.group(1) or choice.group(2))
     option = None if is_option else _OPTION.fullmatch(latex)
     if option is not None and not option["content"].startswith(("(", "=", "\\cup", "\\cap")):
         content = _read(_close_text(option["content"].strip(" .:\\")), is_option=True)
@@ -166,6 +167,8 @@ def _read(latex: str, *, is_option: bool = False, num_units: int = 0) -> NormalF
     clock = _CLOCK.fullmatch(latex)
     if clock is not None and ":" in clock.group(1):
         return NormalForm(Kind.WORDS, f"{clock.group(1).lstrip('0')} {clock.group(2).lower()}m")
+    if _EVERY_NUMBER.fullmatch(latex):
+        return NormalForm(Kind.EXPRESSION, "(-\\infty,\\infty)")
     if _WORDS.fullmatch(latex) and (whole is not None or _LONG_WORD.search(latex)):
         return NormalForm(Kind.WORDS, " ".join(latex.split()))
     if _LABEL.fullmatch(latex):
@@ -202,14 +205,14 @@ def _number_form(value: Fraction, latex: str | None = None) -> NormalForm:
 
 
 def _drop_lead(latex: str) -> str:
-    """The answer without `The answer is`, `\\approx` and their like before it."""
+    r"""The answer without `The answer is`, `\approx` and their like before it."""
     while (lead := _LEAD.match(latex)) is not None and lead.end() < len(latex):
         latex = _close_text(latex[lead.end() :].strip())
     return latex
 
 
 def _close_text(latex: str) -> str:
-    """The rest of a text whose `\\text{` was cut off with what stood before it."""
+    r"""The rest of a text whose `\text{` was cut off with what stood before it."""
     return latex[:-1] if latex.count("}") == latex.count("{") + 1 else latex
 
 

@@ -30,7 +30,8 @@ _NUMBER = re.compile(
           )?
     )
     (?:_(?P<base>\d{{1,2}}|\{{\d\d\}}))?
-    (?P<percent>\ ?(?:\\?%|(?:percent|per\ cent|pct)\b|\\text\{{\ ?(?:percent|per\ cent|pct)\ ?\}}))?
+    (?P<percent>\ ?(?:\\?%|(?:percent|per\ cent|pct)\b
+        |\\text\{{\ ?(?:percent|per\ cent|pct)\ ?\}}))?
     (?P<ordinal>(?:st|nd|rd|th)|\^?\\text\{{\ ?(?:st|nd|rd|th)\ ?\}}
         |\^\{{\ ?(?:\\text\{{)?(?:st|nd|rd|th)\}}?\ ?\}})?
     """,

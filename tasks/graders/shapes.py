@@ -21,21 +21,21 @@ _NAME = (
     rf"{_SUBSCRIPT})"
 )
 _CALL = rf"(?:{_NAME}(?:\^\{{-1\}}|\^{{-1}})?\((?:{_NAME})(?:,{_NAME})*\)|[A-Z](?:\s*[A-Z]){{1,3}})"
-_ASSIGNMENT = re.compile(
-    rf"({_CALL}|\\\|{_NAME}\\\||\[{_NAME}\]{_SUBSCRIPT}|\\angle\s*[A-Z ]+{_SUBSCRIPT}|{_NAME})\s*=(?!=)(.*)",
-    re.DOTALL,
-)
+_MEASURED = rf"\\\|{_NAME}\\\||\[{_NAME}\]{_SUBSCRIPT}|\\angle\s*[A-Z ]+{_SUBSCRIPT}"
+_ASSIGNMENT = re.compile(rf"({_CALL}|{_MEASURED}|{_NAME})\s*=(?!=)(.*)", re.DOTALL)
 _TUPLE_NAME = re.compile(rf"\((?:{_NAME}),\s*(?:{_NAME})(?:,\s*(?:{_NAME}))*\)=(?=\()")
 _EXCLUSION = re.compile(rf"({_NAME})\s*\\neq(?![A-Za-z])\s*(.*)", re.DOTALL)
 _MEMBER = re.compile(rf"({_NAME})\s*\\in(?![A-Za-z])\s*(.*)", re.DOTALL)
 _BUILDER = re.compile(
-    rf"\\?\{{\s*(?P<name>{_NAME})(?:\s*\\in\s*(?:\\mathbb\s*\{{?\s*)?R\}}?)?\s*(?:\||:)\s*(?P<condition>.*?)"
-    r"\s*\\?\}",
+    rf"\\?\{{\s*(?P<name>{_NAME})(?:\s*\\in\s*(?:\\mathbb\s*\{{?\s*)?R\}}?)?\s*(?:\||:)\s*"
+    r"(?P<condition>.*?)"
+    rf"\s*(?:,\s*{_NAME}\\in\s*\\mathbb\s*\{{?\s*R\}}?)?\s*\\?\}}",
     re.DOTALL,
 )
 _RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|<|>")
 _SEPARATOR = re.compile(
-    r"(?:,|;)?\s*(?:\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*|[,;]"
+    r"(?:,|;)?\s*(?:\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}"
+    r"|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*|[,;]"
 )
 _OR = re.compile(r"\\text\{\s*,?\s*or\s*,?\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])|\\cup(?![A-Za-z])")
 _SIGN = re.compile(r"\\(pm|mp)(?![A-Za-z])\s*")

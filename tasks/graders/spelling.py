@@ -86,11 +86,29 @@ _DECORATION = re.compile(
 _COLOR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
 _OPERATOR = re.compile(r"\\(?:operatorname\*?|text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}")
 _NAMED_OPERATORS = frozenset(
-    ("arccos", "arcsin", "arctan", "cos", "cosh", "cot", "csc", "det", "exp", "gcd", "lim", "ln")
-    + ("log", "sin", "sinh", "tan", "tanh")
+    (
+        "arccos",
+        "arcsin",
+        "arctan",
+        "cos",
+        "cosh",
+        "cot",
+        "csc",
+        "det",
+        "exp",
+        "gcd",
+        "lim",
+        "ln",
+        "log",
+        "sin",
+        "sinh",
+        "tan",
+        "tanh",
+    )
 )
 _UNITS_TOO = frozenset(("deg", "max", "min", "sec"))
 _CONSTANT = re.compile(r"\\text\{\s*([ie])\s*\}(?!\s*_)")
+_CURRENCY = re.compile(r"\\text\{\s*(\\?\$|[£€¥₹]|Rs\.?|USD|US\\?\$)\s*\}(?=\s*[\d.])")
 _DOTS = re.compile(r"\\[lc]?dots(?![A-Za-z])")
 _BESIDE = re.compile(r"(?<!\\)\$\s+\$")
 _IMAGINARY = re.compile(r"(?:(?<=\d)|(?<=(?<![A-Za-z\\])[ab]))i(?![A-Za-z])")
@@ -123,6 +141,7 @@ def tidy(answer: str) -> str:
     latex = _OPERATOR.sub(_named_operator, latex)
     latex = _OLD_UPRIGHT.sub(r"\\text{\1}", latex)
     latex = _UPRIGHT.sub(r"\\text{", latex)
+    latex = _CURRENCY.sub(r"\1 ", latex)
     latex = _DECORATION.sub(_undecorated, _COLOR.sub("", latex))
     latex = _DOTS.sub(r" \\xi_{dots} ", latex)
     latex = _SPACING.sub(_plain_space, latex)

@@ -80,11 +80,11 @@ _PLAIN = {
     "℉": "^\\circ F",
     "∛": "\\sqrt[3]",
     "∜": "\\sqrt[4]",
-    "ℝ": "\\mathbb{R}",
-    "ℤ": "\\mathbb{Z}",
-    "ℕ": "\\mathbb{N}",
-    "ℚ": "\\mathbb{Q}",
-    "ℂ": "\\mathbb{C}",
+    "ℝ": "\\mathbb{R}",  # noqa: RUF001
+    "ℤ": "\\mathbb{Z}",  # noqa: RUF001
+    "ℕ": "\\mathbb{N}",  # noqa: RUF001
+    "ℚ": "\\mathbb{Q}",  # noqa: RUF001
+    "ℂ": "\\mathbb{C}",  # noqa: RUF001
     "、": ",",
     "′": "'",  # noqa: RUF001
     "\u2019": "'",

@@ -25,13 +25,35 @@ _MULTIPLIERS = {
 _HAN_MULTIPLIERS = {"百": 10**2, "千": 10**3, "万": 10**4, "亿": 10**8}
 _SHORT_WORD_LIST = """
 ant bag bar bed bee box boy bus can cans cap car cat cow cup day deg dog egg fan fig gal hat hen hrs
-jar kid lap lbs map men min mins nut pen pie pig pts rad row sec secs set sum ten tin ton toy way won
+jar kid lap lbs map men min mins nut pen pie pig pts rad row sec secs set sum tin ton toy way won
 yds yen EUR GBP GHz MHz RMB USD kHz kPa kWh kmh kph mol mph rpm
 """
 _SHORT_WORDS = frozenset(_SHORT_WORD_LIST.split())
 _ABBREVIATIONS = frozenset(
-    ("cm", "mm", "km", "dm", "nm", "kg", "ml", "mL", "dL", "ft", "lb", "oz", "yd", "kW", "MW")
-    + ("Hz", "GB", "MB", "KB", "TB", "kN", "kJ")
+    (
+        "cm",
+        "mm",
+        "km",
+        "dm",
+        "nm",
+        "kg",
+        "ml",
+        "mL",
+        "dL",
+        "ft",
+        "lb",
+        "oz",
+        "yd",
+        "kW",
+        "MW",
+        "Hz",
+        "GB",
+        "MB",
+        "KB",
+        "TB",
+        "kN",
+        "kJ",
+    )
 )
 _SPACED_ABBREVIATIONS = frozenset(("in", "hr", "mi", "mg", "sq", "gm", "Pa", "Rs"))
 """Units that are also products of variables, unless a space stands before them."""
@@ -41,27 +63,36 @@ _LETTER_QUOTIENT = re.compile(
     r"\s*(?:m/s(?:\^-?2)?|m/h|g/[lL]|[lL]/[sh]|N/m|N/C|J/[Ksg]|V/m|C/s|[kc]?m s\^\{?-[12]\}?)"
 )
 _NOT_UNIT_LIST = """
-a am pm p and or not no if when where for both either neither none many more less fewer least most
-almost nearly between from is are was be to below under infinite inf infinity negative positive plus
-minus over squared cubed factorial choose root remainder base half halves third thirds fourths fifths
-sixths sevenths eighths ninths tenths hundredths thousandths mod pi tau theta alpha beta gamma delta
-lambda sigma omega phi rho arccos arcsin arctan cos cosh cot csc det exp gcd lcm ln log sin sinh sqrt
-tan tanh frac i e x y z
+am pm p and or not no if both either neither none many more less fewer least most almost nearly
+between below under infinite inf infinity negative positive plus minus over squared cubed factorial
+choose root remainder base half halves third thirds fourths fifths sixths sevenths eighths ninths
+tenths hundredths thousandths one two three four five six seven eight nine ten eleven twelve twenty
+thirty forty fifty sixty seventy eighty ninety mod pi tau theta alpha beta gamma delta lambda sigma
+omega phi rho arccos arcsin arctan cos cosh cot csc det exp gcd lcm ln log sin sinh sqrt tan tanh
+frac i e x y z
 """
 _NOT_UNITS = frozenset(_NOT_UNIT_LIST.split())
 """Words that change a value, or are part of a formula."""
+_NOT_REMARKS = frozenset(("or", "not", "more", "less", "least", "most", "no", "a.m", "p.m"))
+_CONNECTIVES = frozenset(
+    ("a", "an", "are", "each", "for", "from", "in", "is", "of", "on", "per", "the")
+)
+"""Words that may stand between a value and its unit: `3/4 of a cup`, `18 for the day`."""
 _HAN_NOT_UNITS = frozenset("和或与及到至以多余约左右大小不无非之间或者且第")
 
 _WORD = r"[^\W\d_]+(?:['-][^\W\d_]+)*"
 _POWER = r"(?:\^-?\d|\^\{-?\d+\})?"
+_TEXT = r"\\text\{(?:[^{}]|\{[^{}]*\})*\}"
 _UPRIGHT = re.compile(
-    rf"(?:[\s/*-]|\\cdot|\\text\{{[^{{}}]*\}}{_POWER})*\\text\{{[^{{}}]*\}}{_POWER}"
-    rf"(?:\s*[/-]\s*[A-Za-z]+{_POWER})?\.?"
+    rf"(?:[\s/*-]|\\cdot|{_TEXT}{_POWER})*{_TEXT}{_POWER}(?:\s*[/-]\s*[A-Za-z]+{_POWER})?\.?"
 )
-_PLAIN = re.compile(rf"(?<![A-Za-z\\])\s*{_WORD}\.?{_POWER}(?:\s*[ /*·-]\s*{_WORD}\.?{_POWER})*\s*")
+_PLAIN = re.compile(
+    rf"(?<![A-Za-z\\])\s*{_WORD}\.?{_POWER}"
+    rf"(?:(?:\s*[ /*·]\s*|(?<=\.)){_WORD}\.?{_POWER})*\s*"
+)
 _BRACKETED = re.compile(r"\s*\(\s*([^()\d\\^=+<>|]+)\s*\)")
 _DEGREES = re.compile(r"\^\\circ\s*(?:\\text\{\s*[CFK]\s*\}|[CFK])?")
-_HAN = re.compile("\\s*[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{1,8}")
+_HAN = re.compile(r"\s*(?:\\text\{\s*)?([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{1,8})\s*\}?")
 _CURRENCY = re.compile(r"\s*(?:\\?\$|[£€¥₹₩¢])")
 _CLOCK = re.compile(r"\b[ap]\.\s*m\b")
 _LETTER_RUN = re.compile(r"[^\W\d_]+")
@@ -111,12 +142,12 @@ def _multiplier(unit: str) -> int | None:
     """What a unit multiplies its value by; None if it is no unit."""
     if _DEGREES.fullmatch(unit) or _CURRENCY.fullmatch(unit):
         return 1
-    if _HAN.fullmatch(unit):
-        return _han_multiplier(unit.strip())
+    if (han := _HAN.fullmatch(unit)) is not None:
+        return _han_multiplier(han.group(1))
     bracketed = _BRACKETED.fullmatch(unit)
     if bracketed is not None:
         words = _LETTER_RUN.findall(bracketed.group(1))
-        is_unit = any(map(_is_unit, words)) and _are_allowed(words)
+        is_unit = any(map(_is_unit, words)) and _NOT_REMARKS.isdisjoint(words)
         return 1 if is_unit else None
     if "\\text" in unit:
         return _upright_multiplier(unit) if _UPRIGHT.fullmatch(unit) else None
@@ -142,6 +173,8 @@ def _plain_multiplier(unit: str) -> int | None:
     words = _LETTER_RUN.findall(unit)
     if not _are_allowed(words) or _CLOCK.search(unit):
         return None
+    while len(words) > 1 and words[0] in _CONNECTIVES and not is_word(words[0]):
+        words = words[1:]
     first, *others = words
     is_unit = is_word(first) or (first in _SPACED_ABBREVIATIONS and unit[0] == " ")
     if "/" in unit:
