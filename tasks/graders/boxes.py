@@ -35,7 +35,7 @@ class _Box:
 
 def holds_box(text: str) -> bool:
     """Whether a box is opened anywhere."""
-    return any(name in text for name in _NAMES)
+    return "box" in text and any(name in text for name in _NAMES)
 
 
 def last_boxed(text: str) -> str | None:
@@ -44,8 +44,11 @@ def last_boxed(text: str) -> str | None:
     Of nested boxes the inner one counts. Several are joined by commas, with their names where
     each has one: `x=\boxed{3}, y=\boxed{4}` is `x=3, y=4`.
     """
-    if not holds_box(text):
+    if "box" not in text:
         return None
+    simple = _only_box(text)
+    if simple is not None or not holds_box(text):
+        return simple
     boxes: list[_Box] = []
     for box in _closed_boxes(text):
         if not boxes or boxes[-1].start < box.start:  # else it is around the last one
@@ -60,9 +63,21 @@ def last_boxed(text: str) -> str | None:
         names[-1] = name
         group.append(box)
         names.append("")
+    if len(group) == 1:
+        return _content(text, group[0])
     before = _NAME_BEFORE.search(text, max(0, group[-1].start - 20), group[-1].start)
     names[-1] = before.group(1) if before is not None else ""
     return _join(text, group[::-1], names[::-1])
+
+
+def _only_box(text: str) -> str | None:
+    """Content of the only box of a text, if it holds no braces and commands."""
+    start = text.find("\\boxed{")
+    if start < 0 or text.find("box", start + 7) >= 0 or text.find("box", 0, start) >= 0:
+        return None
+    end = text.find("}", start)
+    content = text[start + 7 : end].strip() if end >= 0 else ""
+    return content if content and "{" not in content and "\\" not in content else None
 
 
 def _closed_boxes(text: str) -> Iterator[_Box]:
@@ -95,9 +110,13 @@ def _name_between(text: str, box: _Box, after: _Box) -> str | None:
     return (match["name"] or "") if is_joined else None
 
 
+def _content(text: str, box: _Box) -> str:
+    return text[box.content_start : box.content_end].strip()
+
+
 def _join(text: str, group: list[_Box], names: list[str]) -> str:
-    contents = [text[box.content_start : box.content_end].strip() for box in group]
-    if len(group) == 1 or len(set(contents)) == 1:
+    contents = [_content(text, box) for box in group]
+    if len(set(contents)) == 1:
         return contents[0]
     if all(names) and len(set(names)) == len(names):
         return ", ".join(f"{name}={content}" for name, content in zip(names, contents, strict=True))

@@ -30,7 +30,6 @@ _THOUGHT = re.compile(
     r"|<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>|\[THINK\]|◁think▷",
     re.IGNORECASE,
 )
-_THOUGHT_HINTS = ("<", "[", "◁")
 
 
 def extract_answer(
@@ -70,7 +69,7 @@ def name_marks(marks: Sequence[str] | str) -> str:
 
 def without_thoughts(text: str) -> str:
     """The text after the last thought; a thought may have begun before the text does."""
-    if not any(hint in text for hint in _THOUGHT_HINTS):
+    if "<" not in text and "[" not in text and "◁" not in text:
         return text
     kept: list[str] = []
     start: int | None = 0

@@ -7,27 +7,33 @@ is no answer if a mark before it has one.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tasks.graders.boxes import holds_box, last_boxed
 
 _MAX_TRIED = 4
 """Marks that are read from the end; before them nothing is looked for."""
 _MAX_CHARS = 5000
-_MARK = re.compile(
-    r"####(?!#)"
-    r"|\banswer(?:\*\*)?(?:\s{0,3}[:=\uff1a\uff1d](?:\*\*)?"
+_ANSWER = re.compile(
+    r"answer(?:\*\*)?(?:\s{0,3}[:=\uff1a\uff1d](?:\*\*)?"
     r"|\s{1,3}(?:to (?:the|this) (?:question|problem) )?"
     r"(?:is|equals|would be|should be|must be)\b(?:\s{0,3}[:\uff1a])?)"
-    r"|\bans\.?\s{0,3}[:=]"
-    r"|\b(?:correct|right)\s(?:option|choice)\s{1,3}is\b(?:\s{0,3}:)?"
-    r"|\banswers\s{1,3}are\b(?:\s{0,3}:)?"
-    r"|(?:^|\n)[ \t]{0,3}(?:#{1,6}[ \t]{0,3})?\**(?:the )?(?:final )?answer\**:?\**[ \t]*(?=\n|$)"
-    r"|<answer>"
-    r"|故选\s{0,3}[:\uff1a]?"
-    r"|(?:答案|答)(?:\*\*)?\s{0,3}(?:[:\uff1a=\uff1d是为]|应为|等于|选)(?:\*\*)?\s{0,3}[:\uff1a]?",
+    r"|answers\s{1,3}are\b(?:\s{0,3}:)?|ans\.?\s{0,3}[:=]",
     re.IGNORECASE,
 )
+_HEADING_START = re.compile(
+    r"[ \t]{0,3}(?:#{1,6}[ \t]{0,3})?\**(?:the )?(?:final )?", re.IGNORECASE
+)
+_HEADING_END = re.compile(r"answer\**:?\**[ \t]{0,9}(?=\n|\Z)", re.IGNORECASE)
+_MAX_HEADING = 30
+_CHOICE = re.compile(r"(?:option|choice)\s{1,3}is\b(?:\s{0,3}:)?", re.IGNORECASE)
+_BEFORE_CHOICE = re.compile(r"\b(?:correct|right)\s\Z", re.IGNORECASE)
+_HAN = re.compile(
+    r"故选\s{0,3}[:\uff1a]?"
+    r"|(?:答案|答)(?:\*\*)?\s{0,3}(?:[:\uff1a=\uff1d是为]|应为|等于|选)(?:\*\*)?\s{0,3}[:\uff1a]?"
+)
+_HINTS = ("####", "ans", "option is", "choice is")
+_HAN_HINTS = ("答", "故选")
 _DISPLAYS = (
     ("\\[", "\\]"),
     ("$$", "$$"),
@@ -67,6 +73,7 @@ please rather right rounded see shown solution step steps that then therefore th
 verified verify we what wrong your
 """
 _REMARK_WORDS = frozenset(_REMARK_WORD_LIST.split())
+_NUMBER_LINE = re.compile(r"([+-]?\d+(?:\.\d+)?)\.?[ \t]*(?:\n|\Z)")
 _WORD = re.compile(r"[^\W\d_]+")
 _AROUND = " \t\r\n*`\"'\u201c\u201d"
 
@@ -74,13 +81,13 @@ _AROUND = " \t\r\n*`\"'\u201c\u201d"
 def last_marked(text: str) -> str | None:
     """What follows the last mark that an answer follows, without markup."""
     found: str | None = None
-    for match in _last_matches(_MARK, text):
-        answer, is_cut = _read_after(text, match)
+    for hint, end in _last_marks(text):
+        answer, is_cut = _read_after(text, end, is_tag=hint == "<")
         if is_cut:
             return found
         if answer is None:
             continue
-        if not _is_remark(answer, match.group()):
+        if not _is_remark(answer, hint):
             return answer
         if found is None:
             found = answer
@@ -106,7 +113,7 @@ def last_own_mark(text: str, marks: Sequence[str] | str) -> str | None:
     if pattern.groups:
         answer = next((group for group in match.groups() if group is not None), None)
         return (answer.strip(_AROUND) or None) if answer is not None else None
-    return _read_after(text, match)[0]
+    return _read_after(text, match.end())[0]
 
 
 def _literal(mark: str) -> str:
@@ -114,24 +121,69 @@ def _literal(mark: str) -> str:
     return (r"(?<!\w)" if mark[:1].isalnum() else "") + re.escape(mark)
 
 
-def _last_matches(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
-    """The last matches, the last one first."""
-    matches: list[re.Match[str]] = []
-    for match in pattern.finditer(text):
-        matches.append(match)
-        if len(matches) > 2 * _MAX_TRIED:
-            del matches[:_MAX_TRIED]
-    return matches[: -_MAX_TRIED - 1 : -1]
+def _last_marks(text: str) -> Iterator[tuple[str, int]]:
+    """What the last marks begin with and where they end, the last one first.
+
+    Looks for fixed words from the end, which takes a fraction of the time of one expression for
+    all marks over the whole text.
+    """
+    lower, hints = text.lower(), _HINTS
+    if not text.isascii():
+        hints = (*_HINTS, *_HAN_HINTS)
+        if len(lower) != len(text):  # letters whose small form is longer
+            lower = text
+    places = {hint: lower.rfind(hint) for hint in hints}
+    num_found = 0
+    while num_found < _MAX_TRIED:
+        hint = max(places, key=places.__getitem__)
+        start = places[hint]
+        if start < 0:
+            return
+        mark = _mark_at(text, hint, start)
+        if mark is not None:
+            num_found += 1
+            yield mark
+        places[hint] = lower.rfind(hint, 0, start)
 
 
-def _read_after(text: str, mark: re.Match[str]) -> tuple[str | None, bool]:
+def _mark_at(text: str, hint: str, start: int) -> tuple[str, int] | None:
+    """What the mark at a place begins with and where it ends; None where there is none."""
+    if hint == "####":
+        return None if text[start + 4 : start + 5] == "#" else (hint, start + 4)
+    before = text[start - 1 : start]
+    if hint in _HAN_HINTS:
+        match = _HAN.match(text, start)
+    elif hint in ("option is", "choice is"):
+        match = _CHOICE.match(text, start)
+        if _BEFORE_CHOICE.search(text, max(0, start - 10), start) is None:
+            match = None
+    elif before == "<" and text.startswith("wer>", start + 3):
+        return "<", start + 7
+    else:
+        is_inside = before.isalnum() or before == "_"
+        match = None if is_inside else _ANSWER.match(text, start) or _heading_at(text, start)
+    return None if match is None else (hint, match.end())
+
+
+def _heading_at(text: str, start: int) -> re.Match[str] | None:
+    """The end of a line that says nothing but `Answer`."""
+    line_start = text.rfind("\n", max(0, start - _MAX_HEADING), start) + 1
+    if line_start == 0 and start > _MAX_HEADING:
+        return None
+    if _HEADING_START.fullmatch(text, line_start, start) is None:
+        return None
+    return _HEADING_END.match(text, start)
+
+
+def _read_after(text: str, start: int, *, is_tag: bool = False) -> tuple[str | None, bool]:
     """What follows a mark, and whether it was cut off before its end."""
-    start = mark.end()
     blank = _BLANK.match(text, start)
     assert blank is not None
     start = blank.end()
+    if not is_tag and (number := _NUMBER_LINE.match(text, start)) is not None:
+        return number.group(1), False
     part = text[start : start + _MAX_CHARS]
-    if mark.group() == "<answer>":
+    if is_tag:
         inside, closing, _ = part.partition("</answer>")
         if not closing:
             return None, True
@@ -178,9 +230,9 @@ def _is_inside_math(line: str, index: int) -> bool:
 
 def _is_remark(answer: str, mark: str) -> bool:
     """Whether words follow a mark that say nothing, such as a heading or a judgement."""
-    if _MATHEMATICS.search(answer) is not None:
+    if answer[0].isdigit() or _MATHEMATICS.search(answer) is not None:
         return False
-    if mark.startswith("####"):
+    if mark == "####":
         return True
     word = _WORD.search(answer)
     return word is not None and word.group().casefold() in _REMARK_WORDS
