@@ -23,7 +23,7 @@ STAGE = "dataset_export"
 
 @flow(name="dataset_export", flow_run_name=name_run)
 def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
-    """Build a set from the solutions of a run that is there; the set's name."""
+    """Build a set from the solutions of an existing run; the set's name."""
     store, run_id = Store(root), run_id or prefect_run_id(STAGE)
     plan = plan_export(store, job, run_id)
     # Other solutions, labels, scores or verdicts make another set.
@@ -39,7 +39,7 @@ def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = No
     if not store.has(unit):
         open_prompt_format(plan.job)
         with open_sources(store, plan):
-            pass  # what is wrong with the job is found before anything is recorded
+            pass  # mistakes in the job are found before anything is recorded
     with recorded_flow(STAGE, plan.job, root, run_id, part=unit.name) as (store, run_id):
         _build(store.url, unit, plan)
         (built,) = store.read(unit.path)
@@ -59,7 +59,7 @@ def _build(root: str, unit: Unit, plan: ExportPlan) -> None:
 
 
 def _show(built: TrainingSet, store: Store) -> None:
-    """Say what was built, on the terminal and in Prefect's UI."""
+    """Show what was built, on the terminal and in Prefect's UI."""
     words = f"{built.name}: {built.num_rows:,} rows of the form {built.form}"
     command = f"stepmill export {built.name} --root {shlex.quote(store.url)} --to FOLDER"
     say(f"{words} in {store.url}/{built.path}\nnext: {command}")

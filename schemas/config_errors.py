@@ -15,7 +15,7 @@ def describe_errors(error: ValidationError, config_class: type[BaseModel]) -> st
 
 
 def _follows(error: Any, others: Sequence[Any]) -> bool:
-    """Whether a list is only too short because of wrong elements, which have errors of their own."""
+    """Whether a list is too short only because of wrong elements, which have their own errors."""
     place = error["loc"]
     return error["type"] == "too_short" and any(
         other is not error and other["loc"][: len(place)] == place for other in others

@@ -123,8 +123,15 @@ def _type_text(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     elif annotation is type(None):
         text = "null"
     else:
-        text = getattr(annotation, "__name__", str(annotation))
+        text = str(_config_name(annotation) or getattr(annotation, "__name__", annotation))
     return text + "".join(f" {bound}" for bound in _bounds(metadata))
+
+
+def _config_name(annotation: Any) -> str | None:
+    """What chooses a config among several, else its class; None for what is not a config."""
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return None
+    return variant_of(annotation) or annotation.__name__
 
 
 def _bounds(metadata: Sequence[Any]) -> Iterator[str]:

@@ -1,14 +1,18 @@
 """Loops of self-improvement: a policy's own solutions become its next training set, round by round.
 
+A config each, whose class variables say what the loop is. A new loop is a config here, a flow in
+`flows/loops/` and its deployment in `prefect.yaml`.
+
 The defaults are runs of minutes on the built-in world. A control is the same loop with one thing
-left out, so that a gain can be told from what more training of any kind would do.
+left out, so that a gain can be told from the effect of more training of any kind.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Was
 from schemas.dataset_export import ChecksConfig
 from schemas.dataset_export.builders import (
     PreferenceConfig,
@@ -28,18 +32,29 @@ from schemas.sampling import SamplingConfig
 
 
 class LoopConfig(FrozenConfig):
-    """What all loops have in common: a policy, problems to learn from, problems to measure on."""
+    """What all loops have in common: a policy, problems to learn from, problems to measure on.
+
+    The class variables say what a loop is.
+    """
+
+    name: ClassVar[str]
+    """Of the loop: of its flow, and of the function and the module in `flows/loops/` that hold
+    it."""
+    makes: ClassVar[Literal["policy", "verifier"]] = "policy"
+    """The role of the model whose folder the flow returns."""
+    next_command: ClassVar[str] = "stepmill run sampling --set policy.model={model} --root {root}"
+    """What to do with that model: a command with places for `{model}`, `{root}` and `{run_id}`."""
 
     policy: VLLMConfig = VLLMConfig(model=SHIPPED_POLICY)
-    """The model that the loop begins with."""
+    """The model that the loop starts from."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How it is asked, and what ends a step."""
+    """How it is prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=900, seed=1)
     """Problems whose solutions are learned from."""
     train_splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
-    """Splits that these problems may be of: what is measured on must not be trained on."""
+    """Splits that these problems may come from: never train on what you measure on."""
     eval_problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
     """Problems on which every policy is measured, and which decide whether a round improved."""
     train_sampling: SamplingConfig = SamplingConfig(
@@ -49,7 +64,7 @@ class LoopConfig(FrozenConfig):
     eval_sampling: SamplingConfig = SamplingConfig(
         num_samples=16, max_tokens=128, with_logprobs=False, trajectories_per_unit=400
     )
-    """Solutions that a policy is measured by, per problem."""
+    """Solutions per problem that a policy is measured by."""
     evaluation: EvaluationConfig = EvaluationConfig(budgets=(1, 4, 16), bins=("level",))
     """Budgets and intervals of the curve; a budget is a k of pass@k and of the majority."""
     hard_levels: tuple[int, ...] = (4, 5)
@@ -59,7 +74,7 @@ class LoopConfig(FrozenConfig):
     pool: PoolConfig = PoolConfig()
     """The actors."""
     seed: int = 0
-    """Another seed samples other solutions."""
+    """Different seeds sample different solutions."""
 
     @model_validator(mode="after")
     def _learns_from_training_problems(self) -> Self:
@@ -67,7 +82,7 @@ class LoopConfig(FrozenConfig):
             raise ValueError(
                 f"train_problems.split: expected {' or '.join(self.train_splits)}, got "
                 f"{self.train_problems.split}: what is measured on must not be trained on "
-                "(train_splits says which splits may be)"
+                "(train_splits says which splits may be used)"
             )
         return self
 
@@ -84,49 +99,52 @@ class RoundsConfig(LoopConfig):
     """A loop of several rounds."""
 
     rounds: Annotated[int, Field(ge=1)] = 3
-    """Most rounds (G): each samples solutions anew."""
+    """Maximum number of rounds (G); each samples new solutions."""
     min_gain: Annotated[float, Field(ge=-1, le=1)] | None = None
-    """A round whose pass@1 is not more than this above the round before is the last one; None goes
-    through all rounds."""
+    """A round whose pass@1 exceeds the previous round's by no more than this is the last one; None
+    runs all rounds."""
 
 
 class RestLoopConfig(RoundsConfig):
-    """ReST (arXiv:2308.08998): each round grows a pool and improves on it, from the last policy.
+    """ReST (arXiv:2308.08998): each round samples, and trains the last policy on the best of it.
 
     The control `unfiltered` learns once a round, from as many rows of its own solutions, right or
     wrong, as the largest of the round's sets has.
     """
 
+    name: ClassVar[str] = "rest"
+
     builder: RestConfig = RestConfig()
-    """What is kept of a pool; each improve step takes the next of its thresholds."""
-    improves: Annotated[int, Field(ge=1)] = 1
-    """Improve steps of a round (I), each on a higher threshold and from the step before."""
+    """What is kept of a round's solutions; each improve step takes the next of its thresholds."""
+    improve_steps: Annotated[int, Field(ge=1), Was("improves")] = 1
+    """Improve steps of a round (I), each with a higher threshold and from the previous step's
+    policy."""
     rate_decay: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """What the learning rates are multiplied by from one improve step to the next."""
+    """Factor of the learning rates from one improve step to the next."""
     verifier: VLLMConfig | None = None
-    """The model whose scores pass the thresholds; none where grades decide."""
+    """The model whose scores are compared with the thresholds; None where grades decide."""
     training: SftConfig = SftConfig()
     """How the policy imitates what was kept."""
     with_control: bool = True
-    """Whether the control is run beside it."""
+    """Whether the control is run as well."""
 
     @model_validator(mode="after")
     def _has_what_it_filters_by(self) -> Self:
-        by_score = self.builder.by in ("score", "percentile")
+        by_score = self.builder.reads == "scores"
         if by_score != (self.verifier is not None):
             raise ValueError(
                 "verifier: expected one where builder.by is score or percentile and nowhere else, "
                 f"got {self.verifier and self.verifier.model} with {self.builder.by}"
             )
-        if self.improves > 1 and not by_score:
+        if self.improve_steps > 1 and not by_score:
             raise ValueError(
-                f"improves: expected 1 where builder.by is {self.builder.by}, which has no "
-                f"thresholds, got {self.improves}"
+                f"improve_steps: expected 1 where builder.by is {self.builder.by}, which has no "
+                f"thresholds, got {self.improve_steps}"
             )
-        if self.builder.improve_step or self.improves > len(self.builder.thresholds):
+        if self.builder.improve_step or self.improve_steps > len(self.builder.thresholds):
             raise ValueError(
-                f"improves: expected at most the {len(self.builder.thresholds)} thresholds, taken "
-                f"from the first, got {self.improves} from {self.builder.improve_step}"
+                f"improve_steps: expected at most the {len(self.builder.thresholds)} thresholds, "
+                f"taken from the first, got {self.improve_steps} from {self.builder.improve_step}"
             )
         return self
 
@@ -137,22 +155,26 @@ class RestEmLoopConfig(RoundsConfig):
     The control `unfiltered` learns from as many rows of its own solutions, right or wrong.
     """
 
+    name: ClassVar[str] = "rest_em"
+
     builder: RestEmConfig = RestEmConfig()
     """What is kept of a round's solutions."""
     training: SftConfig = SftConfig()
     """How the first policy imitates what was kept."""
     with_control: bool = True
-    """Whether the control is run beside it."""
+    """Whether the control is run as well."""
 
 
 class DpoRoundsConfig(RoundsConfig):
     """Rounds of DPO on the policy's own right and wrong solutions, from the last policy.
 
-    The control `sft` imitates the right solutions of its own pool, from the last policy too.
+    The control `sft` imitates the right solutions of its own samples, also from the last policy.
     """
 
+    name: ClassVar[str] = "dpo_rounds"
+
     builder: PreferenceConfig = PreferenceConfig()
-    """How pairs are made of a round's solutions; by grade alone."""
+    """How pairs are made from a round's solutions; by grade alone."""
     training: DpoConfig = DpoConfig(epochs=2, hidden_lr=2e-3, sft_weight=1.0)
     """How the policy learns from the pairs. Without a share of imitation (`sft_weight`, as in
     iterative RPO, arXiv:2404.19733) the right solutions become unlikely together with the wrong
@@ -162,7 +184,7 @@ class DpoRoundsConfig(RoundsConfig):
     control_training: SftConfig = SftConfig()
     """How the control learns."""
     with_control: bool = True
-    """Whether the control is run beside it."""
+    """Whether the control is run as well."""
 
     @model_validator(mode="after")
     def _pairs_by_grade(self) -> Self:
@@ -183,6 +205,10 @@ class VStarLoopConfig(RoundsConfig):
     last policy's solutions.
     """
 
+    name: ClassVar[str] = "v_star"
+    makes: ClassVar[Literal["policy", "verifier"]] = "verifier"
+    next_command: ClassVar[str] = "stepmill report {run_id} --root {root}"
+
     train_sampling: SamplingConfig = SamplingConfig(
         num_samples=16, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
     )
@@ -190,17 +216,17 @@ class VStarLoopConfig(RoundsConfig):
     eval_sampling: SamplingConfig = SamplingConfig(
         num_samples=64, max_tokens=128, trajectories_per_unit=1600
     )
-    """Solutions that a policy is measured by, and the verifier ranks; per problem."""
+    """Solutions per problem that a policy is measured by, and that the verifier ranks."""
     evaluation: EvaluationConfig = EvaluationConfig(budgets=(1, 4, 16, 64), bins=("level",))
     """Budgets and intervals of the curve; a budget is a k of pass@k and of the majority."""
     builder: RestEmConfig = RestEmConfig()
-    """What the policy imitates."""
+    """Which solutions the policy imitates."""
     training: SftConfig = SftConfig()
-    """How it does."""
+    """How the policy imitates them."""
     pairs: VStarConfig = VStarConfig()
     """What the verifier learns from."""
     verifier_training: DpoConfig = DpoConfig()
-    """How it does."""
+    """How the verifier learns from them."""
 
 
 CurriculumArm = Literal["mixed", "staged", "plain"]
@@ -214,14 +240,16 @@ class ReverseCurriculumLoopConfig(LoopConfig):
     `plain` on whole problems alone. Each generates the same number of tokens.
     """
 
+    name: ClassVar[str] = "reverse_curriculum"
+
     arms: Annotated[tuple[CurriculumArm, ...], Field(min_length=1)] = ("mixed", "staged", "plain")
-    """Ways to go through the states."""
+    """Orders of the states, each trained on in an arm of its own."""
     builder: ReverseCurriculumConfig = ReverseCurriculumConfig()
     """How the states are cut; stages and shares."""
     training: GrpoConfig = GrpoConfig(
         max_new_tokens=128, max_generated_tokens=240_000, decay_fraction=0, max_steps=2000
     )
-    """How the policy learns; its tokens are those of an arm."""
+    """How the policy learns; `max_generated_tokens` holds for a whole arm."""
 
     @model_validator(mode="after")
     def _arms_are_comparable(self) -> Self:
@@ -234,3 +262,15 @@ class ReverseCurriculumLoopConfig(LoopConfig):
                 "training.max_generated_tokens: expected a number, so that all arms have the same"
             )
         return self
+
+
+def loop_configs() -> dict[str, type[LoopConfig]]:
+    """The config of every loop, by its name, in the order of definition."""
+    return {config.name: config for config in _named(LoopConfig)}
+
+
+def _named(base: type[LoopConfig]) -> Iterator[type[LoopConfig]]:
+    for config in base.__subclasses__():
+        if "name" in vars(config):
+            yield config
+        yield from _named(config)

@@ -10,7 +10,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 
-from flows.commands.run import FLOWS
+from flows.registry import FLOWS
 
 PLAN = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
 DEPLOYMENTS = {deployment["name"]: deployment for deployment in PLAN["deployments"]}
@@ -33,7 +33,7 @@ def answer_of_server(name, parameters):
 
 def test_every_flow_is_deployed_under_its_name_and_nothing_else():
     deployed = {name: tuple(d["entrypoint"].split(":")) for name, d in DEPLOYMENTS.items()}
-    assert deployed == {name: (module, flow) for name, (module, flow, _) in FLOWS.items()}
+    assert deployed == {name: (flow.module, flow.function) for name, flow in FLOWS.items()}
     assert len(PLAN["deployments"]) == len(DEPLOYMENTS)
 
 
@@ -49,7 +49,7 @@ def test_a_deployment_runs_as_it_is_and_its_store_is_decided_when_it_is_deployed
     assert DEPLOYMENTS[name]["parameters"]["root"] == "{{ $STEPMILL_ROOT }}"
     found = load(name).validate_parameters(parameters_of(name))
     config = found.get("config") or found["job"]
-    assert isinstance(config, FLOWS[name][2])
+    assert isinstance(config, FLOWS[name].config)
     answer_of_server(name, parameters_of(name))
 
 
@@ -144,7 +144,7 @@ def test_a_wrong_value_is_answered_with_its_field(name, parameter, values, field
 def test_a_deployment_reads_a_part_of_a_config_as_the_command_line_does(values):
     answer_of_server("factory", parameters_of("factory", config=values))
     found = load("factory").validate_parameters(parameters_of("factory", config=values))
-    assert found["config"] == FLOWS["factory"][2].from_partial(values)
+    assert found["config"] == FLOWS["factory"].config.from_partial(values)
 
 
 def test_a_part_of_a_nested_config_keeps_the_defaults_of_its_field():

@@ -1,16 +1,17 @@
-"""What `stepmill build` and `stepmill export` do: a built set shown, copied or pushed."""
+"""`stepmill build`: a training set from the solutions of a run, and what it holds."""
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.commands.options import DEFAULT_ROOT, ConfigFile, Format, Root, set_option
 from flows.commands.run import run_flow
 from flows.tables.formats import check_format
 from storage import Store
@@ -19,6 +20,26 @@ from tasks.dataset_export.figures import count_lines
 
 _DATASETS = "datasets"
 _SET_FILE = "set.json"
+
+
+def build(
+    kind: Annotated[
+        str,
+        typer.Argument(help="{names of builder}."),
+    ],
+    run_id: Annotated[str, typer.Option("--from-run", help="The run whose solutions are used.")],
+    config: ConfigFile = None,
+    change: Annotated[list[str] | None, set_option("builder.per_problem=2")] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Build a training set from a run's solutions: checked, filtered, arranged for TRL.
+
+    `stepmill describe BUILDER` prints the options of a builder.
+    """
+    build_and_show(
+        kind, root=root, run_id=run_id, config_file=config, changes=change or [], output=output
+    )
 
 
 def build_and_show(
@@ -38,7 +59,7 @@ def build_and_show(
         run_id: the run whose solutions are used.
         config_file: fields of the job.
         changes: more of them, as `FIELD=VALUE`.
-        output: `table`, or `json` for what set.json says.
+        output: `table`, or `json` for the content of set.json.
 
     Raises:
         ValueError: there is no such format or run, or nothing to build from.
@@ -59,40 +80,6 @@ def build_and_show(
         from flows.tables.output import open_console
 
         open_console().print(counts_table(facts))
-
-
-def export_set(
-    name: str, *, root: str | Path, target: Path | None, push: str | None, output: str
-) -> None:
-    """Copy a set to a folder, or push it to the hub, and say where it is.
-
-    Args:
-        name: the set.
-        root: the store.
-        target: the new folder; None for one of the set's name here.
-        push: a dataset on the hub, instead.
-        output: `text` or `json`.
-
-    Raises:
-        ValueError: there is no such set or format, the folder is there, or both are asked for.
-    """
-    check_format(output, "text", "json")
-    if target is not None and push is not None:
-        raise ValueError("expected --to or --push, got both")
-    folder = find_set(Store(root, create=False), name)
-    if push is not None:
-        place = _push(folder, push)
-    else:
-        new = (target or Path(name)).expanduser().absolute()
-        if new.exists():
-            raise ValueError(f"--to {new}: expected a new folder, there is one already")
-        shutil.copytree(folder, new)
-        place = str(new)
-    if output == "json":
-        sys.stdout.write(json.dumps({"name": name, "place": place}) + "\n")
-    else:
-        sys.stdout.write(f"{name} is in {place}\n")
-        sys.stdout.write(f'datasets.load_dataset("{push or place}", split="train") reads it\n')
 
 
 def find_set(store: Store, name: str) -> Path:
@@ -122,22 +109,3 @@ def counts_table(facts: Mapping[str, Any]) -> Table:
     for what, number in count_lines(counts):
         table.add_row(Text(what), f"{number:,}")
     return table
-
-
-def _push(folder: Path, repo_id: str) -> str:
-    """Upload a folder as it is; the page of the dataset."""
-    from huggingface_hub import HfApi
-
-    hub = HfApi()
-    try:
-        hub.create_repo(repo_id, repo_type="dataset", exist_ok=True, private=True)
-        commit = hub.upload_folder(
-            repo_id=repo_id,
-            repo_type="dataset",
-            folder_path=folder,
-            commit_message=f"Add {folder.name}",
-        )
-    except Exception as error:  # its client also lets the errors of its transport through
-        words = " ".join(str(error).split())
-        raise ValueError(f"--push {repo_id}: the hub does not take it: {words}") from error
-    return str(commit.repo_url)

@@ -1,20 +1,35 @@
-"""What `stepmill compact` does and prints: small files folded into few."""
+"""`stepmill compact`: many small files merged into few."""
 
 import json
 import sys
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
+from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.runs.progress import say
 from flows.tables.formats import check_format
 from flows.tables.output import open_console
-from storage import Store
-from storage.compaction import Folding, compact, copy_store
+from storage import Store, compaction
+from storage.compaction import Folding
+
+
+def compact(
+    run_id: Annotated[str | None, typer.Option(help="Merge only the files of this run.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", help="Write a merged copy here; needed on s3://.")
+    ] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Merge a store's many small files into few, without disturbing active runs and readers."""
+    compact_store(root, run_id=run_id, target=target, output=output)
 
 
 def compact_store(root: str, *, run_id: str | None, target: str | None, output: str) -> None:
-    """Fold a store's files in place, or into a new store, and print what was done.
+    """Merge a store's files in place, or into a new store, and print what was done.
 
     Raises:
         ValueError: no such format, or a run id together with a target.
@@ -25,16 +40,16 @@ def compact_store(root: str, *, run_id: str | None, target: str | None, output: 
         raise ValueError("expected --run-id or --to, not both: a copy holds every run")
     store = Store(root, create=False)
     if target is None:
-        done = compact(store, run_id=run_id, on_folder=_tell)
+        done = compaction.compact(store, run_id=run_id, on_folder=_tell)
     else:
-        done = copy_store(store, target, on_folder=_tell)
+        done = compaction.copy_store(store, target, on_folder=_tell)
     if output == "json":
         sys.stdout.write(json.dumps([asdict(folding) for folding in done]) + "\n")
     elif done:
         _print_table(done)
     else:
         of = "a run" if run_id is None else f"run {run_id}"
-        open_console().print(f"nothing to fold: there is no stage of {of} with more than one file")
+        open_console().print(f"nothing to merge: no stage of {of} has more than one file")
 
 
 def _tell(folding: Folding) -> None:

@@ -1,24 +1,41 @@
-"""What `stepmill cost` prints: tokens, engine time, and tokens per row worth keeping."""
+"""`stepmill cost`: tokens, engine time, and tokens per row worth keeping."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.tables.formats import check_format
-from flows.tables.output import open_console, runs_words, visible
+from flows.tables.output import open_catalog, open_console, runs_words, visible
 
 _KEY = ("run_id", "stage", "strategy", "model")
 _GROUPS = {"run": ("run_id",), "stage": ("stage",), "strategy": ("strategy",), "model": ("model",)}
 _TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens", "scored_tokens")
 _COUNTS = ("num_rows", *_TOKENS)
+
+
+def cost(
+    run_id: Annotated[
+        str | None, typer.Argument(help="The run; by default the whole store.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Sums by run, stage, strategy or model; by default by all four."),
+    ] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Print what was spent: tokens, seconds of engine time, tokens per row that was kept."""
+    show_cost(open_catalog(root), run_id, output, by=by)
 
 
 def show_cost(
@@ -96,7 +113,7 @@ def _table(
         padding=0,
         pad_edge=False,
     )
-    # One column for all names: a terminal of 80 letters has no room for four.
+    # One column for all names: 80 characters have no room for four.
     table.add_column("\n".join(name.removesuffix("_id") for name in key), overflow="fold")
     for name in ("rows", "prompt", "cached", "gener-\nated", "scored", "engine\ns", "kept"):
         table.add_column(name, justify="right", no_wrap=True)

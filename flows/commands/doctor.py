@@ -1,31 +1,47 @@
-"""`stepmill doctor`: look at a machine and a store, say what is wrong and what to do about it."""
+"""`stepmill doctor`: examine a machine and a store: what is wrong, and what to do about it."""
 
 import functools
 import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
 from flows.commands.checks.findings import Finding, gather
 from flows.commands.checks.machine import machine_checks
 from flows.commands.checks.store import open_store, store_checks
+from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.tables.formats import check_format
 from flows.tables.output import open_console, visible
 from storage import Store
 from storage.inspection import Inspection, inspect, quarantine
 
-_MOST_ITEMS = 10
+_MAX_ITEMS = 10
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read all rows of all files.")] = False,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Move unusable files away, so that they are made again."),
+    ] = False,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Examine this machine and the store: what is wrong, and what to do about it."""
+    raise typer.Exit(examine(root, output=output, deep=deep, repair=repair))
 
 
 def examine(root: str, *, output: str, deep: bool, repair: bool) -> int:
     """Print a finding per check; the exit code, 1 if there is a problem.
 
     Args:
-        root: the store; that there is none is a finding.
+        root: the store; if there is none, that is a finding.
         output: table or json.
         deep: read all rows, not the footers alone.
         repair: move unusable files to `.quarantine/`, so that their units are made again.
@@ -74,9 +90,9 @@ def _print_table(findings: list[Finding]) -> None:
     for name in ("check", "", "found", "what to do"):
         table.add_column(name, overflow="fold")
     for finding in findings:
-        lines = [finding.found, *finding.items[:_MOST_ITEMS]]
-        if len(finding.items) > _MOST_ITEMS:
-            lines.append(f"and {len(finding.items) - _MOST_ITEMS:,} more: --format json has all")
+        lines = [finding.found, *finding.items[:_MAX_ITEMS]]
+        if len(finding.items) > _MAX_ITEMS:
+            lines.append(f"and {len(finding.items) - _MAX_ITEMS:,} more: --format json has all")
         table.add_row(
             finding.check,
             Text(finding.state, style=_STYLES[finding.state]),

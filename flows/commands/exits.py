@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from schemas.errors import StepmillError
 
-_GO_ON = "What was committed stays; the same run id with the same settings does the rest"
+_RESUME = "What was committed stays; the same run id with the same settings resumes the run"
 
 
 def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
-    """Run a command line; a mistake of its caller, or a server that is gone, ends it with a line.
+    """Run a command line; its caller's mistake, or the loss of a server, ends it with one line.
 
     Args:
         app: the command line.
@@ -26,9 +26,12 @@ def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
         _give_up(error, default_root)
     except Exception as error:
         library = type(error).__module__.split(".")[0]
-        if library in ("httpx", "httpcore"):  # nobody below catches Prefect's own requests
+        if library in (
+            "httpx",
+            "httpcore",
+        ):  # nothing below catches errors of Prefect's own requests
             url = os.environ.get("PREFECT_API_URL")
-            gone = StepmillError(f"the Prefect server at {url} is gone: {error}. {_GO_ON}")
+            gone = StepmillError(f"the Prefect server at {url} is gone: {error}. {_RESUME}")
             _complain(gone, default_root)
             _exit_without_prefect()
         if library not in ("duckdb", "_duckdb"):
@@ -37,7 +40,7 @@ def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
 
 
 def _silence_exit() -> None:
-    """End standard error: DuckDB lists there what it holds while the interpreter goes."""
+    """Close standard error: DuckDB lists open objects there while the interpreter exits."""
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
@@ -48,7 +51,7 @@ def _give_up(error: Exception, default_root: str) -> None:
 
 
 def _exit_without_prefect() -> None:
-    """Exit at once: at a usual exit Prefect would try for hours to send what a run has told it."""
+    """Exit at once: at a usual exit Prefect would try for hours to send a run's last messages."""
     from tasks.engines.pool import stop_ray
 
     stop_ray()
@@ -67,7 +70,10 @@ def _say_remedy(error: Exception, default_root: str) -> str:
     if type(error).__name__ == "CatalogException":
         return "\n`show tables` lists tables and views, `describe NAME` the columns of one"
     if "is not a store" in str(error):
-        return f". A run makes one; --root or STEPMILL_ROOT names it, else {default_root}"
+        return f". A run makes one; --root or STEPMILL_ROOT names it, by default {default_root}"
     if PermissionError in (type(error), type(error.__cause__)):
-        return ". A run has to write to its store, SQL to read it: change who may, or give --root"
+        return (
+            ". A run must be able to write its store, and SQL to read it: change the permissions, "
+            "or give --root"
+        )
     return ""

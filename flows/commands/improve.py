@@ -6,13 +6,53 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from flows.commands.options import DEFAULT_ROOT, ConfigFile, Format, Policy, Root, RunId, set_option
 from flows.commands.run import run_flow
-from flows.runs.sets import LOOPS
+from flows.registry import flow_named
 from flows.tables.formats import check_format
+from schemas.loops import loop_configs
 from storage import Store
 from storage.runs import new_run_id
+
+
+def improve(
+    loop: Annotated[
+        str,
+        typer.Argument(help="{names of loop}."),
+    ],
+    rounds: Annotated[int | None, typer.Option(min=1, help="Maximum number of rounds.")] = None,
+    policy: Policy = None,
+    run_id: RunId = None,
+    config: ConfigFile = None,
+    change: Annotated[list[str] | None, set_option("train_sampling.num_samples=4")] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Improve a policy by its own solutions, round after round, and measure it against controls.
+
+    Each round samples, builds a training set, trains and measures; a stopped loop resumes with the
+    same --run-id. `stepmill describe LOOP` prints the options of a loop.
+
+    For example:
+
+    - `stepmill improve rest --rounds 3`
+    - `stepmill improve rest_em --rounds 3 --set min_gain=0.01`
+    - `stepmill improve reverse_curriculum --set training.max_generated_tokens=300000`
+    """
+    improve_and_show(
+        loop,
+        output,
+        root=root,
+        run_id=run_id,
+        config_file=config,
+        changes=change or [],
+        rounds=rounds,
+        policy=policy,
+    )
 
 
 def improve_and_show(
@@ -35,15 +75,14 @@ def improve_and_show(
         run_id: the run; None for a new one.
         config_file: the config.
         changes: single fields of it.
-        rounds: most rounds; None for those of the config.
+        rounds: maximum number of rounds; None for that of the config.
         policy: a model; None for that of the config, or the shipped one.
 
     Raises:
         ValueError: there is no such loop or format, or a field does not fit.
     """
     check_format(output, "table", "json")
-    if loop not in LOOPS:
-        raise ValueError(f"there is no loop {loop!r}: expected one of {', '.join(LOOPS)}")
+    config_class = loop_configs()[flow_named(loop, "loop").name]
     given: dict[str, Any] = {
         "rounds": rounds,
         "policy": {"type": "vllm", "model": policy} if policy else None,
@@ -72,8 +111,6 @@ def improve_and_show(
     picture = f"{store.url}/{rounds_picture(run_id, loop)}"
     console.print(f"picture: {picture}", soft_wrap=True, highlight=False, markup=False)
     console.print(rounds_summary(metrics))
-    model, place = shlex.quote(made), shlex.quote(root)
-    command = f"stepmill run sampling --set policy.model={model} --root {place}"
-    if loop == "v_star":  # it ends with a verifier
-        command = f"stepmill report {run_id} --root {place}"
-    console.print(f"model: {made}\nnext: {command}", soft_wrap=True, highlight=False, markup=False)
+    places = {"model": shlex.quote(made), "root": shlex.quote(root), "run_id": run_id}
+    ending = f"{config_class.makes}: {made}\nnext: {config_class.next_command.format(**places)}"
+    console.print(ending, soft_wrap=True, highlight=False, markup=False)

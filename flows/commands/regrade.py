@@ -1,21 +1,39 @@
-"""What `stepmill regrade` prints: how many verdicts changed, and from what to what."""
+"""`stepmill regrade`: how many verdicts changed, and from what to what."""
 
 import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.commands.options import DEFAULT_ROOT, Format, Root, set_option
 from flows.commands.run import run_flow
 from flows.tables.formats import check_format
 from tasks.regrading.regrade import Change
 
 _WORDS = {True: "right", False: "wrong", None: "ungraded"}
+
+
+def regrade(
+    run_id: Annotated[str, typer.Option(help="The run.")],
+    set_name: Annotated[str, typer.Option(help="The set of solutions.")] = "eval",
+    grader: Annotated[str, typer.Option(help="{names of grader}.")] = "math",
+    rollouts: Annotated[
+        bool, typer.Option(help="Include the rollouts from its solutions.")
+    ] = False,
+    change: Annotated[list[str] | None, set_option("grader.percent=ignored")] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Grade stored solutions again and print what changed; every view uses the newest verdict."""
+    values = {"set_name": set_name, "grader": {"type": grader}, "with_rollouts": rollouts}
+    regrade_and_show(output, root=root, run_id=run_id, values=values, changes=change or [])
 
 
 def regrade_and_show(

@@ -1,18 +1,21 @@
-"""What `stepmill report` prints: a run's accuracies, and how they compare with the truth."""
+"""`stepmill report`: a run's accuracies, and how they compare with the truth."""
 
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Annotated, get_args
 
 import duckdb
+import typer
 from rich.console import Console
 from rich.text import Text
 
-from flows.runs.sets import LOOPS, SEARCH_STAGE
+from flows.commands.options import DEFAULT_ROOT, Format, Root
+from flows.registry import names_of
+from flows.runs.sets import SEARCH_STAGE
 from flows.tables.accuracies import accuracy_summary, bin_summary, pick_summary, truth_summary
-from flows.tables.output import open_console, runs_words, visible
+from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
 from flows.tables.searches import (
     choice_summary,
@@ -24,6 +27,25 @@ from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
 
 _DEFAULT_SET = "eval"
+
+
+def report(
+    run_id: Annotated[str, typer.Argument(help="The run.")],
+    by: Annotated[
+        str | None,
+        typer.Option(help="Accuracy by level, subject, oracle_quintile or model_quintile."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="With --by: candidates per problem; by default the largest.")
+    ] = None,
+    set_name: Annotated[
+        str | None, typer.Option(help="The set of problems; by default eval, or the only one.")
+    ] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Print a run's results: accuracy by strategy and budget, and figures against the truth."""
+    show_report(open_catalog(root), run_id, output, by=by, budget=budget, set_name=set_name)
 
 
 def show_report(
@@ -74,7 +96,7 @@ def show_report(
         for row, stage in zip(metrics, table.column("stage").to_pylist(), strict=True):
             if row.set_name == shown:
                 by_stage.setdefault(stage, []).append(row)
-        loops = {stage: by_stage.pop(stage) for stage in LOOPS if stage in by_stage}
+        loops = {stage: by_stage.pop(stage) for stage in names_of("loop") if stage in by_stage}
         searches = by_stage.pop(SEARCH_STAGE, [])
         about = [row for rows in by_stage.values() for row in rows]
         for rows in loops.values():

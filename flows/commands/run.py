@@ -1,73 +1,57 @@
-"""Start a flow from the command line: its config checked first, then Prefect, then the flow."""
+"""`stepmill run`: start a flow; its config checked first, then Prefect, then the flow."""
 
-import json
 import os
 import shlex
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
+from flows.commands.options import DEFAULT_ROOT, ConfigFile, Root, RunId, set_option
+from flows.registry import Flow, flow_named
 from flows.runs.progress import say
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
-from schemas.dataset_export import DatasetExportJob
 from schemas.engines import VLLMConfig
-from schemas.evaluation import EvaluationJob
-from schemas.factory import FactoryConfig
-from schemas.imports import ImportsJob
-from schemas.loops import (
-    DpoRoundsConfig,
-    RestEmLoopConfig,
-    RestLoopConfig,
-    ReverseCurriculumLoopConfig,
-    VStarLoopConfig,
-)
-from schemas.policy_training import PolicyTrainingJob
-from schemas.pretraining import PretrainingConfig
-from schemas.prm_training import PrmTrainingJob
-from schemas.problems import ProblemsJob
-from schemas.regrading import RegradingJob
-from schemas.sampling import SamplingJob
-from schemas.scoring import ScoringJob
-from schemas.search import SearchJob
-from schemas.step_labels import StepLabelsJob
 from storage import Store
 from storage.runs import new_run_id
 from storage.store import check_name
 from tasks.engines.open import identify_engine
 
-_PATIENCE_S = 5.0
+_STOP_AFTER_S = 5.0
 
-FLOWS: dict[str, tuple[str, str, type[FrozenConfig]]] = {
-    "factory": ("flows.factory", "factory", FactoryConfig),
-    "problems": ("flows.problems", "problems", ProblemsJob),
-    "pretraining": ("flows.pretraining", "pretrain", PretrainingConfig),
-    "sampling": ("flows.sampling", "sample", SamplingJob),
-    "imports": ("flows.imports", "import_solutions", ImportsJob),
-    "regrading": ("flows.regrading", "regrade", RegradingJob),
-    "step_labels": ("flows.step_labels", "label_steps", StepLabelsJob),
-    "prm_training": ("flows.prm_training", "train_verifier", PrmTrainingJob),
-    "policy_training": ("flows.policy_training", "train_policy", PolicyTrainingJob),
-    "scoring": ("flows.scoring", "score", ScoringJob),
-    "search": ("flows.search", "search", SearchJob),
-    "evaluation": ("flows.evaluation", "evaluate", EvaluationJob),
-    "dataset_export": ("flows.dataset_export", "build_training_set", DatasetExportJob),
-    "rest": ("flows.loops.rest", "rest", RestLoopConfig),
-    "rest_em": ("flows.loops.rest_em", "rest_em", RestEmLoopConfig),
-    "dpo_rounds": ("flows.loops.dpo_rounds", "dpo_rounds", DpoRoundsConfig),
-    "v_star": ("flows.loops.v_star", "v_star", VStarLoopConfig),
-    "reverse_curriculum": (
-        "flows.loops.reverse_curriculum",
-        "reverse_curriculum",
-        ReverseCurriculumLoopConfig,
-    ),
-}
-"""Each flow's module, function and config. `prefect.yaml` deploys the same flows."""
+
+def run(
+    flow: Annotated[
+        str,
+        typer.Argument(
+            help="The whole line: {names of line}. A stage: {names of stage}. A loop, as with "
+            "`improve`: {names of loop}."
+        ),
+    ] = "factory",
+    run_id: RunId = None,
+    config: ConfigFile = None,
+    change: Annotated[list[str] | None, set_option("eval_sampling.num_samples=8")] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Run a flow; with the id of a run that was stopped, do only what is missing.
+
+    A config says what a flow does: which problems, which models, how many samples. Every field of
+    `factory` has a default, which what --config and --set leave out keeps. A wrong field is named,
+    with the fields that exist, before anything starts. `stepmill describe FLOW` prints every field
+    with its meaning; docs/configs.md has examples.
+
+    For example:
+
+    - `stepmill run --run-id first`
+    - `stepmill run --set eval_problems.num_problems=50 --set prm_training.max_steps=300`
+    - `stepmill run sampling --config sampling.yaml --root s3://bucket/store`
+    """
+    run_flow(flow, root=root, run_id=run_id, config_file=config, changes=change or [])
 
 
 def run_flow(
@@ -79,7 +63,7 @@ def run_flow(
     changes: Sequence[str],
     values: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Run a flow to its end and say what comes next; what the flow returns.
+    """Run a flow to its end and print what comes next; what the flow returns.
 
     Args:
         name: the flow.
@@ -93,28 +77,23 @@ def run_flow(
         ValueError: no such flow, or a config that does not fit; the field is named.
     """
     console = Console(stderr=True)
-    if name not in FLOWS:
-        raise ValueError(f"there is no flow {name!r}: expected one of {', '.join(FLOWS)}")
-    module, function, config_class = FLOWS[name]
-    config = read_config(config_class, config_file, changes, values)
+    flow = flow_named(name)
+    config = read_config(flow.config, config_file, changes, values)
     run_id = check_name("run id", run_id or new_run_id(name))
     for _, engine in config:
         if isinstance(engine, VLLMConfig):
-            identify_engine(engine)  # a model that is none is found out here, not in an actor
+            identify_engine(engine)  # an unusable model is found here, not in an actor
     store = Store(root)
     console.print(f"store: {store.url}\nrun:   {run_id}")
     console.print(f"UI:    {ensure_server()}")
     _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.
-    flow = getattr(import_module(module), function)
+    start = flow.load()
     from flows.runs.recording import without_heartbeats
 
-    with without_heartbeats():  # who started it from a terminal sees whether it still runs
-        made = flow(config, store.url, run_id)
-    if name == "factory":
-        _say_next(Console(), store, run_id)
-    elif name in ("evaluation", "search"):
-        say(f"next: stepmill report {run_id} --root {shlex.quote(store.url)}")
+    with without_heartbeats():  # whoever started it from a terminal sees whether it still runs
+        made = start(config, store.url, run_id)
+    _show_next(flow, store, run_id)
     return made
 
 
@@ -140,10 +119,10 @@ def read_values(
     Args:
         config_file: YAML (or JSON, which is YAML); None for the defaults.
         changes: `field.subfield=value` with YAML values, over what the file says.
-        given: fields that options of their own name, over what the file says; None is not given.
+        given: fields that have options of their own, over what the file says; None means not given.
 
     Raises:
-        ValueError: a file or a change is no YAML, or names no field.
+        ValueError: a file or a change is not YAML, or names no field.
     """
     values: dict[str, Any] = {}
     if config_file is not None:
@@ -172,15 +151,15 @@ def _read_yaml(where: str, text: str | bytes) -> Any:
         return yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         words = " ".join(str(error).split())
-        raise ValueError(f"{where}: expected YAML, got what is none: {words}") from error
+        raise ValueError(f"{where}: expected YAML, got something else: {words}") from error
 
 
 def _stop_soon_when_interrupted(run_id: str) -> None:
-    """Ctrl-C ends the run within seconds, whatever it waits for: nothing committed can be lost."""
+    """Ctrl-C ends the run within seconds, whatever it is waiting for: nothing committed is lost."""
 
     def stop(number: int, frame: object) -> None:
-        say(f"stopped: the same command with `--run-id {run_id}` goes on")
-        timer = threading.Timer(_PATIENCE_S, os._exit, [128 + number])
+        say(f"stopped: the same command with `--run-id {run_id}` resumes it")
+        timer = threading.Timer(_STOP_AFTER_S, os._exit, [128 + number])
         timer.daemon = True
         timer.start()
         raise KeyboardInterrupt
@@ -188,17 +167,19 @@ def _stop_soon_when_interrupted(run_id: str) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _say_next(console: Console, store: Store, run_id: str) -> None:
+def _show_next(flow: Flow, store: Store, run_id: str) -> None:
+    """Print the flow's results, if it shows any, and the commands that come next."""
+    places = {"run_id": run_id, "root": shlex.quote(store.url)}
+    commands = [command.format(**places) for command in flow.next_commands]
+    if not flow.shows_report:
+        for command in commands:
+            say(f"next: {command}")
+        return
     from flows.commands.report import show_report
     from storage import connect
 
     show_report(connect(store.url), run_id, "table")
+    console = Console()
     console.print(f"store: {store.url}\n\nnext:")
-    root = json.dumps(store.url)
-    for command in (
-        f'stepmill sql --root {root} "select * from cost"',
-        f'stepmill sql --root {root} "select trajectory_id, correct from trajectories '
-        "where strategy = 'sample' limit 5\"",
-        f"stepmill show --root {root} TRAJECTORY_ID",
-    ):
+    for command in commands:
         console.print(f"  {command}", soft_wrap=True, highlight=False)

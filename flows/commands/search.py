@@ -1,12 +1,15 @@
-"""`stepmill search`: its options as a job, and what it prints at the end."""
+"""`stepmill search`: its options as a job, and what the strategies reached and spent."""
 
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from flows.commands.options import DEFAULT_ROOT, ConfigFile, Format, Policy, Root, RunId, set_option
 from flows.commands.run import read_values, run_flow
 from flows.pages.pictures import search_picture
 from flows.tables.formats import check_format
@@ -14,12 +17,67 @@ from flows.tables.searches import choice_summary, search_summary, selection_summ
 from schemas.errors import StoreUnusable
 from schemas.rows import Metric
 from schemas.search import SearchJob
-from schemas.search.strategies import SWEEP, BeamConfig
+from schemas.search.strategies import STRATEGY_CONFIGS, SWEEP, BeamConfig
 from storage import Store
-from tasks.search.strategies.registry import STRATEGIES
-from tasks.search.strategies.revisions import ratio_grid
 
 SWEEP_BUDGETS = (4, 16, 64)
+
+
+def search(
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="{names of strategy}; may be repeated."),
+    ] = None,
+    n: Annotated[
+        str | None,
+        typer.Option("--n", "--budgets", help="Candidates per problem: 16, or 4,16,64."),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Continuations of a prefix that is kept.")
+    ] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="The main strategies, at N = 4, 16 and 64.")
+    ] = False,
+    ratios: Annotated[
+        bool,
+        typer.Option("--ratios", help="Revisions from long chains to many chains, at one N."),
+    ] = False,
+    policy: Policy = None,
+    verifier: Annotated[
+        str | None, typer.Option(help="The same; by default the newest one trained in the store.")
+    ] = None,
+    run_id: RunId = None,
+    config: ConfigFile = None,
+    change: Annotated[list[str] | None, set_option("problems.num_problems=50")] = None,
+    output: Format = "table",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Search at test time: accuracy, tokens and problems/s of one strategy or of a sweep.
+
+    The problems are the built-in world's unless --config or --set say otherwise; `stepmill describe
+    STRATEGY` prints the options of a strategy.
+
+    For example:
+
+    - `stepmill search --strategy beam --n 16 --width 4`
+    - `stepmill search --strategy dvts --n 4,16,64 --set problems.num_problems=50`
+    - `stepmill search --sweep --run-id sweep`
+    - `stepmill search --ratios --n 16`
+    """
+    search_and_show(
+        output,
+        root=root,
+        run_id=run_id,
+        config_file=config,
+        changes=change or [],
+        strategies=strategy or [],
+        budgets=n,
+        width=width,
+        is_sweep=sweep,
+        with_ratios=ratios,
+        policy=policy,
+        verifier=verifier,
+    )
 
 
 def search_and_show(
@@ -52,11 +110,11 @@ def search_and_show(
         with_ratios: revisions at every ratio of sequential to parallel attempts.
         policy: a model; None for that of the file, or the shipped one.
         verifier: a model; None for that of the file, else the one that this run has searched with,
-            else the newest of the store, where one is needed or chooses better than votes.
+            else the newest of the store, where one is needed or picks better than votes.
 
     Raises:
         ValueError: there is no such format or strategy, a field does not fit, or a verifier is
-            needed and there is none.
+            needed and none exists.
     """
     check_format(output, "table", "json")
     if is_sweep and strategies:
@@ -64,7 +122,7 @@ def search_and_show(
     if width is not None and any(change.startswith("strategies=") for change in changes):
         raise ValueError("expected --width or --set strategies, got both: put the width into it")
     if with_ratios and (is_sweep or strategies):
-        raise ValueError("expected --ratios alone, got it beside --sweep or --strategy")
+        raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
     of_file = read_values(config_file, changes).get("strategies")
     named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
     given: dict[str, Any] = {
@@ -87,7 +145,7 @@ def search_and_show(
 
 
 def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None) -> None:
-    """Print the figures of searches; `picture` is where their picture lies."""
+    """Print the figures of searches; `picture` is the place of their picture."""
     if output == "json":
         sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
         return
@@ -106,7 +164,7 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
 def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:
     """The config of the verifier that a run searched with last, else of the store's newest.
 
-    So a search that goes on is not begun again with a verifier trained in between. None where the
+    So a resumed search is not begun again with a verifier trained in the meantime. None where the
     store has neither.
     """
     from storage import connect
@@ -132,8 +190,8 @@ def _find_verifier(root: str, run_id: str | None, values: dict[str, Any]) -> dic
     """The verifier of a job: the one it names, a known one if it reads one, or none.
 
     Raises:
-        ValueError: the job needs one and the store has none, which says what to do; or a field of
-            the job does not fit.
+        ValueError: the job needs one and the store has none, with what to do; or a field of the
+            job does not fit.
     """
     if values.get("verifier") is not None:
         return values["verifier"]
@@ -167,7 +225,7 @@ def _name_strategies(
     found = [strategy.model_dump() for strategy in SWEEP] if is_sweep else of_file
     if width is None:
         return found
-    with_width = {c.model_fields["type"].default for c in STRATEGIES if "width" in c.model_fields}
+    with_width = {name for name, c in STRATEGY_CONFIGS.items() if "width" in c.model_fields}
     return [
         {**fields, "width": width}
         if isinstance(fields, dict) and fields.get("type") in with_width
@@ -177,11 +235,16 @@ def _name_strategies(
 
 
 def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:
-    """Configs of revisions with chains of every length that divides the budget."""
-    asked = _read_budgets(budgets or "16")
-    if len(asked) != 1:
+    """Configs of chains of every ratio to compare at the budget."""
+    given = _read_budgets(budgets or "16")
+    if len(given) != 1:
         raise ValueError(f"--ratios: expected one --n, as the ratios depend on it, got {budgets}")
-    return [{"type": "revisions", "sequential": length} for length in ratio_grid(asked[0])]
+    return [
+        setting.model_dump()
+        for config in STRATEGY_CONFIGS.values()
+        if config.has_chains
+        for setting in config.grid(given[0])
+    ]
 
 
 def _read_budgets(text: str) -> list[int]:

@@ -8,17 +8,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
+from flows.commands.options import DEFAULT_ROOT, Root
 from flows.server.prefect_server import Process, end_group, serving
 from schemas.errors import StepmillError
 from storage import Store
 
 POOL = "stepmill"
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "prefect.yaml"
-"""Beside the packages: a checkout, or an editable install of one."""
+"""Next to the packages: in a checkout, or an editable install of one."""
 
 _LOOK_EVERY_S = 0.5
 _EXAMPLE = (
@@ -26,21 +28,37 @@ _EXAMPLE = (
 )
 
 
-def serve(root: str, *, port: int | None = None, deployments: Path | None = None) -> None:
-    """Bring up server, work pool, deployments and worker; return never, or when stopped.
+def serve(
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the Prefect server; by default one of 4200 to 4209."
+        ),
+    ] = None,
+    deployments: Annotated[
+        Path | None, typer.Option(help="A file like prefect.yaml; by default that one.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Deploy every flow and run what is scheduled or requested, until Ctrl-C."""
+    keep_serving(root, port=port, deployments=deployments)
+
+
+def keep_serving(root: str, *, port: int | None = None, deployments: Path | None = None) -> None:
+    """Start server, work pool, deployments and worker; return when stopped.
 
     Args:
-        root: the store of all runs that name no other.
-        port: where the server listens, or runs already; None for one of the usual ports.
+        root: the store of all runs that do not name another.
+        port: where the server listens, or already runs; None for one of the usual ports.
         deployments: a file like `prefect.yaml`; None for that one.
 
     Raises:
-        StepmillError: something did not come up, or ended by itself.
+        StepmillError: something did not start, or ended by itself.
     """
     store, console = Store(root), Console(stderr=True)
     file = DEPLOYMENTS if deployments is None else deployments.absolute()
     if not file.is_file():
-        raise StepmillError(f"expected the deployments in {file}, there is no such file")
+        raise StepmillError(f"expected the deployments in {file}, which does not exist")
     os.environ["STEPMILL_ROOT"] = store.url
     signal.signal(signal.SIGTERM, _stop)
     console.print(f"store: {store.url}", soft_wrap=True)
@@ -97,7 +115,7 @@ def _list_deployments() -> list[tuple[str, str]]:
         (
             f"{flows[deployment.flow_id]}/{deployment.name}",
             ", ".join(_say_when(s.schedule) for s in deployment.schedules if s.active)
-            or "when asked",
+            or "on request",
         )
         for deployment in found
     )
@@ -113,9 +131,9 @@ def _say_when(schedule: Any) -> str:
 
 @contextlib.contextmanager
 def _worker() -> Iterator[Process]:
-    """A worker in a process group of its own, in which its runs are too; all end with the block."""
+    """A worker and its runs in a process group of their own; all of it ends with the block."""
     command = _prefect("worker", "start", "--pool", POOL, "--type", "process")
-    # What a run says comes here on its standard error; from Prefect's log only what went wrong.
+    # What a run prints arrives on standard error; of Prefect's log only warnings and errors.
     environment = {**os.environ, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}
     worker = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, start_new_session=True, env=environment

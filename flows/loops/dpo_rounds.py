@@ -9,8 +9,8 @@ from schemas.loops import DpoRoundsConfig
 
 @flow(name="dpo_rounds", flow_run_name=name_run)
 def dpo_rounds(config: DpoRoundsConfig, root: str, run_id: str | None = None) -> str:
-    """Go through the rounds; the folder of the best policy."""
-    with open_loop("dpo_rounds", config, root, run_id) as loop:
+    """Run the rounds; the folder of the best policy."""
+    with open_loop(config, root, run_id) as loop:
         arm = loop.begin("dpo")
         control = loop.begin("sft") if config.with_control else None
         for number in range(1, config.rounds + 1):

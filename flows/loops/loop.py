@@ -1,8 +1,8 @@
-"""What the loops are made of: each method is a stage flow, called with what the loop shares.
+"""The parts of a loop: each method runs a stage flow with what the loop shares.
 
-A loop has no machinery of its own: a stage that was done is found by its unit, so a loop that was
-killed is gone through again from its beginning and does only what is missing. The figures of a
-policy are the one thing it commits itself.
+A loop has no machinery of its own: a stage that was done is found by its units, so a killed loop
+runs again from its beginning and does only what is missing. All it commits itself is the figures of
+its policies.
 """
 
 import contextlib
@@ -49,25 +49,25 @@ class Grown:
 
 @dataclass(slots=True)
 class Arm:
-    """One way of a loop, and the policy it has come to."""
+    """One variant of a loop, and the latest policy it has made."""
 
     name: str
     policy: VLLMConfig
     reached: list[float] = field(default_factory=list)
-    """Pass@1 of each policy so far, the one it began with first."""
+    """Pass@1 of each policy so far, the first policy's first."""
     policies: list[VLLMConfig] = field(default_factory=list)
 
     @property
     def best(self) -> VLLMConfig:
-        """The policy that reached most."""
+        """The policy with the highest pass@1."""
         return self.policies[max(range(len(self.reached)), key=self.reached.__getitem__)]
 
 
 @contextlib.contextmanager
-def open_loop(flow: str, config: LoopConfig, root: str, run_id: str | None) -> Iterator["Loop"]:
+def open_loop(config: LoopConfig, root: str, run_id: str | None) -> Iterator["Loop"]:
     """A loop's run: recorded, with actors that are kept from stage to stage."""
-    with recorded_flow(flow, config, root, run_id) as (store, run_id):
-        loop = Loop(flow, config, store, run_id)
+    with recorded_flow(config.name, config, root, run_id) as (store, run_id):
+        loop = Loop(config, store, run_id)
         try:
             yield loop
         finally:
@@ -75,10 +75,10 @@ def open_loop(flow: str, config: LoopConfig, root: str, run_id: str | None) -> I
 
 
 class Loop:
-    """The stages of one loop. Each finds what an earlier attempt of the same run has made."""
+    """The stages of one loop. Each finds what an earlier attempt at the same run has made."""
 
-    def __init__(self, flow: str, config: LoopConfig, store: Store, run_id: str) -> None:
-        self.flow, self.config, self.store, self.run_id = flow, config, store, run_id
+    def __init__(self, config: LoopConfig, store: Store, run_id: str) -> None:
+        self.config, self.store, self.run_id = config, store, run_id
         self.pool: EnginePool | None = None
         """Actors with the policy that was sampled from last; None where none are kept."""
         self._held = contextlib.ExitStack()
@@ -91,7 +91,7 @@ class Loop:
         return arm
 
     def grow(self, number: int, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> Grown:
-        """Sample a policy's solutions of the training problems, and have them scored."""
+        """Sample a policy's solutions of the training problems, and score them."""
         self._sample(TRAIN, number, policy)
         if verifier is not None:
             self.score(TRAIN, policy, verifier, number)
@@ -100,18 +100,18 @@ class Loop:
     def build(
         self,
         builder: Builder,
-        pools: Sequence[Grown],
+        samples: Sequence[Grown],
         *,
         checks: ChecksConfig | None = None,
         max_rows: int | None = None,
     ) -> str:
-        """A training set from what was grown; its name. `checks` take the place of the loop's."""
+        """A training set from sampled solutions; its name. `checks` replace those of the loop."""
         config = self.config
         source = SourceConfig(
             set_names=(TRAIN,),
             splits=config.train_splits,
-            rounds=tuple(sorted({pool.number for pool in pools})),
-            policies=tuple(sorted({pool.policy for pool in pools})),
+            rounds=tuple(sorted({each.number for each in samples})),
+            policies=tuple(sorted({each.policy for each in samples})),
         )
         job = DatasetExportJob(
             builder=builder,
@@ -125,7 +125,7 @@ class Loop:
         return build_training_set(job, self.store.url, self.run_id)
 
     def build_unfiltered(self, grown: Grown, num_rows: int) -> str:
-        """What a control learns from: as many solutions as drawn, whatever they are worth."""
+        """The set of a control: as many solutions, whatever their grades."""
         return self.build(
             RestConfig(by="none", per_problem=None),
             [grown],
@@ -140,7 +140,7 @@ class Loop:
         if self.pool is not None and (
             self.pool.holds_gpus or not self.pool.leaves_cpus(method.num_workers)
         ):
-            self.release()  # its workers would wait for ever
+            self.release()  # its workers would wait forever
         job = PolicyTrainingJob(
             policy=policy,
             training_set=training_set,
@@ -156,7 +156,7 @@ class Loop:
         self,
         arm: Arm,
         label: str,
-        pools: Sequence[Grown],
+        samples: Sequence[Grown],
         training_set: str,
         method: PolicyMethod,
         *,
@@ -164,11 +164,11 @@ class Loop:
     ) -> None:
         """Train an arm's policy on a set, from the arm's last one or `base`, and measure it."""
         arm.policy = self.train(base or arm.policy, training_set, method, f"{arm.name}-r{label}")
-        figures = self._made_from(pools, training_set, arm.policy)
-        self._measure(arm, label, pools[-1].number, figures)
+        figures = self._made_from(samples, training_set, arm.policy)
+        self._measure(arm, label, samples[-1].number, figures)
 
     def score(self, set_name: str, policy: VLLMConfig, verifier: VLLMConfig, number: int) -> None:
-        """Have a verifier read a policy's solutions of a set that were sampled in a round."""
+        """Score a policy's solutions of a set that were sampled in a round."""
         self.release()
         config = self.config
         job = ScoringJob(
@@ -182,7 +182,7 @@ class Loop:
         score(job, self.store.url, self.run_id)
 
     def evaluate(self, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> list[Metric]:
-        """What a policy's solutions of the held-out problems reach."""
+        """The figures of a policy's solutions of the held-out problems."""
         job = EvaluationJob(
             set_name=EVAL,
             policy=policy,
@@ -196,18 +196,18 @@ class Loop:
         """The rows of a set of this run."""
         return set_row(self.store, self.run_id, training_set).num_rows
 
-    def is_over(self, arm: Arm, min_gain: float | None, improves: int = 1) -> bool:
-        """Whether the arm's last round, of so many trainings, gained too little for another."""
-        gain = arm.reached[-1] - arm.reached[-1 - improves]
+    def is_over(self, arm: Arm, min_gain: float | None, improve_steps: int = 1) -> bool:
+        """Whether the arm's last round, of this many trainings, gained too little for another."""
+        gain = arm.reached[-1] - arm.reached[-1 - improve_steps]
         if min_gain is None or gain > min_gain:
             return False
         say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
         return True
 
     def finish(self, arm: Arm) -> str:
-        """Show the rounds; the folder of the policy that reached most in an arm."""
-        publish_rounds(self.store, self.run_id, self.flow)
-        say(f"{self.flow}: best policy of {arm.name}: {arm.best.model}")
+        """Show the rounds; the folder of the policy with the highest pass@1 of an arm."""
+        publish_rounds(self.store, self.run_id, self.config.name)
+        say(f"{self.config.name}: best policy of {arm.name}: {arm.best.model}")
         return arm.best.model
 
     def release(self) -> None:
@@ -216,8 +216,8 @@ class Loop:
         self.pool = None
 
     def _sample(self, set_name: str, number: int, policy: VLLMConfig) -> None:
-        asked = (set_name, number, policy)
-        if asked in self._sampled:  # arms begin with the same policy
+        key = (set_name, number, policy)
+        if key in self._sampled:  # arms start from the same policy
             return
         config = self.config
         is_train = set_name == TRAIN
@@ -234,10 +234,10 @@ class Loop:
         )
         self._hold(policy)
         sample(job, self.store.url, self.run_id)
-        self._sampled.add(asked)
+        self._sampled.add(key)
 
     def _hold(self, policy: VLLMConfig) -> None:
-        """Keep actors with this policy: those that are there, where that is exact."""
+        """Keep actors with this policy: the present ones, if they can change to it exactly."""
         if self.pool is not None and self.pool.change_policy(policy):
             return
         self.release()
@@ -247,7 +247,10 @@ class Loop:
     def _measure(self, arm: Arm, label: str, number: int, figures: dict[str, float]) -> None:
         """Sample, evaluate, and commit the figures of an arm's policy."""
         unit = Unit(
-            run_id=self.run_id, stage=self.flow, name=f"{arm.name}.{label}", table=METRICS.name
+            run_id=self.run_id,
+            stage=self.config.name,
+            name=f"{arm.name}.{label}",
+            table=METRICS.name,
         )
         if not self.store.has(unit):
             self._sample(EVAL, number, arm.policy)
@@ -255,13 +258,15 @@ class Loop:
             self.store.commit(unit, rows)
         arm.reached.append(pass_at_1(self.store.read(unit.path)))
         arm.policies.append(arm.policy)
-        say(f"{self.flow}, {arm.name}, round {label}: pass@1 {arm.reached[-1]:.3f}")
+        say(f"{self.config.name}, {arm.name}, round {label}: pass@1 {arm.reached[-1]:.3f}")
 
     def _made_from(
-        self, pools: Sequence[Grown], training_set: str, policy: VLLMConfig
+        self, samples: Sequence[Grown], training_set: str, policy: VLLMConfig
     ) -> dict[str, float]:
-        """Figures of what a policy was made from."""
-        grown = [grown_counts(self.store, self.run_id, pool.number, pool.policy) for pool in pools]
+        """Figures about what a policy was made from."""
+        grown = [
+            grown_counts(self.store, self.run_id, each.number, each.policy) for each in samples
+        ]
         counts = json.loads(set_row(self.store, self.run_id, training_set).counts)
         return {
             **made_from(grown, counts, self.config.hard_levels),

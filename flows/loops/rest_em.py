@@ -9,8 +9,8 @@ from schemas.loops import RestEmLoopConfig
 
 @flow(name="rest_em", flow_run_name=name_run)
 def rest_em(config: RestEmLoopConfig, root: str, run_id: str | None = None) -> str:
-    """Go through the rounds; the folder of the best policy."""
-    with open_loop("rest_em", config, root, run_id) as loop:
+    """Run the rounds; the folder of the best policy."""
+    with open_loop(config, root, run_id) as loop:
         arm = loop.begin("rest_em")
         control = loop.begin("unfiltered") if config.with_control else None
         for number in range(1, config.rounds + 1):

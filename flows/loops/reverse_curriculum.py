@@ -1,4 +1,4 @@
-"""Reverse curriculum: rewards for finishing right solutions, from their end to their beginning."""
+"""Reverse curriculum: rewards for finishing right solutions, from their end to their start."""
 
 from prefect import flow
 
@@ -13,7 +13,7 @@ def reverse_curriculum(
     config: ReverseCurriculumLoopConfig, root: str, run_id: str | None = None
 ) -> str:
     """Train every arm on states of the same solutions; the folder of the first arm's best."""
-    with open_loop("reverse_curriculum", config, root, run_id) as loop:
+    with open_loop(config, root, run_id) as loop:
         arms: dict[CurriculumArm, Arm] = {name: loop.begin(name) for name in config.arms}
         grown = loop.grow(1, config.policy)
         for name, arm in arms.items():
@@ -24,7 +24,7 @@ def reverse_curriculum(
 def builders_of(
     arm: CurriculumArm, builder: ReverseCurriculumConfig
 ) -> list[ReverseCurriculumConfig]:
-    """The sets that an arm trains on, one after the other."""
+    """The sets that an arm trains on, one after another."""
     stages = {
         "mixed": [None],
         "staged": range(1, builder.num_stages + 1),
@@ -44,9 +44,9 @@ def _train(
     config: ReverseCurriculumLoopConfig,
 ) -> None:
     """Train on each set in turn, with equal parts of the tokens."""
-    most = config.training.max_generated_tokens
+    max_tokens = config.training.max_generated_tokens
     method = config.training.with_fields(
-        max_generated_tokens=None if most is None else most // len(builders)
+        max_generated_tokens=None if max_tokens is None else max_tokens // len(builders)
     )
     for number, builder in enumerate(builders, 1):
         built = loop.build(builder, [grown])

@@ -9,20 +9,20 @@ from schemas.loops import VStarLoopConfig
 
 @flow(name="v_star", flow_run_name=name_run)
 def v_star(config: VStarLoopConfig, root: str, run_id: str | None = None) -> str:
-    """Go through the rounds and rank the last policy's solutions; the verifier's folder."""
-    with open_loop("v_star", config, root, run_id) as loop:
+    """Run the rounds and rank the last policy's solutions; the verifier's folder."""
+    with open_loop(config, root, run_id) as loop:
         arm = loop.begin("v_star")
-        pools: list[Grown] = []
+        samples: list[Grown] = []
         for number in range(1, config.rounds + 1):
-            pools.append(loop.grow(number, arm.policy))
-            built = loop.build(config.builder, pools)
-            loop.improve(arm, f"{number}", pools, built, config.training, base=config.policy)
+            samples.append(loop.grow(number, arm.policy))
+            built = loop.build(config.builder, samples)
+            loop.improve(arm, f"{number}", samples, built, config.training, base=config.policy)
             if loop.is_over(arm, config.min_gain):
                 break
-        pairs = loop.build(config.pairs, pools)
+        pairs = loop.build(config.pairs, samples)
         verifier = loop.train(arm.policy, pairs, config.verifier_training, "v_star-verifier")
         verifier = verifier.with_fields(verifier="likelihood")
-        loop.score(EVAL, arm.policy, verifier, pools[-1].number)
+        loop.score(EVAL, arm.policy, verifier, samples[-1].number)
         loop.evaluate(arm.policy, verifier)
         loop.finish(arm)
         return verifier.model

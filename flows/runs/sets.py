@@ -13,8 +13,6 @@ SAMPLING_STAGE = "sampling"
 IMPORTS_STAGE = "imports"
 STEP_LABELS_STAGE = "step_labels"
 SEARCH_STAGE = "search"
-LOOPS = ("rest", "rest_em", "dpo_rounds", "v_star", "reverse_curriculum")
-"""The flows that go in rounds; each commits its figures as a stage of this name."""
 
 _ROUND = re.compile(r"r(?P<number>\d+)-(?P<policy>[0-9a-f]{8})")
 

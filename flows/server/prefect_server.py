@@ -1,4 +1,4 @@
-"""The Prefect server of this machine: the one that is set, the one that runs, or a new one."""
+"""The Prefect server of this machine: the configured one, a running one, or a new one."""
 
 import contextlib
 import fcntl
@@ -20,9 +20,9 @@ from schemas.errors import StepmillError
 
 _FIRST_PORT = 4200
 _NUM_PORTS = 10
-_PATIENCE_S = 90.0
-_ENDING_S = 15.0
-_LOOK_EVERY_S = 0.25
+_START_TIMEOUT_S = 90.0
+_END_TIMEOUT_S = 15.0
+_POLL_EVERY_S = 0.25
 
 Process = subprocess.Popen[bytes]
 
@@ -30,11 +30,11 @@ Process = subprocess.Popen[bytes]
 def ensure_server() -> str:
     """Make PREFECT_API_URL name a server that answers, before Prefect is imported; the UI's URL.
 
-    A server that this machine runs already on one of the usual ports is used; otherwise one is
-    started, and stays when the run ends, so that its UI can be looked at.
+    A server that already runs on one of the usual ports is used; otherwise one is started, which
+    stays when the run ends, so that its UI can be viewed.
 
     Raises:
-        StepmillError: the server that is set, or the one started, does not answer.
+        StepmillError: the configured server, or the one started, does not answer.
     """
     with _one_at_a_time():
         if (url := find_server(None)) is None:
@@ -45,21 +45,21 @@ def ensure_server() -> str:
 
 
 def find_server(port: int | None) -> str | None:
-    """Make PREFECT_API_URL name a server that runs; its UI's URL, None where there is none.
+    """Make PREFECT_API_URL name a running server; its UI's URL, None if there is none.
 
     Args:
-        port: look there alone; None for the server that is set, or one of the usual ports.
+        port: the only one to try; None for the configured server, or the usual ports.
 
     Raises:
-        StepmillError: the server that is set does not answer, or something else holds the port.
+        StepmillError: the configured server does not answer, or something else holds the port.
     """
-    _say_nothing_home()
+    _turn_telemetry_off()
     if port is not None:
         if _answers(_url(port)):
             return _use(port)
         if not _is_free(port):
             raise StepmillError(
-                f"port {port} is taken by something that is no Prefect server: "
+                f"port {port} is taken by something that is not a Prefect server: "
                 f"choose another, such as --port {_free_port()}"
             )
         return None
@@ -72,7 +72,7 @@ def find_server(port: int | None) -> str | None:
 
 @contextlib.contextmanager
 def serving(port: int | None) -> Iterator[tuple[str, Process | None]]:
-    """A server for the block: one that runs, or a new one, which ends with the block.
+    """A server for the block: a running one, or a new one, which ends with the block.
 
     Args:
         port: where it listens; None for one of the usual ports.
@@ -97,18 +97,18 @@ def serving(port: int | None) -> Iterator[tuple[str, Process | None]]:
 
 
 def end_group(leader: Process) -> None:
-    """End a process and its process group: politely, and after some seconds for certain."""
+    """End a process and its process group: with SIGTERM, and after some seconds with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader.pid, number)
-        deadline = time.monotonic() + _ENDING_S
+        deadline = time.monotonic() + _END_TIMEOUT_S
         while time.monotonic() < deadline:
             leader.poll()
             try:
                 os.killpg(leader.pid, 0)
             except ProcessLookupError:
                 return
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_EVERY_S)
 
 
 def start_server(port: int) -> Process:
@@ -126,7 +126,7 @@ def start_server(port: int) -> Process:
         start_new_session=True,
         env={**os.environ, "PREFECT_API_URL": _url(port)},
     )
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _START_TIMEOUT_S
     try:
         while not _answers(_url(port)):
             if server.poll() is not None or time.monotonic() > deadline:
@@ -134,7 +134,7 @@ def start_server(port: int) -> Process:
                     f"the Prefect server did not start on port {port}: "
                     f"`prefect server start --port {port}` shows why"
                 )
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_EVERY_S)
     except BaseException:
         end_group(server)
         raise
@@ -143,14 +143,14 @@ def start_server(port: int) -> Process:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Two runs that begin together must not both start a server: the second finds the first's."""
+    """Of two runs that begin at once only one starts a server; the other one finds it."""
     with (Path(tempfile.gettempdir()) / f"stepmill-server-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def look_at_ports() -> dict[int, str]:
-    """Who holds each of the usual ports: `Prefect`, `free`, or `something else`."""
+    """What holds each of the usual ports: `Prefect`, `free`, or `something else`."""
 
     def look(port: int) -> str:
         if _is_free(port):
@@ -162,7 +162,7 @@ def look_at_ports() -> dict[int, str]:
 
 
 def describe_server(api_url: str) -> str | None:
-    """A server's version, and its kind of database where it says so; None if it does not answer."""
+    """A server's version, and its kind of database if it reports one; None without an answer."""
     if not _answers(api_url):
         return None
     said = {}
@@ -178,7 +178,7 @@ def describe_server(api_url: str) -> str | None:
     return f"Prefect {said.get('version', 'of unknown version')}{kind}"
 
 
-def _say_nothing_home() -> None:
+def _turn_telemetry_off() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
@@ -208,7 +208,7 @@ def _answers(api_url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{api_url}/health", timeout=2) as reply:
             return reply.read().strip() == b"true"
-    except (OSError, ValueError, http.client.HTTPException):  # the last: it speaks no HTTP
+    except (OSError, ValueError, http.client.HTTPException):  # the last: it does not speak HTTP
         return False
 
 

@@ -1,4 +1,4 @@
-"""Training sets from stored solutions: what is built, from which solutions, behind which checks."""
+"""Training sets from stored solutions: what is built, from which solutions, after which checks."""
 
 from typing import Annotated, Literal, Self
 

@@ -35,7 +35,7 @@ class BuilderConfig(FrozenConfig):
     reads: ClassVar[Reads] = "grades"
     """What it cannot do without; a job is refused before it starts where that does not exist."""
     needs_wrong: ClassVar[bool] = False
-    """Of those that read grades: whether wrong answers are needed beside right ones."""
+    """For builders that read grades: whether wrong answers are needed besides right ones."""
     keeps: ClassVar[str] = "right against wrong answers"
     """What it keeps, in words, for the card of the set."""
     ends_with_text: ClassVar[bool] = True

@@ -85,7 +85,7 @@ def build_set(
         read_stages(spool), shares=job.builder.stage_shares, max_rows=job.max_rows, seed=job.seed
     )
     if num_thinned := num_built - int(kept.sum()):
-        left_out["rows"]["over_share_or_most"] = num_thinned
+        left_out["rows"]["over_share_or_max_rows"] = num_thinned
     target = folder / name
     target.mkdir()
     figures = SetFigures(job.form)

@@ -1,8 +1,8 @@
 """What must not be trained on: found before anything is written, left out, and counted.
 
-Problems are left out that a test set holds, or nearly holds (shared pieces of n words), or whose
-prompt gives the answer away. Solutions are left out that repeat a step, have steps too short to say
-anything, or nearly equal another one of the same problem with the same grade and answer.
+Left out are problems that are in a test set, or nearly (shared pieces of n words), or whose prompt
+gives the answer away; and solutions that repeat a step, have steps too short to say anything, or
+nearly equal another one of the same problem with the same grade and answer.
 """
 
 import re
@@ -49,7 +49,7 @@ class Checker:
         self.solutions: Counter[str] = Counter()
 
     def clean(self, problem: SolvedProblem) -> SolvedProblem | None:
-        """The problem with those solutions that may be used; None if it may not be used itself."""
+        """The problem with its usable solutions; None if it is not usable itself."""
         if (reason := self._problem_fault(problem)) is not None:
             self.problems[reason] += 1
             return None
@@ -62,7 +62,7 @@ class Checker:
         return problem._replace(solutions=self._drop_duplicates(whole))
 
     def leaks(self, text: str, gold: str) -> bool:
-        """Whether a text that is given with a problem marks the gold answer as the answer."""
+        """Whether a text given with a problem marks the gold answer as the answer."""
         if self._config.leakage == "off":
             return False
         marked = extract_answer(text)
@@ -72,10 +72,10 @@ class Checker:
         words = _words(problem.question)
         if " ".join(words) in self._equal:
             return "test_question"
-        most = self._config.max_overlap
-        if most is not None and self._pieces:
+        max_overlap = self._config.max_overlap
+        if max_overlap is not None and self._pieces:
             pieces = _pieces(words, self._config.ngram)
-            if sum(piece in self._pieces for piece in pieces) >= most * len(pieces):
+            if sum(piece in self._pieces for piece in pieces) >= max_overlap * len(pieces):
                 return "test_overlap"
         for text in (problem.question, self._build_prompt(problem.question)):
             if self.leaks(text, problem.gold):
@@ -88,11 +88,11 @@ class Checker:
             return "few_steps"
         if min(map(len, map(step_body, steps)), default=0) < config.min_step_chars:
             return "short_steps"
-        most = config.max_step_repeats
-        # Equal steps are rare: counting them all would take longer than the other checks.
-        if most is None or len(set(steps)) == len(steps):
+        max_repeats = config.max_step_repeats
+        # Equal steps are rare: always counting them would take longer than all other checks.
+        if max_repeats is None or len(set(steps)) == len(steps):
             return None
-        is_repeated = max(Counter(map(step_body, steps)).values()) > most
+        is_repeated = max(Counter(map(step_body, steps)).values()) > max_repeats
         return "repeated_steps" if is_repeated else None
 
     def _drop_duplicates(self, solutions: Sequence[Solution]) -> list[Solution]:
@@ -115,7 +115,7 @@ class _Distinct:
     """Texts of which no two are alike.
 
     Two sets with a Jaccard similarity of at least t share one of the first n - ceil(t n) + 1 of
-    their n elements, in any one order of all elements: only texts that do are compared.
+    their n elements, in any fixed order of all elements: only texts that do are compared.
     """
 
     def __init__(self, threshold: float | None) -> None:
@@ -125,7 +125,7 @@ class _Distinct:
         self._by_first: dict[int, list[int]] = {}
 
     def add(self, text: str) -> str | None:
-        """Take a text in; or why not."""
+        """Add a text; the reason if it is refused."""
         pieces = _PIECE.findall(text)
         normal = " ".join(pieces)
         if normal in self._texts:
@@ -134,7 +134,7 @@ class _Distinct:
         if self._threshold is None:
             return None
         shingles = frozenset(_pieces(pieces, _SHINGLE))
-        # The least share of n elements that a like set has, with room for rounding.
+        # The minimum share of n elements that a similar set has, with room for rounding.
         num_first = len(shingles) - int(self._threshold * len(shingles) - 1e-9)
         first = sorted(shingles)[:num_first]
         near = {index for element in first for index in self._by_first.get(element, ())}
@@ -156,7 +156,7 @@ def _words(text: str) -> list[str]:
 
 
 def _pieces(words: Sequence[str], size: int) -> list[int]:
-    """Every `size` words in a row; all of them together where there are fewer."""
+    """Every `size` consecutive words; all of them together if there are fewer."""
     if len(words) <= size:
         return [hash(tuple(words))]
     return list(map(hash, zip(*(words[i:] for i in range(size)), strict=False)))

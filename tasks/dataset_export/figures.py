@@ -1,4 +1,4 @@
-"""What a finished set holds, counted while its batches pass: levels, sources, reasons, lengths."""
+"""The content of a finished set, counted batch by batch: levels, sources, lengths, examples."""
 
 from array import array
 from collections import Counter
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from schemas.dataset_export.builders import Form
 
-_MOST_EXAMPLES = 3
+_MAX_EXAMPLES = 3
 
 
 class SetFigures:
@@ -20,16 +20,16 @@ class SetFigures:
         self._form: Form = form
         self.num_rows = 0
         self.levels: Counter[str] = Counter()
-        """By level; `none` for problems without."""
+        """By level; `none` for problems without one."""
         self.sources: Counter[str] = Counter()
         self.stages: Counter[int] = Counter()
         self.steps_to_go: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
         """Steps by their label: `right`, `wrong`."""
         self.lengths = array("i")
-        """Characters of what is learned, row by row; of the prefix for start states."""
+        """Characters that are learned, row by row; of the prefix for start states."""
         self.examples: list[dict[str, Any]] = []
-        """The first rows, each of another level where there are several."""
+        """The first rows, each of a different level if there are several."""
         self._problems: set[str] = set()
         self._seen_levels: set[int | None] = set()
 
@@ -73,11 +73,11 @@ class SetFigures:
         return counts
 
     def _keep_examples(self, batch: pa.RecordBatch) -> None:
-        if len(self.examples) == _MOST_EXAMPLES:
+        if len(self.examples) == _MAX_EXAMPLES:
             return
         levels = batch.column("level").to_pylist()
         for index, level in enumerate(levels):
-            if level not in self._seen_levels and len(self.examples) < _MOST_EXAMPLES:
+            if level not in self._seen_levels and len(self.examples) < _MAX_EXAMPLES:
                 self._seen_levels.add(level)
                 self.examples += batch.slice(index, 1).to_pylist()
 

@@ -11,7 +11,7 @@ Rows = TypeVar("Rows")
 
 
 class Solution(NamedTuple):
-    """A solution and what is known about it; a tuple, since there are millions of them."""
+    """A solution and what is known about it; a tuple, as there are millions of them."""
 
     trajectory_id: str | None
     """None for a worked solution that came with the problem."""
@@ -74,7 +74,7 @@ def solve_problems(
         solutions: in the same order; labelled ones have the columns of labels as well.
 
     Raises:
-        ValueError: a solution's problem is not among the problems, or a label is there twice.
+        ValueError: a solution's problem is not among the problems, or a label occurs twice.
     """
     groups = groupby(_iterate_solutions(solutions), itemgetter(0))
     for problem, group in join_problems(problems, groups):

@@ -1,7 +1,7 @@
-"""Rows into Parquet files of a set, streamed; and which of them, where there are too many.
+"""Rows into the Parquet files of a set, streamed; and which of them, if there are too many.
 
-Rows go to one file first: only when all are known can stages get their shares, or a set its
-number of rows. What is kept is then copied, batch by batch, in order.
+Rows go to one file first: the shares of stages and the number of rows can be settled only when all
+of them are known. The kept rows are then copied, batch by batch, in order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ _BATCH_ROWS = 4096
 def spool_rows(
     path: Path, form: Form, rows: Iterable[TrainingRow], on_progress: Callable[[int], None]
 ) -> int:
-    """Write all rows to one file; how many there were, told as they come."""
+    """Write all rows to one file; their number, which is also reported as they come."""
     num_rows, rows = 0, iter(rows)
     with pq.ParquetWriter(path, FORM_SCHEMAS[form], compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
@@ -38,12 +38,12 @@ def choose_rows(
     max_rows: int | None,
     seed: int,
 ) -> np.ndarray:
-    """Whether each row is kept: stages in their shares, and no more rows than may be.
+    """Whether each row is kept: stages in their shares, and at most `max_rows`.
 
     Args:
         stages: [num_rows] of each row, from 1.
         shares: relative share of each stage; None for rows without stages. A stage without rows
-            gets none, and the others keep their relation.
+            gets none, and the others keep their proportions.
         max_rows: None for all that the shares allow.
         seed: of what is drawn.
     """
@@ -74,13 +74,13 @@ def read_stages(path: Path) -> np.ndarray:
 def copy_rows(
     path: Path, folder: Path, *, kept: np.ndarray, rows_per_file: int
 ) -> Iterator[pa.RecordBatch]:
-    """Copy rows into `train-00000.parquet` and so on; gives each batch when it is written.
+    """Copy rows into `train-00000.parquet` and so on; yields each batch once it is written.
 
     Args:
         path: all rows.
         folder: of the new files.
         kept: [num_rows] which of them.
-        rows_per_file: most rows of one file.
+        rows_per_file: maximum number of rows of one file.
     """
     file = pq.ParquetFile(path)
     writer: pq.ParquetWriter | None = None
@@ -106,6 +106,6 @@ def copy_rows(
 
 
 def _drop(kept: np.ndarray, among: np.ndarray, number: int, rng: np.random.Generator) -> None:
-    """Keep so many of these rows, drawn evenly."""
+    """Keep `number` of these rows, drawn evenly."""
     if len(among) > number:
         kept[rng.permutation(among)[number:]] = False

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from flows.commands.build import counts_table, export_set
+from flows.commands.build import counts_table
+from flows.commands.export import export_set
 from flows.commands.run import read_config
 from flows.dataset_export import build_training_set
 from flows.runs.export_plan import plan_export

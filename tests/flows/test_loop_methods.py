@@ -162,7 +162,7 @@ def test_actors_stay_when_the_policy_changes(tmp_path, prefect_server, local_ray
     from storage import Store
 
     config = RestLoopConfig.from_partial({**SMALL, "training": TRAINING})
-    loop = Loop("rest", config, Store(tmp_path / "store"), "loop")
+    loop = Loop(config, Store(tmp_path / "store"), "loop")
     try:
         arm = loop.begin("rest")
         assert loop.pool is not None

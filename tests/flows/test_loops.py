@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from flows.commands.run import FLOWS
 from flows.loops.loop import Arm, Loop
-from flows.runs.sets import LOOPS, is_of_round, round_group, unit_name
+from flows.runs.sets import is_of_round, round_group, unit_name
 from schemas.dataset_export.builders import ReverseCurriculumConfig
 from schemas.engines import VLLMConfig
-from schemas.loops import LoopConfig, RestLoopConfig
+from schemas.loops import RestLoopConfig
 from schemas.policy_training import SftConfig
 from storage import connect, query
 
@@ -53,21 +52,15 @@ def test_each_improve_step_learns_slower_than_the_one_before():
     assert slower(SftConfig(hidden_lr=0.004), 0.5).other_lr is None
 
 
-def test_every_loop_is_a_flow_that_can_be_run_and_deployed():
-    assert set(LOOPS) == {
-        name for name, (_, _, config) in FLOWS.items() if issubclass(config, LoopConfig)
-    }
-
-
 def test_a_round_that_gains_too_little_is_the_last_and_the_best_policy_is_kept(store):
     policies = [VLLMConfig(model=name) for name in ("p0", "p1", "p2")]
     arm = Arm("rest", policies[-1], reached=[0.4, 0.75, 0.7], policies=policies)
-    loop = Loop("rest", RestLoopConfig(), store, "run")
+    loop = Loop(RestLoopConfig(), store, "run")
     assert arm.best.model == "p1"
     assert not loop.is_over(arm, None)
     assert loop.is_over(arm, 0.0)
     assert not loop.is_over(arm, -0.1)
-    assert not loop.is_over(arm, 0.2, improves=2)  # both trainings together gained 0.3
+    assert not loop.is_over(arm, 0.2, improve_steps=2)  # both trainings together gained 0.3
 
 
 @pytest.mark.parametrize(

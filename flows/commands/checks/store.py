@@ -134,7 +134,7 @@ def check_rows(store: Store) -> Iterable[Finding]:
         "runs without an end",
         {name: text for name, (state, text) in names.items() if state == "started"},
         "warning",
-        "at work, or killed: `stepmill run FLOW --run-id RUN` with the same config goes on",
+        "running, or killed: `stepmill run FLOW --run-id RUN` with the same config resumes it",
     )
     yield _named(
         "failed runs",

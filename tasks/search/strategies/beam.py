@@ -1,10 +1,10 @@
 """Beam search over steps (arXiv:2408.03314, section 5.2; the open search-and-learn recipe).
 
-N first steps, then rounds: the best open prefixes go on with `width` draws each. A finished
+N first steps, then rounds: the best open prefixes are continued with `width` draws each. A finished
 solution keeps its place and its score, so a round draws N minus the places taken. Equal prefixes
-are one prefix: what they would have drawn is drawn from it and the others, and a finished text that
-is there already gives its place back as long as there is an open prefix to spend it on.
-Deviation: a place freed so is kept by drawing more than `width` of a prefix, never by redrawing.
+are one prefix: their draws are shared among it and the others, and a finished text that exists
+already gives its place back as long as there is an open prefix to spend it on.
+Deviation: a freed place is used by drawing more than `width` from a prefix, never by redrawing.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,18 +15,18 @@ from tasks.search.session import Search
 from tasks.search.tree import Node, keep_best, merge_equal, share, split_open
 
 Rank = Callable[[Sequence[Node]], Awaitable[None]]
-"""Gives nodes their ranking."""
+"""Sets the ranking of nodes."""
 
 
 async def beam_search(
     search: Search, config: BeamConfig | LookaheadConfig, *, rank: Rank | None = None
 ) -> list[Node]:
-    """N ends of solutions, in order of finding.
+    """N ends of solutions, in the order they were found.
 
     Args:
         search: an empty search.
-        config: how many continuations a kept prefix gets.
-        rank: what ranks different prefixes and new ends; None for their own score.
+        config: the number of continuations of a kept prefix.
+        rank: ranks different prefixes and new ends; None for their own score.
     """
     ended: list[Node] = []
     children = await search.expand(search.root, search.budget, with_scores=rank is None)

@@ -6,5 +6,5 @@ from tasks.search.tree import Node
 
 
 async def best_of_n(search: Search, config: BestOfNConfig) -> list[Node]:
-    """N independent solutions with their scores; which is best is a matter of the pick."""
+    """N independent solutions with their scores; the pick decides which is best."""
     return await search.complete(search.root, search.budget)

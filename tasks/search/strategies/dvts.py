@@ -1,7 +1,7 @@
 """Diverse verifier tree search: N / width independent greedy trees (search-and-learn, 2024).
 
-Of every step `width` are drawn and the best one is kept. Trees never compete, so one high score
-cannot take over; trees that happen to become equal stay apart.
+For every step `width` are drawn and the best one is kept. Trees never compete, so one high score
+cannot take over; trees that happen to become equal stay separate.
 Deviation: one solution per tree. The recipe returns all siblings of the last step, finished or not.
 """
 

@@ -1,7 +1,7 @@
 """Filter vote: the policy judges its own solutions, and those it rejects lose their vote.
 
-arXiv:2403.02419. A judgement without a verdict rejects nothing. Where every finished solution is
-rejected all of them vote.
+arXiv:2403.02419. A judgement without a verdict rejects nothing. If every finished solution is
+rejected, all of them vote.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _VERDICT = re.compile(r"\[\[(correct|wrong)\]\]", re.IGNORECASE)
 
 
 async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
-    """The solutions that the policy lets pass; all N where it lets none pass."""
+    """The solutions that the policy accepts; all N where it accepts none."""
     ends = await search.complete(search.root, search.budget, with_scores=False)
 
     async def is_rejected(place: int, end: Node) -> bool:

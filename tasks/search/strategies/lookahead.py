@@ -1,8 +1,8 @@
 """Lookahead search: beam search that looks some steps ahead before it ranks (arXiv:2408.03314).
 
-The score of the prefix k steps further on ranks; these steps are thrown away, but their tokens are
-counted and their rows kept. Equal prefixes are looked ahead from once. A prefix that has ended is
-ranked by its own score, one that cannot be looked ahead from by the last score there is.
+A prefix is ranked by the score k steps further on; these steps are discarded, but their tokens are
+counted and their rows kept. The lookahead from equal prefixes is made once. A prefix that has ended
+is ranked by its own score, one without a possible lookahead by the last score that exists.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from tasks.search.tree import Node, prune
 
 
 async def lookahead_search(search: Search, config: LookaheadConfig) -> list[Node]:
-    """N ends of solutions, in order of finding."""
+    """N ends of solutions, in the order they were found."""
 
     async def look(node: Node) -> Node:
         """The prefix that can be reached from this one."""

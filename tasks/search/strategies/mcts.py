@@ -1,15 +1,15 @@
 """Monte Carlo tree search over steps: N walks, each from the root to the end of a new solution.
 
-A walk goes to the child that PUCT or UCT prefers; a prefix that is entered for the first time draws
-`width` children, which the verifier values. The value of the end, the verifier's (0 for one that
-was cut), is averaged into every prefix of the walk. PUCT as in AlphaZero (arXiv:1712.01815) with
+A walk moves to the child that PUCT or UCT prefers; a prefix entered for the first time draws
+`width` children, which the verifier values. The verifier's value of the end (0 for one that was
+cut) is averaged into every prefix of the walk. PUCT as in AlphaZero (arXiv:1712.01815) with
 the policy's likelihood of a step, normalised over the children, as prior; UCT as in ReST-MCTS*
 (arXiv:2406.03816).
 
 Choices that the papers leave open: a child without a visit counts with its own value; under UCT
-that value is its first visit. An end is walked to once. A prefix whose children are all used up
-draws `width` more; where that brings nothing new it is closed, and a search whose root is closed
-ends early.
+that value is its first visit. Each end is reached once. A prefix whose children are all used up
+draws `width` more; if that draws nothing new it is closed, and a search whose root is closed ends
+early.
 """
 
 import math
@@ -27,7 +27,7 @@ _PUCT_INIT = 1.25
 
 
 async def tree_search(search: Search, config: MctsConfig) -> list[Node]:
-    """Ends of solutions, one per walk, in order of walking."""
+    """Ends of solutions, one per walk, in the order of the walks."""
     walks = _Walks(search, config)
     ends: list[Node] = []
     for _ in range(search.budget):
@@ -47,7 +47,7 @@ def puct(
 
 
 def uct(value: float, num_visits: int, num_parent_visits: int, exploration: float) -> float:
-    """Value plus bonus of a child that was visited at least once (UCB1)."""
+    """Value plus bonus of a child visited at least once (UCB1)."""
     return value + exploration * math.sqrt(2 * math.log(num_parent_visits) / num_visits)
 
 
@@ -62,7 +62,7 @@ class _Walks:
         self._closed: set[Node] = set()
 
     async def walk(self) -> Node | None:
-        """Walk to an end that was not reached before; None where the tree is used up."""
+        """Walk to an end that was not reached before; None if the tree is used up."""
         while (end := await self._descend()) is None:
             if self._search.root in self._closed:
                 return None
@@ -75,7 +75,7 @@ class _Walks:
         return end
 
     async def _descend(self) -> Node | None:
-        """The end of one walk; None where it came to a prefix that is used up, now closed."""
+        """The end of one walk; None if it reached a used-up prefix, which it closed."""
         node = self._search.root
         while node.is_open:
             children = self._open_children(node) or await self._draw(node)
@@ -89,17 +89,17 @@ class _Walks:
         return [n for n in self._usable.get(node, []) if n not in self._closed]
 
     async def _draw(self, node: Node) -> list[Node]:
-        """New children; those equal to one that is there are none."""
+        """New children, without those equal to one that exists already."""
         drawn = await self._search.expand(node, self._config.width, with_scores=False)
-        there = self._usable.setdefault(node, [])
-        new = merge_equal(drawn, against=there)
+        known = self._usable.setdefault(node, [])
+        new = merge_equal(drawn, against=known)
         await self._search.score(new)
-        new = [n for n in new if n.state != "error" or not there]
-        there += new
+        new = [n for n in new if n.state != "error" or not known]
+        known += new
         return new
 
     def _choose(self, node: Node, children: Sequence[Node]) -> Node:
-        """The child with the best value and bonus, the first drawn among equals."""
+        """The child with the best value and bonus; among equals, the one drawn first."""
         priors = self._priors(node, children)
 
         def worth(pair: tuple[Node, float]) -> float:
@@ -117,12 +117,12 @@ class _Walks:
         if not node.visits:
             return own
         mean = node.value or 0.0
-        if self._config.select == "uct":  # its own value was its first visit
+        if self._config.select == "uct":  # its own value counts as its first visit
             return (mean * node.visits + own) / (node.visits + 1)
         return mean
 
     def _priors(self, node: Node, children: Sequence[Node]) -> list[float]:
-        """[num_children] adding up to 1; equal where the policy tells no likelihood."""
+        """[num_children] that sum to 1; equal where the policy reports no likelihood."""
         logprobs = [0.0 if child.logprob is None else child.logprob for child in children]
         top = max(logprobs)
         weights = [math.exp(logprob - top) for logprob in logprobs]

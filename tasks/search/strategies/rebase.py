@@ -1,9 +1,9 @@
 """REBASE: draws shared among prefixes by a softmax of their scores (arXiv:2408.00724).
 
-Of N places those of finished solutions are taken; the rest are draws, shared among the open
-prefixes in proportion to exp(score / T). Equal prefixes are one prefix.
-Deviation: shares are computed in exact arithmetic. The authors' code does it in float32 and gives
-one draw too many in one case of twenty.
+Finished solutions occupy some of the N places; the rest are draws, shared among the open prefixes
+in proportion to exp(score / T). Equal prefixes are one prefix.
+Deviation: shares are computed in exact arithmetic. The authors' code uses float32 and gives one
+draw too many in one case out of twenty.
 """
 
 import math
@@ -19,7 +19,7 @@ _LIKELIHOOD_TEMPERATURE = 1.0
 
 
 async def rebase_search(search: Search, config: RebaseConfig) -> list[Node]:
-    """N ends of solutions, in order of finding."""
+    """N ends of solutions, in the order they were found."""
     is_bounded = search.context.score.by == "verifier"
     temperature = config.balance_temperature or (
         _VERIFIER_TEMPERATURE if is_bounded else _LIKELIHOOD_TEMPERATURE
@@ -43,9 +43,9 @@ async def rebase_search(search: Search, config: RebaseConfig) -> list[Node]:
 
 
 def allocate(scores: Sequence[float], num: int, temperature: float) -> list[int]:
-    """How many of `num` draws each prefix gets; they add up to `num`.
+    """How many of `num` draws each prefix gets; they sum to `num`.
 
-    The best first, each gets its share of what is left, rounded up (REBASE, section 3.2).
+    Best first, each gets its share of the remaining draws, rounded up (REBASE, section 3.2).
 
     Args:
         scores: [num_prefixes] higher is better.
@@ -53,10 +53,10 @@ def allocate(scores: Sequence[float], num: int, temperature: float) -> list[int]
         temperature: of the softmax.
 
     Returns:
-        [num_prefixes] in the order given.
+        [num_prefixes] in the given order.
 
     Raises:
-        ValueError: there is no prefix.
+        ValueError: no prefix was given.
     """
     if not scores:
         raise ValueError("expected a prefix to share draws among, got none")

@@ -1,10 +1,9 @@
-"""Sequential revisions: chains of attempts, each with the newest ones before it in its prompt.
+"""Sequential revisions: chains of attempts, each with the newest earlier ones in its prompt.
 
-arXiv:2408.03314, section 6. S attempts in a chain and P chains make N = S x P; S against P is the
-ratio that its appendix O varies. Any policy can be asked so; one trained on revisions does better.
-Attempts that did not come to an end are not shown to later ones. An attempt that does not fit into
-the context behind its prompt is asked again with fewer earlier ones, and is then a row that is no
-candidate.
+arXiv:2408.03314, section 6. S attempts in a chain and P chains make N = S x P; the ratio of S to P
+is varied in its appendix O. Any policy can be prompted this way; one trained on revisions does
+better. Unfinished attempts are not shown to later ones. An attempt that does not fit into the
+context after its prompt is repeated with fewer earlier ones; its row is not a candidate.
 """
 
 import asyncio
@@ -32,15 +31,15 @@ async def revise(search: Search, config: RevisionsConfig) -> list[Node]:
 async def _write_next(
     search: Search, config: RevisionsConfig, chain: list[Node], place: int
 ) -> Node:
-    """The next attempt of a chain, which has this place among the chains."""
+    """The next attempt of a chain; `place` is the chain's index."""
     seen = [attempt for attempt in chain if attempt.state == "finished" and attempt.text.strip()]
     seen = seen[-config.context :]
     tries: tuple[int, ...] = ()
     while True:
         attempts = "\n\n".join(attempt.text.strip() for attempt in seen)
         question = config.template.replace("{question}", search.question)
-        asked = question.replace("{attempts}", attempts) if seen else search.question
-        root = search.begin(asked, place, len(chain), *tries, after=chain[-1])
+        shown = question.replace("{attempts}", attempts) if seen else search.question
+        root = search.begin(shown, place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)
         fills_context = (
             end.state == "truncated" and end.num_tokens < search.context.limits.max_tokens

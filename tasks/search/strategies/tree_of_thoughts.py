@@ -1,9 +1,9 @@
 """Tree of Thoughts over steps, breadth first or depth first (arXiv:2305.10601).
 
-Breadth first keeps the N / width best prefixes of a level; finished ones compete with open ones and
-can be pushed out, which is what tells it from beam search. Depth first follows the best child and
-turns back below a value; with everything followed or turned away from it begins again at the root,
-until that brings nothing new. Deviation: the verifier values prefixes, not a prompt to the policy.
+Breadth first keeps the N / width best prefixes of a level; unlike in beam search, finished ones
+compete with open ones and can be displaced. Depth first follows the best child and backtracks below
+a threshold; once everything was followed or abandoned it starts again at the root, until that draws
+nothing new. Deviation: the verifier values prefixes, not a prompt to the policy.
 """
 
 from schemas.search.strategies import TreeOfThoughtsConfig

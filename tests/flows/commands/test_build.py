@@ -97,5 +97,5 @@ def test_a_push_uploads_the_folder_as_a_private_dataset(built, hub):
 def test_a_hub_that_does_not_answer_is_one_line(built):
     done = push(built, "http://127.0.0.1:9")
     assert done.returncode == 2
-    assert done.stderr.startswith("stepmill: --push me/set: the hub does not take it: ")
+    assert done.stderr.startswith("stepmill: --push me/set: the hub refused it: ")
     assert done.stderr.count("\n") == 1

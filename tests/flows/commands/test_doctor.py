@@ -39,7 +39,7 @@ def findings(root, *arguments, **environment):
 
 @contextlib.contextmanager
 def listening(answer: bytes | None) -> Iterator[int]:
-    """A port held by something that is no Prefect server."""
+    """A port held by something that is not a Prefect server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def talk() -> None:

@@ -135,7 +135,7 @@ def test_it_says_where_the_ui_is_and_what_is_deployed(served):
     assert "prefect deployment run factory/factory" in said
     lines = [" ".join(line.split()) for line in served.said]
     assert f"problems/problems every 0:00:{EVERY_S}" in lines
-    assert "factory/factory when asked" in lines
+    assert "factory/factory on request" in lines
 
 
 @pytest.mark.parametrize(

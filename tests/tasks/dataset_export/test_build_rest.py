@@ -125,7 +125,7 @@ def test_rest_em_keeps_ten_right_of_a_problem_by_default(fill, build):
 def test_most_rows_are_drawn_from_all(pool, build):
     rows, built = build({"type": "rest"}, max_rows=2)
     assert len(rows) == built.num_rows == 2
-    assert built.facts["counts"]["left_out"]["rows"] == {"over_share_or_most": 3}
+    assert built.facts["counts"]["left_out"]["rows"] == {"over_share_or_max_rows": 3}
     assert len({tuple(ids(build({"type": "rest"}, max_rows=2, seed=s)[0])) for s in range(8)}) > 2
 
 

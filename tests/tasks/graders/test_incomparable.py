@@ -10,7 +10,8 @@ from schemas.engines import MarkovConfig
 from schemas.evaluation import EvaluationConfig
 from schemas.graders import ExactGraderConfig
 from schemas.rows import PROBLEMS, Problem, Step, from_table, to_table
-from schemas.search import BeamConfig, BestOfNConfig, MajorityConfig, RevisionsConfig, SearchJob
+from schemas.search import SearchJob
+from schemas.search.strategies import BeamConfig, BestOfNConfig, MajorityConfig, RevisionsConfig
 from tasks.evaluation.solutions.candidates import build_candidates
 from tasks.evaluation.solutions.rankers import accuracy_table
 from tasks.graders import Grade, Grader, grade_all, make_grader

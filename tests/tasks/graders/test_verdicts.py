@@ -10,7 +10,8 @@ from schemas.graders import ExactGraderConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES, VERDICTS, Step
 from schemas.sampling import SamplingConfig, SamplingJob
-from schemas.search import MajorityConfig, ScoreConfig, SearchLimits
+from schemas.search import ScoreConfig, SearchLimits
+from schemas.search.strategies import MajorityConfig
 from schemas.step_labels import MonteCarloConfig
 from schemas.units import Unit
 from tasks.engines.host import Counters

@@ -1,0 +1,53 @@
+"""Options that several commands share, and help texts that list what the registry holds."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+DEFAULT_ROOT = "stepmill-store"
+
+Root = Annotated[
+    str,
+    typer.Option("--root", envvar="STEPMILL_ROOT", help="The store: a folder or s3://bucket/path."),
+]
+RunId = Annotated[str | None, typer.Option(help="Resume this run, or begin it under this id.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML or JSON with the config.", exists=True, dir_okay=False),
+]
+Policy = Annotated[
+    str | None, typer.Option(help="A folder or Hugging Face id; by default the shipped policy.")
+]
+Format = Annotated[str, typer.Option("--format", help="table or json.")]
+TextFormat = Annotated[str, typer.Option("--format", help="text or json.")]
+
+_LISTS = re.compile(r"\{names of ([a-z ]+)\}")
+
+
+def set_option(example: str) -> Any:
+    """The option `--set`, with an example of a field."""
+    return typer.Option("--set", help=f"One field, such as {example}; may be repeated.")
+
+
+class ListingCommand(TyperCommand):
+    """A command in whose help `{names of KIND}` becomes the names that the registry has.
+
+    The registry is imported when the help is printed and at no other time.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help with the names filled in."""
+        for parameter in self.params:
+            text = getattr(parameter, "help", None)
+            if text and _LISTS.search(text):
+                setattr(parameter, "help", _LISTS.sub(_names, text))  # noqa: B010
+        super().format_help(ctx, formatter)
+
+
+def _names(place: re.Match[str]) -> str:
+    from flows.registry import names_of
+
+    return ", ".join(names_of(place[1]))

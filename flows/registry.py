@@ -1,0 +1,167 @@
+"""What can be named on the command line: flows, and the variants that their configs choose from.
+
+The only list of flows. Help texts, `stepmill describe`, `stepmill improve`, the test of
+`prefect.yaml` and the test of the docs read it. Loops and variants are not written down here: loops
+come from `schemas/loops.py`, variants from the unions of the configs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Literal
+
+from schemas.base import FrozenConfig
+from schemas.dataset_export import DatasetExportJob
+from schemas.dataset_export.builders import Builder
+from schemas.engines import EngineConfig
+from schemas.evaluation import EvaluationJob
+from schemas.factory import FactoryConfig
+from schemas.fields import summary_of, variants_of
+from schemas.graders import GraderConfig
+from schemas.imports import ImportsJob
+from schemas.loops import loop_configs
+from schemas.policy_training import PolicyMethod, PolicyTrainingJob, RewardConfig
+from schemas.pretraining import PretrainingConfig
+from schemas.prm_training import PrmTrainingJob
+from schemas.problems import ProblemsConfig, ProblemsJob
+from schemas.prompts import PromptConfig
+from schemas.regrading import RegradingJob
+from schemas.sampling import SamplingJob
+from schemas.scoring import ScoringJob
+from schemas.search import SearchJob
+from schemas.search.strategies import Strategy
+from schemas.step_labels import StepLabelsConfig, StepLabelsJob
+
+_REPORT = "stepmill report {run_id} --root {root}"
+
+FlowKind = Literal["line", "stage", "loop"]
+"""`line` is all stages of a verifier in order, `stage` one of them or another single one, `loop`
+rounds of stages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow that can be run and deployed."""
+
+    name: str
+    """Also Prefect's name of it, and that of its deployment."""
+    function: str
+    """Its function, in `module`."""
+    config: type[FrozenConfig]
+    kind: FlowKind = "stage"
+    shows_report: bool = False
+    """Whether `stepmill run` prints the report of the run at the end."""
+    next_commands: tuple[str, ...] = ()
+    """What to do after it, with places for `{run_id}` and `{root}`."""
+
+    @property
+    def module(self) -> str:
+        """The module that holds it."""
+        return f"flows.{'loops.' if self.kind == 'loop' else ''}{self.name}"
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one sentence."""
+        return summary_of(self.config)
+
+    def load(self) -> Callable[..., Any]:
+        """Import the flow, and Prefect with it, which reads its settings on import."""
+        return getattr(import_module(self.module), self.function)
+
+
+_FLOWS = (
+    Flow(
+        "factory",
+        "factory",
+        FactoryConfig,
+        "line",
+        shows_report=True,
+        next_commands=(
+            'stepmill sql --root {root} "select * from cost"',
+            'stepmill sql --root {root} "select trajectory_id, correct from trajectories '
+            "where strategy = 'sample' limit 5\"",
+            "stepmill show --root {root} TRAJECTORY_ID",
+        ),
+    ),
+    Flow("problems", "problems", ProblemsJob),
+    Flow("pretraining", "pretrain", PretrainingConfig),
+    Flow("sampling", "sample", SamplingJob),
+    Flow("imports", "import_solutions", ImportsJob),
+    Flow("regrading", "regrade", RegradingJob),
+    Flow("step_labels", "label_steps", StepLabelsJob),
+    Flow("prm_training", "train_verifier", PrmTrainingJob),
+    Flow("policy_training", "train_policy", PolicyTrainingJob),
+    Flow("scoring", "score", ScoringJob),
+    Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
+    Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
+    Flow("dataset_export", "build_training_set", DatasetExportJob),
+    *(Flow(name, name, config, "loop") for name, config in loop_configs().items()),
+)
+
+FLOWS: dict[str, Flow] = {flow.name: flow for flow in _FLOWS}
+"""Every flow by its name."""
+
+_UNIONS: dict[str, Any] = {
+    "strategy": Strategy,
+    "builder": Builder,
+    "training method": PolicyMethod,
+    "reward": RewardConfig,
+    "grader": GraderConfig,
+    "step labels": StepLabelsConfig,
+    "problems": ProblemsConfig,
+    "prompt": PromptConfig,
+    "engine": EngineConfig,
+}
+
+VARIANTS: dict[str, dict[str, type[FrozenConfig]]] = {
+    kind: variants_of(union) for kind, union in _UNIONS.items()
+}
+"""What configs choose from by `type`: for each kind the config of each variant, by its name."""
+
+
+def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
+    """A flow by its name.
+
+    Raises:
+        ValueError: there is none of this name and kind.
+    """
+    known = [flow.name for flow in _FLOWS if kind in (None, flow.kind)]
+    if name not in known:
+        raise ValueError(
+            f"there is no {kind or 'flow'} {name!r}: expected one of {', '.join(known)}"
+            f"{suggest(name, known)}"
+        )
+    return FLOWS[name]
+
+
+def names_of(kind: str) -> list[str]:
+    """The names of everything of a kind: `flow`, a kind of flow, or a kind of variant."""
+    if kind in VARIANTS:
+        return list(VARIANTS[kind])
+    return [flow.name for flow in _FLOWS if kind in ("flow", flow.kind)]
+
+
+def find_configs(name: str) -> list[tuple[str, type[FrozenConfig]]]:
+    """Everything of this name: what it is, and its config.
+
+    Raises:
+        ValueError: there is nothing of this name.
+    """
+    found: list[tuple[str, type[FrozenConfig]]] = []
+    if name in FLOWS:
+        found.append((FLOWS[name].kind, FLOWS[name].config))
+    found += [(kind, variants[name]) for kind, variants in VARIANTS.items() if name in variants]
+    if not found:
+        known = {*FLOWS, *(each for variants in VARIANTS.values() for each in variants)}
+        raise ValueError(
+            f"there is nothing called {name!r}: expected a flow or a variant, "
+            f"which `stepmill describe` lists{suggest(name, known)}"
+        )
+    return found
+
+
+def suggest(name: str, known: Any) -> str:
+    """The known names that are most like a mistyped one, as the end of a message."""
+    close = get_close_matches(name, sorted(known), n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
