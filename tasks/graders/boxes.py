@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tasks.graders.plain_numbers import read_number
+from tasks.graders.spelling import tidy
+
 _NAMES = ("\\boxed", "\\fbox", "\\framebox")
 # Escapes are read whole, so that `\{` opens nothing and `\\{` opens a brace.
 _TOKEN = re.compile(
@@ -116,8 +119,14 @@ def _content(text: str, box: _Box) -> str:
 
 def _join(text: str, group: list[_Box], names: list[str]) -> str:
     contents = [_content(text, box) for box in group]
-    if len(set(contents)) == 1:
-        return contents[0]
+    if len(set(contents)) == 1 or _are_one_number(contents):
+        return contents[-1]
     if all(names) and len(set(names)) == len(names):
         return ", ".join(f"{name}={content}" for name, content in zip(names, contents, strict=True))
     return ", ".join(contents)
+
+
+def _are_one_number(contents: list[str]) -> bool:
+    r"""Whether boxes hold the same number in other forms: `\boxed{1\frac12}, or \boxed{1.5}`."""
+    numbers = [read_number(tidy(content)) for content in contents]
+    return None not in numbers and len({number.value for number in numbers if number}) == 1

@@ -110,7 +110,7 @@ _UNITS_TOO = frozenset(("deg", "max", "min", "sec"))
 _CONSTANT = re.compile(r"\\text\{\s*([ie])\s*\}(?!\s*_)")
 _CURRENCY = re.compile(r"\\text\{\s*(\\?\$|[£€¥₹]|Rs\.?|USD|US\\?\$)\s*\}(?=\s*[\d.])")
 _DOTS = re.compile(r"\\[lc]?dots(?![A-Za-z])")
-_BESIDE = re.compile(r"(?<!\\)\$\s+\$")
+_BESIDE = re.compile(r"(?<![\\=+*/(,<>-])\$\s+\$")
 _IMAGINARY = re.compile(r"(?:(?<=\d)|(?<=(?<![A-Za-z\\])[ab]))i(?![A-Za-z])")
 _MATRIX = re.compile(
     r"([(\[])\s*\\begin\{(?:array|matrix)\}(?:\s*\{[lcr| ]*\})?(.*?)\\end\{(?:array|matrix)\}\s*"
@@ -185,7 +185,7 @@ def split_group(text: str, start: int) -> int | None:
 
 
 def _strip_delimiters(latex: str) -> str:
-    latex = _BESIDE.sub("$,$", latex)
+    latex = _BESIDE.sub("$,$", latex)  # two formulas, not one that was broken at an operator
     for opening, closing in _DELIMITERS:
         if latex.startswith(opening) and latex.endswith(closing) and len(latex) > 2 * len(opening):
             latex = latex[len(opening) : -len(closing)]

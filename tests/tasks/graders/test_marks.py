@@ -40,6 +40,7 @@ def test_thoughts_are_left_out(text, outside):
         (r"$x=\boxed{3}$ or $x=\boxed{5}$", "3, 5"),
         (r"\begin{align} a &= \boxed{1} \\ b &= \boxed{2} \end{align}", "a=1, b=2"),
         (r"\boxed{3} $\boxed{3}$", "3"),
+        (r"$\boxed{15\frac{39}{40}},$ or $\boxed{\frac{639}{40}}$", r"\frac{639}{40}"),
         ("\\boxed{3}\n\\boxed{5}", "5"),
         (r"first \boxed{3}, but then it is \boxed{5}", "5"),
         (r"\boxed{a \boxed{5}} \boxed{", "5"),
