@@ -74,10 +74,7 @@ class Shape:
 def read_shape(latex: str) -> Shape | None:
     """Take a tidy answer apart; None where it is one expression."""
     latex = _TUPLE_NAME.sub("", latex)
-    beside = _BESIDE.search(latex)
-    if beside is not None and _RELATION.search(latex, 0, beside.start()) is not None:
-        latex = latex[beside.end() :].strip()  # a region written both ways: `x<2:(-\infty,2)`
-    region = _read_region(latex)
+    region = _read_region(latex) or _read_region_twice(latex)
     if region is not None:
         return region
     if _STATEMENTS.fullmatch(latex):
@@ -228,6 +225,17 @@ def _read_region(latex: str) -> Shape | None:
     if _UNION.search(latex) is None and not names:
         return None  # `(1,2) or (3,4)` are two pairs
     return Shape("or", tuple(_plain(region) for region in regions if region), tuple(names))
+
+
+def _read_region_twice(latex: str) -> Shape | None:
+    r"""A region that is written both ways, `x<2:(-\infty,2)`, if both say the same."""
+    beside = _BESIDE.search(latex)
+    if beside is None:
+        return None
+    relation = _read_region(latex[: beside.start()].strip())
+    region = _read_region(latex[beside.end() :].strip())
+    is_same = relation is not None and region == replace(relation, names=())
+    return region if is_same else None
 
 
 def _read_piece(piece: str) -> Shape | None:
