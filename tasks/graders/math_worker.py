@@ -177,7 +177,9 @@ def _differ_in_roots(a: Any, b: Any) -> bool:
         return _differ_in_value(a.rhs, b.rhs)
     if isinstance(a.lhs, Symbol) or isinstance(b.lhs, Symbol):
         return False
-    left, right = a.lhs - a.rhs, b.lhs - b.rhs
+    left: Any = a.lhs
+    right: Any = b.lhs
+    left, right = left - a.rhs, right - b.rhs
     if a.free_symbols == b.free_symbols and (left / right).simplify().is_number:
         return False
     return not all(solve(equation, equation.free_symbols) for equation in (a, b))
