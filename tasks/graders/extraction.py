@@ -1,5 +1,6 @@
 r"""Where a text says its answer. One rule for solutions of models and for reference solutions.
 
+Full-width characters are read, and given back, as ordinary ones.
 What stands in a thought (`<think>…</think>`) is no answer; a thought that never ends has none.
 In the rest, in this order:
 
@@ -25,6 +26,8 @@ from tasks.graders.boxes import last_boxed
 from tasks.graders.marks import last_marked, last_own_mark
 
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
+_FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
+_HALF_WIDTH = {0x3000: " ", **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}}
 _THOUGHT = re.compile(
     r"(?P<end></(?:think|thinking|thought|reasoning)>|<\|end_of_thought\|>|\[/THINK\]|◁/think▷)"
     r"|<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>|\[THINK\]|◁think▷",
@@ -42,6 +45,8 @@ def extract_answer(
         last_number: fall back on the last number of a text that marks no answer.
         marks: texts that stand before an answer, or one regular expression, tried first.
     """
+    if not text.isascii() and _FULL_WIDTH.search(text) is not None:
+        text = text.translate(_HALF_WIDTH)
     text = without_thoughts(text)
     answer = last_own_mark(text, marks) if marks else None
     if answer is None:

@@ -46,6 +46,9 @@ _LEAD = re.compile(
     r"|(?:\\text\{\s*)?(?:about|approximately|exactly)(?:\s*\}\s*|\s+))",
     re.IGNORECASE,
 )
+_STATEMENT = re.compile(
+    r"(?:the|my|our)\s[A-Za-z][A-Za-z ]{0,40}?\s(?:is|are|equals)\s(?=\S*\d)", re.IGNORECASE
+)
 _TEXT_COMMAND = re.compile(r"\\text\{([^{}]*)\}")
 _COMMAND = re.compile(r"\\[A-Za-z]+|\\.")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -153,8 +156,9 @@ def _read(latex: str, *, is_option: bool = False, num_units: int = 0) -> NormalF
     without_lead = _drop_lead(latex)
     if without_lead != latex:
         return _read(without_lead, is_option=is_option)
-    if whole is not None:
-        number = _read_quantity(latex)
+    statement = _STATEMENT.match(latex)
+    if statement is not None or whole is not None:
+        number = _read_quantity(latex[statement.end() if statement is not None else 0 :])
         if number is not None:
             return number
     choice = _CHOICE.fullmatch(latex)

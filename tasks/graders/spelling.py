@@ -17,6 +17,7 @@ _COMMANDS = {
     "\\cfrac": "\\frac",
     "\\left": "",
     "\\right": "",
+    "\\middle": "",
     "\\displaystyle": "",
     "\\textstyle": "",
     "\\limits": "",
