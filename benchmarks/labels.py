@@ -157,7 +157,7 @@ async def _solve(problem: Problem, world: World) -> Trajectory:
     seed = derive_seed("solution", problem.problem_id)
     generation = await world.engine.generate(
         GenerationRequest(
-            prompt=world.prompt_format.build(problem.question), max_tokens=_MAX_TOKENS, seed=seed
+            prompt=world.prompt_format.ask(problem.question), max_tokens=_MAX_TOKENS, seed=seed
         )
     )
     (completion,) = generation.completions

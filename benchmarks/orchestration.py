@@ -36,7 +36,8 @@ from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import Store, connect
-from tasks.engines.host import Counters, EngineSet, UnitContext
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Counters, UnitContext
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.engines.pool import open_pool, start_ray, stop_ray
 from tasks.problems.load import load_problems
@@ -159,9 +160,9 @@ def time_flow(store: Store, job: SamplingJob) -> tuple[Stopwatch, float]:
 
 def time_pool(store: Store, job: SamplingJob, num_units: int) -> Stopwatch:
     """Time of the same units on the same kind of pool, called from plain threads."""
-    from flows.sampling import sampling_units
+    from flows.sampling import sampling_units, solutions_group
 
-    units = sampling_units(job, RUN_ID, _problems_unit().path, num_units)
+    units = sampling_units(job, solutions_group(job), RUN_ID, _problems_unit().path, num_units)
     with (
         open_pool(store.url, _engines(job), job.pool) as pool,
         ThreadPoolExecutor(_NUM_THREADS) as threads,
@@ -174,13 +175,13 @@ def time_pool(store: Store, job: SamplingJob, num_units: int) -> Stopwatch:
 
 def time_commits(store: Store, job: SamplingJob, num_units: int) -> Stopwatch:
     """Time of making and committing the same units' rows, one after another."""
-    from flows.sampling import sampling_units
+    from flows.sampling import sampling_units, solutions_group
 
     engine = MarkovEngine(MarkovConfig())
     context = UnitContext(store, {"policy": engine}, Counters())
 
     async def commit_all() -> Stopwatch:
-        units = sampling_units(job, RUN_ID, _problems_unit().path, num_units)
+        units = sampling_units(job, solutions_group(job), RUN_ID, _problems_unit().path, num_units)
         with Stopwatch() as watch:
             for unit in units:
                 store.commit(unit, await sample_problems(unit, job, context))

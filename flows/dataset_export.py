@@ -11,26 +11,24 @@ from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, prefect_run_id, recorded_flow
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import TRAINING_SETS, TrainingSet
-from schemas.units import Unit, derive_id
+from schemas.units import Stage, Unit, derive_id
 from storage import Store
 from tasks.dataset_export.build import open_prompt_format
 from tasks.dataset_export.figures import count_lines
 from tasks.dataset_export.sources import ExportPlan, open_sources
 from tasks.dataset_export.task import build_unit
 
-STAGE = "dataset_export"
-
 
 @flow(name="dataset_export", flow_run_name=name_run)
 def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
     """Build a set from the solutions of an existing run; the set's name."""
-    store, run_id = Store(root), run_id or prefect_run_id(STAGE)
+    store, run_id = Store(root), run_id or prefect_run_id(Stage.DATASET_EXPORT)
     plan = plan_export(store, job, run_id)
     # Other solutions, labels, scores or verdicts make another set.
     digest = derive_id(plan.job.config_hash(), *input_files(store, plan))
     unit = Unit(
         run_id=run_id,
-        stage=STAGE,
+        stage=Stage.DATASET_EXPORT,
         name=f"{job.kind}-{digest[:12]}",
         table=TRAINING_SETS.name,
         inputs=plan.problem_files,
@@ -40,7 +38,10 @@ def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = No
         open_prompt_format(plan.job)
         with open_sources(store, plan):
             pass  # mistakes in the job are found before anything is recorded
-    with recorded_flow(STAGE, plan.job, root, run_id, part=unit.name) as (store, run_id):
+    with recorded_flow(Stage.DATASET_EXPORT, plan.job, root, run_id, part=unit.name) as (
+        store,
+        run_id,
+    ):
         _build(store.url, unit, plan)
         (built,) = store.read(unit.path)
         _show(built, store)

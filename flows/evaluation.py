@@ -1,37 +1,31 @@
 """Evaluation: every strategy on a run's stored solutions, as rows, tables and pictures."""
 
-from pathlib import PurePath
-
 from prefect import flow
 
 from flows.pages.pictures import draw_pictures
 from flows.pages.results import publish_accuracies
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import label_files, problems_path, sampled_files
+from flows.runs.sets import label_files, problems_path, sampled_files, score_files, verdict_files
 from flows.runs.stored import name_models
 from flows.runs.truth import known_kinds
-from flows.runs.verdicts import verdict_files
-from flows.scoring import score_files
 from schemas.evaluation import EvaluationJob
 from schemas.rows import METRICS
-from schemas.units import Unit, derive_id
+from schemas.unit_names import DigestName
+from schemas.units import Stage, Unit
 from tasks.evaluation.task import evaluate_label_set, evaluate_set
-
-STAGE = "evaluation"
 
 
 @flow(name="evaluation", flow_run_name=name_run)
 def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
     """Measure a set's solutions without generating anything; the path of the metrics."""
     part = f"{job.set_name}-{job.config_hash()}"
-    with recorded_flow(STAGE, job, root, run_id, part=part) as (store, run_id):
+    with recorded_flow(Stage.EVALUATION, job, root, run_id, part=part) as (store, run_id):
         all_files = sampled_files(store, run_id, job.set_name)
         job, sampled = name_models(store, run_id, job, all_files)
-        stems = [PurePath(path).stem for path in sampled]
         scores, name = [], job.set_name
         if job.verifier_name is not None:
-            scores = score_files(store, run_id, stems, job.verifier_name)
-            name = f"{name}-{derive_id(job.verifier_name)}"
+            scores = score_files(store, run_id, sampled, job.verifier_name)
+            name = str(DigestName.derive(name, job.verifier_name))
         labels = label_files(store, run_id, job.set_name)
         verdicts = [path for of in verdict_files(store, run_id, sampled).values() for path in of]
         problems = problems_path(run_id, job.set_name)
@@ -51,7 +45,7 @@ def evaluate_labels(
     """Measure the step labels of a set, against the truth where it is known; the path."""
     job = job.with_fields(set_name=set_name, verifier=None, verifier_name=None)
     part = f"labels-{set_name}-{job.config_hash()}"
-    with recorded_flow(STAGE, job, root, run_id, part=part) as (store, run_id):
+    with recorded_flow(Stage.EVALUATION, job, root, run_id, part=part) as (store, run_id):
         all_files = sampled_files(store, run_id, set_name)
         labels = label_files(store, run_id, set_name)
         if not labels:
@@ -66,5 +60,5 @@ def evaluate_labels(
 
 def _unit(run_id: str, name: str, job: EvaluationJob, inputs: tuple[str, ...]) -> Unit:
     """Another config, or other files to read, make another unit."""
-    name = f"{name}-{derive_id(job.config_hash(), *inputs)}"
-    return Unit(run_id=run_id, stage=STAGE, name=name, table=METRICS.name, inputs=inputs)
+    name = str(DigestName.derive(name, job.config_hash(), *inputs))
+    return Unit(run_id=run_id, stage=Stage.EVALUATION, name=name, table=METRICS.name, inputs=inputs)

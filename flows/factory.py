@@ -19,7 +19,7 @@ from schemas.prm_training import PrmTrainingJob
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.step_labels import StepLabelsJob
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.pool import open_pool
 
 

@@ -7,10 +7,10 @@ from prefect import flow
 
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import IMPORTS_STAGE, PROBLEMS_STAGE, imported_unit_name, scores_unit_name
 from schemas.imports import ImportsJob
 from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
-from schemas.units import Unit
+from schemas.unit_names import ScoresName, SolutionsGroup, SolutionsName
+from schemas.units import Stage, Unit
 from storage import Store
 from tasks.graders import make_grader
 from tasks.imports.read import FileSurvey, digest_of, read_chunks, survey_file
@@ -26,14 +26,15 @@ def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> l
     survey = _survey(job)
     # The digest stands for the file, wherever it lies.
     with recorded_flow(
-        "imports", job, root, run_id, part=job.set_name, named_by_part=("path",)
+        Stage.IMPORTS, job, root, run_id, part=job.set_name, named_by_part=("path",)
     ) as (store, run_id):
         _store_problems(store, run_id, survey, job)
+        group = SolutionsGroup(job.set_name)
         units = [
             Unit(
                 run_id=run_id,
-                stage=IMPORTS_STAGE,
-                name=imported_unit_name(job.set_name, index),
+                stage=Stage.IMPORTS,
+                name=str(SolutionsName(group, index, is_imported=True)),
                 table=TRAJECTORIES.name,
             )
             for index in range(len(survey.fingerprints))
@@ -72,7 +73,7 @@ def _survey(job: ImportsJob) -> FileSurvey:
 
 
 def _store_problems(store: Store, run_id: str, survey: FileSurvey, job: ImportsJob) -> None:
-    unit = Unit(run_id=run_id, stage=PROBLEMS_STAGE, name=job.set_name, table=PROBLEMS.name)
+    unit = Unit(run_id=run_id, stage=Stage.PROBLEMS, name=job.set_name, table=PROBLEMS.name)
     if not store.has(unit):
         import_problems(store.url, unit, survey.problems, survey.notes)
     elif [row.problem_id for row in store.read(unit.path)] != survey.problem_ids:
@@ -105,8 +106,8 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
 
 
 def _scores_unit(unit: Unit, job: ImportsJob) -> Unit:
-    name = scores_unit_name(unit.name, job.verifier_name)
-    return Unit(run_id=unit.run_id, stage=unit.stage, name=name, table=STEP_SCORES.name)
+    name = ScoresName.by(job.verifier_name, SolutionsName.parse(unit.name))
+    return Unit(run_id=unit.run_id, stage=unit.stage, name=str(name), table=STEP_SCORES.name)
 
 
 def _say_what_came(

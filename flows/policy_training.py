@@ -6,22 +6,20 @@ from flows.runs.progress import say, training_progress
 from flows.runs.recording import name_run, recorded_flow
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS
-from schemas.units import Unit, derive_id
+from schemas.units import Stage, Unit, derive_id
 from tasks.engines.pool import start_ray
 from tasks.policy_training.task import check_job, train_policy_unit
-
-STAGE = "policy_training"
 
 
 @flow(name="policy_training", flow_run_name=name_run)
 def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -> str:
     """Train and register a policy; the folder of its checkpoint."""
     name = f"{job.model_name}-{job.config_hash()}"
-    with recorded_flow(STAGE, job, root, run_id, part=name) as (store, run_id):
+    with recorded_flow(Stage.POLICY_TRAINING, job, root, run_id, part=name) as (store, run_id):
         training_set = check_job(store, job)
         unit = Unit(
             run_id=run_id,
-            stage=STAGE,
+            stage=Stage.POLICY_TRAINING,
             # A set that was built anew under the same name makes another model.
             name=f"{job.model_name}-{derive_id(job.config_hash(), training_set.fingerprint())}",
             table=MODELS.name,

@@ -6,11 +6,9 @@ from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from schemas.pretraining import PretrainingConfig
 from schemas.rows import MODELS
-from schemas.units import Unit
+from schemas.units import Stage, Unit
 from tasks.pretraining.task import pretrain_unit
 from tasks.pretraining.train import TrainingProgress
-
-STAGE = "pretraining"
 
 
 @flow(name="pretraining", flow_run_name=name_run)
@@ -22,8 +20,8 @@ def pretrain(config: PretrainingConfig, root: str, run_id: str | None = None) ->
         nonlocal latest
         latest = progress
 
-    with recorded_flow(STAGE, config, root, run_id) as (store, run_id):
-        unit = Unit(run_id=run_id, stage=STAGE, name="policy", table=MODELS.name)
+    with recorded_flow(Stage.PRETRAINING, config, root, run_id) as (store, run_id):
+        unit = Unit(run_id=run_id, stage=Stage.PRETRAINING, name="policy", table=MODELS.name)
         if not store.has(unit):
             with stage_progress(
                 "pretrain", lambda: (latest.tokens, latest.total_tokens, 0), unit="tokens"

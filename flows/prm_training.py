@@ -7,18 +7,16 @@ from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import label_files, problems_path, sampled_files
 from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
-from schemas.units import Unit, derive_id
+from schemas.units import Stage, Unit, derive_id
 from tasks.engines.pool import start_ray
 from tasks.prm_training.task import train_unit
-
-STAGE = "prm_training"
 
 
 @flow(name="prm_training", flow_run_name=name_run)
 def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) -> str:
     """Train and register a verifier; the folder of its checkpoint."""
     name = f"{job.training.model_name}-{job.config_hash()}"
-    with recorded_flow(STAGE, job, root, run_id, part=name) as (store, run_id):
+    with recorded_flow(Stage.PRM_TRAINING, job, root, run_id, part=name) as (store, run_id):
         inputs: list[str] = []
         for set_name in job.set_names:
             labels = label_files(store, run_id, set_name)
@@ -28,7 +26,7 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
             inputs += [problems, *sampled_files(store, run_id, set_name), *labels]
         unit = Unit(
             run_id=run_id,
-            stage=STAGE,
+            stage=Stage.PRM_TRAINING,
             # With more labels, of units that had failed at first, another model is trained.
             name=f"{job.training.model_name}-{derive_id(job.config_hash(), *inputs)}",
             table=MODELS.name,

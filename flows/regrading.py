@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from prefect import flow
 
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import STEP_LABELS_STAGE, problems_path, rolled_out, sampled_files
-from flows.runs.verdicts import REGRADING_STAGE, grader_of, verdict_files, verdicts_unit_name
+from flows.runs.sets import problems_path, rollout_files, sampled_files, verdict_files
 from schemas.regrading import RegradingJob
-from schemas.rows import TRAJECTORIES, VERDICTS
-from schemas.units import Unit
+from schemas.rows import VERDICTS
+from schemas.unit_names import LabelsName, SolutionsName, VerdictsName
+from schemas.units import Stage, Unit, UnitPath
 from storage import Store
 from tasks.regrading.regrade import Change, Regrader
 from tasks.regrading.task import regrade_unit
@@ -22,9 +21,11 @@ from tasks.regrading.task import regrade_unit
 def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[Change]:
     """Grade a set's solutions again; what the newest verdicts say against those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
-    with recorded_flow(REGRADING_STAGE, job, root, run_id, part=part) as (store, run_id):
+    with recorded_flow(Stage.REGRADING, job, root, run_id, part=part) as (store, run_id):
         sampled = sampled_files(store, run_id, job.set_name)
-        paths = [*sampled, *_rollout_files(store, run_id, job)]
+        paths = list(sampled)
+        if job.with_rollouts:
+            paths += rollout_files(store, run_id, job.set_name)
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
         units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)
@@ -52,17 +53,19 @@ def regrading_units(
 
     A file of rollouts is read together with the file of `sampled` solutions that they continue.
     """
-    solutions = {PurePath(path).stem: path for path in sampled}
+    solutions = {SolutionsName.of(path): path for path in sampled}
     units = []
     for path, earlier in verdict_files(store, run_id, paths).items():
-        if earlier and grader_of(earlier[-1]) == grader_id:
+        if earlier and VerdictsName.of(earlier[-1]).grader_id == grader_id:
             earlier = earlier[:-1]
-        continued = solutions.get(rolled_out(PurePath(path).stem))
+        is_rollouts = UnitPath.parse(path).stage == Stage.STEP_LABELS
+        graded = LabelsName.of(path) if is_rollouts else SolutionsName.of(path)
+        continued = solutions.get(graded.solutions) if isinstance(graded, LabelsName) else None
         units.append(
             Unit(
                 run_id=run_id,
-                stage=REGRADING_STAGE,
-                name=verdicts_unit_name(PurePath(path).stem, len(earlier), grader_id),
+                stage=Stage.REGRADING,
+                name=str(VerdictsName(graded, len(earlier), grader_id)),
                 table=VERDICTS.name,
                 inputs=(
                     path,
@@ -73,11 +76,3 @@ def regrading_units(
             )
         )
     return units
-
-
-def _rollout_files(store: Store, run_id: str, job: RegradingJob) -> list[str]:
-    """The files of the rollouts from the set's solutions, if they are to be graded too."""
-    if not job.with_rollouts:
-        return []
-    prefix = f"{job.set_name}."
-    return store.files(TRAJECTORIES.name, run_id=run_id, stage=STEP_LABELS_STAGE, prefix=prefix)

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.pages.pictures import draw_searches
 from flows.pages.searches import publish_searches
-from flows.problems import problems
+from flows.problems import problems_of
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.search_units import (
     Plan,
@@ -17,14 +17,11 @@ from flows.runs.search_units import (
     search_plan,
     tree_units,
 )
-from flows.runs.sets import SEARCH_STAGE
-from flows.runs.units import run_here, run_units, unit_runner
-from schemas.problems import ProblemsJob
+from flows.runs.units import run_here, run_on_engines, unit_runner
 from schemas.search import SearchJob
-from schemas.units import Receipt
+from schemas.units import Receipt, Stage
 from storage import Store
-from tasks.engines.host import EngineSet
-from tasks.engines.pool import open_pool
+from tasks.engines.engine_set import EngineSet
 from tasks.evaluation.searches.grid import Cell
 from tasks.evaluation.task import evaluate_searches
 from tasks.search.decide import check_picks
@@ -36,25 +33,18 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
     """Search, decide and measure; the path of the metrics."""
     check_picks(job)
     part = f"{job.set_name}-{job.config_hash()}"
-    with recorded_flow(SEARCH_STAGE, job, root, run_id, part=part) as (store, run_id):
-        asked = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
-        path = problems(asked, store.url, run_id)
+    with recorded_flow(Stage.SEARCH, job, root, run_id, part=part) as (store, run_id):
+        path = problems_of(job, store, run_id)
         plan = search_plan(job, run_id)
-        engines = EngineSet(
-            policy=job.policy,
-            verifier=job.verifier,
-            separator=job.prompt.separator,
+        receipts = run_on_engines(
+            search_unit,
+            tree_units(plan, run_id, path, store),
+            plan,
+            store=store,
+            engines=EngineSet(separator=job.prompt.separator, **job.engines()),
+            pool=job.pool,
+            title=f"search {job.set_name}",
         )
-        with open_pool(store.url, engines, job.pool) as pool:
-            receipts = run_units(
-                search_unit,
-                tree_units(plan, run_id, path, store),
-                plan,
-                store=store,
-                pool=pool,
-                total_rows=0,
-                title=f"search {job.set_name}",
-            )
         decisions = _decide(store, run_id, plan, path, [receipt.path for receipt in receipts])
         measured = _measure(store, run_id, plan, [path, *decisions], receipts)
         metrics = store.read(measured)

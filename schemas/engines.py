@@ -6,13 +6,36 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Was
+from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.rows import ModelRole
 
 SHIPPED_POLICY = "world-policy"
 """The name of the small policy that comes with the package."""
 
 UNTOLD_TOKEN = -1
 """Stands for a token whose id the engine does not tell; only that there is one is known."""
+
+Work = Literal["generate", "score", "embed"]
+
+ROLE_WORK: dict[ModelRole, Work] = {
+    "policy": "generate",
+    "verifier": "score",
+    "critic": "generate",
+    "judge": "generate",
+    "retriever": "embed",
+    "reference": "generate",
+    "annotator": "generate",
+}
+"""What an engine must do for a model to have a role."""
+
+ENGINE_WORK: dict[str, tuple[Work, ...]] = {
+    "vllm": ("generate", "score"),
+    "openai": ("generate",),
+    "planted": ("generate", "score"),
+    "markov": ("generate", "score"),
+}
+"""What engines of each type can do."""
 
 FinishReason = Literal["stop", "length"]
 
@@ -149,10 +172,10 @@ def _api_root(url: str) -> str:
 
 
 class ServerConfig(FrozenConfig):
-    """Where a server with an OpenAI-compatible API is, and how patiently it is asked.
+    """Where a server with an OpenAI-compatible API is, and within which limits it is used.
 
     Nothing here changes what is made: it is no part of a config's hash (see FrozenConfig).
-    Limits hold for a job: its actors share them evenly.
+    Limits hold for a job: its actors, and the roles that one server serves, share them evenly.
     """
 
     base_url: Annotated[str, AfterValidator(_api_root)]
@@ -169,7 +192,7 @@ class ServerConfig(FrozenConfig):
     """Most requests begun in a minute, spread evenly; None for no limit."""
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """How long one answer may take; it counts from sending, so a queue on the server is in it."""
-    patience_s: Annotated[float, Field(ge=0)] = 600.0
+    retry_timeout_s: Annotated[float, Field(ge=0), Was("patience_s")] = 600.0
     """How long a request that meets faults (rate limits, 5xx, timeouts, no connection) is sent
     again before the engine counts as failed."""
 
@@ -190,22 +213,28 @@ class OpenAIConfig(FrozenConfig):
     server: ServerConfig
     """Where the server is."""
 
-    def shared_by(self, num_actors: int) -> "OpenAIConfig":
-        """The same for one of so many actors, which together keep to the server's limits.
+    def shared_by(self, num_actors: int, *, num_roles: int = 1) -> "OpenAIConfig":
+        """The same for one role in one of so many actors, which all keep to the server's limits.
+
+        Args:
+            num_actors: actors that ask the server.
+            num_roles: models of each actor that the server serves.
 
         Raises:
-            ValueError: there are more actors than requests may be in flight.
+            ValueError: there are more of them than requests may be in flight.
         """
-        server = self.server
-        if num_actors > server.max_in_flight:
+        server, num_shares = self.server, num_actors * num_roles
+        if num_shares > server.max_in_flight:
+            each = f", for each of the {num_roles} roles that it serves" if num_roles > 1 else ""
             raise ValueError(
-                f"pool.num_actors: expected at most {server.max_in_flight}, the requests that may "
-                f"be in flight to {server.base_url} (max_in_flight), got {num_actors}"
+                f"pool.num_actors: expected at most {server.max_in_flight // num_roles}, the "
+                f"requests that may be in flight to {server.base_url} (max_in_flight){each}, "
+                f"got {num_actors}"
             )
         rate = server.requests_per_minute
         limits = {
-            "max_in_flight": server.max_in_flight // num_actors,
-            "requests_per_minute": None if rate is None else rate / num_actors,
+            "max_in_flight": server.max_in_flight // num_shares,
+            "requests_per_minute": None if rate is None else rate / num_shares,
         }
         return self.model_copy(update={"server": server.model_copy(update=limits)})
 
@@ -242,3 +271,12 @@ class MarkovConfig(FrozenConfig):
 EngineConfig = Annotated[
     VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")
 ]
+
+
+class RoleConfig(FrozenConfig):
+    """A model that a job prompts beside its policy, such as a critic or a judge."""
+
+    engine: EngineConfig
+    """The model."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How it is prompted."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Was
 
 
 class PoolConfig(FrozenConfig):
@@ -23,5 +23,5 @@ class PoolConfig(FrozenConfig):
     """How often in a row an actor may die before its engines are open; then it is given up."""
     max_task_retries: Annotated[int, Field(ge=0)] = 3
     """How often a unit whose actor died is redone, each time alone on an actor."""
-    patience_s: Annotated[float, Field(gt=0)] = 1800.0
+    timeout_s: Annotated[float, Field(gt=0), Was("patience_s")] = 1800.0
     """How long a run waits while no actor is open: for room in the cluster, and for models."""

@@ -1,4 +1,4 @@
-"""How a question becomes a prompt, and how its answer is cut into steps."""
+"""How a dialogue becomes a prompt, and how its answer is cut into steps."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ class PlainPromptConfig(FrozenConfig):
 
     type: Literal["plain"] = "plain"
     template: Template = "{question}\n"
-    """Text around the question; examples to learn from go here too."""
+    """Text around the question (the user's first message); examples to learn from go here too."""
     separator: Annotated[str, Field(min_length=1)] = "\n"
     """What ends a step of this model's solutions."""
 
@@ -34,9 +34,9 @@ class ChatPromptConfig(FrozenConfig):
         "Solve the problem step by step. End each step with an empty line. "
         "Put the final answer in \\boxed{}."
     )
-    """The system message; None for none."""
+    """The system message of a dialogue that has none of its own; None for none."""
     template: Template = "{question}"
-    """Text around the question in the user's message."""
+    """Text around the question in the user's first message."""
     separator: Annotated[str, Field(min_length=1)] = "\n\n"
     """What ends a step of this model's solutions."""
 

@@ -28,10 +28,11 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Written into every store and file; a reader refuses a later one. Version 2 added the tables
 `verdicts` and `failures`, and columns of `metrics` and `runs`; version 3 the tables `decisions` and
-`training_sets`, and `budget`, `verifier` and `reason` of `trajectories`."""
+`training_sets`, and `budget`, `verifier` and `reason` of `trajectories`; version 4
+`trajectories.role`."""
 
 VERSION_KEY = b"stepmill_schema_version"
 """The version's key in the metadata of a file."""
@@ -53,6 +54,9 @@ _EXPECTED = (
 
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, AttributeError)
 """What building an array raises for a value of another type."""
+
+
+_PARAMETERS = "__dataclass_params__"
 
 
 def now() -> datetime:
@@ -228,7 +232,7 @@ def _maker(record: type, columns: "Sequence[_Column]") -> Callable[[dict[str, An
 
 
 def _columns(record: Any, place: str) -> tuple[_Column, ...]:
-    if not (is_dataclass(record) and record.__dataclass_params__.frozen):
+    if not (is_dataclass(record) and getattr(record, _PARAMETERS).frozen):
         raise TypeError(f"{place}: expected a frozen dataclass, got {record!r}")
     hints = get_type_hints(record, include_extras=True)
     return tuple(_column(each.name, hints[each.name], place) for each in fields(record))

@@ -1,12 +1,71 @@
-"""Units of work and what comes back from them: descriptions and receipts, never rows."""
+"""Units of work and what they return: descriptions and receipts, never rows."""
 
 import hashlib
+import re
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+_PATH = re.compile(
+    r"(?P<table>[^/]+)/run_id=(?P<run_id>[^/]+)/stage=(?P<stage>[^/]+)/(?P<unit>[^/]+)\.parquet"
+)
+
+
+class Stage(StrEnum):
+    """The stages whose units other stages read, by the names of their flows and folders."""
+
+    PROBLEMS = "problems"
+    SAMPLING = "sampling"
+    IMPORTS = "imports"
+    STEP_LABELS = "step_labels"
+    PRM_TRAINING = "prm_training"
+    SCORING = "scoring"
+    REGRADING = "regrading"
+    SEARCH = "search"
+    EVALUATION = "evaluation"
+    DATASET_EXPORT = "dataset_export"
+    POLICY_TRAINING = "policy_training"
+    PRETRAINING = "pretraining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPath:
+    """Where the file of a unit lies, relative to a store's root."""
+
+    table: str
+    run_id: str
+    stage: str
+    unit: str
+
+    @classmethod
+    def parse(cls, path: str) -> Self:
+        """The parts of a path.
+
+        Raises:
+            ValueError: it is not the path of a unit.
+        """
+        if (parts := _PATH.fullmatch(path)) is None:
+            raise ValueError(f"expected TABLE/run_id=RUN/stage=STAGE/UNIT.parquet, got {path!r}")
+        return cls(**parts.groupdict())
+
+    def __str__(self) -> str:
+        """The path."""
+        return f"{self.folder}/{self.unit}.parquet"
+
+    @property
+    def folder(self) -> str:
+        """The folder of all units of the stage in this table."""
+        return stage_folder(self.table, self.run_id, self.stage)
+
+
+def stage_folder(table: str, run_id: str, stage: str) -> str:
+    """The folder that holds the units of a stage of a run in a table."""
+    return f"{table}/run_id={run_id}/stage={stage}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One shard of one stage of one run: it writes exactly one file, and is retried whole."""
+    """One shard of a stage of a run: it writes exactly one file, and is retried as a whole."""
 
     run_id: str
     stage: str
@@ -21,7 +80,7 @@ class Unit:
     @property
     def path(self) -> str:
         """The file it writes, relative to the root."""
-        return f"{self.table}/run_id={self.run_id}/stage={self.stage}/{self.name}.parquet"
+        return f"{stage_folder(self.table, self.run_id, self.stage)}/{self.name}.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +90,7 @@ class Receipt:
     path: str
     num_rows: int
     was_there: bool = False
-    """The file had been committed before: nothing was done."""
+    """The file was committed before: nothing was done."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0

@@ -16,12 +16,15 @@ import duckdb
 import pyarrow as pa
 
 from schemas.errors import StoreUnusable
-from schemas.rows import TABLES, TRAJECTORIES, TableSpec
+from schemas.rows import TABLES, TableSpec
+from schemas.units import UnitPath
 from storage.health import committed_files, misfits
 from storage.locks import share
+from storage.marker import MARKER
+from storage.older_rows import present_columns
 from storage.reading import check_reading
 from storage.roots import LocalRoot, ObjectRoot
-from storage.store import MARKER, Store
+from storage.store import Store
 
 _SQL_TYPES = {
     pa.string(): "varchar",
@@ -31,6 +34,13 @@ _SQL_TYPES = {
     pa.bool_(): "boolean",
 }
 _GLOB_ESCAPES = {ord(c): f"[{c}]" for c in "*?["}
+_FILE_TABLES = """
+create table files (
+    path varchar, table_name varchar, run_id varchar, stage varchar, file_name varchar,
+    num_bytes bigint
+);
+create table skipped_files (path varchar, reason varchar)
+"""
 _NO_METADATA = (
     "select null::varchar as path, null::bigint as num_rows, null::varchar as units where false"
 )
@@ -76,10 +86,11 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     folders = {f"{store.url}/", f"{_escape_glob(store.url)}/"}
     connection.execute(f"set allowed_directories = [{', '.join(map(_literal, sorted(folders)))}]")
     connection.execute("set enable_external_access = false")
+    connection.execute(_FILE_TABLES)
     _create_views(connection, has_verdicts=any(path.startswith("verdicts/") for path in files))
     for spec in TABLES.values():
         _create_table_view(connection, store, spec, files, skipped)
-    _create_file_tables(connection, store, files, skipped)
+    _fill_file_tables(connection, store, files, skipped)
     connection.execute("set lock_configuration = true")
     return connection
 
@@ -93,11 +104,6 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRel
     """
     check_reading(connection, sql)
     return connection.sql(sql)
-
-
-def view_names() -> list[str]:
-    """The names of the views of `sql/`, in alphabetical order."""
-    return sorted(_view_texts())
 
 
 def _view_texts() -> dict[str, str]:
@@ -120,7 +126,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, *, has_verdicts: bool) 
     waiting = _view_texts()
     if not has_verdicts:
         # A join with nothing would still read the ids of all trajectories, their largest column.
-        waiting["graded"] = f"select {', '.join(_columns(TRAJECTORIES))} from trajectories"
+        waiting["graded"] = "select * from trajectories"
     while waiting:
         created = []
         missing: duckdb.CatalogException | None = None
@@ -167,56 +173,60 @@ def _has_columns(
 ) -> bool:
     """Create a table's view over these files; whether its columns are as they should be."""
     rows = (
-        f"select * from read_parquet({_list_of(store, paths)}, union_by_name = true, "
+        f"read_parquet({_list_of(store, paths)}, union_by_name = true, "
         "hive_partitioning = true, hive_types = {'run_id': varchar, 'stage': varchar})"
     )
-    connection.execute(f"create or replace view {spec.name} as {rows}")
-    there = dict(
-        connection.execute(
-            "select column_name, data_type from duckdb_columns() where table_name = ?", [spec.name]
-        ).fetchall()
-    )
-    described = connection.execute(f"describe {_no_rows(spec)}").fetchall()
-    expected = {name: kind for name, kind, *_ in described}
-    lacking = expected.keys() - there.keys()
-    if any(not spec.schema.field(name).nullable for name in lacking):
-        return False
-    if lacking:  # every file is of an older version
-        connection.execute(
-            f"create or replace view {spec.name} as {rows} union all by name {_no_rows(spec)}"
+    try:
+        _create_over(connection, spec, rows)
+    except duckdb.BinderException:
+        described = connection.execute(f"describe select * from {rows}").fetchall()
+        lacking = set(spec.schema.names) - {name for name, *_ in described}
+        if not lacking or any(not spec.schema.field(name).nullable for name in lacking):
+            return False
+        # Every file is of an older version.
+        nulls = ", ".join(
+            f"null::{_sql_type(spec.schema.field(name).type)} as {name}" for name in lacking
         )
-    return all(there.get(name, kind) == kind for name, kind in expected.items())
+        _create_over(connection, spec, f"(select *, {nulls} from {rows})")
+    kinds = "select column_name, data_type from duckdb_columns() where table_name = ?"
+    there = connection.execute(kinds, [spec.name]).fetchall()
+    described = connection.execute(f"describe {_no_rows(spec)}").fetchall()
+    return dict(there) == {name: kind for name, kind, *_ in described}
+
+
+def _create_over(connection: duckdb.DuckDBPyConnection, spec: TableSpec, rows: str) -> None:
+    """Create a table's view over rows that have all its columns."""
+    columns = ", ".join([*present_columns(spec), "run_id", "stage"])
+    connection.execute(f"create or replace view {spec.name} as select {columns} from {rows}")
 
 
 def _no_rows(spec: TableSpec) -> str:
     """A query of the table's columns that gives nothing."""
     kinds = [*(_sql_type(field.type) for field in spec.schema), "varchar", "varchar"]
-    columns = zip(kinds, _columns(spec), strict=True)
+    columns = zip(kinds, [*spec.schema.names, "run_id", "stage"], strict=True)
     return f"select {', '.join(f'null::{kind} as {name}' for kind, name in columns)} where false"
 
 
-def _columns(spec: TableSpec) -> list[str]:
-    return [*spec.schema.names, "run_id", "stage"]
-
-
-def _create_file_tables(
+def _fill_file_tables(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
     files: dict[str, int],
     skipped: dict[str, str],
 ) -> None:
-    """`files`, `skipped_files`, and `file_metadata`, which reads footers when it is asked."""
+    """`files`, `skipped_files`, and `file_metadata`, which reads footers when it is queried."""
+    parts = [UnitPath.parse(path) for path in files]
     # Not registered from Arrow: DuckDB would import pandas, which takes longer than all the rest.
-    connection.execute(
-        "create table files as select unnest($paths::varchar[]) as path, "
-        "unnest($sizes::bigint[]) as num_bytes",
-        {"paths": [*files], "sizes": [*files.values()]},
+    _insert(
+        connection,
+        "files",
+        [*files],
+        [part.table for part in parts],
+        [part.run_id for part in parts],
+        [part.stage for part in parts],
+        [part.unit for part in parts],
+        [*files.values()],
     )
-    connection.execute(
-        "create table skipped_files as select unnest($paths::varchar[]) as path, "
-        "unnest($reasons::varchar[]) as reason",
-        {"paths": [*skipped], "reasons": [*skipped.values()]},
-    )
+    _insert(connection, "skipped_files", [*skipped], [*skipped.values()])
     if not files:
         return
     listed, skip = _list_of(store, list(files)), len(store.url) + 2
@@ -233,6 +243,12 @@ def _create_file_tables(
         left join units as u on u.file_name = f.file_name
         """
     )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, *columns: list) -> None:
+    """Fill a table with columns of equal length."""
+    values = ", ".join(["unnest(?)"] * len(columns))
+    connection.execute(f"insert into {table} select {values}", columns)
 
 
 def _list_of(store: Store, paths: list[str]) -> str:

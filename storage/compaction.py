@@ -24,18 +24,20 @@ import pyarrow.parquet as pq
 
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec
+from schemas.tables import VERSION_KEY
+from schemas.units import UnitPath
 from storage.folded import UNITS_KEY, UnitRows, read_units, units_metadata
 from storage.health import committed_files
 from storage.locks import alone
+from storage.marker import MARKER, put_marker
 from storage.roots import LocalRoot, Root, open_root, scratch_folder
-from storage.store import MARKER, Store
+from storage.store import Store
 
 _MOST_BYTES = 256 * 1024**2
 """Size at which a folded file is full."""
 _ROW_GROUP_ROWS = 122_880
 """Rows that DuckDB reads as one piece."""
 _ROW_GROUP_BYTES = 128 * 1024**2
-_VERSION_KEY = b"stepmill_schema_version"
 _PATIENCE_S = 60.0
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -94,9 +96,11 @@ def compact(
         )
     done = []
     for folder, files in _folders(store).items():
-        if run_id is not None and f"run_id={run_id}" not in PurePosixPath(folder).parts:
+        if run_id is not None and UnitPath.parse(next(iter(files))).run_id != run_id:
             continue
         groups = [group for group in _groups(_foldable(store, files)) if len(group) > 1]
+        if groups:
+            store.raise_version()
         if groups and (folding := _fold_in_place(store, folder, groups, patience_s)):
             done.append(folding)
             if on_folder is not None:
@@ -134,7 +138,7 @@ def copy_store(store: Store, target: str, *, on_folder: OnFolder | None = None) 
     for path in store.files_root.files():
         if path.split("/", 1)[0] not in TABLES and path != MARKER:
             _copy(store.files_root, path, root)
-    _copy(store.files_root, MARKER, root)
+    put_marker(root)
     return done
 
 
@@ -167,7 +171,7 @@ def _foldable(store: Store, files: dict[str, int]) -> list[_Source]:
 def _is_ours(spec: TableSpec, schema: pa.Schema) -> bool:
     """Whether a file has the columns of its table, but for those that came with later versions."""
     metadata = schema.metadata or {}
-    if _VERSION_KEY not in metadata or int(metadata[_VERSION_KEY]) > SCHEMA_VERSION:
+    if VERSION_KEY not in metadata or int(metadata[VERSION_KEY]) > SCHEMA_VERSION:
         return False
     there = {field.name: field.type for field in schema}
     wanted = {field.name: field.type for field in spec.schema}
@@ -313,4 +317,4 @@ def _folding(
 
 
 def _spec_of(path: str) -> TableSpec:
-    return TABLES[path.split("/", 1)[0]]
+    return TABLES[UnitPath.parse(path).table]

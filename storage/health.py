@@ -4,17 +4,17 @@ A committed file is whole: it appeared under its name in one step. What is half-
 here came otherwise: a copy that was cut off, a failing disk, somebody's own file.
 """
 
-import re
 from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.rows import TABLES, TableSpec
+from schemas.tables import VERSION_KEY
+from schemas.units import UnitPath
 from storage.folded import one_line
 from storage.store import Store
 
-_COMMITTED = re.compile(rf"({'|'.join(TABLES)})/run_id=[^/]+/stage=[^/]+/[^/]+\.parquet")
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
 """A Parquet file ends with the length of its footer, four bytes, and the magic bytes."""
@@ -35,7 +35,7 @@ def committed_files(
             more than thousands of files.
     """
     there = store.files_root.files()
-    files = {path: size for path, size in there.items() if _COMMITTED.fullmatch(path)}
+    files = {path: size for path, size in there.items() if table_of(path) is not None}
     num_bytes = _TAIL_BYTES
     if tails is None:
         tails = {}
@@ -47,6 +47,14 @@ def committed_files(
         if path in tails and (reason := _wrong_end(tails[path], size)):
             skipped[path] = reason
     return {p: size for p, size in files.items() if p in tails and p not in skipped}, skipped
+
+
+def table_of(path: str) -> TableSpec | None:
+    """The table that a file in this place is of; None if it is not in the place of a unit."""
+    try:
+        return TABLES.get(UnitPath.parse(path).table)
+    except ValueError:
+        return None
 
 
 def misfits(store: Store, paths: Iterable[str]) -> dict[str, str]:
@@ -63,8 +71,8 @@ def read_footer(store: Store, path: str) -> tuple[str | None, int | None]:
     try:
         with store.files_root.open(path) as stream:
             schema = pq.read_schema(stream)
-        version = (schema.metadata or {}).get(b"stepmill_schema_version")
-        reason = _misfit(TABLES[path.split("/", 1)[0]], schema)
+        version = (schema.metadata or {}).get(VERSION_KEY)
+        reason = _misfit(TABLES[UnitPath.parse(path).table], schema)
         return reason, None if version is None else int(version)
     except (pa.ArrowException, ValueError, OSError) as error:
         return f"its footer cannot be read: {one_line(error)}", None

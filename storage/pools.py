@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from schemas.evaluation import Reduction
 from schemas.rows import TRAJECTORIES
+from schemas.units import UnitPath
 from storage.catalog import connect
 from storage.store import Store
 
@@ -148,6 +149,7 @@ inner join pool_members as m on g.run_id = m.run_id and g.problem_id = m.problem
 cross join pool_options as o
 where
     g.stage = 'search'
+    and g.role is null
     and (o.policies is null or list_contains(o.policies, g.policy))
     and ($strategies is null or list_contains($strategies, g.strategy))
 order by g.problem_id, g.run_id, g.strategy, g.budget, g.policy, g.verifier, g.sample_index
@@ -268,7 +270,7 @@ class SolutionPool:
         return self._column(
             "select distinct g.strategy from graded as g inner join pool_members as m "
             "on g.run_id = m.run_id and g.problem_id = m.problem_id "
-            "where g.stage = 'search' order by g.strategy"
+            "where g.stage = 'search' and g.role is null order by g.strategy"
         )
 
     def score_at(self, share: float) -> float:
@@ -337,8 +339,8 @@ class SolutionPool:
 
 def problem_ids(store: Store, paths: Sequence[str]) -> list[tuple[str, str]]:
     """Run id and problem id of every problem in committed files of problems."""
-    return [(_run_of(path), name) for path in paths for name in store.column(path, "problem_id")]
-
-
-def _run_of(path: str) -> str:
-    return path.split("/run_id=", 1)[1].split("/", 1)[0]
+    return [
+        (UnitPath.parse(path).run_id, name)
+        for path in paths
+        for name in store.column(path, "problem_id")
+    ]

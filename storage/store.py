@@ -7,9 +7,6 @@ one; a unit's path goes on naming its rows.
 """
 
 import contextlib
-import hashlib
-import json
-import os
 import re
 import shutil
 import uuid
@@ -22,7 +19,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec, from_table, to_table
-from schemas.units import Receipt, Unit
+from schemas.units import Receipt, Unit, UnitPath, stage_folder
 from storage.folded import (
     UNITS_KEY,
     FoldedIndex,
@@ -34,10 +31,12 @@ from storage.folded import (
     readable,
     units_metadata,
 )
+from storage.folders import cache_folder, fetch_folder
 from storage.locks import shared
+from storage.marker import MARKER, raise_version, read_version
+from storage.older_rows import present_records
 from storage.roots import UNFINISHED, LocalRoot, ObjectRoot, open_root, scratch_folder
 
-MARKER = "stepmill.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TOKEN_COLUMNS = ("prompt_tokens", "cached_tokens", "generated_tokens", "scored_tokens")
 
@@ -58,19 +57,9 @@ class Store:
         self._folded = FoldedIndex(self.files_root)
         self._object_folders: dict[str, list[str]] = {}
         try:
-            if not self.files_root.exists(MARKER):
-                if not create:
-                    raise StoreUnusable(f"{self.url} is not a store: it has no {MARKER}")
-                self._create()
-            version = self._schema_version()
+            self.schema_version = read_version(self.files_root, create=create)
         except OSError as error:
             raise StoreUnusable(f"cannot open a store at {self.url}: {error}") from error
-        if version > SCHEMA_VERSION:
-            raise StoreUnusable(
-                f"{self.url} was written by schema version {version}; this stepmill reads up to "
-                f"{SCHEMA_VERSION}: use a newer stepmill"
-            )
-        self.schema_version = version
 
     @property
     def url(self) -> str:
@@ -87,29 +76,6 @@ class Store:
         if not isinstance(self.files_root, LocalRoot):
             raise StoreUnusable(f"{self.url}: expected a local folder")
         return self.files_root.folder
-
-    def _create(self) -> None:
-        if isinstance(self.files_root, LocalRoot):
-            self.root.mkdir(parents=True, exist_ok=True)
-        with self.scratch() as folder:
-            marker = folder / MARKER
-            marker.write_text(json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
-            self.files_root.put(marker, MARKER)
-            if self.files_root.put(marker, MARKER):
-                raise StoreUnusable(
-                    f"{self.url}: the object store overwrites files in spite of If-None-Match, so "
-                    "rows could be lost: use one that supports conditional writes"
-                )
-
-    def _schema_version(self) -> int:
-        with self.files_root.open(MARKER) as stream:
-            text = stream.read()
-        try:
-            return int(json.loads(text)["schema_version"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreUnusable(
-                f"{self.url}/{MARKER}: expected a schema version, got {error!r}"
-            ) from error
 
     def has(self, unit: Unit) -> bool:
         """Whether the unit's rows are committed."""
@@ -144,12 +110,18 @@ class Store:
         metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata([held])}
         with self._staged(".parquet") as staged:
             pq.write_table(table.replace_schema_metadata(metadata), staged, compression="zstd")
+            self.raise_version()
             with self._no_compaction():
                 was_there = unit.path in self._places_beside(unit.path)
                 was_there = was_there or not self.files_root.put(staged, unit.path)
         if was_there:
             return self.receipt(unit)
         return _count(unit, table, seconds=seconds)
+
+    def raise_version(self) -> None:
+        """Mark the store as one with rows of this schema version, before it has any."""
+        if self.schema_version < SCHEMA_VERSION:
+            self.schema_version = raise_version(self.files_root)
 
     def receipt(self, unit: Unit) -> Receipt:
         """The receipt of a unit that is committed already.
@@ -173,11 +145,11 @@ class Store:
             FileNotFoundError: it is not committed.
             StoreUnusable: its file is not readable.
         """
-        spec = TABLES[path.split("/", 1)[0]]
+        spec = TABLES[UnitPath.parse(path).table]
         table, _ = self._read_table(path)
         if rows is not None:
             table = table.slice(rows[0], rows[1] - rows[0])
-        return from_table(spec, table)
+        return present_records(spec, from_table(spec, table))
 
     def column(self, path: str, name: str) -> list[Any]:
         """One column of a committed unit, in the order of its rows.
@@ -199,7 +171,7 @@ class Store:
 
     def files(self, table: str, *, run_id: str, stage: str, prefix: str = "") -> list[str]:
         """Paths of the committed units of a stage of a run, by name, relative to the root."""
-        folder = f"{table}/run_id={run_id}/stage={stage}"
+        folder = stage_folder(table, run_id, stage)
         start = f"{folder}/{prefix}"
         return sorted(path for path in self._unit_paths(folder) if path.startswith(start))
 
@@ -231,8 +203,7 @@ class Store:
             shutil.copyfile(local, beside)
             beside.replace(target)
             return
-        self.files_root.remove(name)
-        self.files_root.put(local, name)
+        self.files_root.rewrite(name, local.read_bytes())
 
     def local_folder(self, name: str) -> Path:
         """A folder of the store as a local folder; from an object store it is fetched once.
@@ -256,7 +227,7 @@ class Store:
         if isinstance(self.files_root, LocalRoot):
             folder = self.root / UNFINISHED / name
         else:
-            folder = _cache_folder(self.url) / UNFINISHED / name
+            folder = cache_folder(self.url) / UNFINISHED / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -315,40 +286,6 @@ class Store:
                 return read_place(self.files_root, place), place.seconds
 
 
-def fetch_folder(url: str) -> Path:
-    """A folder `s3://bucket/...` as a local folder, fetched once and kept in the user's cache.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-    """
-    root = ObjectRoot(url)
-    parent, _, name = root.url.rpartition("/")
-    target = _cache_folder(parent) / name
-    if target.is_dir():
-        return target
-    paths = list(root.files())
-    if not paths:
-        raise FileNotFoundError(f"there is no folder {root.url}")
-    building = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-    try:
-        for path in paths:
-            file = building / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with root.open(path) as stream:
-                file.write_bytes(stream.read())
-        with contextlib.suppress(OSError):  # another process was faster
-            building.rename(target)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return target
-
-
-def _cache_folder(url: str) -> Path:
-    """Where the user's cache keeps what belongs to a folder of an object store."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepmill"
-    return cache / hashlib.sha256(url.encode()).hexdigest()[:16]
-
-
 def check_name(kind: str, name: str) -> str:
     """The name, if it can be a folder or file of a store.
 
@@ -364,7 +301,7 @@ def check_name(kind: str, name: str) -> str:
 
 
 def _check_columns(path: str, table: pa.Table) -> pa.Table:
-    spec = TABLES[path.split("/", 1)[0]]
+    spec = TABLES[UnitPath.parse(path).table]
     lacking = [f.name for f in spec.schema if not f.nullable and f.name not in table.column_names]
     if lacking:
         raise ValueError(f"no file of {spec.name}: it has no column {lacking[0]}")

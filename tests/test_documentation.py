@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.commands.run import FLOWS, read_config
+from flows.commands.run import read_config
+from flows.registry import FLOWS
 from storage import connect
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -70,7 +71,7 @@ def test_examples_of_configs_are_valid(name: str, text: str, tmp_path: Path):
     config = tmp_path / "config.yaml"
     config.write_text(text)
     flow = FLOW_OF_EXAMPLE.get(name, name)
-    read_config(FLOWS[flow][2], config, [])
+    read_config(FLOWS[flow].config, config, [])
 
 
 def test_there_are_examples():

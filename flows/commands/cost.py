@@ -16,8 +16,9 @@ from rich.text import Text
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.tables.formats import check_format
 from flows.tables.output import open_catalog, open_console, runs_words, visible
+from storage.queries import ask
 
-_KEY = ("run_id", "stage", "strategy", "model")
+_KEY = ("run_id", "stage", "strategy", "role", "model")
 _GROUPS = {"run": ("run_id",), "stage": ("stage",), "strategy": ("strategy",), "model": ("model",)}
 _TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens", "scored_tokens")
 _COUNTS = ("num_rows", *_TOKENS)
@@ -55,10 +56,7 @@ def show_cost(
     if by is not None and by not in _GROUPS:
         raise ValueError(f"expected --by {', '.join(_GROUPS)}, got {by!r}")
     check_format(output, "table", "json")
-    found = connection.sql(
-        "select * from cost where run_id = coalesce(?, run_id) order by all", params=[run_id]
-    )
-    rows = found.to_arrow_table().to_pylist()
+    rows = ask(connection, "cost_of_runs", run_id=run_id)
     if run_id is not None and not rows:
         raise ValueError(
             f"run {run_id} has spent nothing, it has no solutions; {runs_words(connection)}"
@@ -80,11 +78,12 @@ def group_costs(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> list[d
     """
 
     def name_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(row[column] for column in key)
+        return tuple(row[column] or "" for column in key)
 
     return [
-        {**dict(zip(key, name, strict=True)), **_sum_costs(list(group))}
+        {**{column: value or None for column, value in zip(key, name, strict=True)}, **costs}
         for name, group in groupby(sorted(rows, key=name_of), name_of)
+        for costs in [_sum_costs(list(group))]
     ]
 
 
@@ -121,7 +120,7 @@ def _table(
     table.add_column("tokens\nper kept", justify="right", no_wrap=True)
     for row in groups:
         is_last = row is groups[-1]
-        names = Text(visible("\n".join(row[name] for name in key)))
+        names = Text(visible("\n".join(row[name] for name in key if row[name] is not None)))
         table.add_row(names, *_cells(row), end_section=is_last)
     if len(groups) > 1:
         for row in whole:

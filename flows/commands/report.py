@@ -13,7 +13,6 @@ from rich.text import Text
 
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.registry import names_of
-from flows.runs.sets import SEARCH_STAGE
 from flows.tables.accuracies import accuracy_summary, bin_summary, pick_summary, truth_summary
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
@@ -25,6 +24,8 @@ from flows.tables.searches import (
 )
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
+from schemas.units import Stage
+from storage.queries import relation
 
 _DEFAULT_SET = "eval"
 
@@ -72,10 +73,7 @@ def show_report(
         ValueError: the run has no results, none of the set, kind and budget asked for, or several
             sets and none is named.
     """
-    columns = ", ".join([*METRICS.schema.names, "stage"])
-    statement = f"select {columns} from curves where run_id = ? order by strategy, budget, bin"
-    found = connection.sql(statement, params=[run_id])
-    table = found.to_arrow_table()
+    table = relation(connection, "curves_of_run", run_id=run_id).to_arrow_table()
     if not table.num_rows:
         raise ValueError(
             f"run {run_id} has no results yet, its evaluation or its search makes them; "
@@ -97,7 +95,7 @@ def show_report(
             if row.set_name == shown:
                 by_stage.setdefault(stage, []).append(row)
         loops = {stage: by_stage.pop(stage) for stage in names_of("loop") if stage in by_stage}
-        searches = by_stage.pop(SEARCH_STAGE, [])
+        searches = by_stage.pop(Stage.SEARCH, [])
         about = [row for rows in by_stage.values() for row in rows]
         for rows in loops.values():
             open_console().print(rounds_summary(sorted(rows, key=lambda row: str(row.created_at))))

@@ -41,8 +41,8 @@ def run(
     """Run a flow; with the id of a run that was stopped, do only what is missing.
 
     A config says what a flow does: which problems, which models, how many samples. Every field of
-    `factory` has a default, which what --config and --set leave out keeps. A wrong field is named,
-    with the fields that exist, before anything starts. `stepmill describe FLOW` prints every field
+    `factory` has a default, which --config and --set override. A wrong field is named, with the
+    fields that exist, before anything starts. `stepmill describe FLOW` prints every field
     with its meaning; docs/configs.md has examples.
 
     For example:

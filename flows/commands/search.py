@@ -168,21 +168,16 @@ def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:
     store has neither.
     """
     from storage import connect
+    from storage.queries import ask
 
-    used = """
-        select config -> '$.verifier' from runs
-        where run_id = ? and flow = 'search' and config ->> '$.verifier' is not null
-        order by happened_at desc limit 1
-    """
-    newest = "select path from models where role = 'verifier' order by created_at desc limit 1"
     try:
         connection = connect(root)
     except StoreUnusable:
         return None
-    if found := connection.sql(used, params=[run_id]).fetchall():
-        return json.loads(found[0][0])
-    if found := connection.sql(newest).fetchall():
-        return {"type": "vllm", "model": f"{Store(root).url}/{found[0][0]}"}
+    if found := ask(connection, "last_verifier_of_run", run_id=run_id):
+        return json.loads(found[0]["verifier"])
+    if found := ask(connection, "newest_verifier"):
+        return {"type": "vllm", "model": f"{Store(root).url}/{found[0]['path']}"}
     return None
 
 

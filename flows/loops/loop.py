@@ -30,7 +30,7 @@ from schemas.scoring import ScoringJob
 from schemas.units import Unit
 from storage import Store
 from storage.rounds import grown_counts
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
 from tasks.engines.pool import EnginePool, open_pool
 from tasks.evaluation.rounds import made_from, pass_at_1, round_rows

@@ -1,13 +1,13 @@
 """Where a run's pictures lie, and the drawing of them."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
 from flows.pages.search_plots import plot_searches
 from schemas.evaluation import EvaluationJob
 from schemas.rows import Metric
-from schemas.units import derive_id
+from schemas.units import UnitPath, derive_id
 from storage import Store
 from tasks.evaluation.solutions.verifier_quality import calibration_table, references
 
@@ -67,9 +67,8 @@ def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:
     """The name of a search's picture in the store; None where there is nothing to compare."""
     if len({(row.strategy, row.budget) for row in metrics if row.metric == "prompt_tokens"}) < 2:
         return None
-    file = PurePosixPath(path)
-    run_id = file.parts[1].removeprefix("run_id=")
-    return f"{pictures_folder(run_id)}/search-{file.stem}.png"
+    file = UnitPath.parse(path)
+    return f"{pictures_folder(file.run_id)}/search-{file.unit}.png"
 
 
 def pictures_folder(run_id: str) -> str:

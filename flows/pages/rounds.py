@@ -8,7 +8,7 @@ from flows.pages.pictures import pictures_folder
 from flows.pages.results import markdown_table, picture_link, sql_block
 from flows.tables.rounds import plot_rounds, round_table_rows
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
-from schemas.units import Unit
+from schemas.units import Stage, Unit
 from storage import Store
 from storage.rounds import training_metrics
 
@@ -23,7 +23,7 @@ def training_figures(store: Store, run_id: str, folder: str) -> dict[str, float]
 
 def set_row(store: Store, run_id: str, name: str) -> TrainingSet:
     """The row of a set that was built in this run."""
-    unit = Unit(run_id=run_id, stage="dataset_export", name=name, table=TRAINING_SETS.name)
+    unit = Unit(run_id=run_id, stage=Stage.DATASET_EXPORT, name=name, table=TRAINING_SETS.name)
     return store.read(unit.path)[0]
 
 

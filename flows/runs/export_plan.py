@@ -1,29 +1,27 @@
 """Which committed files a training set is made from, and how its policy was prompted."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
-from flows.runs.sets import (
-    IMPORTS_STAGE,
-    PROBLEMS_STAGE,
-    SAMPLING_STAGE,
-    SEARCH_STAGE,
-    is_of_round,
-    problems_path,
-)
+from flows.runs.sets import named_files, problems_path, set_names
 from schemas.dataset_export import DatasetExportJob
-from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
+from schemas.rows import STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
+from schemas.unit_names import LabelsName, ScoresName, SolutionsName, TreesName, VerdictsName
+from schemas.units import Stage, UnitPath
 from storage import Store
 from storage.runs import recorded_configs
 from tasks.dataset_export.sources import ExportPlan
 
-_STAGES = {
-    TRAJECTORIES.name: (SAMPLING_STAGE, IMPORTS_STAGE, SEARCH_STAGE),
-    VERDICTS.name: ("regrading",),
-    STEP_SCORES.name: ("scoring", IMPORTS_STAGE),
-    STEP_LABELS.name: ("step_labels",),
-}
-"""What sets are made from; rollouts and rewards are not."""
+_SOURCES = (
+    (TRAJECTORIES.name, Stage.SAMPLING, SolutionsName),
+    (TRAJECTORIES.name, Stage.IMPORTS, SolutionsName),
+    (TRAJECTORIES.name, Stage.SEARCH, TreesName),
+    (VERDICTS.name, Stage.REGRADING, VerdictsName),
+    (STEP_SCORES.name, Stage.SCORING, ScoresName),
+    (STEP_SCORES.name, Stage.IMPORTS, ScoresName),
+    (STEP_LABELS.name, Stage.STEP_LABELS, LabelsName),
+)
+"""What sets are made from: table, stage and the names of its units; not rollouts and rewards. The
+order enters the names of sets."""
 
 
 def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
@@ -33,7 +31,7 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
         ValueError: a run or one of its sets does not exist, or the prompt is not known.
     """
     run_ids = (run_id, *(run for run in job.source.more_runs if run != run_id))
-    there = {run: _set_names(store, run) for run in run_ids}
+    there = {run: set_names(store, run) for run in run_ids}
     for run, names in there.items():
         if not names:
             raise ValueError(
@@ -57,43 +55,32 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
 def input_files(store: Store, plan: ExportPlan) -> list[str]:
     """All committed files that a set may depend on: one more of them makes another set.
 
-    Files that a loop makes after the rounds of a job are not among them, so a resumed loop finds
-    its sets.
+    What a loop makes after the rounds of a job is left out, so a loop that runs again finds its
+    sets.
     """
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
-    sets = {PurePath(path).stem for path in (*plan.problem_files, *plan.original_files)}
+    sets = {UnitPath.parse(path).unit for path in (*plan.problem_files, *plan.original_files)}
     source = plan.job.source
     for run_id in plan.run_ids:
-        for table, stages in _STAGES.items():
-            for stage in stages:
-                for path in store.files(table, run_id=run_id, stage=stage):
-                    unit = PurePath(path).stem
-                    is_used = unit.partition(".")[0] in sets
-                    if source.rounds is not None:
-                        is_used &= is_of_round(unit, source.rounds, source.policies)
-                    if is_used:
-                        found.append(path)
+        for table, stage, kind in _SOURCES:
+            for path, name in named_files(store, kind, table, run_id, stage).items():
+                is_used = name.group.set_name in sets
+                if source.rounds is not None:
+                    is_used &= name.group.is_of(source.rounds, source.policies)
+                if is_used:
+                    found.append(path)
     return found
 
 
-def _set_names(store: Store, run_id: str) -> list[str]:
-    paths = store.files(PROBLEMS.name, run_id=run_id, stage=PROBLEMS_STAGE)
-    return [PurePath(path).stem for path in paths]
-
-
-def _find(
-    there: Mapping[str, Sequence[str]], set_names: Sequence[str], field: str
-) -> tuple[str, ...]:
+def _find(there: Mapping[str, Sequence[str]], wanted: Sequence[str], field: str) -> tuple[str, ...]:
     """The files of these sets in all runs that have them."""
-    for name in set_names:
+    for name in wanted:
         if not any(name in names for names in there.values()):
             known = ", ".join(sorted({each for names in there.values() for each in names}))
             raise ValueError(
                 f"{field}: run {', '.join(there)} has no set {name!r}, expected one of {known}"
             )
-    return tuple(
-        problems_path(run, name) for run in there for name in set_names if name in there[run]
-    )
+    return tuple(problems_path(run, name) for run in there for name in wanted if name in there[run])
 
 
 def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> DatasetExportJob:
@@ -101,7 +88,7 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
     if job.prompt is not None:
         return job
     reads_trees = job.builder.reads == "trees"
-    flows = (SEARCH_STAGE,) if reads_trees else (SAMPLING_STAGE, IMPORTS_STAGE)
+    flows = (Stage.SEARCH,) if reads_trees else (Stage.SAMPLING, Stage.IMPORTS)
     for flow in flows:
         for config in recorded_configs(store, run_id, flow):
             if config.get("set_name") in job.source.set_names:
@@ -113,5 +100,5 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
                 )
     raise ValueError(
         f"prompt: expected one, since run {run_id} has no record of how the solutions of "
-        f"{', '.join(job.source.set_names)} were asked for"
+        f"{', '.join(job.source.set_names)} were prompted"
     )

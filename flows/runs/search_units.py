@@ -1,17 +1,16 @@
-"""The units of a search: trees of some problems, their decisions, and the figures of them all.
+"""The units of a search: trees of some problems, their decisions, and the figures of all of them.
 
-A cell is a strategy at a budget. The name of a cell begins the names of its units, and holds a hash
-of what decides its rows: other budgets or strategies of the same job, asked for later in the same
-run, find what is there.
+A cell is a strategy at a budget. Its digest covers all that decides its rows: a job with other
+budgets or strategies that runs later in the same run finds the cells that exist.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
-from flows.runs.sets import SEARCH_STAGE
+from flows.runs.units import split_rows
 from schemas.rows import DECISIONS, METRICS, TRAJECTORIES
 from schemas.search import SearchJob
-from schemas.units import Unit, derive_id
+from schemas.unit_names import DigestName, SearchCell, TreesName
+from schemas.units import Stage, Unit, UnitPath
 from storage import Store
 from tasks.search.search import SearchTask
 
@@ -24,16 +23,21 @@ def search_plan(job: SearchJob, run_id: str) -> dict[str, SearchTask]:
     plan = {}
     for budget in job.budgets:
         for strategy in job.strategies:
-            alone = job.with_fields(strategies=(strategy,), budgets=(budget,), evaluation={})
-            cell = f"{job.set_name}.{strategy.type}-n{budget}-{alone.config_hash()}"
-            scope = f"{run_id}/{SEARCH_STAGE}/{cell}"
+            alone = job.with_fields(
+                strategies=(strategy,),
+                budgets=(budget,),
+                evaluation={},
+                roles=job.roles_of(strategy),
+            )
+            cell = str(SearchCell(job.set_name, strategy.type, budget, alone.config_hash()))
+            scope = f"{run_id}/{Stage.SEARCH}/{cell}"
             plan[cell] = SearchTask(job=job, strategy=strategy, budget=budget, scope=scope)
     return plan
 
 
 def cell_of(path: str) -> str:
     """The cell of a unit's file."""
-    return PurePosixPath(path).stem.rpartition(".")[0]
+    return str(TreesName.of(path).cell)
 
 
 def reference_cell(plan: Plan) -> str | None:
@@ -55,14 +59,14 @@ def tree_units(plan: Plan, run_id: str, problems: str, store: Store) -> list[Uni
         units += [
             Unit(
                 run_id=run_id,
-                stage=SEARCH_STAGE,
-                name=f"{cell}.{index:05d}",
+                stage=Stage.SEARCH,
+                name=str(TreesName(SearchCell.parse(cell), index)),
                 table=TRAJECTORIES.name,
                 inputs=(problems,),
-                rows=(start, min(start + size, num_problems)),
+                rows=rows,
                 seed=task.job.seed,
             )
-            for index, start in enumerate(range(0, num_problems, size))
+            for index, rows in enumerate(split_rows(num_problems, size))
         ]
     return units
 
@@ -72,8 +76,8 @@ def decision_units(run_id: str, problems: str, trees: Sequence[str]) -> list[Uni
     return [
         Unit(
             run_id=run_id,
-            stage=SEARCH_STAGE,
-            name=PurePosixPath(tree).stem,
+            stage=Stage.SEARCH,
+            name=UnitPath.parse(tree).unit,
             table=DECISIONS.name,
             inputs=(tree, problems),
         )
@@ -83,7 +87,11 @@ def decision_units(run_id: str, problems: str, trees: Sequence[str]) -> list[Uni
 
 def metrics_unit(job: SearchJob, run_id: str, inputs: Sequence[str]) -> Unit:
     """The unit of the figures; other files to read make another one."""
-    name = f"{job.set_name}-{derive_id(job.evaluation.config_hash(), *inputs)}"
+    name = DigestName.derive(job.set_name, job.evaluation.config_hash(), *inputs)
     return Unit(
-        run_id=run_id, stage=SEARCH_STAGE, name=name, table=METRICS.name, inputs=tuple(inputs)
+        run_id=run_id,
+        stage=Stage.SEARCH,
+        name=str(name),
+        table=METRICS.name,
+        inputs=tuple(inputs),
     )

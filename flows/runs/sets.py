@@ -1,65 +1,36 @@
-"""Where the files of a set of problems lie in a run. A set's name holds no dot; a unit's does."""
+"""Where the files of a set of problems lie in a run, found by the names of their units."""
 
-import re
-from collections.abc import Collection
-from pathlib import PurePath
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES
-from schemas.units import derive_id
+from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
+from schemas.unit_names import (
+    LabelsName,
+    ScoresName,
+    SolutionsName,
+    UnitName,
+    VerdictsName,
+)
+from schemas.units import Stage, UnitPath
 from storage import Store
 
-PROBLEMS_STAGE = "problems"
-SAMPLING_STAGE = "sampling"
-IMPORTS_STAGE = "imports"
-STEP_LABELS_STAGE = "step_labels"
-SEARCH_STAGE = "search"
+Name = TypeVar("Name", bound=UnitName)
 
-_ROUND = re.compile(r"r(?P<number>\d+)-(?P<policy>[0-9a-f]{8})")
+_SOLUTIONS_STAGES = (Stage.SAMPLING, Stage.IMPORTS)
+_SCORES_STAGES = (Stage.SCORING, Stage.IMPORTS)
 
 
 def problems_path(run_id: str, set_name: str) -> str:
     """The file of a set's problems."""
-    return f"{PROBLEMS.name}/run_id={run_id}/stage={PROBLEMS_STAGE}/{set_name}.parquet"
+    path = UnitPath(table=PROBLEMS.name, run_id=run_id, stage=Stage.PROBLEMS, unit=set_name)
+    return str(path)
 
 
-def unit_name(group: str, index: int) -> str:
-    """The name of a unit of a set, or of one policy's solutions of it in a round of a loop."""
-    return f"{group}.{index:05d}"
-
-
-def round_group(set_name: str, number: int, policy: str) -> str:
-    """What begins the names of the units that a policy sampled in a round of a loop."""
-    return f"{set_name}.r{number}-{derive_id(policy)[:8]}"
-
-
-def is_of_round(
-    unit: str, rounds: Collection[int], policies: Collection[str] | None = None
-) -> bool:
-    """Whether a unit's name is that of one of these rounds, sampled by one of these policies."""
-    found = _ROUND.fullmatch(unit.split(".")[1]) if "." in unit else None
-    if found is None or int(found["number"]) not in rounds:
-        return False
-    return policies is None or found["policy"] in {derive_id(each)[:8] for each in policies}
-
-
-def imported_unit_name(set_name: str, index: int) -> str:
-    """The name of a unit of a set's imported solutions, which no unit of sampled ones has."""
-    return f"{set_name}.i{index:05d}"
-
-
-def rollouts_unit_name(unit: str, index: int) -> str:
-    """The name of the unit with the rollouts from a range of a unit's solutions."""
-    return f"{unit}-{index:03d}"
-
-
-def rolled_out(unit: str) -> str:
-    """The name of the unit whose solutions the rollouts of a unit continue."""
-    return unit.rpartition("-")[0]
-
-
-def scores_unit_name(unit: str, verifier: str) -> str:
-    """The name of the unit with one verifier's scores of a unit's solutions."""
-    return f"{unit}-{derive_id(verifier)}"
+def set_names(store: Store, run_id: str) -> list[str]:
+    """The sets of problems of a run, in order; none for a run that does not exist."""
+    paths = store.files(PROBLEMS.name, run_id=run_id, stage=Stage.PROBLEMS)
+    return [UnitPath.parse(path).unit for path in paths]
 
 
 def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
@@ -68,33 +39,80 @@ def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
     Raises:
         ValueError: there are none.
     """
-    found = [
-        path
-        for stage in (SAMPLING_STAGE, IMPORTS_STAGE)
-        for path in store.files(
-            TRAJECTORIES.name, run_id=run_id, stage=stage, prefix=f"{set_name}."
-        )
-    ]
+    names = named_files(store, SolutionsName, TRAJECTORIES.name, run_id, *_SOLUTIONS_STAGES)
+    found = [path for path, name in names.items() if name.group.set_name == set_name]
     if not found:
-        sets = _sampled_sets(store, run_id)
-        others = (
-            f"it has {', '.join(sets)}" if sets else "it has none of any; `run_state` has the runs"
-        )
+        others = ", ".join(sorted({name.group.set_name for name in names.values()}))
+        others = f"it has {others}" if others else "it has none; `run_state` lists the runs"
         raise ValueError(f"run {run_id} has no sampled solutions of the set {set_name!r}: {others}")
     return found
 
 
-def _sampled_sets(store: Store, run_id: str) -> list[str]:
-    paths = (
-        PurePath(path)
-        for stage in (SAMPLING_STAGE, IMPORTS_STAGE)
-        for path in store.files(TRAJECTORIES.name, run_id=run_id, stage=stage)
-    )
-    return sorted({path.name.partition(".")[0] for path in paths})
+def rollout_files(store: Store, run_id: str, set_name: str) -> list[str]:
+    """The files of a set's rollouts; none where it was not labelled by rollouts."""
+    return _labelling_files(store, TRAJECTORIES.name, run_id, set_name)
 
 
 def label_files(store: Store, run_id: str, set_name: str) -> list[str]:
     """The files of a set's step labels; none where it was not labelled."""
-    return store.files(
-        STEP_LABELS.name, run_id=run_id, stage=STEP_LABELS_STAGE, prefix=f"{set_name}."
-    )
+    return _labelling_files(store, STEP_LABELS.name, run_id, set_name)
+
+
+def score_files(store: Store, run_id: str, sampled: Sequence[str], verifier: str) -> list[str]:
+    """The files of one verifier's scores of these files' solutions, imported scores included.
+
+    Files that it failed to score are left out.
+
+    Raises:
+        ValueError: the verifier has scored none of them.
+    """
+    scores = named_files(store, ScoresName, STEP_SCORES.name, run_id, *_SCORES_STAGES)
+    by_name = {name: path for path, name in scores.items()}
+    names = [ScoresName.by(verifier, SolutionsName.of(path)) for path in sampled]
+    found = [by_name[name] for name in names if name in by_name]
+    if not found:
+        solutions = ", ".join(str(name.solutions) for name in names)
+        raise ValueError(
+            f"run {run_id}: verifier {verifier} has scored none of {solutions}: "
+            "run the scoring flow first"
+        )
+    return found
+
+
+def verifiers_of(store: Store, run_id: str, sampled: Iterable[str]) -> list[str]:
+    """The verifiers that scored any of these files' solutions, by id."""
+    solutions = {SolutionsName.of(path) for path in sampled}
+    scores = named_files(store, ScoresName, STEP_SCORES.name, run_id, *_SCORES_STAGES)
+    one_of_each = {
+        name.verifier_id: path for path, name in scores.items() if name.solutions in solutions
+    }
+    return sorted(store.read(path, (0, 1))[0].verifier for path in one_of_each.values())
+
+
+def verdict_files(store: Store, run_id: str, graded: Iterable[str]) -> dict[str, list[str]]:
+    """Of each file of trajectories, the files of verdicts on it, in the order of their numbers."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    names = named_files(store, VerdictsName, VERDICTS.name, run_id, Stage.REGRADING)
+    for path, name in names.items():
+        found.setdefault(str(name.graded), []).append((name.number, path))
+    return {
+        path: [verdicts for _, verdicts in sorted(found.get(UnitPath.parse(path).unit, []))]
+        for path in graded
+    }
+
+
+def _labelling_files(store: Store, table: str, run_id: str, set_name: str) -> list[str]:
+    names = named_files(store, LabelsName, table, run_id, Stage.STEP_LABELS)
+    return [path for path, name in names.items() if name.group.set_name == set_name]
+
+
+def named_files(
+    store: Store, kind: type[Name], table: str, run_id: str, *stages: Stage
+) -> dict[str, Name]:
+    """The files of some stages that have a name of this kind, in order; others are not ours."""
+    found = {}
+    for stage in stages:
+        for path in store.files(table, run_id=run_id, stage=stage):
+            with contextlib.suppress(ValueError):
+                found[path] = kind.of(path)
+    return found

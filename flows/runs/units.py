@@ -1,9 +1,9 @@
-"""Units as Prefect tasks: submitted together, awaited together, those that are there left out.
+"""Units as Prefect tasks: submitted together, awaited together; committed ones are left out.
 
 A unit that fails for a reason of its own is quarantined: its error becomes a row of `failures`, the
-other units and the stages after them go on without it, and a later run with the same run id tries
-it again. A fault of the machinery, when its retries are used up, stops the run after the units
-that could be finished.
+other units and the stages after them continue without it, and a later run with the same run id
+tries it again. A fault of the machinery, when its retries are used up, stops the run after the
+units that could be finished.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,23 +16,54 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.pages.results import publish_units
 from flows.runs.progress import say, stage_progress
 from schemas.errors import StepmillError
+from schemas.pool import PoolConfig
 from schemas.units import Receipt, Unit
 from storage import Store
 from storage.failures import record_failure
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.faults import is_infrastructure_fault
-from tasks.engines.pool import EnginePool
+from tasks.engines.pool import EnginePool, open_pool
 
-_MOST_UNITS_AT_ONCE = 64
-_MOST_TOLD = 3
+_MAX_UNITS_AT_ONCE = 64
+_MAX_REPORTED = 3
 
 
 def unit_runner() -> Any:
     """Runs a flow's units on threads; each waits for an actor with room."""
-    return ThreadPoolTaskRunner(max_workers=_MOST_UNITS_AT_ONCE)
+    return ThreadPoolTaskRunner(max_workers=_MAX_UNITS_AT_ONCE)
 
 
 class UnitsFailed(StepmillError):
-    """Units of a stage failed by a fault of the machinery, or all by their own; others are kept."""
+    """Units failed through a fault of the machinery, or all of a stage for reasons of their own."""
+
+
+def split_rows(num_rows: int, size: int) -> list[tuple[int, int]]:
+    """Half-open ranges of so many rows each, in order; the last one holds the rest."""
+    return [(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
+
+
+def run_on_engines(
+    unit_task: Task[..., Receipt],
+    units: Sequence[Unit],
+    job: Any,
+    *,
+    store: Store,
+    engines: EngineSet,
+    pool: PoolConfig,
+    total_rows: int = 0,
+    title: str,
+) -> list[Receipt]:
+    """`run_units` on actors that hold these engines, for as long as it takes."""
+    with open_pool(store.url, engines, pool) as actors:
+        return run_units(
+            unit_task,
+            units,
+            job,
+            store=store,
+            pool=actors,
+            total_rows=total_rows,
+            title=title,
+        )
 
 
 def run_units(
@@ -45,15 +76,15 @@ def run_units(
     total_rows: int,
     title: str,
 ) -> list[Receipt]:
-    """Run a task per unit over a pool's actors; the receipts of those that are committed, in order.
+    """Run a task per unit on a pool's actors; the receipts of those that are committed, in order.
 
     Args:
         unit_task: called with (pool, unit, job).
-        units: what to do.
+        units: what to make.
         job: the stage's config.
         store: where the files go.
         pool: the actors.
-        total_rows: rows that all units together will have; 0 where nobody knows.
+        total_rows: rows that all units together will have; 0 where it is unknown.
         title: what the progress line is called.
 
     Raises:
@@ -86,7 +117,7 @@ def run_units(
 def run_here(
     call: Callable[[Unit], Receipt], units: Iterable[Unit], *, store: Store, title: str
 ) -> list[Receipt]:
-    """Do units one after another in this process, with the same rules for those that fail."""
+    """Run units one after another in this process, with the same rules for those that fail."""
     outcomes: dict[Unit, Receipt | BaseException] = {}
     for unit in units:
         try:
@@ -102,7 +133,7 @@ def run_here(
 def keep_receipts(
     store: Store, outcomes: Mapping[Unit, Receipt | BaseException], title: str
 ) -> dict[Unit, Receipt]:
-    """The receipts among the outcomes; units that failed by themselves are quarantined.
+    """The receipts among the outcomes; units that failed for a reason of their own are quarantined.
 
     Raises:
         UnitsFailed: the machinery failed, or every unit was quarantined.
@@ -113,10 +144,10 @@ def keep_receipts(
     own = {u: error for u, error in errors.items() if u not in faults}
     for unit, error in own.items():
         record_failure(store, unit, error)
-    for line in _lines(own)[:_MOST_TOLD]:
+    for line in _lines(own)[:_MAX_REPORTED]:
         say(f"{title}: quarantined {line}")
-    if len(own) > _MOST_TOLD:
-        say(f"{title}: and {len(own) - _MOST_TOLD} more: `select * from quarantined`")
+    if len(own) > _MAX_REPORTED:
+        say(f"{title}: and {len(own) - _MAX_REPORTED} more: `select * from quarantined`")
     if faults:
         raise UnitsFailed(
             f"{len(faults)} of {len(outcomes)} units failed; the others are committed, and a run "
@@ -128,7 +159,7 @@ def keep_receipts(
 
 
 def _guess_rows(num_units: int, outcomes: Sequence[Receipt | BaseException]) -> int:
-    """The rows of all units, if they are like those that are finished; 0 before one is."""
+    """The rows of all units, if they are like the finished ones; 0 before the first of them."""
     rows = [outcome.num_rows for outcome in outcomes if isinstance(outcome, Receipt)]
     return round(num_units * sum(rows) / len(rows)) if rows else 0
 

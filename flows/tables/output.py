@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from storage.queries import ask
+
 _MOST_TABLE_ROWS = 200
 _MOST_SKIPPED = 10
 _MOST_RUNS = 5
@@ -31,9 +33,9 @@ def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
     from storage import connect
 
     connection = connect(root)
-    skipped = connection.execute("select path, reason from skipped_files order by path").fetchall()
-    for path, reason in skipped[:_MOST_SKIPPED]:
-        sys.stderr.write(f"left out: {visible(path)}: {visible(reason)}\n")
+    skipped = ask(connection, "skipped_files")
+    for file in skipped[:_MOST_SKIPPED]:
+        sys.stderr.write(f"left out: {visible(file['path'])}: {visible(file['reason'])}\n")
     if len(skipped) > _MOST_SKIPPED:
         sys.stderr.write(f"left out: {len(skipped) - _MOST_SKIPPED:,} more\n")
     if skipped:
@@ -43,9 +45,8 @@ def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
 
 def runs_words(connection: duckdb.DuckDBPyConnection) -> str:
     """What runs a store has, for a caller who named one that it has not."""
-    newest = "select run_id from run_state group by all order by max(changed_at) desc limit ?"
-    found = connection.sql(newest, params=[_MOST_RUNS]).fetchall()
-    names = ", ".join(name for (name,) in found)
+    found = ask(connection, "newest_runs", num_runs=_MOST_RUNS)
+    names = ", ".join(row["run_id"] for row in found)
     return f"the store's newest runs are {names}" if names else "the store has no runs"
 
 
@@ -83,24 +84,17 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
     Raises:
         ValueError: no trajectory, or several, have ids that begin like this.
     """
-    found = _rows(
-        connection, "select * from graded where starts_with(trajectory_id, ?) limit 3", [name]
-    )
+    found = ask(connection, "trajectories_by_id", id=name)
     if len(found) != 1:
         raise ValueError(
             f"expected one trajectory whose id begins with {name!r}, "
             f"got {'several' if found else 'none'}: `select trajectory_id from graded` lists them"
         )
     row = found[0]
-    key = [row["trajectory_id"], row["run_id"]]
-    where = "where trajectory_id = ? and run_id = ?"
-    labels = _rows(connection, f"select * from step_labels {where} order by step_index", key)
-    scores = _rows(connection, f"select * from step_scores {where} and len(scores) > 0", key)
-    problem = _rows(
-        connection,
-        "select * from problem_list where problem_id = ? and run_id = ?",
-        [row["problem_id"], row["run_id"]],
-    )
+    key = {"trajectory_id": row["trajectory_id"], "run_id": row["run_id"]}
+    labels = ask(connection, "labels_of_trajectory", **key)
+    scores = ask(connection, "scores_of_trajectory", **key)
+    problem = ask(connection, "problem_of_run", problem_id=row["problem_id"], run_id=row["run_id"])
     if output == "json":
         whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
         sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
@@ -108,12 +102,6 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
         _print_trajectory(open_console(), row, problem, labels, scores)
     else:
         raise ValueError(f"expected --format text or json, got {output!r}")
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection, statement: str, values: list[str]
-) -> list[dict[str, Any]]:
-    return connection.sql(statement, params=values).to_arrow_table().to_pylist()
 
 
 def _print_table(relation: duckdb.DuckDBPyRelation) -> None:

@@ -17,8 +17,8 @@ from rich.tree import Tree
 
 from flows.tables.formats import check_format
 from flows.tables.output import open_console, visible
+from storage.queries import ask
 
-_KEY = ("run_id", "strategy", "budget", "policy", "verifier")
 _VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded", "yellow")}
 
 
@@ -59,32 +59,10 @@ def show_tree(
     """
     check_format(output, "text", "json")
     key = _choose(connection, problem, {"run_id": run_id, "strategy": strategy, "budget": budget})
-    where = (
-        "run_id = $run_id and problem_id = $problem_id and budget = $budget and policy = $policy "
-        "and verifier is not distinct from $verifier"
-    )
-    rows = _ask(
-        connection,
-        # What is drawn in a role, such as a judgement, has its word behind the strategy.
-        "select *, trim(substr(strategy, length($strategy) + 1)) as role from graded "
-        f"where {where} and starts_with(strategy, $strategy) "
-        "and regexp_full_match(substr(strategy, length($strategy) + 1), '( [a-z]+)?') "
-        "order by sample_index",
-        key,
-    )
-    decisions = _ask(
-        connection,
-        "select pick, is_main, trajectory_id, answer, correct, status, generated_tokens, "
-        f"scored_tokens from decisions where {where} and strategy = $strategy "
-        "order by is_main desc, pick",
-        key,
-    )
-    (asked,) = _ask(
-        connection,
-        "select problem_id, question, answer from problem_list "
-        "where run_id = $run_id and problem_id = $problem_id",
-        {name: key[name] for name in ("run_id", "problem_id")},
-    )
+    rows = ask(connection, "search_tree", **key)
+    decisions = ask(connection, "search_decisions", **key)
+    (asked,) = ask(connection, "problem_of_run", run_id=key["run_id"], problem_id=key["problem_id"])
+    asked = {name: asked[name] for name in ("problem_id", "question", "answer")}
     root = build_tree(rows)
     if output == "json":
         whole = {**key, "problem": asked, "decisions": decisions, "tree": _to_record(root)}
@@ -140,12 +118,7 @@ def _choose(
     Raises:
         ValueError: there is none, or several.
     """
-    found = _ask(
-        connection,
-        f"select distinct problem_id, {', '.join(_KEY)} from decisions "
-        "where starts_with(problem_id, $problem) order by all",
-        {"problem": problem},
-    )
+    found = ask(connection, "searches_of_problem", id=problem)
     left = [
         row
         for row in found
@@ -177,15 +150,6 @@ def _choose(
 def _base(name: Any) -> Any:
     """A strategy's name without its settings."""
     return re.split(r"[\[ ]", name, maxsplit=1)[0] if isinstance(name, str) else name
-
-
-def _ask(
-    connection: duckdb.DuckDBPyConnection, statement: str, values: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """The rows of a statement with named parameters, of which it need not use all."""
-    names = set(re.findall(r"\$(\w+)", statement))
-    used = {name: value for name, value in values.items() if name in names}
-    return connection.sql(statement, params=used).to_arrow_table().to_pylist()
 
 
 def _to_record(branch: Branch) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from schemas.tables import TableSpec
 
-ModelRole = Literal["policy", "verifier", "critic"]
+ModelRole = Literal["policy", "verifier", "critic", "judge", "retriever", "reference", "annotator"]
+"""What a model does in a job; `schemas.engines.ROLE_WORK` says what an engine must do for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

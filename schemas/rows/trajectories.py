@@ -53,7 +53,10 @@ class Trajectory:
     verifier: str | None = None
     """The model whose scores its steps carry."""
     reason: str | None = None
-    """Why a search did not go on from here."""
+    """Why a search did not continue from here."""
+    role: str | None = None
+    """What it is where it is not a solution of the problem: `rollout` (a continuation that labels a
+    step), `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
 
     @property
     def text(self) -> str:
@@ -62,7 +65,7 @@ class Trajectory:
 
     @property
     def logprob(self) -> float | None:
-        """The summed log probability of the generated tokens; None where it was not asked for."""
+        """The summed log probability of the generated tokens; None where it was not recorded."""
         parts = [step.logprob for step in self.steps]
         known = [part for part in parts if part is not None]
         return sum(known) if known and len(known) == len(parts) else None

@@ -4,13 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, SetName
-from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
+from schemas.base import FrozenConfig, SetName, Since
+from schemas.engines import SHIPPED_POLICY, EngineConfig, RoleConfig, VLLMConfig
 from schemas.evaluation import EvaluationConfig, Reduction
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.rows import ModelRole
 from schemas.search.strategies import BeamConfig, Strategy, StrategyConfig
 
 
@@ -91,6 +92,8 @@ class SearchJob(FrozenConfig):
     """The actors."""
     seed: int = 0
     """Combined with problem, strategy and budget into the seed of each draw."""
+    roles: Annotated[dict[ModelRole, RoleConfig], Since(4)] = {}  # noqa: RUF012
+    """Models besides policy and verifier that strategies prompt, such as a judge or a critic."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -108,11 +111,37 @@ class SearchJob(FrozenConfig):
                 f"verifier: expected one, as score.by is {self.score.by!r}, got none; "
                 "or set score.by to likelihood"
             )
+        used = {role for s in self.strategies for role in (*s.roles, *s.optional_roles)}
+        for role in self.roles:
+            if role not in used or role in ("policy", "verifier"):
+                others = ", ".join(sorted(used - {"policy", "verifier"})) or "they use none"
+                raise ValueError(
+                    f"roles: expected a role that one of the strategies uses ({others}), "
+                    f"got {role!r}"
+                )
         for strategy in self.strategies:
             for role in strategy.roles:
-                if getattr(self, role) is None:
-                    raise ValueError(f"{role}: expected one, as {strategy.type} needs it, got none")
+                if role not in self.engines():
+                    place = role if role in ("policy", "verifier") else "roles"
+                    raise ValueError(
+                        f"{place}: expected a {role}, as {strategy.type} needs it, got none"
+                    )
         return self
+
+    def roles_of(self, strategy: StrategyConfig) -> dict[ModelRole, RoleConfig]:
+        """The models besides policy and verifier that one strategy prompts."""
+        used = (*strategy.roles, *strategy.optional_roles)
+        return {role: asked for role, asked in self.roles.items() if role in used}
+
+    def engines(self, strategy: StrategyConfig | None = None) -> dict[ModelRole, EngineConfig]:
+        """The engines that the job holds by role, or those that one strategy uses."""
+        roles = self.roles if strategy is None else self.roles_of(strategy)
+        own: dict[ModelRole, EngineConfig] = {"policy": self.policy}
+        if self.verifier is not None:
+            own["verifier"] = self.verifier
+        for role, asked in roles.items():
+            own[role] = asked.engine
+        return own
 
     @property
     def reads_verifier(self) -> bool:

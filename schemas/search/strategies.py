@@ -11,14 +11,13 @@ from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig
 from schemas.fields import variants_of
+from schemas.rows import ModelRole
 from schemas.units import derive_id
 
 Pick = Literal["majority", "best", "weighted"]
 """How the candidates of a search become one answer: `majority` by their votes, `best` by what the
 search ranks by, `weighted` by votes weighted with the verifier's scores."""
 
-SearchRole = Literal["policy", "verifier"]
-"""What a model does in a search, which is also the field of the job that names it."""
 
 Width = Annotated[int, Field(ge=1)]
 
@@ -28,17 +27,19 @@ _LABEL = re.compile(r"(?P<type>\w+)(\[.*\])?( by \S+)?")
 class StrategyConfig(FrozenConfig):
     """What every strategy's config has. The class variables say what a strategy is."""
 
-    roles: ClassVar[tuple[SearchRole, ...]] = ("policy",)
+    roles: ClassVar[tuple[ModelRole, ...]] = ("policy",)
     """The models that it cannot run without. A verifier is also needed wherever the job's score
     reads one and the strategy ranks by it."""
+    optional_roles: ClassVar[tuple[ModelRole, ...]] = ()
+    """Roles that the policy fills where a job gives them no model of their own."""
     ranks: ClassVar[bool] = True
     """Whether the job's score decides what it keeps or picks."""
     is_stepwise: ClassVar[bool] = True
     """Whether it draws solutions step by step from the bare question. The pruned branches of such
     a search become preference pairs (builder `search_trees`)."""
     is_independent: ClassVar[bool] = False
-    """Whether its candidates are independent samples of the policy: problems get their difficulty
-    from them, and pruning by likelihood is not what it depends on."""
+    """Whether its candidates are independent samples of the policy, which nothing was pruned from:
+    the difficulty of problems is read from them, and the view `solve_rate` counts them."""
     has_chains: ClassVar[bool] = False
     """Whether its candidates are chains of attempts, which vote chain by chain."""
     default_pick: ClassVar[Pick] = "best"
@@ -109,7 +110,7 @@ class MajorityConfig(StrategyConfig):
 class BestOfNConfig(StrategyConfig):
     """N independent solutions, every step scored; picks by the best and by weighted votes."""
 
-    roles: ClassVar[tuple[SearchRole, ...]] = ("policy", "verifier")
+    roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
     is_stepwise: ClassVar[bool] = False
     is_independent: ClassVar[bool] = True
     default_pick: ClassVar[Pick] = "weighted"
@@ -123,6 +124,7 @@ class FilterVoteConfig(StrategyConfig):
     ranks: ClassVar[bool] = False
     is_stepwise: ClassVar[bool] = False
     default_pick: ClassVar[Pick] = "majority"
+    optional_roles: ClassVar[tuple[ModelRole, ...]] = ("judge",)
     type: Literal["filter_vote"] = "filter_vote"
     template: Annotated[str, Field(min_length=1)] = (
         "Here is a problem and a solution.\n\nProblem: {question}\n\nSolution:\n{solution}\n\n"
@@ -169,7 +171,7 @@ class RebaseConfig(StrategyConfig):
 class LookaheadConfig(_WidthConfig):
     """Beam search that ranks by the score some steps ahead; those steps are discarded."""
 
-    roles: ClassVar[tuple[SearchRole, ...]] = ("policy", "verifier")
+    roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
     in_sweep: ClassVar[bool] = True
     type: Literal["lookahead"] = "lookahead"
     depth: Annotated[int, Field(ge=1)] = 3
@@ -181,7 +183,7 @@ class LookaheadConfig(_WidthConfig):
 class MctsConfig(StrategyConfig):
     """Monte Carlo tree search: N walks from the root, each to the end of a new solution."""
 
-    roles: ClassVar[tuple[SearchRole, ...]] = ("policy", "verifier")
+    roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
     in_sweep: ClassVar[bool] = True
     type: Literal["mcts"] = "mcts"
     select: Literal["puct", "uct"] = "puct"
@@ -200,7 +202,7 @@ class MctsConfig(StrategyConfig):
 class TreeOfThoughtsConfig(_WidthConfig):
     """Breadth or depth first over steps, valued by the verifier (arXiv:2305.10601)."""
 
-    roles: ClassVar[tuple[SearchRole, ...]] = ("policy", "verifier")
+    roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
     type: Literal["tree_of_thoughts"] = "tree_of_thoughts"
     order: Literal["bfs", "dfs"] = "bfs"
     """`bfs` keeps the N / width best of a level, finished ones included; `dfs` follows the best

@@ -1,10 +1,10 @@
--- One row per run x stage x strategy x model: rows made, tokens spent, seconds of engine time, and
--- what came of it. Verifiers' reading is in `scored_tokens`; `cached_tokens` are the part of prompts
--- and readings found in a cache. What a search's verifier read is a row of its own, which has made
--- and kept nothing: the solutions are its policy's.
--- `engine_s` is what the stage's units took of their actors' time, shared among its strategies and
--- models by the tokens they generated and scored (by rows where there are none); null where a file
--- does not say, as those of a store's first version.
+-- One row per run x stage x strategy x role x model: rows made, tokens spent, seconds of engine
+-- time, and the result. What verifiers read is in `scored_tokens`; `cached_tokens` is the part of
+-- prompts and readings found in a cache. What a search's verifier read is a row of its own, which
+-- made and kept nothing: the solutions are the policy's.
+-- `engine_s` is the part of their actors' time that the stage's units took, shared among its
+-- strategies, roles and models by the tokens they generated and scored (by rows where there are
+-- none); null where a file does not say, as in files of the first schema version.
 -- `num_kept` counts what was worth the tokens, and `kept` says what that is: of solutions those right
 -- by their newest verdict, of rollouts the steps of their stage that got a hard label, of scores the
 -- solutions scored without an error. `tokens_per_kept` is generated and scored tokens for each of
@@ -17,7 +17,7 @@ with labelled as (
 ),
 written as (
     select
-        run_id, stage, strategy, policy, coalesce(verifier, policy) as reader,
+        run_id, stage, strategy, role, policy, coalesce(verifier, policy) as reader,
         count(*) as num_rows,
         sum(prompt_tokens) as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
@@ -29,19 +29,19 @@ written as (
 ),
 by_model as (
     select
-        run_id, stage, strategy, policy as model, num_rows, prompt_tokens, cached_tokens,
+        run_id, stage, strategy, role, policy as model, num_rows, prompt_tokens, cached_tokens,
         generated_tokens, 0 as scored_tokens, num_right
     from written
     union all
     select
-        run_id, stage, strategy, reader as model, 0 as num_rows, 0 as prompt_tokens,
+        run_id, stage, strategy, role, reader as model, 0 as num_rows, 0 as prompt_tokens,
         0 as cached_tokens, 0 as generated_tokens, scored_tokens, 0 as num_right
     from written
     where scored_tokens > 0
 ),
 solved as (
     select
-        run_id, stage, strategy, model,
+        run_id, stage, strategy, role, model,
         sum(num_rows) as num_rows,
         sum(prompt_tokens) as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
@@ -54,17 +54,17 @@ solved as (
 spent as (
     select
         'trajectories' as table_name,
-        s.run_id, s.stage, s.strategy, s.model, s.num_rows,
+        s.run_id, s.stage, s.strategy, s.role, s.model, s.num_rows,
         s.prompt_tokens, s.cached_tokens, s.generated_tokens, s.scored_tokens,
-        if(s.strategy = 'rollout', 'labelled steps', 'right solutions') as kept,
-        if(s.strategy = 'rollout', coalesce(l.num_labelled, 0), s.num_right) as num_kept
+        if(s.role = 'rollout', 'labelled steps', 'right solutions') as kept,
+        if(s.role = 'rollout', coalesce(l.num_labelled, 0), s.num_right) as num_kept
     from solved as s
     left join labelled as l
         on s.run_id = l.run_id and s.stage = l.stage and s.model = l.model
     union all
     select
         'step_scores' as table_name,
-        run_id, stage, 'score' as strategy, verifier as model,
+        run_id, stage, 'score' as strategy, null as role, verifier as model,
         count(*) as num_rows,
         0 as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
@@ -95,7 +95,7 @@ shared as (
     window stage_table as (partition by s.run_id, s.stage, s.table_name)
 )
 select
-    run_id, stage, strategy, model, num_rows::bigint as num_rows,
+    run_id, stage, strategy, role, model, num_rows::bigint as num_rows,
     prompt_tokens::bigint as prompt_tokens,
     cached_tokens::bigint as cached_tokens,
     generated_tokens::bigint as generated_tokens,

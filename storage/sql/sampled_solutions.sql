@@ -6,6 +6,7 @@ select
 from graded
 where
     stage in ('sampling', 'imports')
+    and role is null
     and parent_id is null
     and status in ('finished', 'truncated')
     and len(steps) > 0

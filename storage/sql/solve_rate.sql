@@ -13,6 +13,7 @@ with counted as (
     from graded
     where
         parent_id is null
+        and role is null
         and (budget is null or regexp_matches(strategy, '^(majority|best_of_n)( |$)'))
     group by all
 )

@@ -1,13 +1,8 @@
 -- One row per committed unit: the file it lies in (a folded file holds several units), its rows, and
--- the seconds of an actor's time that its work took (null in files of an older version).
+-- the seconds of an actor's time that its work took (null in files of older versions).
 with held as (
     select
-        path,
-        num_rows as file_rows,
-        split_part(path, '/', 1) as table_name,
-        regexp_extract(path, 'run_id=([^/]+)', 1) as run_id,
-        regexp_extract(path, 'stage=([^/]+)', 1) as stage,
-        regexp_extract(path, '([^/]+)[.]parquet$', 1) as file_name,
+        path, num_rows as file_rows,
         unnest(
             coalesce(
                 from_json(units, '[{"name": "VARCHAR", "rows": "BIGINT", "seconds": "DOUBLE"}]'),
@@ -17,9 +12,10 @@ with held as (
     from file_metadata
 )
 select
-    run_id, stage, table_name,
-    coalesce(unit.name, file_name) as unit,
-    coalesce(unit.rows, file_rows) as num_rows,
-    unit.seconds as seconds,
-    path
-from held
+    f.run_id, f.stage, f.table_name,
+    coalesce(h.unit.name, f.file_name) as unit,
+    coalesce(h.unit.rows, h.file_rows) as num_rows,
+    h.unit.seconds as seconds,
+    h.path
+from held as h
+inner join files as f on h.path = f.path

@@ -13,7 +13,7 @@ with recursive whole as (
     where t.branch_step > 0 and len(w.steps) >= t.branch_step
 )
 select
-    g.run_id, g.stage, g.trajectory_id, g.problem_id, g.policy, g.strategy, g.budget, g.verifier,
+    g.run_id, g.stage, g.trajectory_id, g.problem_id, g.policy, g.strategy, g.role, g.budget, g.verifier,
     g.sample_index, g.parent_id, g.branch_step, g.status, g.reason, g.answer, g.correct,
     w.steps,
     array_to_string(list_transform(w.steps, lambda step: step.text), '') as text

@@ -65,7 +65,7 @@ def build_set(
         test_questions=[
             text for path in plan.test_files for text in store.column(path, "question")
         ],
-        build_prompt=prompt_format.build,
+        build_prompt=prompt_format.ask,
     )
     source = CheckedSource(sources, checker, prompt_format, seed=job.seed)
     spool = folder / _SPOOL

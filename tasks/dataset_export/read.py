@@ -56,8 +56,8 @@ class CheckedSource:
         """Rows that a builder leaves out, by reason; the card has the numbers."""
 
     def build_prompt(self, problem: SolvedProblem) -> str:
-        """The policy's prompt for a problem."""
-        return self.prompt_format.build(problem.question)
+        """What the policy reads before its solution."""
+        return self.prompt_format.ask(problem.question)
 
     def solved(self, grades: Grades, *, min_score: float | None = None) -> Iterator[SolvedProblem]:
         """Problems with their clean finished solutions, by problem id, in the drawn order.

@@ -114,14 +114,6 @@ class AnalyticEngine(ABC, Generic[State]):
     async def close(self) -> None:
         """Nothing is held."""
 
-    def prefix_value(self, prompt: str, steps: Sequence[str]) -> float:
-        """The exact probability of success from a prefix, at temperature 1.
-
-        Raises:
-            RequestRejected: prompt or steps do not belong to this world.
-        """
-        return self.value(self._replay(prompt, steps))
-
     def _replay(self, prompt: str, steps: Sequence[str]) -> State:
         state = self.begin(prompt)
         for index, step in enumerate(steps):

@@ -1,10 +1,10 @@
 """Which errors are faults of the machinery, worth another try, and which are a unit's own.
 
-A fault of the machinery (an engine or actor that died, a disk that is full, a store or server that
-does not answer) says nothing about the unit: its task is retried with growing pauses, and in the
-end the run stops, to be gone on with. One that was waited for in vain already is not retried:
-the run stops after what is at work. Every other error would come again: the unit is
-quarantined with it, and the run goes on without.
+A fault of the machinery (an engine or actor that died, a full disk, a store or server that does not
+answer) says nothing about the unit: its task is retried with growing pauses, and if that does not
+help the run stops and can be resumed. A server whose own retries ran out is not retried again: the
+run stops once the units at work have ended. Every other error would recur: the unit is quarantined
+with it, and the run continues without it.
 """
 
 from typing import Any
@@ -28,5 +28,5 @@ def is_worth_retrying(task: object, task_run: object, state: Any) -> bool:
     """Prefect's question after a task failed (`retry_condition_fn`)."""
     error = state.result(raise_on_failure=False)
     if not isinstance(error, BaseException) or isinstance(error, EngineUnreachable):
-        return False  # engines have patience of their own, and it is over
+        return False  # the engine has retried for as long as its config allows
     return is_infrastructure_fault(error)

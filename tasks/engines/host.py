@@ -8,55 +8,20 @@ do not wait for each other's disk or network.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.engines import EngineConfig, OpenAIConfig, VLLMConfig
+from schemas.engines import VLLMConfig
 from schemas.errors import EngineFailed, RequestRejected, StoreUnusable
 from schemas.graders import GraderConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.engines.base import Engine
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import open_engine
 from tasks.engines.shares import TimeShares
 from tasks.graders import Grader, make_grader
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSet:
-    """The engines that every actor of a pool holds."""
-
-    policy: EngineConfig | None = None
-    verifier: EngineConfig | None = None
-    separator: str = "\n"
-    """What ends a step; a verifier must have been trained with the same."""
-
-    def by_role(self) -> dict[ModelRole, EngineConfig]:
-        """The engines that there are."""
-        both: dict[ModelRole, EngineConfig | None] = {
-            "policy": self.policy,
-            "verifier": self.verifier,
-        }
-        return {role: config for role, config in both.items() if config is not None}
-
-    def are_served(self) -> bool:
-        """Whether servers elsewhere do all the work."""
-        configs = self.by_role().values()
-        return bool(configs) and all(isinstance(config, OpenAIConfig) for config in configs)
-
-    def shared_by(self, num_actors: int) -> "EngineSet":
-        """The engines of one of so many actors: each gets its part of a server's limits.
-
-        Raises:
-            ValueError: a server allows fewer requests at once than there are actors.
-        """
-        shared = {
-            role: config.shared_by(num_actors)
-            for role, config in self.by_role().items()
-            if isinstance(config, OpenAIConfig)
-        }
-        return replace(self, **shared)
 
 
 @dataclass(slots=True)
@@ -84,7 +49,7 @@ class UnitContext:
     _graders: dict[GraderConfig, Grader] = field(default_factory=dict)
 
     async def read(self, path: str, rows: tuple[int, int] | None = None) -> list:
-        """As `Store.read`, while other units go on."""
+        """As `Store.read`, while other units continue."""
         return await asyncio.to_thread(self.store.read, path, rows)
 
     def engine(self, role: ModelRole) -> Engine:
@@ -94,7 +59,9 @@ class UnitContext:
             ValueError: this host has none.
         """
         if role not in self.engines:
-            raise ValueError(f"this pool has no {role}: it has {sorted(self.engines)}")
+            raise ValueError(
+                f"expected an engine for the role {role}, this pool has {', '.join(self.engines)}"
+            )
         return self.engines[role]
 
     def grader(self, config: GraderConfig) -> Grader:
@@ -136,13 +103,13 @@ class Host:
         return {role: engine.model_id for role, engine in context.engines.items()}
 
     async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
-        """Do a unit's work and commit its file; a file that is there is not made again.
+        """Do a unit's work and commit its file; an existing file is not made again.
 
-        The receipt's seconds are the unit's share of the time, see `TimeShares`. Who stops waiting
-        while the file is being written may find it there later.
+        The receipt's seconds are the unit's share of the time, see `TimeShares`. The file may still
+        appear after a caller has stopped waiting for it.
 
         Raises:
-            EngineFailed: an engine is gone, and this host is of no more use.
+            EngineFailed: an engine is gone, and this host cannot be used any more.
         """
         context = await self._open()
         store = context.store
@@ -161,7 +128,7 @@ class Host:
         Only while no unit is at work, and where `is_exchangeable` says so.
 
         Raises:
-            EngineFailed: the engine does not serve it, and this host is of no more use.
+            EngineFailed: the engine does not serve it, and this host cannot be used any more.
         """
         from tasks.engines.policy_change import give_checkpoint
         from tasks.engines.vllm_engine import VLLMEngine
@@ -172,7 +139,7 @@ class Host:
             await give_checkpoint(engine, policy)
         except (ValueError, OSError, RequestRejected) as error:
             raise EngineFailed(f"policy {policy.model}: {error}") from error
-        self._engine_set = replace(self._engine_set, policy=policy)
+        self._engine_set = self._engine_set.with_engine("policy", policy)
         return engine.model_id
 
     async def counters(self) -> Counters:
@@ -194,7 +161,7 @@ class Host:
             if self._context is None:
                 store = await asyncio.to_thread(_find_store, self._root)
                 context = UnitContext(store, {}, self._counters)
-                for role, config in self._engine_set.by_role().items():
+                for role, config in self._engine_set.items():
                     context.engines[role] = await open_engine(
                         config, role, separator=self._engine_set.separator
                     )
@@ -203,10 +170,10 @@ class Host:
 
 
 def _find_store(root: str) -> Store:
-    """The store that the run has made; a host that does not see it must not begin one of its own.
+    """The store of the run; a host that does not see it must not create another.
 
     Raises:
-        StoreUnusable: it is not there.
+        StoreUnusable: it does not exist here.
     """
     try:
         return Store(root, create=False)

@@ -1,6 +1,13 @@
 """From a config to an open engine, and to the name that rows remember it by."""
 
-from schemas.engines import EngineConfig, MarkovConfig, PlantedConfig
+from schemas.engines import (
+    ENGINE_WORK,
+    ROLE_WORK,
+    EngineConfig,
+    MarkovConfig,
+    PlantedConfig,
+)
+from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
 from tasks.engines.base import Engine
 
@@ -10,13 +17,15 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: str) 
 
     Args:
         config: which engine, and its settings.
-        role: a policy and a critic generate, a verifier scores.
+        role: what the model does; `ROLE_WORK` says what that takes of an engine.
         separator: what ends a step.
 
     Raises:
-        ModelUnusable: the model does not fit the role, or its server does not serve it.
+        ModelUnusable: engines of this type cannot do what the role takes, the model does not fit
+            it, or its server does not serve it.
         EngineFailed: the model's server cannot be reached.
     """
+    check_role(config, role)
     if config.type == "vllm":
         from tasks.engines.vllm_engine import open_vllm_engine
 
@@ -28,8 +37,24 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: str) 
     return _open_analytic(config)
 
 
+def check_role(config: EngineConfig, role: ModelRole) -> None:
+    """Refuse an engine for a role that engines of its type cannot fill.
+
+    Raises:
+        ModelUnusable: says which types can.
+    """
+    work = ROLE_WORK[role]
+    if work not in ENGINE_WORK[config.type]:
+        able = [name for name, works in ENGINE_WORK.items() if work in works]
+        raise ModelUnusable(
+            f"{role} {getattr(config, 'model', config.type)}: expected an engine that can {work} "
+            f"({' or '.join(able) or 'there is no type of engine that can'}), "
+            f"got type {config.type}"
+        )
+
+
 def identify_engine(config: EngineConfig) -> str:
-    """What the `policy` and `verifier` columns say of this engine, without opening it.
+    """What rows say of this engine (`policy`, `verifier` and the like), without opening it.
 
     Raises:
         ModelUnusable: there is no such model.

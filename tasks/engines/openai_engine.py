@@ -1,15 +1,15 @@
 """A model on another machine, behind an OpenAI-compatible API: for policies, critics and judges.
 
-A verifier cannot be served so: the API has no scores per step.
+A verifier cannot be served this way: the API has no scores per step.
 
 Each continuation is a request of its own, with seed s + i for continuation i: a server that is
 asked for n of them under one seed derives seeds of its own, and counts the cached tokens of
 whichever ends last. A server with a prefix cache reads the shared prompt once even so; a hosted
 one charges it n times.
 
-How far seeds, log probabilities and token counts are exact is the server's matter: vLLM keeps
-the protocol's promises, except that prompt and prefix are tokenized as one text. Cached tokens
-are 0 where the server does not tell them.
+How exact seeds, log probabilities and token counts are depends on the server: vLLM keeps the
+protocol's promises, except that prompt and prefix are tokenized as one text. Cached tokens are 0
+where the server does not report them.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from tasks.engines.openai_requests import (
 )
 from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
 
-_OPENING_PATIENCE_S = 60.0
+_OPENING_TIMEOUT_S = 60.0
 """The longest that opening waits for a server that does not answer: a wrong address is likelier
 than a server that is away."""
 _TRIAL = GenerationRequest(prompt="1 + 1 =", max_tokens=16, seed=0)
@@ -58,29 +58,24 @@ async def open_openai_engine(
 
     Args:
         config: the model and its server.
-        role: policies and critics generate.
+        role: what the model does, for messages.
         clock: what the waits between attempts are made with.
 
     Raises:
-        ModelUnusable: the role is a verifier's, or the server refuses model, key or API.
+        ModelUnusable: the server refuses model, key or API.
         EngineUnreachable: the server does not answer.
     """
-    if role == "verifier":
-        raise ModelUnusable(
-            f"verifier {config.model}: a verifier cannot be served behind an OpenAI-compatible "
-            "API: expected an engine of type vllm with the model's folder or id"
-        )
     server = Server(config.server, clock)
-    patience_s = min(config.server.patience_s, _OPENING_PATIENCE_S)
+    retry_s = min(config.server.retry_timeout_s, _OPENING_TIMEOUT_S)
     names: tuple[str, ...] = ()
     try:
         models = []
         if config.server.kind != "other":  # some of the others have no list
-            models = await server.ask(Ask("/models", None, read_models), patience_s=patience_s)
+            models = await server.ask(Ask("/models", None, read_models), retry_s=retry_s)
         served = describe_server(models, config)
         names = served.model_names
         engine = OpenAIEngine(config, server, served)
-        await engine.generate(_TRIAL, patience_s=patience_s)
+        await engine.generate(_TRIAL, retry_s=retry_s)
         server.trial = engine.ask_for(_TRIAL, 0)
     except (AccessRefused, RequestRejected) as error:
         await server.close()
@@ -105,13 +100,13 @@ class OpenAIEngine:
         self._is_closed = False
 
     async def generate(
-        self, request: GenerationRequest, *, patience_s: float | None = None
+        self, request: GenerationRequest, *, retry_s: float | None = None
     ) -> Generation:
         """Continue one prompt or prefix n times.
 
         Args:
             request: what to continue.
-            patience_s: how long faults are waited out, instead of what the config says.
+            retry_s: how long faults are waited out, instead of what the config says.
 
         Raises:
             RequestRejected: the server refuses the request, or one of its texts cannot be kept.
@@ -121,9 +116,7 @@ class OpenAIEngine:
         if self._is_closed:
             raise EngineFailed("the engine was closed")
         tasks = [
-            asyncio.create_task(
-                self._server.ask(self.ask_for(request, index), patience_s=patience_s)
-            )
+            asyncio.create_task(self._server.ask(self.ask_for(request, index), retry_s=retry_s))
             for index in range(request.n)
         ]
         self._tasks.update(tasks)

@@ -5,10 +5,10 @@ is sent again, with exponentially growing and jittered waits, or as long as the 
 This is the only place that retries: the client's own retries are off. A request that is sent
 again may be worked on, and paid for, twice; it is answered once.
 
-Patience is about the server, not the request: while it answers others, a rate limit is waited
-out without end, and a request that alone keeps failing is the request's own fault. When patience
-is over the server is tried with a request known to be good. If it answers that, the one that
-failed gets as long again; if not, all others are given up at once, as they would wait in vain.
+The time limit of retries is about the server, not the request: while the server answers others, a
+rate limit is waited out without end, and a request that alone keeps failing is at fault itself.
+When the time is over the server is tried with a request known to be good. If it answers that, the
+one that failed gets as long again; if not, all others are given up at once.
 
 The key is read from the environment and appears in no config, row, error or log.
 """
@@ -56,7 +56,7 @@ class AnswerUnreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time as a server's patience sees it."""
+    """What waits are measured and made with."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -114,20 +114,20 @@ class Server:
         self.trial: Ask[Any] | None = None
         """What a server that is up answers; None while nothing is known to be good."""
 
-    async def ask(self, asked: Ask[Answer], *, patience_s: float | None = None) -> Answer:
-        """What the server answers, sent again until it does or patience is out.
+    async def ask(self, asked: Ask[Answer], *, retry_s: float | None = None) -> Answer:
+        """What the server answers, sent again until it does or the time for retries is over.
 
         Args:
             asked: what to send.
-            patience_s: instead of the config's.
+            retry_s: instead of the config's.
 
         Raises:
             RequestRejected: the server refuses this request, or fails on this one alone.
             AccessRefused: it does not know the address, the model or the key.
-            EngineUnreachable: nothing was answered for as long as patience lasts, or another
+            EngineUnreachable: nothing was answered within the time for retries, or another
                 request has found that out less than that ago.
         """
-        patience_s = self._config.patience_s if patience_s is None else patience_s
+        retry_s = self._config.retry_timeout_s if retry_s is None else retry_s
         failing_since: float | None = None
         was_tried = False
         async with self._slots:
@@ -142,10 +142,10 @@ class Server:
                 failing_since = now if failing_since is None else failing_since
                 answers_others = was_tried or self._last_answer > failing_since
                 since = max(failing_since, self._last_answer) if outcome.is_limit else failing_since
-                if now - since >= patience_s:
-                    await self._doubt(outcome, now - since, patience_s, answers_others)
+                if now - since >= retry_s:
+                    await self._doubt(outcome, now - since, retry_s, answers_others)
                     failing_since, was_tried = now, True
-                wait_s = self._wait_after(outcome, attempt, patience_s)
+                wait_s = self._wait_after(outcome, attempt, retry_s)
                 _log.info("%s: %s; next try in %.1f s", self._config.base_url, outcome.text, wait_s)
                 await self._clock.sleep(wait_s)
         raise AssertionError("unreachable")
@@ -187,7 +187,7 @@ class Server:
         raise RequestRejected(f"{where}: {message}") from None
 
     async def _doubt(
-        self, fault: _Fault, failed_s: float, patience_s: float, answers_others: bool
+        self, fault: _Fault, failed_s: float, retry_s: float, answers_others: bool
     ) -> None:
         """Return if a request that failed for so long may go on, as the server answers its trial.
 
@@ -209,17 +209,17 @@ class Server:
             if not isinstance(outcome, _Fault):
                 self._note_answer()
                 return
-        self._given_up_for = f"{where} did not recover within {patience_s:g} s: {fault.text}"
-        self._given_up_until = self._clock.now() + patience_s
+        self._given_up_for = f"{where} did not recover within {retry_s:g} s: {fault.text}"
+        self._given_up_until = self._clock.now() + retry_s
         raise EngineUnreachable(self._given_up_for)
 
     def _note_answer(self) -> None:
         self._last_answer, self._given_up_until = self._clock.now(), float("-inf")
 
-    def _wait_after(self, fault: _Fault, attempt: int, patience_s: float) -> float:
+    def _wait_after(self, fault: _Fault, attempt: int, retry_s: float) -> float:
         """Seconds until the next attempt: never less than the server asks for, never the same."""
         if fault.retry_after_s is not None:
-            return min(fault.retry_after_s, patience_s) + self._jitter.uniform(0, _FIRST_WAIT_S)
+            return min(fault.retry_after_s, retry_s) + self._jitter.uniform(0, _FIRST_WAIT_S)
         longest = min(_FIRST_WAIT_S * 2 ** min(attempt, 10), _LONGEST_WAIT_S)
         return self._jitter.uniform(longest / 2, longest)
 

@@ -123,15 +123,6 @@ def planted_problems(num: int, seed: int, *, split: str = "train") -> list[Probl
     return problems
 
 
-def count_hits(symbols: Sequence[int], gold: Sequence[int]) -> int:
-    """How much of the gold the symbols hold as an ordered subsequence, from its beginning."""
-    num_hits = 0
-    for symbol in symbols:
-        if num_hits < len(gold) and symbol == gold[num_hits]:
-            num_hits += 1
-    return num_hits
-
-
 def p_success(prefix: Sequence[int], gold: Sequence[int], config: PlantedConfig) -> float:
     """The exact probability that a solution beginning with `prefix` holds the gold.
 
@@ -166,18 +157,6 @@ def p_hitting_times(config: PlantedConfig, num_gold: int = NUM_GOLD) -> list[flo
         else 0.0
         for time in range(1, config.horizon + 1)
     ]
-
-
-def bilevel_reward_variance(config: PlantedConfig, num_gold: int = NUM_GOLD) -> float:
-    """Heterogeneity sigma^2 of the policy: the variance of the bi-level reward.
-
-    The reward is H - t + 1 for a gold complete at symbol t, and 0 without. As steps follow from
-    the prefix alone, the summed variance of Q over a solution equals the reward's own variance.
-    """
-    p_times = p_hitting_times(config, num_gold)
-    rewards = [config.horizon - time for time in range(config.horizon)]
-    mean = sum(p * r for p, r in zip(p_times, rewards, strict=True))
-    return sum(p * r**2 for p, r in zip(p_times, rewards, strict=True)) - mean**2
 
 
 def _posterior(num_hits: int, num_misses: int, skills: Sequence[float]) -> list[float]:

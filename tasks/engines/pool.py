@@ -1,10 +1,10 @@
 """Hosts as Ray actors, and units handed to those with room. The engines' only `import ray`.
 
-Ray places actors, tells of their deaths and ends them; the pool replaces them and redoes their
-units itself. Ray's own `max_restarts` is a budget of the actor, which a single unit that kills
-its actor each time would use up for all, and Ray redoes all units of a dead actor together, so
-that the harmless ones die again with the one it died of. Here each unit is redone alone on an
-actor and only its own deaths count. One that was committed before the death returns at once.
+Ray places actors, reports their deaths and ends them; the pool replaces them and redoes their units
+itself. Ray's own `max_restarts` is a budget of the actor, which a single unit that kills its actor
+each time would use up for all, and Ray redoes all units of a dead actor together, so that the
+harmless ones die again with the one that killed it. Here each unit is redone alone on an actor and
+only its own deaths count. A unit that was committed before the death returns at once.
 """
 
 import contextlib
@@ -14,7 +14,6 @@ import pickle
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import ray
@@ -40,15 +39,16 @@ from schemas.errors import (
 from schemas.pool import PoolConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
-from tasks.engines.host import Counters, EngineSet, Host, Work
-from tasks.engines.places import Place, Places
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Counters, Host, Work
 from tasks.engines.policy_change import is_exchangeable
+from tasks.engines.roster import Member, Roster
 
 _MOST_CPU_ACTORS = 8
 _OBJECT_STORE_BYTES = 256 * 1024**2
 """Unit descriptions and receipts are all that travels."""
 _STARTS = 3
-"""Tries to start a Ray of this machine's own; on a busy one its processes may be late."""
+"""Attempts to start a Ray on this machine; on a busy one its processes may be late."""
 
 _LOST = (
     RayActorError,
@@ -58,7 +58,7 @@ _LOST = (
     OutOfMemoryError,
     WorkerCrashedError,
 )
-"""What Ray raises when an actor, its node, or what it returned is gone."""
+"""What Ray raises when an actor, its node or its result is gone."""
 
 _LOOK_EVERY_S = 5.0
 
@@ -66,10 +66,10 @@ _starting = threading.Lock()
 
 
 def start_ray() -> None:
-    """Connect to the cluster that RAY_ADDRESS names, or start a Ray of this machine's own.
+    """Connect to the cluster that RAY_ADDRESS names, or start a Ray on this machine.
 
-    The kernel ends Ray's processes with the thread that started them, so a thread that will end
-    has another one start them, which waits for ever.
+    The kernel ends Ray's processes with the thread that started them, so unless this is the main
+    thread a daemon thread starts them, which stays alive as long as the process.
     """
     with _starting:
         if ray.is_initialized():
@@ -127,10 +127,10 @@ class EnginePool:
         """Describe a pool; nothing starts yet."""
         self._root, self._engines, self._config = root, engines, config
         self._engines_of_one = engines
-        self._places = Places(units_in_flight=config.units_in_flight, patience_s=config.patience_s)
+        self._roster = Roster(units_in_flight=config.units_in_flight, timeout_s=config.timeout_s)
         self._actor_class: Any = None
         self._living: set[Any] = set()
-        self._told: dict[Any, Counters] = {}
+        self._reported: dict[Any, Counters] = {}
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._has_started = self._is_closed = False
@@ -142,7 +142,7 @@ class EnginePool:
 
         Raises:
             EngineFailed: an actor died or failed to open again and again, or none was open within
-                `patience_s`.
+                `timeout_s`.
             ModelUnusable: a model does not fit its role.
             StoreUnusable: a node does not see the store.
             ValueError: the cluster cannot hold one actor.
@@ -165,7 +165,7 @@ class EnginePool:
             for _ in range(number):
                 self._begin_opening()
             try:
-                self._places.wait_for_all()
+                self._roster.wait_for_all()
             except BaseException:
                 self.close()
                 raise
@@ -177,20 +177,20 @@ class EnginePool:
 
         Raises:
             UnitKilledItsActor: its actor or engine died, `max_task_retries` + 1 times.
-            EngineFailed: no actor is left, or none was open for `patience_s`, or all of Ray or an
+            EngineFailed: no actor is left, or none was open for `timeout_s`, or all of Ray or an
                 engine's server is gone.
             Exception: what the unit's work raised.
         """
         self.start()
         num_deaths = 0
         while True:
-            with self._places.take(alone=num_deaths > 0) as place:
+            with self._roster.take(alone=num_deaths > 0) as member:
                 try:
-                    return _get(place.actor.run.remote(unit, work, config))
+                    return _get(member.actor.run.remote(unit, work, config))
                 except EngineUnreachable:
                     raise
                 except EngineFailed as error:
-                    self._replace(place)
+                    self._replace(member)
                     num_deaths += 1
                     if num_deaths > self._config.max_task_retries and not self._is_closed:
                         raise UnitKilledItsActor(
@@ -199,9 +199,9 @@ class EnginePool:
                         ) from error
 
     def change_policy(self, policy: EngineConfig) -> bool:
-        """Have the actors serve another checkpoint of the policy; whether it can be done.
+        """Have the actors serve another checkpoint of the policy; whether that is possible.
 
-        Only where an actor opened anew would serve the same: see `is_exchangeable`. Afterwards
+        Only where a newly opened actor would serve the same: see `is_exchangeable`. Afterwards
         `open_pool` finds this pool under the new policy. An actor whose engine does not serve it,
         by the checkpoint's probe, is replaced by one that opens with it.
 
@@ -210,43 +210,43 @@ class EnginePool:
             ModelUnusable: there is no such model.
             EngineUnreachable: all of Ray is gone.
         """
-        if policy == self._engines.policy:
+        if policy == self._engines.get("policy"):
             return True
-        if not is_exchangeable(self._engines.policy, policy):
+        if not is_exchangeable(self._engines.get("policy"), policy):
             return False
-        with self._starting, self._places.hold():
-            if not _rename(self, replace(self._engines, policy=policy)):
+        with self._starting, self._roster.hold():
+            if not _rename(self, self._engines.with_engine("policy", policy)):
                 return False  # there is another pool of these engines
-            calls = [(p, p.actor.change_policy.remote(policy)) for p in self._places.places()]
-            for place, call in calls:
+            calls = [(m, m.actor.change_policy.remote(policy)) for m in self._roster.members()]
+            for member, call in calls:
                 try:
                     _get(call)
                 except EngineUnreachable:
                     raise
                 except EngineFailed:
-                    self._replace(place)
+                    self._replace(member)
         return True
 
     def counters(self) -> Counters:
-        """What all actors have done so far; one that is silent for a second, as it last told."""
-        calls = {actor.counters.remote(): actor for actor in self._places.actors()}
+        """What all actors did so far; of one that is silent for a second, its last report."""
+        calls = {actor.counters.remote(): actor for actor in self._roster.actors()}
         ready = ray.wait([*calls], num_returns=len(calls), timeout=1.0)[0] if calls else []
         for call in ready:
             with contextlib.suppress(RayError):
-                self._told[calls[call]] = ray.get(call)
-        self._told = {a: self._told[a] for a in calls.values() if a in self._told}
+                self._reported[calls[call]] = ray.get(call)
+        self._reported = {a: self._reported[a] for a in calls.values() if a in self._reported}
         total = Counters()
-        for told in self._told.values():
+        for told in self._reported.values():
             total.add(told)
         return total
 
     def process_ids(self) -> list[int]:
         """The process of each open actor."""
-        return [_get(actor.process_id.remote()) for actor in self._places.actors()]
+        return [_get(actor.process_id.remote()) for actor in self._roster.actors()]
 
     def close(self) -> None:
-        """End the actors, for good; a unit that is at work raises EngineFailed."""
-        self._places.close()
+        """End the actors; a unit at work raises EngineFailed."""
+        self._roster.close()
         with self._lock:
             self._is_closed = True
             for actor in self._living:
@@ -254,7 +254,7 @@ class EnginePool:
             self._living.clear()
 
     def leaves_cpus(self, number: float) -> bool:
-        """Whether so many of Ray's CPUs are free beside the actors; True where none has begun."""
+        """Whether this many of Ray's CPUs are free beside the actors; True before any started."""
         return not self._has_started or ray.available_resources().get("CPU", 0) >= number
 
     @property
@@ -266,14 +266,14 @@ class EnginePool:
         """Have actors that open from now on hold these engines, which differ in the policy."""
         with self._lock:
             self._engines = engines
-            self._engines_of_one = replace(self._engines_of_one, policy=engines.policy)
+            self._engines_of_one = self._engines_of_one.with_engine("policy", engines["policy"])
 
     def _begin_opening(self) -> None:
-        self._places.expect()
+        self._roster.expect()
         threading.Thread(target=self._open_one, name="open an actor", daemon=True).start()
 
     def _open_one(self) -> None:
-        """Add an actor with open engines to the places, or say why there is none."""
+        """Add an actor with open engines to the roster, or say why there is none."""
         num_left = self._config.max_restarts
         while True:
             engines = self._engines_of_one
@@ -281,13 +281,13 @@ class EnginePool:
                 actor = self._open_actor(engines)
             except Exception as error:
                 if num_left == 0 or not _is_worth_another_actor(error):
-                    self._places.give_up(error)
+                    self._roster.give_up(error)
                     return
                 num_left -= 1
                 continue
             with self._lock:
                 if engines is self._engines_of_one:
-                    self._places.add(actor)
+                    self._roster.add(actor)
                     return
             self._end(actor)  # it opened with a policy that has changed meanwhile
 
@@ -304,14 +304,14 @@ class EnginePool:
             raise
         return actor
 
-    def _replace(self, place: Place) -> None:
-        """Open another actor in place of one that is lost, unless another unit has seen to it."""
-        if self._places.remove(place):
+    def _replace(self, member: Member) -> None:
+        """Open another actor in place of a lost one, unless another unit has done so."""
+        if self._roster.remove(member):
             self._begin_opening()
-            self._end(place.actor)
+            self._end(member.actor)
 
     def _end(self, actor: Any) -> None:
-        """End an actor; one that cannot be reached ends when it can be, or with its node."""
+        """End an actor; an unreachable one ends once it is reachable, or with its node."""
         with self._lock:
             self._living.discard(actor)
         ray.kill(actor)
@@ -321,7 +321,7 @@ class EnginePool:
             return self._config.gpus_per_actor
         if not ray.cluster_resources().get("GPU"):
             return 0
-        engines = self._engines.by_role().values()
+        engines = self._engines.values()
         return float(max((getattr(e, "tensor_parallel_size", 0) for e in engines), default=0))
 
     def _usual_number(self, gpus_per_actor: float) -> int:
@@ -340,7 +340,7 @@ class EnginePool:
 
 
 class _HostActor(Host):
-    """A host in a process of its own, whose errors arrive."""
+    """A host in a process of its own, whose errors can be pickled."""
 
     async def open(self) -> dict[ModelRole, str]:
         try:
@@ -365,7 +365,7 @@ class _HostActor(Host):
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same if it would not arrive: not all can be pickled."""
+    """The error, or one with its text where it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -414,7 +414,7 @@ def _rename(pool: EnginePool, engines: EngineSet) -> bool:
 
 
 def _get_unless_all_dead(call: Any) -> Any:
-    """As `_get`, for an actor that may wait for room: among dead nodes it would wait for ever.
+    """As `_get`, for an actor that waits for room: with all nodes dead it would never get any.
 
     Raises:
         EngineUnreachable: as `_get`, or no node is left.

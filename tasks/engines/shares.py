@@ -16,7 +16,7 @@ class TimeShares:
         self._num_running = 0
         self._last_change = 0.0
         self._share = 0.0
-        """What a unit would have got that was in progress all the time."""
+        """What a unit in progress all the time would have got."""
 
     def begin(self) -> float:
         """Begin a unit; what `end` wants to be given."""

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from schemas.engines import VLLMConfig
+from schemas.engines import ROLE_WORK, VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
 from tasks.verifiers.families import Verifier
@@ -317,7 +317,7 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
         "model": model,
         "load_format": "safetensors",
         "trust_remote_code": False,
-        "runner": "pooling" if role == "verifier" else "generate",
+        "runner": "pooling" if ROLE_WORK[role] == "score" else "generate",
         "dtype": _stored_dtype(model) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,

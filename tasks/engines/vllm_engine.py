@@ -1,9 +1,9 @@
 """A language model or a verifier served by vLLM, behind the engine protocol.
 
-A policy or critic generates. A verifier, of any family of `tasks.verifiers`, is read by vLLM's
-pooling runner at the positions of its layout, behind whatever prefix is in the cache; one that is
-a likelihood, by the log probabilities of its tokens. How vLLM runs, in this process or beside it,
-is the matter of `vllm_drivers`.
+A policy, critic or judge generates. A verifier, of any family of `tasks.verifiers`, is read by
+vLLM's pooling runner at the positions of its layout, after whatever prefix is in the cache; one
+that is a likelihood, by the log probabilities of its tokens. `vllm_drivers` decides how vLLM runs,
+in this process or beside it.
 
 Log probabilities are those of the model before temperature and top-p. Continuation i of a request
 with seed s is drawn with seed s + i, as vLLM itself does.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.engines import (
+    ROLE_WORK,
     Completion,
     FinishReason,
     Generation,
@@ -47,7 +48,7 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
 
     Args:
         config: the model and how vLLM runs it.
-        role: policies and critics generate, verifiers score.
+        role: what the model does, see `ROLE_WORK`.
         separator: what ends a step; a verifier must have been trained with the same.
 
     Raises:
@@ -59,7 +60,7 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     prepare_environment()
     tokenizer = load_tokenizer(folder)
     verifier = None
-    if role == "verifier":
+    if ROLE_WORK[role] == "score":
         verifier = open_verifier(
             folder, settings, config.verifier, tokenizer, separator=separator, model_id=model_id
         )

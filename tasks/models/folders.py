@@ -8,13 +8,15 @@ minute finding out.
 
 import hashlib
 import json
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from schemas.engines import SHIPPED_POLICY, VerifierFamily
+from schemas.engines import ROLE_WORK, SHIPPED_POLICY, VerifierFamily
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
-from storage.store import fetch_folder
+from storage.folders import fetch_folder
 from tasks.models.files import check_settings, check_weights, weight_files
 from tasks.verifiers.families import find_family
 
@@ -26,6 +28,10 @@ _GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 _FILES_OF_A_MODEL = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _CHUNK_BYTES = 1 << 22
+
+_hashes: dict[tuple[tuple[str, int, int], ...], str] = {}
+"""Of files by path, size and time of change."""
+_hashing = threading.Lock()
 
 
 def identify_model(path_or_id: str, revision: str | None = None) -> str:
@@ -40,16 +46,30 @@ def identify_model(path_or_id: str, revision: str | None = None) -> str:
     """
     if is_folder(path_or_id):
         folder = resolve_model(path_or_id)
-        digest = hashlib.sha256()
-        for file in weight_files(folder):
-            with file.open("rb") as stream:
-                while chunk := stream.read(_CHUNK_BYTES):
-                    digest.update(chunk)
         # A folder that is named by its content already keeps its name.
-        suffix = f"-{digest.hexdigest()[:10]}"
+        suffix = f"-{_hash_files(weight_files(folder))[:10]}"
         return folder.name.removesuffix(suffix) + suffix
     snapshot = resolve_model(path_or_id, revision)
     return f"{path_or_id.replace('/', '--')}-{snapshot.name[:10]}"
+
+
+def _hash_files(files: Sequence[Path]) -> str:
+    """The SHA-256 of files read one behind the other.
+
+    Weights are gigabytes and their names are asked for often, so a process reads files of the same
+    paths, sizes and times of change once.
+    """
+    stats = [(str(file), file.stat()) for file in files]
+    key = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+    with _hashing:
+        if key not in _hashes:
+            digest = hashlib.sha256()
+            for file in files:
+                with file.open("rb") as stream:
+                    while chunk := stream.read(_CHUNK_BYTES):
+                        digest.update(chunk)
+            _hashes[key] = digest.hexdigest()
+        return _hashes[key]
 
 
 def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
@@ -104,7 +124,7 @@ def check_model_folder(
 
     Args:
         path: a folder in Hugging Face format.
-        role: policies and critics generate, verifiers score.
+        role: what the model does, see `ROLE_WORK`.
         separator: the job's step separator, which a verifier's stored one must equal.
         family: what a verifier must be, see `find_family`.
 
@@ -124,7 +144,7 @@ def check_model_folder(
         raise ModelUnusable(
             f"{role} {folder}: expected a tokenizer ({' or '.join(_TOKENIZER_FILES)}), got none"
         )
-    if role == "verifier":
+    if ROLE_WORK[role] == "score":
         find_family(folder, config, family)
         _check_separator(folder, config, separator)
         return config

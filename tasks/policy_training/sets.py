@@ -19,7 +19,7 @@ from schemas.errors import ModelUnusable
 from schemas.policy_training import FORMS, PolicyMethod, SetForm
 from schemas.prompts import ChatPromptConfig, PromptConfig
 from storage import Store
-from storage.store import fetch_folder
+from storage.folders import fetch_folder
 from tasks.models.folders import (
     identify_model,
     load_tokenizer,

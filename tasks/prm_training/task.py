@@ -73,6 +73,6 @@ def gather_examples(unit: Unit, job: PrmTrainingJob, store: Store) -> ExampleSet
         trajectories=trajectories,
         step_labels=[label for label in labels if job.method in (None, label.method)],
         config=job.training,
-        build_prompt=prompt_format.build,
+        build_prompt=prompt_format.ask,
         has_chat_template=prompt_format.has_chat_template,
     )

@@ -1,1 +1,1 @@
-"""How a model is asked."""
+"""How a model is prompted."""

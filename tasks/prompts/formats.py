@@ -1,23 +1,43 @@
-"""A question as the text a model continues, or as messages where its server lays them out."""
+"""A dialogue as the text that a model continues, or as messages that its server lays out.
+
+The first message of the user is put into the prompt's template; later ones, which are about what
+came before, stand as they are. A model with a chat template gets that template over the whole
+dialogue, and a server with a chat API a JSON list of messages; a dialogue without a system message
+of its own begins with the prompt's.
+
+A plain model reads the texts one behind the other:
+
+    <system text>, an empty line
+    <the template around the first message of the user>
+    <answer>, ended by the separator
+    <next message of the user>, ended by a line break
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.engines import EngineConfig
 from schemas.errors import ModelUnusable
-from schemas.prompts import ChatPromptConfig, PromptConfig
+from schemas.prompts import ChatPromptConfig, PlainPromptConfig, PromptConfig
+from tasks.prompts.messages import Message, check_dialogue, system, user
+from tasks.prompts.render import render
 
 
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
-    """How one model is asked, and what ends a step of its answers."""
+    """How one model is prompted, and what ends a step of its answers."""
 
-    build: Callable[[str], str]
-    """From a question to the prompt."""
+    build: Callable[[Sequence[Message]], str]
+    """From a dialogue that ends with the user's message to the prompt."""
     has_chat_template: bool
     """The prompt carries its special tokens already, or is a JSON list of messages."""
     separator: str
+
+    def ask(self, question: str) -> str:
+        """The prompt of a question alone."""
+        return self.build([user(question)])
 
 
 def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptFormat:
@@ -28,23 +48,38 @@ def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptForm
     """
     if isinstance(config, ChatPromptConfig):
         return PromptFormat(_chat_builder(config, engine), True, config.separator)
-    template = config.template
-    return PromptFormat(lambda q: template.replace("{question}", q), False, config.separator)
+    return PromptFormat(_plain_builder(config), False, config.separator)
 
 
-def _chat_builder(config: ChatPromptConfig, engine: EngineConfig) -> Callable[[str], str]:
+def _plain_builder(config: PlainPromptConfig) -> Callable[[Sequence[Message]], str]:
+    def build(messages: Sequence[Message]) -> str:
+        ends = {"system": "\n\n", "assistant": config.separator, "user": "\n"}
+        first = _first_of_user(messages)
+        return "".join(
+            render(config.template, question=message.text)
+            if index == first
+            else message.text.removesuffix(ends[message.role]) + ends[message.role]
+            for index, message in enumerate(messages)
+        )
+
+    return build
+
+
+def _chat_builder(
+    config: ChatPromptConfig, engine: EngineConfig
+) -> Callable[[Sequence[Message]], str]:
     if engine.type == "openai" and engine.api == "chat":
-        return lambda question: json.dumps(_messages(config, question), ensure_ascii=False)
+        return lambda messages: json.dumps(_to_records(config, messages), ensure_ascii=False)
     from tasks.models.folders import load_tokenizer, resolve_model
 
     source, revision = _template_source(engine)
-    tokenizer = load_tokenizer(resolve_model(source, revision))
+    tokenizer: Any = load_tokenizer(resolve_model(source, revision))
     if tokenizer.chat_template is None:
         raise ModelUnusable(f"model {source} has no chat template: use a plain prompt")
 
-    def build(question: str) -> str:
+    def build(messages: Sequence[Message]) -> str:
         return tokenizer.apply_chat_template(
-            _messages(config, question), tokenize=False, add_generation_prompt=True
+            _to_records(config, messages), tokenize=False, add_generation_prompt=True
         )
 
     return build
@@ -64,8 +99,23 @@ def _template_source(engine: EngineConfig) -> tuple[str, str | None]:
     return engine.tokenizer, None
 
 
-def _messages(config: ChatPromptConfig, question: str) -> list[dict[str, str]]:
-    messages = [{"role": "user", "content": config.template.replace("{question}", question)}]
-    if config.system is not None:
-        messages.insert(0, {"role": "system", "content": config.system})
-    return messages
+def _to_records(config: ChatPromptConfig, messages: Sequence[Message]) -> list[dict[str, str]]:
+    """The messages as chat templates and servers read them."""
+    first = _first_of_user(messages)
+    if first == 0 and config.system is not None:
+        messages, first = [system(config.system), *messages], 1
+    return [
+        {
+            "role": message.role,
+            "content": render(config.template, question=message.text)
+            if index == first
+            else message.text,
+        }
+        for index, message in enumerate(messages)
+    ]
+
+
+def _first_of_user(messages: Sequence[Message]) -> int:
+    """The place of the message that the template goes around."""
+    check_dialogue(messages)
+    return 1 if messages[0].role == "system" else 0

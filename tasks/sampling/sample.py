@@ -55,7 +55,7 @@ async def sample_problem(
     config = job.sampling
     seed = sampling_seed(job, problem)
     request = GenerationRequest(
-        prompt=prompt_format.build(problem.question),
+        prompt=prompt_format.ask(problem.question),
         n=config.num_samples,
         temperature=config.temperature,
         top_p=config.top_p,

@@ -54,7 +54,7 @@ async def score_one(
     if not trajectory.steps:
         return trajectory.error or "the trajectory has no steps"
     request = ScoringRequest(
-        prompt=prompt_format.build(problem.question),
+        prompt=prompt_format.ask(problem.question),
         question=problem.question,
         steps=tuple(step.text for step in trajectory.steps),
         has_chat_template=prompt_format.has_chat_template,

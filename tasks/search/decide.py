@@ -79,7 +79,7 @@ def _decide_one(
     first = tree[0]
     label = job.label(strategy)
     by_id = {row.trajectory_id: row for row in tree}
-    solutions = [row for row in tree if row.strategy == label and row.status != "pruned"]
+    solutions = [row for row in tree if row.role is None and row.status != "pruned"]
     candidates = _candidates(solutions, by_id, grader)
     errors = [row.error for row in tree if row.status == "error"]
     status: DecisionStatus = "decided" if candidates else "unfinished"

@@ -4,8 +4,7 @@ A row ends at a leaf and holds the steps from there up to the row that it branch
 `parent_id` and `branch_step` name (see `tasks.steps.trees`). Candidates come first: they own the
 stems. A candidate that the policy ended is `finished`; no other solution is. What was drawn and not
 used is `pruned`, with the reason. What is no part of a solution (a judgement, steps looked ahead)
-comes last and has its role in the `strategy` column. Tokens stand on the row whose node they were
-spent on.
+comes last and has its role. Tokens stand on the row whose node they were spent on.
 """
 
 from collections.abc import Sequence
@@ -55,7 +54,8 @@ async def make_rows(
                 _row(search, leaf, own, is_candidate=leaf in chosen, grade=grades[index]),
                 trajectory_id=row_id,
                 problem_id=problem.problem_id,
-                strategy=strategy if leaf.role is None else f"{strategy} {leaf.role}",
+                strategy=strategy,
+                role=leaf.role,
                 sample_index=index,
                 grader=grader.name,
                 **_branch(leaf, own, owners),
@@ -88,6 +88,7 @@ def _row(
 ) -> Trajectory:
     """A row without what names it."""
     context = search.context
+    writer = context.engines[leaf.writer]
     status: Status = "pruned"
     if leaf.state == "error" or (leaf.state != "open" and (is_candidate or leaf.role is not None)):
         status = leaf.state
@@ -95,7 +96,7 @@ def _row(
     return Trajectory(
         trajectory_id="",
         problem_id="",
-        policy=context.policy.model_id,
+        policy=writer.model_id,
         strategy="",
         sample_index=0,
         status=status,
@@ -111,7 +112,7 @@ def _row(
         cached_tokens=sum(node.cost.cached_tokens for node in own),
         generated_tokens=sum(node.cost.generated_tokens for node in own),
         scored_tokens=sum(node.cost.scored_tokens for node in own),
-        engine=context.policy.name,
+        engine=writer.name,
         created_at=now(),
         budget=search.budget,
         verifier=context.verifier.model_id if context.verifier else None,

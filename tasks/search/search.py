@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.rows import Problem, Trajectory
+from schemas.rows import ModelRole, Problem, Trajectory
 from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
+from schemas.unit_names import TreesName
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
-from tasks.prompts.formats import make_prompt_format
+from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.search.rows import make_rows
 from tasks.search.session import Search, SearchContext
 from tasks.search.strategies.registry import STRATEGIES
@@ -31,18 +32,17 @@ class SearchTask:
 
 
 SearchPlan = Mapping[str, SearchTask]
-"""By the part of a unit's name before its last dot."""
+"""By the cell in a unit's name."""
 
 
 async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) -> list[Trajectory]:
     """The trees of the unit's problems, in the order of the problems."""
     problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
-    task = plan[unit.name.rpartition(".")[0]]
+    task = plan[str(TreesName.parse(unit.name).cell)]
     job = task.job
     shared = SearchContext(
-        policy=context.engine("policy"),
-        verifier=context.engine("verifier") if job.verifier is not None else None,
-        prompt_format=make_prompt_format(job.prompt, job.policy),
+        engines={role: context.engine(role) for role in job.engines(task.strategy)},
+        prompt_formats=_prompt_formats(job, task.strategy),
         limits=job.limits,
         score=job.score,
         needs_likelihood=job.needs_likelihood(task.strategy),
@@ -68,6 +68,14 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
 
     found = await asyncio.gather(*(search_one(problem) for problem in problems))
     return [row for rows in found for row in rows]
+
+
+def _prompt_formats(job: SearchJob, strategy: Strategy) -> dict[ModelRole, PromptFormat]:
+    """How each model that a strategy prompts is prompted."""
+    formats: dict[ModelRole, PromptFormat] = {"policy": make_prompt_format(job.prompt, job.policy)}
+    for role, asked in job.roles_of(strategy).items():
+        formats[role] = make_prompt_format(asked.prompt, asked.engine)
+    return formats
 
 
 def search_seed(task: SearchTask, problem_id: str) -> int:

@@ -10,17 +10,18 @@ path and i alone, so the same engine, alone with one search, makes the same tree
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from schemas.engines import Completion, GenerationRequest, ScoringRequest
 from schemas.errors import RequestRejected
-from schemas.rows import Step
+from schemas.rows import ModelRole, Step
 from schemas.search import ScoreConfig, SearchLimits
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.prompts.formats import PromptFormat
+from tasks.prompts.messages import Message, user
 from tasks.search.ranking import rank_node
 from tasks.search.tree import Cost, Node, State
 from tasks.steps.segmentation import measure_steps
@@ -35,14 +36,34 @@ _MOST_BLANKS = 3
 class SearchContext:
     """What the searches of many problems share."""
 
-    policy: Engine
-    verifier: Engine | None
-    prompt_format: PromptFormat
+    engines: Mapping[ModelRole, Engine]
+    """By role; every search has a policy."""
+    prompt_formats: Mapping[ModelRole, PromptFormat]
+    """Of every engine that generates, by role."""
     limits: SearchLimits
     score: ScoreConfig
     needs_likelihood: bool
     """Whether a continuation without log probabilities is of no use."""
     counters: Counters
+
+    @property
+    def policy(self) -> Engine:
+        """The model that solves."""
+        return self.engines["policy"]
+
+    @property
+    def prompt_format(self) -> PromptFormat:
+        """How the policy is prompted, and what ends a step."""
+        return self.prompt_formats["policy"]
+
+    @property
+    def verifier(self) -> Engine | None:
+        """The model that scores steps, where there is one."""
+        return self.engines.get("verifier")
+
+    def writer(self, role: ModelRole) -> ModelRole:
+        """The role itself where a model has it; else the policy, which stands in for it."""
+        return role if role in self.prompt_formats else "policy"
 
 
 class Search:
@@ -64,22 +85,28 @@ class Search:
         self.roots: list[Node] = []
         self._readings: dict[_Reading, Node] = {}
         """The first node of each text that the verifier has read."""
-        self.root = self.begin(question)
+        self.root = self.begin([user(question)])
 
     def begin(
-        self, question: str, *places: int, after: Node | None = None, role: str | None = None
+        self,
+        messages: Sequence[Message],
+        *places: int,
+        after: Node | None = None,
+        role: str | None = None,
+        writer: ModelRole = "policy",
     ) -> Node:
         """Another root: a prompt of its own, about the solution `after` (see Node).
 
         Args:
-            question: what is asked there.
+            messages: the dialogue that is continued there; it ends with a message of the user.
             places: tell this root from the others, whichever of them begins first.
             after: the solution it is about.
             role: see Node.
+            writer: the role of the model that is to answer.
         """
-        prompt = self.context.prompt_format.build(question)
+        prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
-        root = Node(prompt=prompt, path=path, after=after, role=role)
+        root = Node(prompt=prompt, path=path, after=after, role=role, writer=writer)
         self.roots.append(root)
         return root
 
@@ -141,7 +168,7 @@ class Search:
         first, node.num_drawn = node.num_drawn, node.num_drawn + num
         limits = self.context.limits
         room = (max_tokens or limits.max_tokens) - node.num_tokens
-        separator = self.context.prompt_format.separator
+        separator = self.context.prompt_formats[node.writer].separator
         ends: list[Node] = []
         drawn = await self._generate(node, first, num, room, temperature=temperature)
         for index, (completion, cost) in enumerate(drawn, first):
@@ -197,7 +224,7 @@ class Search:
         room = min(
             self.context.limits.max_step_tokens, self.context.limits.max_tokens - node.num_tokens
         )
-        stop = (self.context.prompt_format.separator,)
+        stop = (self.context.prompt_formats[node.writer].separator,)
         drawn = await self._generate(node, first, num, room, stop=stop, temperature=temperature)
         return list(
             await asyncio.gather(
@@ -218,7 +245,7 @@ class Search:
         temperature: float | None,
     ) -> Node:
         """The node of one drawn step; separators before it are part of it."""
-        separator = self.context.prompt_format.separator
+        separator = self.context.prompt_formats[node.writer].separator
         seed = self._seed_of(node) + index
         text, num_tokens = "", 0
         logprob: float | None = 0.0
@@ -272,7 +299,7 @@ class Search:
         behind: str = "",
     ) -> list[tuple[Completion | str, Cost]]:
         """Continuations of a prefix, each with its cost; or in each place why there is none."""
-        limits, prompt_format = self.context.limits, self.context.prompt_format
+        limits, engine = self.context.limits, self.context.engines[node.writer]
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + behind,
@@ -283,10 +310,10 @@ class Search:
             stop=stop,
             seed=self._seed_of(node, len(behind)) + first,
             with_logprobs=True,
-            has_chat_template=prompt_format.has_chat_template,
+            has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
         )
         try:
-            generation = await self.context.policy.generate(request)
+            generation = await engine.generate(request)
         except RequestRejected as rejection:
             return [(str(rejection), Cost()) for _ in range(num)]
         drawn: list[tuple[Completion | str, Cost]] = []
@@ -296,7 +323,11 @@ class Search:
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
-            is_silent = self.context.needs_likelihood and completion.logprobs is None
+            is_silent = (
+                self.context.needs_likelihood
+                and node.writer == "policy"
+                and completion.logprobs is None
+            )
             drawn.append((self._silent if is_silent else completion, cost))
         return drawn
 
@@ -362,6 +393,7 @@ class Search:
             logprob=_add_logprobs(parent.logprob, step.logprob if step else 0.0),
             reason=reason,
             role=parent.role,
+            writer=parent.writer,
             cost=cost,
         )
         parent.children.append(child)

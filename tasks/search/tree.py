@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.rows import Step
+from schemas.rows import ModelRole, Step
 
 State = Literal["open", "finished", "truncated", "error"]
 """`open` may go on; `finished` the policy ended it; `truncated` a limit cut it; `error` an engine
@@ -30,7 +30,9 @@ class Node:
     """A prefix, told by its last step and the node it continues; the root is the bare question."""
 
     prompt: str
-    """What the policy was asked."""
+    """Everything before the prefix, as its writer reads it."""
+    writer: ModelRole = "policy"
+    """The role of the model that continues it."""
     parent: "Node | None" = field(default=None, repr=False)
     step: Step | None = None
     """None for the root, and for an end of text right behind the parent's step."""
@@ -46,8 +48,8 @@ class Node:
     temperature: float | None = None
     """At which its step was drawn; None for that of the limits."""
     logprob: float | None = 0.0
-    """Summed log probability of the whole prefix, the policy's, before temperature; None where
-    the engine does not tell it."""
+    """Summed log probability of the whole prefix, its writer's, before temperature; None where
+    the engine does not report it."""
     score: float | None = None
     """The verifier's, of the last step; None where it was not read."""
     ranking: float | None = None
@@ -62,7 +64,7 @@ class Node:
     """Of a root that is not the bare question: the solution that is revised or judged there."""
     role: str | None = None
     """What this node and all below it are, where that is no part of a solution: `judge` or
-    `ahead`."""
+    `lookahead`."""
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
     """Continuations drawn of it, those in flight included."""

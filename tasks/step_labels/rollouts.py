@@ -153,7 +153,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     problem_id, text = prefix.key
     problem = job.problems[problem_id]
     request = GenerationRequest(
-        prompt=job.prompt_format.build(problem.question),
+        prompt=job.prompt_format.ask(problem.question),
         prefix=text,
         n=num,
         temperature=job.config.temperature,
@@ -195,6 +195,7 @@ def _empty_row(prefix: Prefix, index: int, job: _Job) -> Trajectory:
         problem_id=parent.problem_id,
         policy=job.engine.model_id,
         strategy=ROLLOUT_STRATEGY,
+        role="rollout",
         sample_index=index,
         parent_id=parent.trajectory_id,
         branch_step=prefix.num_steps,

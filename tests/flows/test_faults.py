@@ -17,8 +17,8 @@ from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import connect, query
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.faults import RETRIES, is_worth_retrying
-from tasks.engines.host import EngineSet
 from tasks.engines.markov_engine import markov_problems
 from tasks.engines.pool import open_pool
 

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from flows.loops.loop import Arm, Loop
-from flows.runs.sets import is_of_round, round_group, unit_name
 from schemas.dataset_export.builders import ReverseCurriculumConfig
 from schemas.engines import VLLMConfig
 from schemas.loops import RestLoopConfig
@@ -31,17 +30,6 @@ CONFIG = {
 
 def ask(root, sql):
     return query(connect(root), sql).fetchall()
-
-
-def test_a_unit_says_of_which_round_and_policy_it_is():
-    unit = unit_name(round_group("train", 2, "policy-a"), 7)
-    assert unit.startswith("train.r2-")
-    assert unit.endswith(".00007")
-    assert is_of_round(unit, [1, 2])
-    assert is_of_round(f"{unit}-0123456789abcdef", [2], ["policy-b", "policy-a"])
-    assert not is_of_round(unit, [1, 22])
-    assert not is_of_round(unit, [2], ["policy-b"])
-    assert not is_of_round(unit_name("train", 0), [0])
 
 
 def test_each_improve_step_learns_slower_than_the_one_before():

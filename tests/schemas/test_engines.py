@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from schemas.engines import OpenAIConfig, ScoringRequest, ServerConfig
+from schemas.pool import PoolConfig
 from schemas.sampling import SamplingJob
 
 URL = "http://localhost:8000/v1"
@@ -14,7 +15,7 @@ def job(**server: Any) -> SamplingJob:
 
 
 def test_where_a_model_is_served_does_not_count_in_the_hash() -> None:
-    elsewhere = job(base_url="https://example.org/v1/", max_in_flight=8, patience_s=5)
+    elsewhere = job(base_url="https://example.org/v1/", max_in_flight=8, retry_timeout_s=5)
     assert elsewhere.config_hash() == job().config_hash()
     assert elsewhere.policy.config_hash() == job().policy.config_hash()
     assert elsewhere.with_fields(seed=1).config_hash() != job().config_hash()
@@ -48,3 +49,9 @@ def test_a_key_in_place_of_its_variables_name_is_refused() -> None:
 def test_known_scores_leave_at_least_one_step_to_score(num_known: int) -> None:
     with pytest.raises(ValueError, match=f"num_known: expected 0 to 1, .* got {num_known}"):
         ScoringRequest(prompt="p", steps=("1\n", "2\n"), num_known=num_known)
+
+
+def test_limits_of_waiting_are_read_under_their_older_name():
+    old = {"base_url": "http://localhost:8000/v1", "patience_s": 5}
+    assert ServerConfig.model_validate(old).retry_timeout_s == 5
+    assert PoolConfig.model_validate({"patience_s": 7}).timeout_s == 7

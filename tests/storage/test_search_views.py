@@ -30,7 +30,7 @@ def searched(store, unit_of, make_problem, make_trajectory):
         branch("b", ["other\n", "done"], "a", 1, correct=False, answer="5"),
         branch("c", ["late\n"], "b", 2, status="pruned", correct=None, reason="rank 3 of 3"),
         branch("d", [], "b", 2, status="truncated", correct=None),
-        branch("e", ["x\n", "ahead"], "c", 3, strategy="beam ahead", status="pruned", correct=None),
+        branch("e", ["x\n", "ahead"], "c", 3, role="lookahead", status="pruned", correct=None),
         branch("r", ["again"], "a", 0, strategy="revisions"),
     ]
     free = [branch(f"f{i}", ["whole"], strategy="best_of_n", correct=i == 0) for i in range(2)]
@@ -89,14 +89,12 @@ def test_candidates_of_a_tree_are_no_samples(searched):
 
 
 def test_the_cost_of_a_search_has_all_of_its_rows(searched):
-    found = rows(
-        searched, "select strategy, num_rows, generated_tokens, num_kept from cost order by all"
-    )
-    assert found == [
-        ("beam", 4, 36, 1),
-        ("beam ahead", 1, 9, 0),
-        ("best_of_n", 2, 18, 1),
-        ("revisions", 1, 9, 1),
+    columns = "strategy, role, num_rows, generated_tokens, num_kept"
+    assert rows(searched, f"select {columns} from cost order by all") == [
+        ("beam", "lookahead", 1, 9, 0),
+        ("beam", None, 4, 36, 1),
+        ("best_of_n", None, 2, 18, 1),
+        ("revisions", None, 1, 9, 1),
     ]
 
 

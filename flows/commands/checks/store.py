@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from flows.commands.checks.findings import Finding, State
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION
-from storage import Store, connect, query
+from storage import Store, connect
 from storage.inspection import Inspection, has_locks, leftovers, probe
+from storage.queries import ask
 from storage.roots import LocalRoot
 
 _MANY_FILES = 1000
@@ -121,14 +121,12 @@ def check_leftovers(store: Store) -> Iterable[Finding]:
 def check_rows(store: Store) -> Iterable[Finding]:
     """What the rows say: runs without an end, units that failed, and ids that are there twice."""
     connection = connect(store.url)
-
-    def ask(sql: str) -> list[tuple[Any, ...]]:
-        return query(connection, sql).fetchall()
-
-    runs = ask("select run_id, flow, part, state, started_at, message from run_state order by all")
     names = {
-        f"{run_id} {flow}{f' {part}' if part else ''}": (state, f"{state}, began {began:%F %T} UTC")
-        for run_id, flow, part, state, began, _ in runs
+        " ".join(filter(None, (run["run_id"], run["flow"], run["part"]))): (
+            run["state"],
+            f"{run['state']}, began {run['started_at']:%F %T} UTC",
+        )
+        for run in ask(connection, "run_states")
     }
     yield _named(
         "runs without an end",
@@ -142,17 +140,21 @@ def check_rows(store: Store) -> Iterable[Finding]:
         "warning",
         '`stepmill sql "select * from run_state"` has the error',
     )
-    failed = ask("select unit, error_type, message, num_failures from quarantined order by all")
     yield _named(
         "quarantined units",
-        {unit: f"{kind}: {text} ({times} times)" for unit, kind, text, times in failed},
+        {
+            row["unit"]: f"{row['error_type']}: {row['message']} ({row['num_failures']} times)"
+            for row in ask(connection, "quarantined_units")
+        },
         "warning",
         "a run with the same run id tries them again",
     )
-    twice = ask("select run_id, trajectory_id, num_rows from duplicate_ids order by all limit 1000")
     yield _named(
         "ids there twice",
-        {f"{run_id} {name}": f"{times} rows" for run_id, name, times in twice},
+        {
+            f"{row['run_id']} {row['trajectory_id']}": f"{row['num_rows']} rows"
+            for row in ask(connection, "duplicate_ids")
+        },
         "problem",
         "a file was copied into the store: see `files` in SQL, and move the copy away",
     )

@@ -15,6 +15,8 @@ from schemas.units import derive_seed
 from tasks.dataset_export.nearest import find_nearest
 from tasks.dataset_export.read import CheckedSource, take
 from tasks.dataset_export.solved import Solution
+from tasks.prompts.messages import user
+from tasks.prompts.render import render
 
 
 def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[CompletionRow]:
@@ -28,11 +30,10 @@ def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[Compl
             question, reason = problem.question, "right at the first attempt"
             if attempts:
                 shown = "\n\n".join(attempt.text.strip() for attempt in attempts)
-                question = config.template.replace("{question}", question)
-                question = question.replace("{attempts}", shown)
+                question = render(config.template, question=question, attempts=shown)
                 reason = f"right after {num_wrong} wrong, the last at edit distance {distance}"
             yield CompletionRow(
-                prompt=source.prompt_format.build(question),
+                prompt=source.prompt_format.build([user(question)]),
                 completion=solution.text,
                 source_ids=tuple(name for each in (*attempts, solution) for name in each.ids),
                 problem_id=problem.problem_id,

@@ -1,4 +1,4 @@
-"""Filter vote: the policy judges its own solutions, and those it rejects lose their vote.
+"""Filter vote: the policy, or a judge, reads every solution; rejected ones lose their vote.
 
 arXiv:2403.02419. A judgement without a verdict rejects nothing. If every finished solution is
 rejected, all of them vote.
@@ -8,6 +8,8 @@ import asyncio
 import re
 
 from schemas.search.strategies import FilterVoteConfig
+from tasks.prompts.messages import user
+from tasks.prompts.render import render
 from tasks.search.session import Search
 from tasks.search.tree import Node, prune
 
@@ -21,9 +23,10 @@ async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
     async def is_rejected(place: int, end: Node) -> bool:
         if end.state != "finished":
             return False
-        question = config.template.replace("{question}", search.question)
-        question = question.replace("{solution}", end.text.strip())
-        root = search.begin(question, place, after=end, role="judge")
+        text = render(config.template, question=search.question, solution=end.text.strip())
+        root = search.begin(
+            [user(text)], place, after=end, role="judge", writer=search.context.writer("judge")
+        )
         (judgement,) = await search.complete(
             root,
             1,

@@ -26,7 +26,7 @@ async def lookahead_search(search: Search, config: LookaheadConfig) -> list[Node
             (further,) = await search.expand(
                 ahead, 1, temperature=config.temperature, with_scores=False
             )
-            further.role = "ahead"
+            further.role = "lookahead"
             prune(further, "looked ahead")
             if further.state == "error":
                 break

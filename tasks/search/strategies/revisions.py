@@ -9,6 +9,8 @@ context after its prompt is repeated with fewer earlier ones; its row is not a c
 import asyncio
 
 from schemas.search.strategies import RevisionsConfig
+from tasks.prompts.messages import user
+from tasks.prompts.render import render
 from tasks.search.session import Search
 from tasks.search.tree import Node
 
@@ -37,9 +39,10 @@ async def _write_next(
     tries: tuple[int, ...] = ()
     while True:
         attempts = "\n\n".join(attempt.text.strip() for attempt in seen)
-        question = config.template.replace("{question}", search.question)
-        shown = question.replace("{attempts}", attempts) if seen else search.question
-        root = search.begin(shown, place, len(chain), *tries, after=chain[-1])
+        asked = search.question
+        if seen:
+            asked = render(config.template, question=search.question, attempts=attempts)
+        root = search.begin([user(asked)], place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)
         fills_context = (
             end.state == "truncated" and end.num_tokens < search.context.limits.max_tokens

@@ -38,6 +38,7 @@ def test_a_run_is_shown_by_stage_strategy_and_model(spent, capsys):
         "run_id": "r1",
         "stage": "sampling",
         "strategy": "sample",
+        "role": None,
         "model": "policy-0",
         "num_rows": 3,
         "prompt_tokens": 15,

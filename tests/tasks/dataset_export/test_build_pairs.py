@@ -1,6 +1,7 @@
 """Preference and V-StaR pairs, and those of search trees."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -166,3 +167,25 @@ def test_search_trees_become_pairs_behind_their_prefix(tree, fill, build, unit_o
     # The pruned branch would have gone on.
     assert built.facts["ends_with_text"] is False
     assert (row["chosen"], row["rejected"]) == ("b\nc\n", "y\n")
+
+
+def test_a_search_by_another_score_is_used_and_its_lookaheads_are_not(tree, fill, build, unit_of):
+    store = fill({"p0": {"question": "Go?"}})
+    label = "lookahead[depth=1] by verifier[min]"
+    searched = [replace(row, strategy=label) for row in tree]
+    # A lookahead continues a row of the search, which is not among the rows of its own label.
+    ahead = replace(
+        tree[0],
+        trajectory_id="ahead",
+        strategy=f"{label} ahead",
+        parent_id=tree[0].trajectory_id,
+        branch_step=1,
+        sample_index=99,
+    )
+    trees = unit_of("trajectories", name="train.lookahead", stage="search")
+    store.commit(trees, [*searched, ahead])
+    rows, _ = build({"type": "search_trees"})
+    assert [(row["chosen"], row["rejected"]) for row in rows] == [
+        ("b\n", "y\n"),
+        ("a\n", "z\n"),
+    ]

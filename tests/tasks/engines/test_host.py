@@ -11,8 +11,9 @@ from schemas.errors import StoreUnusable
 from schemas.rows import PROBLEMS, Problem
 from schemas.units import Unit
 from storage.locks import alone
-from storage.store import MARKER
-from tasks.engines.host import EngineSet, Host
+from storage.marker import MARKER
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Host
 
 ENGINES = EngineSet(policy=MarkovConfig())
 

@@ -12,7 +12,8 @@ from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.units import Unit
-from tasks.engines.host import EngineSet, Host
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Host
 from tasks.models.folders import identify_model
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems

@@ -19,6 +19,7 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, EngineUnreachable, ModelUnusable, RequestRejected
 from tasks.engines.base import Engine
+from tasks.engines.open import open_engine
 from tasks.engines.openai_engine import OpenAIEngine, open_openai_engine
 from tasks.engines.openai_server import Clock
 from tasks.steps.segmentation import measure_steps
@@ -215,7 +216,7 @@ def test_a_timeout_is_waited_out() -> None:
         time = FakeTime()
         async with (
             site() as server,
-            engine_on(server, time=time, timeout_s=0.2, patience_s=0.1) as engine,
+            engine_on(server, time=time, timeout_s=0.2, retry_timeout_s=0.1) as engine,
         ):
             server.script = [server.stall]
             assert texts(await engine.generate(request())) == ["4"]
@@ -249,7 +250,7 @@ def test_a_server_that_asks_for_a_wait_gets_it() -> None:
 def test_a_server_that_does_not_recover_fails_the_engine(fault: Reply) -> None:
     async def generate() -> None:
         time = FakeTime()
-        async with site() as server, engine_on(server, time=time, patience_s=600) as engine:
+        async with site() as server, engine_on(server, time=time, retry_timeout_s=600) as engine:
             server.usual = fault
             with pytest.raises(EngineUnreachable) as failed:
                 await engine.generate(request(n=3))
@@ -264,7 +265,7 @@ def test_a_server_that_does_not_recover_fails_the_engine(fault: Reply) -> None:
 def test_what_is_asked_of_a_server_that_was_given_up_fails_at_once_for_a_while() -> None:
     async def generate() -> None:
         time = FakeTime()
-        async with site() as server, engine_on(server, time=time, patience_s=600) as engine:
+        async with site() as server, engine_on(server, time=time, retry_timeout_s=600) as engine:
             server.usual = error(503)
             with pytest.raises(EngineUnreachable, match=f"{server.url} did not recover"):
                 await engine.generate(request())
@@ -284,7 +285,7 @@ def test_a_request_that_keeps_failing_with_no_other_beside_it_is_rejected() -> N
 
     async def generate() -> None:
         time = FakeTime()
-        async with site() as server, engine_on(server, time=time, patience_s=60) as engine:
+        async with site() as server, engine_on(server, time=time, retry_timeout_s=60) as engine:
 
             async def reply(asked: web.Request) -> web.StreamResponse:
                 is_poison = (await asked.json())["prompt"] == "poison"
@@ -301,7 +302,7 @@ def test_a_request_that_keeps_failing_with_no_other_beside_it_is_rejected() -> N
 def test_a_server_that_comes_back_as_patience_ends_rejects_nothing() -> None:
     async def generate() -> None:
         time = FakeTime()
-        async with site() as server, engine_on(server, time=time, patience_s=60) as engine:
+        async with site() as server, engine_on(server, time=time, retry_timeout_s=60) as engine:
 
             async def reply(asked: web.Request) -> web.StreamResponse:
                 is_trial = (await asked.json())["prompt"] != request().prompt
@@ -338,7 +339,7 @@ def test_a_request_that_alone_keeps_failing_is_rejected() -> None:
 def test_a_rate_limit_is_waited_out_while_the_server_answers_others() -> None:
     async def generate() -> None:
         time = FakeTime()
-        async with site() as server, engine_on(server, time=time, patience_s=60) as engine:
+        async with site() as server, engine_on(server, time=time, retry_timeout_s=60) as engine:
 
             async def reply(asked: web.Request) -> web.StreamResponse:
                 is_late = (await asked.json())["prompt"] == "late" and time.now < 600
@@ -421,8 +422,8 @@ def test_opening_waits_a_minute_for_a_server_that_is_not_there() -> None:
 def test_no_verifier_lives_behind_the_api() -> None:
     async def open_it() -> None:
         async with site() as server:
-            with pytest.raises(ModelUnusable, match="type vllm"):
-                await open_openai_engine(config_for(server), "verifier")
+            with pytest.raises(ModelUnusable, match=r"can score \(vllm"):
+                await open_engine(config_for(server), "verifier", separator="\n")
             async with engine_on(server) as engine:
                 assert isinstance(engine, Engine)
                 with pytest.raises(RequestRejected, match="cannot score"):

@@ -15,7 +15,7 @@ from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.policy_change import is_exchangeable
 from tasks.engines.pool import open_pool
 from tasks.engines.probe import (

@@ -19,7 +19,7 @@ from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import Store
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.markov_engine import markov_problems
 from tasks.engines.pool import EnginePool, open_pool
 from tasks.problems.load import load_problems

@@ -15,7 +15,7 @@ from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import connect, query
-from tasks.engines.host import EngineSet
+from tasks.engines.engine_set import EngineSet
 from tasks.engines.pool import EnginePool
 from tasks.sampling.sample import sample_problems
 
@@ -104,10 +104,10 @@ def test_limits_of_a_server_are_shared_by_the_actors():
     server = ServerConfig(base_url="http://localhost/v1", requests_per_minute=90, max_in_flight=8)
     served = OpenAIConfig(model="m", server=server)
     engines = EngineSet(policy=served, verifier=MarkovConfig())
-    policy = engines.shared_by(3).policy
+    policy = engines.shared_by(3)["policy"]
     assert isinstance(policy, OpenAIConfig)
     assert (policy.server.requests_per_minute, policy.server.max_in_flight) == (30, 2)
-    assert engines.shared_by(3).verifier == MarkovConfig()
+    assert engines.shared_by(3)["verifier"] == MarkovConfig()
     assert engines.shared_by(1) == engines
     with pytest.raises(ValueError, match=r"expected at most 8, .*max_in_flight.*, got 9"):
         engines.shared_by(9)
@@ -164,7 +164,7 @@ def test_a_server_that_stays_away_ends_the_run_and_no_unit_is_blamed(
     from flows.runs.units import UnitsFailed
     from flows.sampling import sample
 
-    job = job_for(policy_of(server, patience_s=1.0), num_actors=2)
+    job = job_for(policy_of(server, retry_timeout_s=1.0), num_actors=2)
     server.goes_away_after = 2 + NUM_PROBLEMS // 2
     with pytest.raises(UnitsFailed) as ended:
         sample(job, store.url, "run")

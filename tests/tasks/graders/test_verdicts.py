@@ -82,9 +82,8 @@ def sample(problem, engine):
 
 def search(problem, engine):
     context = SearchContext(
-        policy=engine,
-        verifier=None,
-        prompt_format=FORMAT,
+        engines={"policy": engine},
+        prompt_formats={"policy": FORMAT},
         limits=SearchLimits(),
         score=ScoreConfig(by="likelihood"),
         needs_likelihood=False,

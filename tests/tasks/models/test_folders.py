@@ -1,7 +1,9 @@
 """What a model folder must hold, and how models are named."""
 
+import hashlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,28 @@ def test_a_verifier_that_stores_no_separator_passes(verifier: Path) -> None:
         json.dumps({"architectures": ["MistralForTokenClassification"]})
     )
     check_model_folder(verifier, "verifier", separator="\n\n")
+
+
+def test_weights_are_read_once_however_often_they_are_named(policy: Path) -> None:
+    size = 64 << 20
+    weights = policy / "model.safetensors"
+    save_file({"weight": np.arange(size // 4, dtype=np.float32)}, weights)
+
+    def read_bytes() -> int:
+        counters = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+        return int(counters["rchar"])
+
+    begun = read_bytes()
+    name = identify_model(str(policy))
+    after_one = read_bytes()
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(identify_model, [str(policy)] * 100)) == {name}
+    assert after_one - begun >= size
+    assert read_bytes() - after_one < size // 16
+
+    save_file({"weight": np.arange(1, size // 4 + 1, dtype=np.float32)}, weights)
+    changed = identify_model(str(policy))
+    assert changed != name
+    assert read_bytes() - after_one >= size
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:10]
+    assert changed == f"policy-{digest}"

@@ -33,7 +33,9 @@ from tasks.search.session import Search, SearchContext
 from tasks.search.strategies.registry import STRATEGIES
 from tasks.search.tree import Node
 
-FORMAT = PromptFormat(build=lambda question: question, has_chat_template=False, separator="\n")
+FORMAT = PromptFormat(
+    build=lambda messages: messages[-1].text, has_chat_template=False, separator="\n"
+)
 _NUM_DIGITS = 10
 
 Table = Mapping[str, Mapping[str, float]]
@@ -206,9 +208,10 @@ def find() -> Callable[..., list[Found]]:
 
         async def one(index: int, problem: Problem) -> Found:
             context = SearchContext(
-                policy=policy,
-                verifier=verifier,
-                prompt_format=FORMAT,
+                engines={"policy": policy, "verifier": verifier}
+                if verifier
+                else {"policy": policy},
+                prompt_formats={"policy": FORMAT},
                 limits=job.limits,
                 score=job.score,
                 needs_likelihood=job.needs_likelihood(strategy),

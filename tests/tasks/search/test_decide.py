@@ -82,7 +82,7 @@ def test_costs_are_those_of_the_whole_tree(decide_rows, make_row):
         make_row("a", "4", step("Answer: 4", 0.9), prompt_tokens=7),
         make_row("b", None, step("y\n", 0.1), status="pruned", correct=None, reason="rank 5 of 8"),
         make_row("c", None, status="truncated", correct=None, reason="40 steps"),
-        make_row("d", None, step("z\n"), strategy="beam ahead", status="pruned", correct=None),
+        make_row("d", None, step("z\n"), role="lookahead", status="pruned", correct=None),
     ]
     decision = decide_rows(*rows, strategy=BeamConfig())["p0", "majority"]
     assert (decision.num_candidates, decision.num_finished, decision.num_rows) == (2, 1, 4)

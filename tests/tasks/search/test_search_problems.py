@@ -10,7 +10,8 @@ from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.search import ScoreConfig, SearchJob
 from schemas.search.strategies import BeamConfig, DvtsConfig, MajorityConfig
 from storage import Store
-from tasks.engines.host import Counters, EngineSet, Host, UnitContext
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Counters, Host, UnitContext
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.search.search import SearchTask, search_problems, search_seed
 from tasks.search.task import decide_unit

@@ -31,7 +31,9 @@ from tasks.steps.segmentation import measure_steps
 FATAL = MarkovConfig(num_steps=5, p_right=0.8, p_recover=0.0)
 PLAIN = MonteCarloConfig(max_rollout_tokens=100)
 GRADER = make_grader(ExactGraderConfig())
-FORMAT = PromptFormat(build=lambda question: question, has_chat_template=False, separator="\n")
+FORMAT = PromptFormat(
+    build=lambda messages: messages[-1].text, has_chat_template=False, separator="\n"
+)
 
 
 class RecordingEngine:
@@ -124,7 +126,12 @@ def test_rows_say_what_they_continue_and_what_they_cost(make_trajectory):
         prefix = "".join(step.text for step in parent.steps[: row.branch_step])
         gold = world.problems[row.problem_id].answer
         assert row.correct == (prefix + row.text).endswith(f"Answer: {gold}")
-        assert (row.strategy, row.status, row.round) == ("rollout", "finished", 3)
+        assert (row.strategy, row.role, row.status, row.round) == (
+            "rollout",
+            "rollout",
+            "finished",
+            3,
+        )
         assert row.generated_tokens == len(row.steps) == 6 - row.branch_step
     # A request's prompt and prefix are paid once, by its first rollout.
     assert [row.prompt_tokens for row in rows[:9]] == [3, 0, 0, 0, 0, 0, 0, 0, 4]

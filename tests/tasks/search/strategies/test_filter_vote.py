@@ -50,7 +50,7 @@ def test_rejected_solutions_lose_their_vote(table_engine, find_one):
 def test_judgements_are_rows_about_what_they_judge(table_engine, find_one):
     engine = table_engine(judged({"Answer: 4": "[[correct]]"}, {"Answer: 4": 1.0}))
     found = find_one(FilterVoteConfig(), engine, budget=2)
-    judgements = [row for row in found.rows if row.strategy == "filter_vote judge"]
+    judgements = [row for row in found.rows if row.role == "judge"]
     assert [row.text for row in judgements] == ["[[correct]]"] * 2
     assert [row.parent_id for row in judgements] == [row.trajectory_id for row in found.rows[:2]]
     assert all(row.answer is None and row.correct is None for row in judgements)
@@ -61,8 +61,8 @@ def test_judgements_are_rows_about_what_they_judge(table_engine, find_one):
     assert "Problem: p0?" in prompt
     assert "Solution:\nAnswer: 4" in prompt
     assert [request.temperature for request in engine.requests] == [1.0, 0.0, 0.0]
-    assert {(row.strategy, row.temperature) for row in found.rows} == {
-        ("filter_vote", 1.0), ("filter_vote judge", 0.0),
+    assert {(row.strategy, row.role, row.temperature) for row in found.rows} == {
+        ("filter_vote", None, 1.0), ("filter_vote", "judge", 0.0),
     }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def test_a_judgement_is_no_solution_and_has_its_own_limit(table_engine, find_one
     verdict = "Step by step.\nNo.\nIt is [[wrong]]"
     engine = table_engine(judged({"Answer: 4": verdict}, {"Answer: 4": 1.0}))
     found = find_one(FilterVoteConfig(), engine, budget=1, max_steps=1, max_step_tokens=2)
-    (judgement,) = [row for row in found.rows if row.strategy == "filter_vote judge"]
+    (judgement,) = [row for row in found.rows if row.role == "judge"]
     assert (judgement.text, judgement.status) == (verdict, "finished")
 
 
@@ -127,3 +127,14 @@ def test_success_is_that_of_all_ways_to_write_and_to_judge(
     engine = table_engine(table, is_dealt=False)
     found = find(FilterVoteConfig(judge_temperature=1.0), engine, problems, budget=4)
     assert_rate([bool(one.main_decision().correct) for one in found], p_filter_vote(4))
+
+
+def test_a_question_may_hold_the_names_of_the_templates_places(table_engine, find, make_problem):
+    question = "What does {solution} stand for in {question}?"
+    engine = table_engine(judged({"Answer: 4": "[[correct]]"}, {"Answer: 4": 1.0}))
+    find(FilterVoteConfig(), engine, [make_problem(question=question)], budget=1)
+    assert engine.requests[1].prompt == (
+        f"Here is a problem and a solution.\n\nProblem: {question}\n\nSolution:\nAnswer: 4\n\n"
+        "Restate what is asked and what is answered, look for mistakes step by step, and end with "
+        "[[correct]] or [[wrong]].\n"
+    )

@@ -29,7 +29,7 @@ def test_the_score_ahead_ranks(table_engine, find_one):
     engine = table_engine(TABLE, SCORES)
     ahead = find_one(LookaheadConfig(width=2, depth=1), engine, budget=2)
     assert {text[:2] for text in ahead.texts} == {"b\n"}
-    pruned = {row.text: row.reason for row in ahead.rows if row.strategy.startswith("lookahead[")}
+    pruned = {row.text: row.reason for row in ahead.rows if row.role is None}
     assert pruned["a\n"] == "rank 2 of 2"
 
 
@@ -48,7 +48,7 @@ def test_equal_prefixes_are_looked_ahead_from_once_and_read_once(table_engine, f
     engine = table_engine(steps, scores)
     found = find_one(LookaheadConfig(width=4, depth=2), engine, budget=4)
     assert found.texts == ["a\nb\nAnswer: 4"] * 4
-    ahead = [row for row in found.rows if row.strategy.endswith(" ahead")]
+    ahead = [row for row in found.rows if row.role == "lookahead"]
     assert len(ahead) == 2  # from a, and from a b: one each, though each was drawn four times
     assert len(engine.scored) == len(set(engine.scored)) == 1
     assert [end.ranking for end in found.ends] == [0.9] * 4
@@ -57,21 +57,21 @@ def test_equal_prefixes_are_looked_ahead_from_once_and_read_once(table_engine, f
 def test_rows_say_at_which_temperature_they_were_drawn(table_engine, find_one):
     config = LookaheadConfig(width=2, depth=1)
     found = find_one(config, table_engine(TABLE, SCORES), budget=2, temperature=0.8)
-    told = {(row.strategy.endswith(" ahead"), row.temperature) for row in found.rows}
+    told = {(row.role == "lookahead", row.temperature) for row in found.rows}
     assert told == {(True, 0.0), (False, 0.8)}
 
 
 def test_steps_ahead_are_stored_apart_and_counted(table_engine, find_one):
     engine = table_engine(TABLE, SCORES)
     found = find_one(LookaheadConfig(width=2, depth=3), engine, budget=2)
-    ahead = [row for row in found.rows if row.strategy.endswith(" ahead")]
+    ahead = [row for row in found.rows if row.role == "lookahead"]
     assert {row.reason or row.status for row in ahead} <= {"looked ahead", "finished"}
     assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn
     decision = found.main_decision()
     assert (decision.num_candidates, decision.num_finished) == (2, 2)
     assert decision.generated_tokens == engine.num_drawn
     parents = {row.trajectory_id: row for row in found.rows}
-    assert all(not parents[row.parent_id].strategy.endswith("ahead") for row in ahead)
+    assert all(parents[row.parent_id].role is None for row in ahead)
 
 
 def test_an_ended_prefix_is_ranked_by_its_own_score(table_engine, find_one):

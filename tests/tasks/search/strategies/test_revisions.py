@@ -105,3 +105,13 @@ def test_a_verifier_that_refuses_does_not_make_the_policy_write_again(table_engi
 )
 def test_ratios_are_the_powers_of_two_that_divide_the_budget(budget, chains):
     assert [each.sequential for each in RevisionsConfig.grid(budget)] == chains
+
+
+def test_a_question_may_hold_the_names_of_the_templates_places(table_engine, find, make_problem):
+    question = "What does {attempts} stand for?"
+    engine = table_engine(by_attempts, SCORES)
+    problems = [make_problem(question=question)]
+    find(RevisionsConfig(sequential=2), engine, problems, budget=2, verifier=engine)
+    assert engine.requests[1].prompt == (
+        f"{question}\n\nEarlier attempts, which may be wrong:\n\nAnswer: 0\n\nA better attempt:\n"
+    )

@@ -1,7 +1,7 @@
-"""Which actors are open and how much each has to do. Knows nothing of Ray, waits without polling.
+"""Which actors are open and how busy each is. Knows nothing of Ray, waits without polling.
 
-An actor is expected while it is being opened, then it is open, until it is lost. A unit takes a
-place on the open actor that has least to do, and waits while all are full.
+An actor is expected while it is being opened, then it is open until it is lost. A unit goes to the
+least busy open actor, and waits while all are full.
 """
 
 import contextlib
@@ -14,30 +14,30 @@ from typing import Any
 from schemas.errors import EngineFailed
 
 _STRAGGLERS_S = 10.0
-"""How much longer than the first actor took, and as long again, the others are waited for."""
+"""The other actors get twice the time that the first one took to open, and this much more."""
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class Member:
     """An open actor."""
 
     actor: Any
     load: int = 0
-    """Units it is in; one that is to be alone counts as all there is room for."""
+    """Units at work on it; one that must be alone counts as all there is room for."""
 
 
-class Places:
+class Roster:
     """The open actors of a pool, for many threads."""
 
-    def __init__(self, *, units_in_flight: int, patience_s: float) -> None:
+    def __init__(self, *, units_in_flight: int, timeout_s: float) -> None:
         """Begin with none.
 
         Args:
-            units_in_flight: how many units an actor may be in at once.
-            patience_s: how long to wait while no actor is open.
+            units_in_flight: units that an actor works on at once.
+            timeout_s: how long to wait while no actor is open.
         """
-        self._room, self._patience_s = units_in_flight, patience_s
-        self._open: list[Place] = []
+        self._room, self._timeout_s = units_in_flight, timeout_s
+        self._open: list[Member] = []
         self._num_expected = 0
         self._failure: Exception | None = None
         self._is_closed = self._is_held = False
@@ -53,27 +53,27 @@ class Places:
         with self._changed:
             self._num_expected -= 1
             if not self._is_closed:
-                self._open.append(Place(actor))
+                self._open.append(Member(actor))
             self._changed.notify_all()
 
     def give_up(self, error: Exception) -> None:
-        """An actor that was expected will not come, and why."""
+        """An expected actor could not be opened, and why."""
         with self._changed:
             self._num_expected -= 1
             self._failure = error
             self._changed.notify_all()
 
-    def remove(self, place: Place) -> bool:
-        """Take a lost actor away; whether this call did, and not another before it."""
+    def remove(self, member: Member) -> bool:
+        """Remove a lost actor; whether this call did it, and not an earlier one."""
         with self._changed:
-            was_open = place in self._open
+            was_open = member in self._open
             if was_open:
-                self._open.remove(place)
+                self._open.remove(member)
             self._changed.notify_all()
             return was_open
 
     def close(self) -> None:
-        """Take all away; whoever waits for a place, now or later, gets EngineFailed."""
+        """Remove all; every call that waits for an actor, now or later, raises EngineFailed."""
         with self._changed:
             self._open, self._is_closed = [], True
             self._changed.notify_all()
@@ -81,10 +81,10 @@ class Places:
     def actors(self) -> list[Any]:
         """The open ones."""
         with self._changed:
-            return [place.actor for place in self._open]
+            return [member.actor for member in self._open]
 
-    def places(self) -> list[Place]:
-        """The open ones, with what each has to do."""
+    def members(self) -> list[Member]:
+        """The open ones, with how busy each is."""
         with self._changed:
             return list(self._open)
 
@@ -96,7 +96,7 @@ class Places:
             ValueError: units are at work.
         """
         with self._changed:
-            num_busy = sum(place.load > 0 for place in self._open)
+            num_busy = sum(member.load > 0 for member in self._open)
             if num_busy:
                 raise ValueError(f"expected no unit at work, got some on {num_busy} actors")
             self._is_held = True
@@ -108,10 +108,10 @@ class Places:
                 self._changed.notify_all()
 
     def wait_for_all(self) -> None:
-        """Wait until all that are expected are open, or one is given up.
+        """Wait until all expected actors are open, or one is given up.
 
-        Once one is open, the others may take as long again; those that need longer (there may be
-        no room for them now) are not waited for.
+        Once one is open, the others may take as long again; this does not wait for those that need
+        longer, since the cluster may have no room for them yet.
 
         Raises:
             EngineFailed: none was open in time.
@@ -119,7 +119,7 @@ class Places:
         """
         begun = time.monotonic()
         with self._changed:
-            self._changed.wait_for(lambda: self._open or self._failure, self._patience_s)
+            self._changed.wait_for(lambda: self._open or self._failure, self._timeout_s)
             if self._open:
                 longer_s = time.monotonic() - begun + _STRAGGLERS_S
                 self._changed.wait_for(lambda: self._failure or not self._num_expected, longer_s)
@@ -129,48 +129,48 @@ class Places:
                 raise EngineFailed(self._describe_waiting())
 
     @contextlib.contextmanager
-    def take(self, *, alone: bool) -> Iterator[Place]:
-        """A place on an open actor for one unit, while the block runs.
+    def take(self, *, alone: bool) -> Iterator[Member]:
+        """An open actor for one unit, while the block runs.
 
         Args:
-            alone: with no other unit beside it; those that are there end first.
+            alone: with no other unit beside it; those at work there end first.
 
         Raises:
-            EngineFailed: no actor is open or expected, or none was open for `patience_s`.
+            EngineFailed: no actor is open or expected, or none was open for `timeout_s`.
         """
         load = self._room if alone else 1
         with self._changed:
             while True:
-                place = self._wait_for_room()
-                place.load += load  # with `alone` it is full now: nobody joins
-                while alone and place.load > load and place in self._open:
+                member = self._wait_for_room()
+                member.load += load  # with `alone` it is full: no unit joins
+                while alone and member.load > load and member in self._open:
                     self._changed.wait()
-                if place in self._open:
+                if member in self._open:
                     break
-                place.load -= load
+                member.load -= load
         try:
-            yield place
+            yield member
         finally:
             with self._changed:
-                place.load -= load
+                member.load -= load
                 self._changed.notify_all()
 
-    def _wait_for_room(self) -> Place:
+    def _wait_for_room(self) -> Member:
         while True:
             if self._is_closed:
                 raise EngineFailed("the pool is closed")
             if not self._open and not self._num_expected:
                 raise EngineFailed(f"no actor is left: {self._failure}") from self._failure
-            has_room = [place for place in self._open if place.load < self._room]
+            has_room = [member for member in self._open if member.load < self._room]
             if has_room and not self._is_held:
-                return min(has_room, key=lambda place: place.load)
-            if not self._changed.wait(self._patience_s) and not self._open:
+                return min(has_room, key=lambda member: member.load)
+            if not self._changed.wait(self._timeout_s) and not self._open:
                 raise EngineFailed(self._describe_waiting())
 
     def _describe_waiting(self) -> str:
         if self._is_closed:
             return "the pool is closed"
         return (
-            f"no actor was open for {self._patience_s:g} s (patience_s): the cluster has no room "
-            "for one, which `ray status` shows, or its engines take longer to open"
+            f"no actor was open for {self._timeout_s:g} s (pool.timeout_s): the cluster has "
+            "no room for one, which `ray status` shows, or its engines take longer to open"
         )

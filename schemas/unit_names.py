@@ -1,0 +1,272 @@
+"""The names of units as values: what a unit's file is about, written by `str`, read by `parse`.
+
+A name begins with a set of problems, whose own name has no dot. `of` reads the name in a path.
+
+    train.00000                                solutions of a set, the unit with this index
+    train.r1-89be69d0.00000                    of one policy in a round of a loop
+    eval.i00000                                imported ones
+    train.00000-000                            rollouts and step labels of a part of such a unit
+    eval.00000-b34dec69cb9c4c50                a verifier's scores of it
+    eval.00000-000-942a4af785d435cb            a grader's verdicts on it, or on rollouts
+    eval.beam-n4-421984db8386.00000            trees, and their decisions, of a cell of a search
+    verifier-c8ebf8585bb9b03d                  what depends on all inputs that the digest is of
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from schemas.units import UnitPath, derive_id
+
+_SET = r"(?P<set_name>[A-Za-z0-9][A-Za-z0-9_-]{0,49})"
+_INDEX = r"(?P<index>\d{5}|[1-9]\d{5,})"
+_NUMBER = r"(?P<number>\d{3}|[1-9]\d{3,})"
+
+
+class UnitName:
+    """What the names have in common."""
+
+    form: ClassVar[str]
+    """How such a name looks, for messages."""
+    pattern: ClassVar[re.Pattern[str]]
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The value of a name.
+
+        Raises:
+            ValueError: it is not a name of this kind.
+        """
+        if (parts := cls.pattern.fullmatch(name)) is None:
+            raise ValueError(f"expected the name of a unit like {cls.form}, got {name!r}")
+        return cls._from(parts.groupdict())
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        """The value of the name in a unit's path.
+
+        Raises:
+            ValueError: it is not the path of a unit with a name of this kind.
+        """
+        return cls.parse(UnitPath.parse(path).unit)
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SolutionsGroup(UnitName):
+    """All solutions of a set, or those that one policy sampled in a round of a loop."""
+
+    set_name: str
+    round: int | None = None
+    policy_id: str | None = None
+    """Of a round: the first eight digits of the policy's id."""
+
+    form = "train or train.r1-89be69d0"
+    pattern = re.compile(rf"{_SET}(\.r(?P<round>0|[1-9]\d*)-(?P<policy_id>[0-9a-f]{{8}}))?")
+
+    @classmethod
+    def of_round(cls, set_name: str, number: int, policy: str) -> Self:
+        """The group of a policy's solutions in a round."""
+        return cls(set_name, number, _short(policy))
+
+    def is_of(self, rounds: Collection[int], policies: Collection[str] | None = None) -> bool:
+        """Whether it is of one of these rounds, by one of these policies."""
+        is_one = self.round is not None and self.round in rounds
+        return is_one and (policies is None or self.policy_id in set(map(_short, policies)))
+
+    def __str__(self) -> str:
+        """The name."""
+        return (
+            self.set_name
+            if self.round is None
+            else f"{self.set_name}.r{self.round}-{self.policy_id}"
+        )
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        number = None if parts["round"] is None else int(parts["round"])
+        return cls(parts["set_name"], number, parts["policy_id"])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SolutionsName(UnitName):
+    """A unit of sampled or imported solutions."""
+
+    group: SolutionsGroup
+    index: int
+    is_imported: bool = False
+
+    form = "train.00000, train.r1-89be69d0.00000 or eval.i00000"
+    pattern = re.compile(rf"(?P<group>.+)\.(?P<imported>i?){_INDEX}")
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.group}.{'i' if self.is_imported else ''}{self.index:05d}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        group = SolutionsGroup.parse(parts["group"])
+        return cls(group, int(parts["index"]), parts["imported"] == "i")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LabelsName(UnitName):
+    """A unit of rollouts, and of the step labels made of them: a part of a unit's solutions."""
+
+    solutions: SolutionsName
+    part: int
+
+    form = "train.00000-000"
+    pattern = re.compile(rf"(?P<solutions>.+)-{_NUMBER}")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of the solutions."""
+        return self.solutions.group
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.solutions}-{self.part:03d}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(SolutionsName.parse(parts["solutions"]), int(parts["number"]))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ScoresName(UnitName):
+    """A unit of one verifier's scores of a unit's solutions."""
+
+    solutions: SolutionsName
+    verifier_id: str
+
+    form = "eval.00000-b34dec69cb9c4c50"
+    pattern = re.compile(r"(?P<solutions>.+)-(?P<verifier_id>[0-9a-f]{16})")
+
+    @classmethod
+    def by(cls, verifier: str, solutions: SolutionsName) -> Self:
+        """The name of a verifier's scores of these solutions."""
+        return cls(solutions, derive_id(verifier))
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of the solutions."""
+        return self.solutions.group
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.solutions}-{self.verifier_id}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(SolutionsName.parse(parts["solutions"]), parts["verifier_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictsName(UnitName):
+    """A unit of one grader's verdicts on a unit of solutions or rollouts.
+
+    The number counts the gradings of that unit, so that an earlier grader can be used again.
+    """
+
+    graded: SolutionsName | LabelsName
+    number: int
+    grader_id: str
+
+    form = "eval.00000-000-942a4af785d435cb"
+    pattern = re.compile(rf"(?P<graded>.+)-{_NUMBER}-(?P<grader_id>[0-9a-f]{{16}})")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of what is graded."""
+        return self.graded.group
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.graded}-{self.number:03d}-{self.grader_id}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        graded = parts["graded"]
+        kind = LabelsName if LabelsName.pattern.fullmatch(graded) else SolutionsName
+        return cls(kind.parse(graded), int(parts["number"]), parts["grader_id"])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SearchCell(UnitName):
+    """A strategy at a budget over a set; the digest is of all that decides the rows."""
+
+    set_name: str
+    strategy: str
+    budget: int
+    digest: str
+
+    form = "eval.beam-n4-421984db8386"
+    pattern = re.compile(
+        rf"{_SET}\.(?P<strategy>[a-z][a-z0-9_]*)-n(?P<budget>[1-9]\d*)-(?P<digest>[0-9a-f]{{12}})"
+    )
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.set_name}.{self.strategy}-n{self.budget}-{self.digest}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(parts["set_name"], parts["strategy"], int(parts["budget"]), parts["digest"])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TreesName(UnitName):
+    """A unit of a cell's search trees, and of the decisions on them."""
+
+    cell: SearchCell
+    index: int
+
+    form = "eval.beam-n4-421984db8386.00000"
+    pattern = re.compile(rf"(?P<cell>.+)\.{_INDEX}")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The set that was searched."""
+        return SolutionsGroup(self.cell.set_name)
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.cell}.{self.index:05d}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(SearchCell.parse(parts["cell"]), int(parts["index"]))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DigestName(UnitName):
+    """A unit that depends on all its inputs: a model, or figures. Other inputs make another one."""
+
+    base: str
+    digest: str
+
+    form = "verifier-c8ebf8585bb9b03d"
+    pattern = re.compile(r"(?P<base>.+)-(?P<digest>[0-9a-f]{16})")
+
+    @classmethod
+    def derive(cls, base: object, *parts: object) -> Self:
+        """The name with the digest of the parts."""
+        return cls(str(base), derive_id(*parts))
+
+    def __str__(self) -> str:
+        """The name."""
+        return f"{self.base}-{self.digest}"
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(parts["base"], parts["digest"])
+
+
+def _short(policy: str) -> str:
+    """The digits that stand for a policy in a name."""
+    return derive_id(policy)[:8]

@@ -1,0 +1,69 @@
+"""The file that makes a folder a store; it says up to which schema version the store has rows.
+
+Rows of this version enter a store of an older one when something is committed to it. The marker is
+raised first, so that an older stepmill, which cannot read them, refuses the store.
+"""
+
+import json
+
+from schemas.errors import StoreUnusable
+from schemas.rows import SCHEMA_VERSION
+from storage.roots import LocalRoot, Root, scratch_folder
+
+MARKER = "stepmill.json"
+
+
+def read_version(root: Root, *, create: bool) -> int:
+    """The schema version of a store, which is made if it may be.
+
+    Raises:
+        StoreUnusable: there is no store and none may be made, or it is newer than this stepmill, or
+            its place cannot keep the commit rule.
+    """
+    if not root.exists(MARKER):
+        if not create:
+            raise StoreUnusable(f"{root.url} is not a store: it has no {MARKER}")
+        put_marker(root)
+    with root.open(MARKER) as stream:
+        text = stream.read()
+    try:
+        version = int(json.loads(text)["schema_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreUnusable(
+            f"{root.url}/{MARKER}: expected a schema version, got {error!r}"
+        ) from error
+    if version > SCHEMA_VERSION:
+        raise StoreUnusable(
+            f"{root.url} was written by schema version {version}; this stepmill reads up to "
+            f"{SCHEMA_VERSION}: use a newer stepmill"
+        )
+    return version
+
+
+def put_marker(root: Root) -> None:
+    """Make a root a store of this version.
+
+    Raises:
+        StoreUnusable: the place gives a name twice.
+    """
+    if isinstance(root, LocalRoot):
+        root.folder.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(root) as folder:
+        marker = folder / MARKER
+        marker.write_bytes(_text())
+        root.put(marker, MARKER)
+        if root.put(marker, MARKER):
+            raise StoreUnusable(
+                f"{root.url}: the object store overwrites files in spite of If-None-Match, so "
+                "rows could be lost: use one that supports conditional writes"
+            )
+
+
+def raise_version(root: Root) -> int:
+    """Let the marker of a store name this schema version, which is returned."""
+    root.rewrite(MARKER, _text())
+    return SCHEMA_VERSION
+
+
+def _text() -> bytes:
+    return json.dumps({"schema_version": SCHEMA_VERSION}).encode() + b"\n"

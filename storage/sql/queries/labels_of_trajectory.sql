@@ -1,0 +1,5 @@
+-- One row per step label of a trajectory of a run.
+select *
+from step_labels
+where trajectory_id = $trajectory_id and run_id = $run_id
+order by step_index
