@@ -29,9 +29,9 @@ from schemas.units import derive_id, derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.markov_engine import check_walk, markov_problems
 from tasks.engines.open import open_engine
+from tasks.evaluation.solutions.audits import audit_labels
 from tasks.graders import Grader, make_grader
 from tasks.prompts.formats import PromptFormat, make_prompt_format
-from tasks.step_labels.audit import audit_labels
 from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
@@ -117,7 +117,7 @@ async def measure_world(world: World) -> dict[str, object]:
         if name == "plain":  # later methods find its prefixes cached, too
             methods[name]["cached_tokens"] = sum(row.cached_tokens for row in rollouts)
         if config.needs_audit:
-            audit = audit_labels(labels, config)
+            audit = audit_labels(labels, config.method, config.without_shortcuts().method)
             methods[name]["audited_steps"] = audit.num_steps
             methods[name]["audit_disagreement"] = audit.disagreement_rate
     plain = methods["plain"]

@@ -40,7 +40,7 @@ from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine
 from tasks.steps.segmentation import split_steps
-from tasks.verifiers.reductions import logit
+from tasks.verifiers.reductions import join_likelihood
 
 SEPARATOR = "\n"
 LIMITS = SearchLimits(max_tokens=128, max_step_tokens=64)
@@ -247,7 +247,7 @@ class LockStep:
         for beam, layout, output in zip(beams, layouts, outputs, strict=True):
             self.scored_tokens += len(layout.token_ids)
             scores = output.outputs.data[layout.positions].double()[:, 1].tolist()
-            beam.score = beam.logprob + logit(min(max(min(scores), 0.0), 1.0))
+            beam.score = join_likelihood(beam.logprob, min(max(min(scores), 0.0), 1.0))
 
 
 def _keep(beams: Sequence[_Beam], is_subtree: bool, budget: int) -> list[_Beam]:

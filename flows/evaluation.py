@@ -3,11 +3,12 @@
 from prefect import flow
 
 from flows.pages.pictures import draw_pictures
-from flows.pages.results import publish_accuracies
+from flows.pages.results import publish_accuracies, publish_labels
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import label_files, problems_path, sampled_files, score_files, verdict_files
 from flows.runs.stored import name_models
 from flows.runs.truth import known_kinds
+from flows.runs.verifier_labels import mix_by_labels
 from schemas.evaluation import EvaluationJob
 from schemas.rows import METRICS
 from schemas.unit_names import DigestName
@@ -22,6 +23,7 @@ def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
     with recorded_flow(Stage.EVALUATION, job, root, run_id, part=part) as (store, run_id):
         all_files = sampled_files(store, run_id, job.set_name)
         job, sampled = name_models(store, run_id, job, all_files)
+        job = mix_by_labels(store, job)
         scores, name = [], job.set_name
         if job.verifier_name is not None:
             scores = score_files(store, run_id, sampled, job.verifier_name)
@@ -55,6 +57,7 @@ def evaluate_labels(
         unit = _unit(run_id, f"labels-{set_name}", job, (problems, *sampled, *labels))
         if not store.has(unit):
             evaluate_label_set(store.url, unit, job, known_kinds(store, problems))
+        publish_labels(run_id, store.read(unit.path), set_name=set_name)
         return unit.path
 
 

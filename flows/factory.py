@@ -27,7 +27,7 @@ from tasks.engines.pool import open_pool
 def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
     """Run the line, or what is missing of it; the path of the metrics."""
     shared = {"policy": config.policy, "prompt": config.prompt}
-    asked = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
+    common = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
     with recorded_flow("factory", config, root, run_id) as (store, run_id):
         root = store.url
         engines = EngineSet(policy=config.policy, separator=config.prompt.separator)
@@ -41,16 +41,16 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                     set_name="train",
                     problems=config.train_problems,
                     sampling=config.train_sampling,
-                    **asked,
+                    **common,
                 )
                 sample(train, root, run_id)
-                label_steps(StepLabelsJob(labels=config.labels, **asked), root, run_id)
+                label_steps(StepLabelsJob(labels=config.labels, **common), root, run_id)
                 # Without GPUs training takes one core and sampling the others. With GPUs it
                 # waits until the policy has left them.
                 if not pool.holds_gpus:
                     early = side.submit(copy_context().run, train_verifier, training, root, run_id)
                 held_out = SamplingJob(
-                    problems=config.eval_problems, sampling=config.eval_sampling, **asked
+                    problems=config.eval_problems, sampling=config.eval_sampling, **common
                 )
                 sample(held_out, root, run_id)
             model = early.result() if early else train_verifier(training, root, run_id)
@@ -62,7 +62,7 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
             grader=config.grader,
             evaluation=config.evaluation,
         )
-        evaluate_labels(job, root, run_id, "train")
+        labels = store.read(evaluate_labels(job, root, run_id, "train"))
         path = evaluate(job, root, run_id)
-        publish_report("report-factory", store, run_id, store.read(path))
+        publish_report("report-factory", store, run_id, store.read(path), of_labels=labels)
         return path

@@ -18,6 +18,7 @@ from flows.runs.search_units import (
     tree_units,
 )
 from flows.runs.units import run_here, run_on_engines, unit_runner
+from flows.runs.verifier_labels import follow_labels
 from schemas.search import SearchJob
 from schemas.units import Receipt, Stage
 from storage import Store
@@ -32,6 +33,7 @@ from tasks.search.task import decide_unit, search_unit
 def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
     """Search, decide and measure; the path of the metrics."""
     check_picks(job)
+    job = follow_labels(Store(root), run_id, job)
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.SEARCH, job, root, run_id, part=part) as (store, run_id):
         path = problems_of(job, store, run_id)

@@ -5,20 +5,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import FrozenConfig, SetName, Since
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 
 Reduction = Literal["min", "prod", "last", "mean"]
 """How the step scores of a solution become one score."""
 BinKind = Literal["level", "subject", "oracle_quintile", "model_quintile"]
-"""By what problems are told apart when a figure is not over all of them."""
+"""How problems are grouped where a figure is not over all of them."""
 
 Weight = Annotated[float, Field(gt=0)]
 
 
 class EvaluationConfig(FrozenConfig):
-    """Which curves are computed, over which bins of problems, and how sure they are."""
+    """Which curves are computed, over which bins of problems, and with which intervals."""
 
     budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (
         1,
@@ -33,7 +33,10 @@ class EvaluationConfig(FrozenConfig):
         "last",
         "mean",
     )
-    """Reductions of step scores to compare; gate, filter and likelihood join the first of them."""
+    """Reductions of step scores to compare; gate, filter and likelihood use the first of them."""
+    mixed_reduction: Annotated[Reduction | None, Since(4)] = None
+    """A reduction that gate, filter and likelihood use besides; None for what suits the labels
+    that the verifier was trained on (schemas/reductions.py), if it is not the first already."""
     likelihood_weights: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.25, 0.5, 1.0, 2.0)
     """Weights of logit(verifier) beside the summed log likelihood; chosen on one fold."""
     filter_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -41,9 +44,9 @@ class EvaluationConfig(FrozenConfig):
     gate_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the top answer's votes that an answer needs to pass the gate."""
     num_subsets: Annotated[int, Field(ge=1)] = 256
-    """Subsets of the candidates per problem and budget where there is no closed form."""
+    """Subsets of the candidates per problem and budget without a closed form."""
     num_bootstrap: Annotated[int, Field(ge=1)] = 1000
-    """Resamples of the problems behind an interval."""
+    """Resamples of the problems from which an interval is computed."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     baselines: tuple[str, ...] = ("majority", "likelihood[sum]")
@@ -54,6 +57,13 @@ class EvaluationConfig(FrozenConfig):
     """Bins of equal width of a reliability table."""
     seed: int = 0
     """Seed of subsets and resamples."""
+
+    @property
+    def mixed_reductions(self) -> tuple[Reduction, ...]:
+        """The reductions that gate, filter and likelihood use."""
+        first = self.reductions[0]
+        also = self.mixed_reduction
+        return (first,) if also in (None, first) else (first, also)
 
     @field_validator("budgets")
     @classmethod
@@ -78,13 +88,13 @@ class EvaluationJob(FrozenConfig):
     policy: EngineConfig | None = None
     """The model that wrote them."""
     policy_name: str | None = None
-    """The same as the rows name it, for one that is no model here. Without either it is the one
+    """The same as the rows name it, for one that is not a model here. Without either it is the one
     policy that the set has solutions of."""
     verifier: EngineConfig | None = None
     """The model that scored them."""
     verifier_name: str | None = None
     """The same as the rows name it. Without either it is the one verifier that scored the set;
-    where none did, what needs no verifier is compared."""
+    if none did, only what needs no verifier is compared."""
     grader: GraderConfig = MathGraderConfig()
     """What says which answers are the same answer."""
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -22,7 +22,7 @@ class FactoryConfig(FrozenConfig):
     policy: EngineConfig = VLLMConfig(model=SHIPPED_POLICY)
     """The model that solves, and that finishes solutions for the labels."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How it is asked, and what ends a step."""
+    """How it is prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=2700, seed=7)

@@ -20,7 +20,7 @@ class ScoringJob(FrozenConfig):
     verifier: EngineConfig
     """The model that scores."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How the policy was asked."""
+    """How the policy was prompted."""
     round: Annotated[int, Field(ge=0)] | None = None
     """Only the solutions that a loop sampled from the policy in this round; None for all."""
     pool: PoolConfig = PoolConfig()

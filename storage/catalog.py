@@ -118,7 +118,7 @@ def _view_texts() -> dict[str, str]:
 def _create_views(connection: duckdb.DuckDBPyConnection, *, has_verdicts: bool) -> None:
     """Create every view, over tables without files: over many each would take as long as a query.
 
-    A view that reads another waits until that one is there.
+    A view that reads another waits until that one exists.
     """
     for spec in TABLES.values():
         connection.execute(f"create view {spec.name} as {_no_rows(spec)}")

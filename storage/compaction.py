@@ -1,8 +1,8 @@
 """Fold many small files into few, in place or into a new store.
 
 In place (local stores): the files of one folder, a stage of a run, are written again as one file
-that names its units (`folded.py`), in a new folder beside. Then, with nobody reading by SQL and
-nobody committing for that instant (`locks.py`), the two folders change places in one step of the
+that names its units (`folded.py`), in a new folder beside it. Then, while no SQL connection is open
+and no commit is under way (`locks.py`), the two folders change places in one step of the
 kernel. A tool that lists the folder sees all small files or the folded one, never both and never
 neither; a process killed at any moment leaves one of the two.
 
@@ -33,7 +33,7 @@ from storage.marker import MARKER, put_marker
 from storage.roots import LocalRoot, Root, open_root, scratch_folder
 from storage.store import Store
 
-_MOST_BYTES = 256 * 1024**2
+_MAX_BYTES = 256 * 1024**2
 """Size at which a folded file is full."""
 _ROW_GROUP_ROWS = 122_880
 """Rows that DuckDB reads as one piece."""
@@ -77,16 +77,16 @@ def compact(
 ) -> list[Folding]:
     """Fold the files of a local store in place, folder by folder; what was done.
 
-    Runs may go on at the same time: what they commit meanwhile stays as it is.
+    Runs may continue meanwhile: what they commit stays as it is.
 
     Args:
         store: a store in a local folder.
         run_id: fold this run's files only.
         patience_s: how long to wait for open SQL connections.
-        on_folder: told of each folder that was folded.
+        on_folder: called for each folder that was folded.
 
     Raises:
-        StoreUnusable: it is an object store, somebody kept reading, or the file system cannot
+        StoreUnusable: it is an object store, a reader stayed, or the file system cannot
             exchange two folders; the folders folded so far stay so.
     """
     if not isinstance(store.files_root, LocalRoot):
@@ -185,7 +185,7 @@ def _groups(sources: Sequence[_Source]) -> list[list[_Source]]:
     groups: list[list[_Source]] = []
     size = 0
     for source in sources:
-        if not groups or size + source.num_bytes > _MOST_BYTES:
+        if not groups or size + source.num_bytes > _MAX_BYTES:
             groups.append([])
             size = 0
         groups[-1].append(source)

@@ -7,7 +7,7 @@ from schemas.rows import FAILURES, Failure, now
 from schemas.units import Unit, derive_id
 from storage.store import Store
 
-_MOST_CHARACTERS = 20_000
+_MAX_CHARACTERS = 20_000
 
 
 def record_failure(store: Store, unit: Unit, error: BaseException) -> None:
@@ -16,8 +16,8 @@ def record_failure(store: Store, unit: Unit, error: BaseException) -> None:
     failure = Failure(
         unit=unit.path,
         error_type=type(error).__name__,
-        message=str(error)[:_MOST_CHARACTERS],
-        traceback="".join(traceback.format_exception(error))[-_MOST_CHARACTERS:],
+        message=str(error)[:_MAX_CHARACTERS],
+        traceback="".join(traceback.format_exception(error))[-_MAX_CHARACTERS:],
         code_version=version("stepmill"),
         happened_at=happened_at,
     )

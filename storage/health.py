@@ -1,7 +1,7 @@
 """Which files of a store can be read, and what is wrong with the others.
 
-A committed file is whole: it appeared under its name in one step. What is half-written or damaged
-here came otherwise: a copy that was cut off, a failing disk, somebody's own file.
+A committed file is whole: it appeared under its name in one step. A half-written or damaged file
+came another way: a copy that was cut off, a failing disk, a file put there by hand.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
 """A Parquet file ends with the length of its footer, four bytes, and the magic bytes."""
 _KEPT_BYTES = 32 * 1024
-_MOST_KEPT_BYTES = 256 * 1024**2
+_MAX_KEPT_BYTES = 256 * 1024**2
 
 
 def committed_files(
@@ -40,7 +40,7 @@ def committed_files(
     if tails is None:
         tails = {}
     else:
-        num_bytes = max(num_bytes, min(_KEPT_BYTES, _MOST_KEPT_BYTES // max(1, len(files))))
+        num_bytes = max(num_bytes, min(_KEPT_BYTES, _MAX_KEPT_BYTES // max(1, len(files))))
     tails |= store.files_root.tails(files, num_bytes)
     skipped = {}
     for path, size in files.items():
@@ -67,7 +67,7 @@ def misfits(store: Store, paths: Iterable[str]) -> dict[str, str]:
 
 
 def read_footer(store: Store, path: str) -> tuple[str | None, int | None]:
-    """Why a file is no file of its table (None if it is one), and the schema version it names."""
+    """Why a file does not belong to its table (None if it does), and its schema version."""
     try:
         with store.files_root.open(path) as stream:
             schema = pq.read_schema(stream)
@@ -104,7 +104,7 @@ def _plain(kind: pa.DataType) -> object:
 
 
 def _wrong_end(tail: bytes, size: int) -> str | None:
-    """Why a file with these last bytes is no whole Parquet file; None if it may be one."""
+    """Why a file with these last bytes is not a whole Parquet file; None if it may be one."""
     if size < _TAIL_BYTES + len(_MAGIC):
         return f"too short for a Parquet file: {size} bytes"
     if not tail.endswith(_MAGIC):

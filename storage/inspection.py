@@ -26,7 +26,7 @@ from storage.store import Store
 
 QUARANTINE = ".quarantine"
 _AT_ONCE = 8
-"""Files looked at at the same time: in an object store most of the time is waiting."""
+"""Files inspected at once: in an object store most of the time is waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """Something half-made that nobody finished, in `.staging/`."""
+    """Something unfinished in `.staging/`."""
 
     path: str
     num_bytes: int
@@ -128,7 +128,7 @@ def quarantine(store: Store, paths: Sequence[str]) -> list[str]:
     if not isinstance(store.files_root, LocalRoot):
         raise StoreUnusable(
             f"{store.url}: expected a local folder; in an object store copy the file elsewhere and "
-            "delete it, with nobody at work"
+            "delete it while nothing runs"
         )
     moved = []
     for path in paths:

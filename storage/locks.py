@@ -1,12 +1,12 @@
-"""One lock per local store: many may read and commit, one may rearrange, never both at once.
+"""One lock per local store: many may read and commit, one may rearrange, but never both at once.
 
 It is a `flock` on the store's marker file, which a process holds until it lets go or dies. Commits
 hold it for the instant of a link, SQL connections for as long as they are open, and `compact` alone
 for the instant in which it puts a folded folder in place of the one with many small files.
 
-Locks are granted in no order, so somebody who wants to be alone could wait for ever while others
-come and go. Hence the gate, a `flock` on the root folder: everybody passes through it to get the
-lock, and who wants to be alone shuts it while those inside leave.
+Locks are granted in no order, so a process that needs the lock alone could wait forever while
+others come and go. Hence the gate, a `flock` on the root folder: every process passes through it
+to get the lock, and one that needs it alone keeps the gate shut while the others leave.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def shared(marker: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(marker: Path, *, patience_s: float) -> Iterator[None]:
-    """Hold the lock with nobody else for the block.
+    """Hold the lock alone for the block.
 
     Raises:
         StoreUnusable: others kept it for longer than the patience, or there are no locks here.
@@ -56,7 +56,7 @@ def alone(marker: Path, *, patience_s: float) -> Iterator[None]:
             tries += 1
             if time.monotonic() > deadline:
                 raise StoreUnusable(
-                    f"{marker.parent}: somebody has been reading it for {patience_s:.0f} s "
+                    f"{marker.parent}: it has been read for {patience_s:.0f} s "
                     "(an open SQL connection?): try again later"
                 )
             time.sleep(_GATE_SHUT_S[0])

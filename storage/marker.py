@@ -17,7 +17,7 @@ def read_version(root: Root, *, create: bool) -> int:
     """The schema version of a store, which is made if it may be.
 
     Raises:
-        StoreUnusable: there is no store and none may be made, or it is newer than this stepmill, or
+        StoreUnusable: there is no store and none is to be made, it is newer than this stepmill, or
             its place cannot keep the commit rule.
     """
     if not root.exists(MARKER):

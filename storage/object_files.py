@@ -10,7 +10,7 @@ from fsspec.spec import AbstractBufferedFile
 from storage.roots import ObjectRoot
 
 _BLOCK_BYTES = 1024**2
-_MOST_BLOCKS = 256
+_MAX_BLOCKS = 256
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -18,7 +18,7 @@ class ObjectFiles(AbstractFileSystem):
     """The files of one listing. Sizes come from it, so that opening a file asks nothing.
 
     DuckDB opens files one after another, so their ends, with the footers or all of a small file,
-    are here beforehand: asked for all at once.
+    are fetched beforehand, all at once.
     """
 
     protocol = "s3"
@@ -28,7 +28,7 @@ class ObjectFiles(AbstractFileSystem):
         """Offer these files, given by their paths relative to the root, with their last bytes."""
         super().__init__()
         # DuckDB opens a file several times and reads it in small pieces.
-        self._block = lru_cache(_MOST_BLOCKS)(self._fetch_block)
+        self._block = lru_cache(_MAX_BLOCKS)(self._fetch_block)
         self._root = root
         top = root.url.removeprefix("s3://")
         self._sizes = {f"{top}/{path}": size for path, size in sizes.items()}

@@ -2,13 +2,15 @@
 
 Version 3 had no `trajectories.role`: a rollout was known by its strategy, and what a search drew in
 a role had a word after the strategy (`beam ahead`, `filter_vote judge`). The same rule stands here
-twice, for views and for records; rows that have a role are left as they are.
+twice, for views and for records; rows that have a role are left as they are. Its `metrics` glued
+names together: `schemas.metric_names` takes them apart, for records here and in the view `curves`.
 """
 
 import re
 from dataclasses import replace
 
-from schemas.rows import TRAJECTORIES, TableSpec, Trajectory
+from schemas.metric_names import current_names
+from schemas.rows import METRICS, TRAJECTORIES, Metric, TableSpec, Trajectory
 
 _IN_SQL = {
     TRAJECTORIES.name: {
@@ -30,7 +32,8 @@ def present_columns(spec: TableSpec) -> list[str]:
 
 def present_records(spec: TableSpec, records: list) -> list:
     """Records that were read from a file of any version."""
-    return list(map(_present_trajectory, records)) if spec is TRAJECTORIES else records
+    present = _PRESENT.get(spec.name)
+    return records if present is None else list(map(present, records))
 
 
 def _present_trajectory(row: Trajectory) -> Trajectory:
@@ -41,3 +44,13 @@ def _present_trajectory(row: Trajectory) -> Trajectory:
     if marked := _MARKED.fullmatch(row.strategy):
         return replace(row, strategy=marked["strategy"], role=_ROLES[marked["word"]])
     return row
+
+
+def _present_metric(row: Metric) -> Metric:
+    names = {name: getattr(row, name) for name in _NAMES}
+    present = current_names(names)
+    return row if present == names else replace(row, **present)
+
+
+_NAMES = ("strategy", "metric", "bin", "pick", "arm", "against")
+_PRESENT = {TRAJECTORIES.name: _present_trajectory, METRICS.name: _present_metric}

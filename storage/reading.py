@@ -22,7 +22,7 @@ def check_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
     Raises:
         ValueError: there is no statement, more than one, or one that does not read.
-        duckdb.Error: it is no SQL.
+        duckdb.Error: it is not SQL.
     """
     statements = connection.extract_statements(sql)
     if len(statements) != 1:

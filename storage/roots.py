@@ -22,9 +22,9 @@ from schemas.errors import StoreUnreachable, StoreUnusable
 
 STAGING = ".staging"
 UNFINISHED = ".unfinished"
-"""Where work of hours keeps what it goes on from after an interruption, however long."""
+"""Where work of hours keeps what it resumes from after an interruption of any length."""
 _STAGING_LIFE_S = 24 * 3600
-_MOST_PUT_BYTES = 5 * 1024**3
+_MAX_PUT_BYTES = 5 * 1024**3
 """S3's limit for one PutObject."""
 _READ_BLOCK_BYTES = 1024**2
 _CONFLICT_WAITS_S = (0.1, 0.3, 1.0, 3.0)
@@ -37,7 +37,7 @@ class Root(Protocol):
     """What another process opens it by: an absolute path, or `s3://bucket/prefix`."""
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         ...
 
     def put(self, file: Path, path: str) -> bool:
@@ -163,7 +163,7 @@ class ObjectRoot(Root):
     """A prefix of an S3 bucket; region, endpoint and keys come from the usual AWS settings."""
 
     def __init__(self, url: str) -> None:
-        """Name a bucket; nothing is asked of it yet.
+        """Name a bucket; no request is sent yet.
 
         Raises:
             StoreUnusable: the URL names no bucket.
@@ -192,7 +192,7 @@ class ObjectRoot(Root):
     @override
     def exists(self, path: str) -> bool:
         try:
-            with self._told():
+            with self._translated():
                 self._fs.info(self._key(path))
         except FileNotFoundError:
             return False
@@ -201,12 +201,12 @@ class ObjectRoot(Root):
     @override
     def put(self, file: Path, path: str) -> bool:
         size = file.stat().st_size
-        if size > _MOST_PUT_BYTES:
-            raise ValueError(f"{path}: a file may have {_MOST_PUT_BYTES:,} bytes, got {size:,}")
+        if size > _MAX_PUT_BYTES:
+            raise ValueError(f"{path}: a file may have {_MAX_PUT_BYTES:,} bytes, got {size:,}")
         body = file.read_bytes()
         for wait_s in (*_CONFLICT_WAITS_S, None):
             try:
-                with self._told():
+                with self._translated():
                     # One request, whatever the size: only so is it all or nothing.
                     self._fs.call_s3(
                         "put_object", **self._address(path), Body=body, IfNoneMatch="*"
@@ -225,24 +225,24 @@ class ObjectRoot(Root):
 
     @override
     def rewrite(self, path: str, data: bytes) -> None:
-        with self._told():
+        with self._translated():
             self._fs.call_s3("put_object", **self._address(path), Body=data)
 
     @override
     def open(self, path: str) -> pa.NativeFile:
-        with self._told():
+        with self._translated():
             stream = self._fs.open(self._key(path), "rb", block_size=_READ_BLOCK_BYTES)
         return pa.PythonFile(stream, mode="r")
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
         """A range of the bytes of a key `bucket/prefix/path`."""
-        with self._told():
+        with self._translated():
             return self._fs.cat_file(key, start=start, end=end)
 
     @override
     def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
         paths = [path for path, size in files.items() if size]
-        with self._told():
+        with self._translated():
             found = self._fs.cat_ranges(
                 [self._key(path) for path in paths],
                 [max(0, files[path] - num_bytes) for path in paths],
@@ -257,14 +257,14 @@ class ObjectRoot(Root):
 
     @override
     def files(self, folder: str = "") -> dict[str, int]:
-        with self._told():
+        with self._translated():
             found = self._fs.find(self._key(folder), detail=True)
         skip = len(self._top) + 1
         return {key[skip:]: info["size"] for key, info in sorted(found.items())}
 
     @override
     def remove(self, path: str) -> None:
-        with self._told(), contextlib.suppress(FileNotFoundError):
+        with self._translated(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._key(path))
 
     @override
@@ -279,8 +279,8 @@ class ObjectRoot(Root):
         return {"Bucket": bucket, "Key": key}
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn what the transport raises, when all its retries failed, into one error of ours."""
+    def _translated(self) -> Iterator[None]:
+        """Raise what the transport raises, when all its retries failed, as `StoreUnreachable`."""
         from botocore.exceptions import BotoCoreError
 
         try:

@@ -20,7 +20,7 @@ _MAX_MESSAGE = 2000
 
 
 def new_run_id(flow: str) -> str:
-    """A run id nobody else has: the flow's name, the time, and four random digits."""
+    """A run id of its own: the flow's name, the time, and four random digits."""
     return f"{flow}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 

@@ -3,7 +3,7 @@
 A unit writes one file. It is finished elsewhere and then given its name in one step that fails if
 the name is taken (`roots.py`): so a file appears whole, exactly once, and a file that exists is
 done. Nothing else records what is finished. `compaction.py` may fold the files of many units into
-one; a unit's path goes on naming its rows.
+one; a unit's path still names its rows.
 """
 
 import contextlib
@@ -48,8 +48,8 @@ class Store:
         """Open a store, or make an empty one.
 
         Raises:
-            StoreUnusable: the root is no store, cannot be written, cannot keep the commit rule, or
-                is newer.
+            StoreUnusable: the root is not a store, cannot be written, cannot keep the commit rule,
+                or is newer.
         """
         self.files_root = open_root(root)
         if isinstance(self.files_root, LocalRoot) and "\n" in self.files_root.url:
@@ -90,7 +90,7 @@ class Store:
     def commit(
         self, unit: Unit, rows: Sequence[object] | pa.Table, seconds: float = 0.0
     ) -> Receipt:
-        """Write a unit's rows as its file, whole and once; if it is there already, keep that.
+        """Write a unit's rows as its file, whole and once; a file that exists is kept.
 
         Args:
             unit: names the file.
@@ -176,9 +176,9 @@ class Store:
         return sorted(path for path in self._unit_paths(folder) if path.startswith(start))
 
     def put_folder(self, local: Path, name: str) -> None:
-        """Give a finished local folder a name in the store; one that is there stays.
+        """Give a finished local folder a name in the store; one that exists stays.
 
-        On a local store it is moved, so it should lie in `scratch()`; then it is there whole or
+        On a local store it is moved, so it should lie in `scratch()`; then it appears whole or
         not at all. In an object store its files appear one by one: name it in a row only after.
         """
         if isinstance(self.files_root, LocalRoot):
@@ -222,7 +222,7 @@ class Store:
         """A local folder that stays until its owner removes it, for work that may be interrupted.
 
         It lies beside a local store's rows; of an object store in the user's cache, so that only
-        the same machine goes on from it.
+        the same machine resumes from it.
         """
         if isinstance(self.files_root, LocalRoot):
             folder = self.root / UNFINISHED / name

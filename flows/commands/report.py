@@ -1,4 +1,4 @@
-"""`stepmill report`: a run's accuracies, and how they compare with the truth."""
+"""`stepmill report`: a run's accuracies, and how labels and scores compare with the truth."""
 
 import json
 import sys
@@ -13,15 +13,17 @@ from rich.text import Text
 
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.registry import names_of
-from flows.tables.accuracies import accuracy_summary, bin_summary, pick_summary, truth_summary
+from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.figures import best_words
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
 from flows.tables.searches import (
     choice_summary,
-    is_main,
+    main_rows,
     search_summary,
     selection_summary,
 )
+from flows.tables.truth import pick_summary, truth_summary
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
 from schemas.units import Stage
@@ -63,7 +65,7 @@ def show_report(
     Args:
         connection: the store.
         run_id: the run.
-        output: `table`, or `json` for every figure there is of the set, or of all sets.
+        output: `table`, or `json` for every figure of the set, or of all sets.
         by: a kind of bins; None for accuracy against budget, and the figures against the truth.
         budget: candidates per problem of the bins; None for the largest measured.
         set_name: the set of problems; None for `eval`, or the only one whose accuracies were
@@ -145,6 +147,7 @@ def _print_accuracies(
         console.print(accuracy_summary(rows))
         if (picks := pick_summary(rows)) is not None:
             console.print(picks)
+        _print_sentence(console, rows)
 
 
 def _print_searches(
@@ -156,10 +159,15 @@ def _print_searches(
             for table in (selection_summary(rows), choice_summary(rows)):
                 if table is not None:
                     console.print(table)
+            _print_sentence(console, rows)
             continue
-        main = [row for row in rows if is_main(row)]
+        main = main_rows(rows)
         budgets = [row.budget for row in main if row.budget is not None]
         console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+
+
+def _print_sentence(console: Console, metrics: Sequence[Metric]) -> None:
+    console.print(Text(best_words(metrics)), soft_wrap=True)
 
 
 def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:

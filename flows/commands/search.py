@@ -150,6 +150,7 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
         sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
         return
     # Imported late: it brings DuckDB, which complains when a process ends by an error.
+    from flows.tables.figures import best_words
     from flows.tables.output import open_console
 
     console = open_console()
@@ -159,6 +160,7 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
     for table in (selection_summary(metrics), choice_summary(metrics)):
         if table is not None:
             console.print(table)
+    console.print(best_words(metrics), soft_wrap=True, highlight=False, markup=False)
 
 
 def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
-"""A run's artifacts in Prefect's UI, sent so that no server can fail or slow the run.
+"""A run's artifacts in Prefect's UI, sent so that no server can make the run fail or slow.
 
-Each artifact says again what the store holds, so losing one loses nothing: it is sent from a
-thread of its own, a flow waits for it for seconds at most, and errors are one line on standard
+Each artifact repeats what the store holds, so losing one loses nothing: it is sent from a
+thread of its own, a flow waits a few seconds at most for it, and errors are one line on standard
 error. Outside a Prefect run nothing is sent.
 
 A key names what is shown, never the run. Prefect keeps a version per run of each key: the page of
-a run has its own, the page of a key has all of them, which is how that figure went night by night.
+a run has its own, the page of a key has all of them: how that figure changed from run to run.
 """
 
 import json
@@ -22,14 +22,14 @@ from prefect.context import FlowRunContext
 from flows.runs.progress import say
 
 _EVERY_S = 3.0
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 _REQUEST_S = 5.0
 
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
 def in_run() -> bool:
-    """Whether a Prefect flow run is going on here, to which artifacts can belong."""
+    """Whether code runs inside a Prefect flow run, to which artifacts can belong."""
     return FlowRunContext.get() is not None
 
 
@@ -52,7 +52,7 @@ class ProgressArtifact:
     """A percentage with a line of figures, which moves while the run works."""
 
     def __init__(self, key: str, text: str) -> None:
-        """Show 0%, and begin to send what `show` was given last, every few seconds."""
+        """Show 0%, and start to send the newest value given to `show` every few seconds."""
         self._key, self._newest = key, (0.0, text)
         self._closing = threading.Event()
         self._sender = _in_background(self._send_often)
@@ -70,7 +70,7 @@ class ProgressArtifact:
         """Send what was set last, and end."""
         self._closing.set()
         if self._sender is not None:
-            self._sender.join(_PATIENCE_S)
+            self._sender.join(_TIMEOUT_S)
 
     def _send_often(self, client: SyncPrefectClient, flow_run_id: str) -> None:
         artifact: Any = None
@@ -85,7 +85,7 @@ class ProgressArtifact:
                     update = ArtifactUpdate(data=percent, description=text)
                     client.update_artifact(artifact.id, update)
             except Exception as error:
-                _tell_once(flow_run_id, error)
+                _report_once(flow_run_id, error)
             if is_last:
                 return
             is_last = self._closing.wait(_EVERY_S)
@@ -96,7 +96,7 @@ def _publish(kind: str, key: str, data: str, description: str) -> None:
         client.create_artifact(_draft(kind, key, data, description, flow_run_id))
 
     if (sender := _in_background(send)) is not None:
-        sender.join(_PATIENCE_S)
+        sender.join(_TIMEOUT_S)
 
 
 def _draft(
@@ -118,7 +118,7 @@ def _in_background(work: Callable[[SyncPrefectClient, str], None]) -> threading.
             with get_client(sync_client=True, httpx_settings={"timeout": _REQUEST_S}) as client:
                 work(client, flow_run_id)
         except Exception as error:
-            _tell_once(flow_run_id, error)
+            _report_once(flow_run_id, error)
 
     # The context holds Prefect's settings, the server's address among them.
     sender = threading.Thread(target=copy_context().run, args=[run], name="artifacts", daemon=True)
@@ -126,8 +126,9 @@ def _in_background(work: Callable[[SyncPrefectClient, str], None]) -> threading.
     return sender
 
 
-def _tell_once(flow_run_id: str, error: Exception) -> None:
-    if flow_run_id not in _told:
-        _told.add(flow_run_id)
+def _report_once(flow_run_id: str, error: Exception) -> None:
+    if flow_run_id not in _reported:
+        _reported.add(flow_run_id)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        say(f"the Prefect server does not take artifacts ({reason}); the run goes on without")
+        words = f"the Prefect server does not accept artifacts ({reason})"
+        say(f"{words}; the run continues without them")

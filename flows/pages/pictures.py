@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
 from flows.pages.search_plots import plot_searches
+from flows.tables.accuracies import accuracies_by_bin
 from schemas.evaluation import EvaluationJob
 from schemas.rows import Metric
 from schemas.units import UnitPath, derive_id
@@ -32,7 +33,7 @@ def draw_pictures(
             paths.append(folder / f"accuracy-{about}")
             plot_accuracy(metrics, paths[-1])
             budget = max(row.budget for row in accuracies if row.budget is not None)
-            if any(row.bin.startswith("level=") for row in accuracies):
+            if accuracies_by_bin(metrics, "level", budget):
                 paths.append(folder / f"levels-{about}")
                 plot_bins(metrics, paths[-1], kind="level", budget=budget)
         for reference in references(metrics)[:1]:
@@ -53,7 +54,7 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
         metrics: the figures.
 
     Returns:
-        None where there is nothing to compare.
+        None if there is nothing to compare.
     """
     name = search_picture(path, metrics)
     if name is not None:
@@ -64,7 +65,7 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
 
 
 def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:
-    """The name of a search's picture in the store; None where there is nothing to compare."""
+    """The name of a search's picture in the store; None if there is nothing to compare."""
     if len({(row.strategy, row.budget) for row in metrics if row.metric == "prompt_tokens"}) < 2:
         return None
     file = UnitPath.parse(path)

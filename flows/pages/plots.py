@@ -1,29 +1,40 @@
-"""Metrics as pictures: accuracy against N, accuracy by bin, reliability of a verifier.
-
-Colours are Okabe and Ito's, told apart by colour-blind readers; markers differ as well.
-"""
+"""Metrics as pictures: accuracy against N, accuracy by bin, reliability of a verifier."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.tables.accuracies import bin_order, sort_strategies
+from flows.pages.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    add_legend,
+    open_panels,
+    save,
+)
+from flows.tables.accuracies import accuracies_by_bin
+from flows.tables.names import RANKERS, UPPER_BOUND, sort_strategies
+from schemas.metric_names import Name, strategy_type
 from schemas.rows import Metric
 from tasks.verifiers.quality import CalibrationBin, expected_calibration_error
 
-_INK = "#333333"
-_FAMILIES: dict[str, tuple[str, str, str]] = {
-    "pass": ("#666666", "s", "pass@N: any right (upper bound)"),
-    "majority": ("#0072B2", "o", "majority vote"),
-    "likelihood[": ("#E69F00", "v", "best of N by likelihood"),
-    "best_of_n[": ("#D55E00", "^", "best of N by verifier"),
-    "gated[": ("#F0E442", "P", "best of N among popular answers"),
-    "filter[": ("#56B4E9", "X", "majority of those the verifier passes"),
-    "weighted[": ("#009E73", "D", "vote weighted by verifier"),
-    "likelihood+logit[": ("#CC79A7", "p", "best of N by likelihood + verifier"),
+_STYLES = {
+    UPPER_BOUND: ("#666666", "s"),
+    "majority": (BLUE, "o"),
+    "likelihood": (ORANGE, "v"),
+    "best_of_n": (RED, "^"),
+    "gated": ("#F0E442", "P"),
+    "filter": (SKY, "X"),
+    "weighted": (GREEN, "D"),
+    "likelihood+logit": (PINK, "p"),
 }
-"""Colour, marker and words of each family of strategies."""
-_SHOWN = ("pass", "majority", "likelihood[", "best_of_n[", "weighted[", "likelihood+logit[")
+"""Colour and marker of each family of strategies."""
+_SHOWN = (UPPER_BOUND, "majority", "likelihood", "best_of_n", "weighted", "likelihood+logit")
 
 
 def plot_accuracy(
@@ -44,11 +55,11 @@ def plot_accuracy(
         strategies: None for one of each family.
 
     Raises:
-        ValueError: there is no accuracy in the bin.
+        ValueError: no accuracy of the bin is given.
     """
     rows = [m for m in metrics if m.metric == "accuracy" and m.bin == bin_name]
     shown = _choose(rows, strategies)
-    figure, axes = _canvas(8.0, 5.0)
+    figure, (axes,) = open_panels((8.0, 5.0))
     ends: list[tuple[float, str]] = []
     for strategy in shown:
         points = sorted((m for m in rows if m.strategy == strategy), key=lambda m: m.budget or 0)
@@ -62,7 +73,7 @@ def plot_accuracy(
             marker=marker,
             markersize=6,
             linewidth=2,
-            linestyle="--" if strategy == "pass" else "-",
+            linestyle="--" if strategy == UPPER_BOUND else "-",
             label=words,
         )
         banded = [m for m in points if m.ci_low is not None]
@@ -87,8 +98,8 @@ def plot_accuracy(
     num_problems = max(m.num_problems for m in rows)
     where = "" if bin_name == "all" else f"{bin_name}, "
     _set_title(axes, title, f"{where}{num_problems} problems; bands: bootstrap intervals")
-    _add_legend(figure, axes, shown)
-    _save(figure, path)
+    add_legend(figure, axes, 2 if len(shown) > 3 else 1)
+    save(figure, path)
 
 
 def plot_bins(
@@ -109,40 +120,36 @@ def plot_bins(
         strategies: None for one of each family.
 
     Raises:
-        ValueError: there is no accuracy in bins of this kind at this budget.
+        ValueError: no accuracy in bins of this kind at this budget is given.
     """
-    rows = [
-        m
-        for m in metrics
-        if m.metric == "accuracy" and m.budget == budget and m.bin.startswith(f"{kind}=")
-    ]
-    shown = _choose(rows, strategies)
-    sizes = {m.bin: m.num_problems for m in rows}
-    bins = sorted(sizes, key=bin_order)
-    figure, axes = _canvas(max(8.0, 1.3 * len(bins) + 2.0), 5.0)
+    found = accuracies_by_bin(metrics, kind, budget)
+    shown = _choose([m for _, m in found], strategies)
+    sizes = {where: m.num_problems for where, m in found}
+    bins = sorted(sizes, key=lambda where: where.order)
+    figure, (axes,) = open_panels((max(8.0, 1.3 * len(bins) + 2.0), 5.0))
     width = 0.8 / len(shown)
     for index, strategy in enumerate(shown):
-        cells = {m.bin: m for m in rows if m.strategy == strategy}
+        cells = {where: m for where, m in found if m.strategy == strategy}
         color, _, words = _family(strategy)
-        for place, name in enumerate(bins):
-            if name not in cells:
+        for place, where in enumerate(bins):
+            if where not in cells:
                 continue
-            cell = cells[name]
+            cell = cells[where]
             x = place + (index - (len(shown) - 1) / 2) * width
-            label = words if name == next(b for b in bins if b in cells) else None
+            label = words if where == next(b for b in bins if b in cells) else None
             axes.bar(x, cell.value, width * 0.9, color=color, label=label)
             if cell.ci_low is not None and cell.ci_high is not None:
-                axes.vlines(x, cell.ci_low, cell.ci_high, color=_INK, linewidth=1)
+                axes.vlines(x, cell.ci_low, cell.ci_high, color=INK, linewidth=1)
     axes.set_xticks(
-        range(len(bins)), [f"{name.partition('=')[2]}\n({sizes[name]} problems)" for name in bins]
+        range(len(bins)), [f"{where.value}\n({sizes[where]} problems)" for where in bins]
     )
     axes.set_ylim(0.0, 1.02)
     axes.set_ylabel("accuracy")
     words = kind.replace("_", " ")
     axes.set_xlabel(words if kind == "subject" else f"{words} (1 is easiest)")
     _set_title(axes, f"Accuracy by {words} at N = {budget}", "lines: bootstrap intervals")
-    _add_legend(figure, axes, shown)
-    _save(figure, path)
+    add_legend(figure, axes, 2 if len(shown) > 3 else 1)
+    save(figure, path)
 
 
 def plot_reliability(
@@ -159,13 +166,12 @@ def plot_reliability(
     known = [row for row in table if row.mean_score is not None]
     if not known:
         raise ValueError("expected a bin with steps, got none")
-    figure, axes = _canvas(6.0, 6.2, num_rows=2)
-    upper, lower = axes
-    upper.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="perfectly calibrated")
+    figure, (upper, lower) = open_panels((6.0, 6.2), 2, sharex=True, height_ratios=[3, 1])
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
     upper.plot(
         [row.mean_score for row in known],
         [row.rate for row in known],
-        color="#0072B2",
+        color=BLUE,
         marker="o",
         linewidth=2,
         label="verifier",
@@ -177,7 +183,7 @@ def plot_reliability(
         [(row.low + row.high) / 2 for row in table],
         [row.count for row in table],
         [0.9 * (row.high - row.low) for row in table],
-        color="#56B4E9",
+        color=SKY,
     )
     lower.set_ylabel("steps")
     lower.set_xlabel("score")
@@ -185,14 +191,14 @@ def plot_reliability(
     error = expected_calibration_error(table)
     total = sum(row.count for row in table)
     _set_title(upper, title, f"{total:,} steps, expected calibration error {error:.3f}")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _choose(rows: Sequence[Metric], strategies: Sequence[str] | None) -> list[str]:
-    """The strategies to show: those asked for, or the first of each main family."""
+    """The strategies to show: those given, or the first of each main family."""
     present = sort_strategies({m.strategy for m in rows})
     if strategies is None:
-        firsts = (next((s for s in present if s.startswith(f)), None) for f in _SHOWN)
+        firsts = (next((s for s in present if strategy_type(s) == f), None) for f in _SHOWN)
         chosen = [s for s in firsts if s is not None]
     else:
         chosen = [s for s in strategies if s in present]
@@ -202,28 +208,12 @@ def _choose(rows: Sequence[Metric], strategies: Sequence[str] | None) -> list[st
 
 
 def _family(strategy: str) -> tuple[str, str, str]:
-    for start, (color, marker, words) in _FAMILIES.items():
-        if strategy.startswith(start):
-            bracket = strategy.partition("[")[2]
-            return color, marker, f"{words} [{bracket}" if bracket else words
-    return _INK, "*", strategy
-
-
-def _canvas(width: float, height: float, num_rows: int = 1) -> tuple[Any, Any]:
-    """A figure and its axes, without a display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    ratios = [3, 1][:num_rows]
-    axes = figure.subplots(num_rows, 1, sharex=True, height_ratios=ratios, squeeze=False)[:, 0]
-    for panel in axes:
-        panel.grid(axis="y", color="#dddddd", linewidth=0.8)
-        panel.set_axisbelow(True)
-        for side in ("top", "right"):
-            panel.spines[side].set_visible(False)
-    return figure, axes[0] if num_rows == 1 else axes
+    """Colour, marker and words of a strategy."""
+    base, setting = strategy_type(strategy), Name.parse(strategy).setting
+    if base not in _STYLES:
+        return INK, "*", strategy
+    words = RANKERS[base] if setting is None else f"{RANKERS[base]} [{setting}]"
+    return *_STYLES[base], words
 
 
 def _label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str]]) -> None:
@@ -245,16 +235,5 @@ def _label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str]]) -> None:
 
 
 def _set_title(axes: Any, title: str, detail: str) -> None:
-    axes.set_title(f"{title}\n", loc="left", fontsize=12, fontweight="bold", color=_INK)
+    axes.set_title(f"{title}\n", loc="left", fontsize=12, fontweight="bold", color=INK)
     axes.text(0, 1.02, detail, transform=axes.transAxes, fontsize=9, color="#666666")
-
-
-def _add_legend(figure: Any, axes: Any, shown: Sequence[str]) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    columns = 2 if len(shown) > 3 else 1
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)

@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.pictures import pictures_folder
 from flows.pages.plots import plot_accuracy
-from flows.tables.accuracies import figure_words, sort_strategies
+from flows.tables.figures import best_words, figure_words
+from flows.tables.names import sort_strategies, strategy_words
+from flows.tables.truth import label_table_rows
 from schemas.rows import Metric
 from schemas.units import Receipt, Unit
 from storage import Store
 
-_MOST_UNITS = 200
-_MOST_ERROR_LETTERS = 100
+_MAX_UNITS = 200
+_MAX_ERROR_LETTERS = 100
 
 
 def publish_units(
     title: str, store: Store, outcomes: Mapping[Unit, Receipt | BaseException]
 ) -> None:
-    """Show a stage's units: rows, tokens, seconds, and what went wrong.
+    """Show a stage's units: rows, tokens, seconds, and what failed.
 
     Args:
         title: what the stage's progress is called.
@@ -33,8 +35,8 @@ def publish_units(
     rows = [_failed_row(unit, outcomes[unit]) for unit in outcomes if unit not in receipts]
     rows += [_unit_row(unit, receipts[unit]) for unit in slowest]
     words = f"{len(outcomes):,} units, {len(outcomes) - len(receipts):,} failed"
-    if len(rows) > _MOST_UNITS:
-        words += f"; here {_MOST_UNITS} of them, the failed and the slowest first"
+    if len(rows) > _MAX_UNITS:
+        words += f"; here {_MAX_UNITS} of them, the failed and the slowest first"
     unit = next(iter(outcomes))
     folder = f"{store.url}/{unit.table}/run_id={unit.run_id}/stage={unit.stage}/"
     statement = f"""
@@ -42,7 +44,7 @@ select * from {unit.table}
 where run_id = '{unit.run_id}' and stage = '{unit.stage}'
 limit 10"""
     look = f"Run `{unit.run_id}`; its rows lie in `{folder}`:\n\n{sql_block(store, statement)}"
-    publish_table(to_key("units", title), rows[:_MOST_UNITS], f"{words}\n\n{look}")
+    publish_table(to_key("units", title), rows[:_MAX_UNITS], f"{words}\n\n{look}")
 
 
 def publish_accuracies(
@@ -50,18 +52,42 @@ def publish_accuracies(
 ) -> None:
     """Show a set's accuracies by strategy and N: a table, and a page with the plot."""
     if any(row.metric == "accuracy" for row in metrics) and in_run():
-        description = f"{_headline(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
+        description = f"{best_words(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
         publish_table(to_key("accuracy", set_name), _accuracy_rows(metrics), description)
         publish_report(to_key("report", set_name), store, run_id, metrics)
 
 
-def publish_report(key: str, store: Store, run_id: str, metrics: Sequence[Metric]) -> None:
-    """Show a page: the plot, the accuracies, where the rows lie, and commands that read them."""
+def publish_labels(run_id: str, metrics: Sequence[Metric], *, set_name: str) -> None:
+    """Show the figures of a set's step labels and of their audits."""
+    if (rows := label_table_rows(metrics)) and in_run():
+        description = f"Step labels against the truth, and audited\n\nRun `{run_id}`"
+        publish_table(to_key("labels", set_name), rows, description)
+
+
+def publish_report(
+    key: str,
+    store: Store,
+    run_id: str,
+    metrics: Sequence[Metric],
+    *,
+    of_labels: Sequence[Metric] = (),
+) -> None:
+    """Show a page: the plot, the accuracies, where the rows lie, and commands that read them.
+
+    Args:
+        key: of the page.
+        store: where the rows lie.
+        run_id: the run.
+        metrics: the accuracies.
+        of_labels: figures of step labels, shown below them.
+    """
     if not any(row.metric == "accuracy" for row in metrics) or not in_run():
         return
     with store.scratch() as folder:
         plot_accuracy(metrics, folder / "accuracy.png")
         picture = picture_link((folder / "accuracy.png").read_bytes())
+    rows = label_table_rows(of_labels)
+    labels = f"\n### Step labels\n\n{markdown_table(rows)}\n" if rows else ""
     root = shlex.quote(store.url)
     curves = f"""
 select strategy, budget, value, ci_low, ci_high
@@ -77,7 +103,7 @@ limit 10"""
 ![accuracy against N]({picture})
 
 {markdown_table(_accuracy_rows(metrics))}
-
+{labels}
 ### Look further
 
 ```
@@ -89,14 +115,14 @@ The figures above:
 
 {sql_block(store, curves)}
 
-The solutions behind them; `stepmill show TRAJECTORY_ID --root {root}` prints one:
+The solutions they were measured on; `stepmill show TRAJECTORY_ID --root {root}` prints one:
 
 {sql_block(store, solutions)}
 
 The rows of this run lie in `{store.url}/*/run_id={run_id}/`, a folder per table, for any reader of
 Parquet; the pictures in `{store.url}/{pictures_folder(run_id)}/`.
 """
-    publish_markdown(key, text.strip(), f"{_headline(metrics)}\n\nRun `{run_id}`")
+    publish_markdown(key, text.strip(), f"{best_words(metrics)}\n\nRun `{run_id}`")
 
 
 def _unit_row(unit: Unit, receipt: Receipt) -> dict[str, object]:
@@ -114,8 +140,8 @@ def _unit_row(unit: Unit, receipt: Receipt) -> dict[str, object]:
 
 def _failed_row(unit: Unit, error: object) -> dict[str, object]:
     words = " ".join(f"{type(error).__name__}: {error}".split())
-    if len(words) > _MOST_ERROR_LETTERS:
-        words = f"{words[:_MOST_ERROR_LETTERS]}…"
+    if len(words) > _MAX_ERROR_LETTERS:
+        words = f"{words[:_MAX_ERROR_LETTERS]}…"
     empty = dict.fromkeys(("rows", "tokens", "seconds", "tokens/s"), "")
     return {"unit": unit.name, "state": "failed", **empty, "errors": words}
 
@@ -130,20 +156,11 @@ def _accuracy_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     budgets = sorted({budget for _, budget in cells if budget is not None})
     return [
         {
-            "strategy": "pass (any right)" if strategy == "pass" else strategy,
+            "strategy": strategy_words(strategy),
             **{f"N = {k}": figure_words(cells.get((strategy, k))) for k in budgets},
         }
         for strategy in sort_strategies({strategy for strategy, _ in cells})
     ]
-
-
-def _headline(metrics: Sequence[Metric]) -> str:
-    """The best strategy at the largest N: the line that lists show."""
-    rows = [row for row in metrics if row.metric == "accuracy" and row.bin == "all"]
-    budget = max(row.budget for row in rows if row.budget is not None)
-    last = [row for row in rows if row.budget == budget]
-    best = max((row for row in last if row.strategy != "pass"), key=lambda row: row.value)
-    return f"{best.value:.3f} at N = {budget} by {best.strategy}, {best.num_problems} problems"
 
 
 def picture_link(png: bytes) -> str:

@@ -6,7 +6,8 @@ from pathlib import PurePath
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.pictures import pictures_folder
 from flows.pages.results import markdown_table, picture_link, sql_block
-from flows.tables.rounds import plot_rounds, round_table_rows
+from flows.pages.round_plots import plot_rounds
+from flows.tables.rounds import round_table_rows
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
 from schemas.units import Stage, Unit
 from storage import Store
@@ -52,7 +53,7 @@ def publish_rounds(store: Store, run_id: str, flow: str) -> None:
     words = f"Rounds of run `{run_id}`; intervals by bootstrap over problems"
     publish_table(to_key("rounds", flow), rows, words)
     figures = f"""
-select strategy, bin, metric, value, ci_low, ci_high
+select arm, bin, metric, value, ci_low, ci_high
 from curves
 where run_id = '{run_id}' and stage = '{flow}'
 order by all"""

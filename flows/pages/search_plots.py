@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.tables.accuracies import bin_order
-from flows.tables.searches import main_strategies
+from flows.pages import canvas
+from flows.tables.searches import main_rows, main_strategies
+from schemas.metric_names import Bin
 from schemas.rows import Metric
+from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 _STYLES = (
-    ("#333333", "o"),
-    ("#0072B2", "^"),
-    ("#D55E00", "s"),
-    ("#009E73", "D"),
-    ("#CC79A7", "v"),
-    ("#E69F00", "P"),
-    ("#56B4E9", "X"),
+    (canvas.INK, "o"),
+    (canvas.BLUE, "^"),
+    (canvas.RED, "s"),
+    (canvas.GREEN, "D"),
+    (canvas.PINK, "v"),
+    (canvas.ORANGE, "P"),
+    (canvas.SKY, "X"),
     ("#8B5A2B", "p"),
 )
-"""Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
-_OPTIMAL_COLOR = "#999999"
 _KINDS = ("oracle_quintile", "level", "model_quintile")
 _PANELS_A_ROW = 3
 
@@ -42,51 +42,43 @@ def plot_searches(
         metrics: figures of one policy's searches.
         path: file to write.
         title: what the picture is about.
-        kind: of bins; None for the first that there is of oracle quintile, level, model quintile.
+        kind: of bins; None for the first measured of oracle quintile, level, model quintile.
 
     Raises:
-        ValueError: there is no accuracy.
+        ValueError: no accuracy is given.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     strategies = main_strategies(metrics)
     if not any(row.metric == "accuracy" for row in metrics):
         raise ValueError(f"expected accuracies of searches, got none among {len(metrics)} figures")
-    bins = ["all", *_bins(metrics, kind)]
+    bins = [Bin(), *_bins(metrics, kind)]
     num_rows = math.ceil(len(bins) / _PANELS_A_ROW)
     num_columns = min(len(bins), _PANELS_A_ROW)
-    figure = Figure(figsize=(4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(num_rows, num_columns, sharey=True, squeeze=False).flatten()
-    for axes, bin_name in zip(panels, bins, strict=False):
-        rows = [row for row in metrics if row.bin == bin_name]
+    size = (4.2 * num_columns + 0.5, 3.4 * num_rows + 1.2)
+    figure, panels = canvas.open_panels(size, num_rows, num_columns, sharey=True)
+    for axes, where in zip(panels, bins, strict=False):
+        rows = [row for row in metrics if row.bin == str(where)]
+        mains = main_rows(rows)
         for strategy, (color, marker) in zip(strategies, _cycle(len(strategies)), strict=True):
-            _draw(axes, rows, strategy, color=color, marker=marker)
-        if bin_name == "all":
+            _draw(axes, mains, strategy, color=color, marker=marker)
+        if where == Bin():
             _draw_optimal(axes, rows)
-        _finish(axes, rows, bin_name)
+        _finish(axes, rows, where)
     for axes in panels[len(bins) :]:
         axes.set_visible(False)
     for axes in panels[::num_columns]:
         axes.set_ylabel("accuracy")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    canvas.add_legend(figure, panels[0], 3)
+    canvas.set_heading(figure, title)
+    canvas.save(figure, path)
 
 
-def _bins(metrics: Sequence[Metric], kind: str | None) -> list[str]:
+def _bins(metrics: Sequence[Metric], kind: str | None) -> list[Bin]:
     """The bins of a kind, the easiest first."""
+    bins = {Bin.parse(row.bin) for row in metrics if row.metric == "tokens"}
     for name in _KINDS if kind is None else (kind,):
-        found = {
-            row.bin
-            for row in metrics
-            if row.bin.startswith(f"{name}=") and row.metric == "tokens" and "," not in row.bin
-        }
+        found = [where for where in bins if where == Bin(name, where.value)]
         if found:
-            return sorted(found, key=bin_order)
+            return sorted(found, key=lambda where: where.order)
     return []
 
 
@@ -94,21 +86,19 @@ def _cycle(num: int) -> list[tuple[str, str]]:
     return [_STYLES[index % len(_STYLES)] for index in range(num)]
 
 
-def _points(
-    rows: Sequence[Metric], strategy: str, tokens: Sequence[str]
-) -> list[tuple[float, Metric]]:
-    """Tokens and accuracy at each N, in order of N."""
+def _points(rows: Sequence[Metric], tokens: Sequence[str]) -> list[tuple[float, Metric]]:
+    """Tokens and accuracy of one strategy at each N, in order of N."""
     spent: dict[int | None, float] = {}
     for row in rows:
-        if row.strategy == strategy and row.metric in tokens:
+        if row.metric in tokens:
             spent[row.budget] = spent.get(row.budget, 0.0) + row.value
-    found = [r for r in rows if r.strategy == strategy and r.metric == "accuracy"]
+    found = [row for row in rows if row.metric == "accuracy"]
     found.sort(key=lambda row: row.budget or 0)
     return [(spent[row.budget], row) for row in found if spent.get(row.budget)]
 
 
 def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marker: str) -> None:
-    points = _points(rows, strategy, ("tokens",))
+    points = _points([row for row in rows if row.strategy == strategy], ("tokens",))
     if not points:
         return
     axes.plot(
@@ -126,15 +116,15 @@ def _draw(axes: Any, rows: Sequence[Metric], strategy: str, *, color: str, marke
 
 
 def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
-    name = "compute_optimal[oracle_quintile]"
-    style = {"color": _OPTIMAL_COLOR, "marker": "*", "markersize": 9, "linewidth": 1.5}
+    chosen = [row for row in rows if (row.strategy, row.pick) == (OPTIMAL, "oracle_quintile")]
+    style = {"color": canvas.GREY, "marker": "*", "markersize": 9, "linewidth": 1.5}
     for tokens, line, label in (
         (("generated_tokens", "scored_tokens"), "--", "compute-optimal, difficulty known"),
         (("tokens",), ":", "compute-optimal, difficulty paid for"),
     ):
-        points = _points(rows, name, tokens)
+        points = _points(chosen, tokens)
         if points:
-            face = _OPTIMAL_COLOR if line == "--" else "none"
+            face = canvas.GREY if line == "--" else "none"
             axes.plot(
                 [spent for spent, _ in points],
                 [row.value for _, row in points],
@@ -145,15 +135,10 @@ def _draw_optimal(axes: Any, rows: Sequence[Metric]) -> None:
             )
 
 
-def _finish(axes: Any, rows: Sequence[Metric], bin_name: str) -> None:
+def _finish(axes: Any, rows: Sequence[Metric], where: Bin) -> None:
     sizes = [row.num_problems for row in rows if row.metric == "accuracy"]
-    kind, _, level = bin_name.partition("=")
-    words = "all problems" if bin_name == "all" else f"{kind.replace('_', ' ')} {level}"
+    words = f"{where.kind.replace('_', ' ')} {where.value}" if where.kind else "all problems"
     axes.set_title(f"{words} ({max(sizes, default=0)})", loc="left", fontsize=10)
     axes.set_xscale("log")
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("tokens per problem: written and verified", fontsize=9)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)

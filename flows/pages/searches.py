@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.results import markdown_table, picture_link, sql_block
-from flows.tables.searches import main_strategies, search_rows
+from flows.tables.figures import best_words
+from flows.tables.searches import search_rows
 from schemas.rows import Metric
 from storage import Store
 
@@ -19,17 +20,17 @@ def publish_searches(
         store: where the rows lie.
         run_id: the run.
         metrics: the figures of one set.
-        picture: its name in the store; None where there is none.
+        picture: its name in the store; None without one.
     """
     rows = search_rows(metrics)
     if not rows or not in_run():
         return
     set_name = metrics[0].set_name or ""
-    description = f"{_headline(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
+    description = f"{best_words(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
     publish_table(to_key("search", set_name), rows, description)
     root = shlex.quote(store.url)
     figures = f"""
-select strategy, budget, metric, value, ci_low, ci_high
+select strategy, pick, budget, metric, against, value, ci_low, ci_high
 from curves
 where run_id = '{run_id}' and stage = 'search' and bin = 'all'
 order by all"""
@@ -64,19 +65,3 @@ The trees lie in `{store.url}/trajectories/run_id={run_id}/stage=search/`, for a
 Parquet.
 """
     publish_markdown(to_key("report", "search", set_name), text.strip(), description)
-
-
-def _headline(metrics: Sequence[Metric]) -> str:
-    """The best strategy and what it takes: the line that lists show."""
-    rows = [row for row in metrics if row.bin == "all"]
-    tokens = {(m.strategy, m.budget): m.value for m in rows if m.metric == "tokens"}
-    shown = main_strategies(rows)
-    best = max(
-        (row for row in rows if row.metric == "accuracy" and row.strategy in shown),
-        key=lambda row: row.value,
-    )
-    spent = tokens[best.strategy, best.budget]
-    return (
-        f"{best.value:.3f} by {best.strategy} at N = {best.budget}, {spent:,.0f} tokens per "
-        f"problem, {best.num_problems} problems"
-    )

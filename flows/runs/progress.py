@@ -15,7 +15,7 @@ _EVERY_S = 1.0
 _LINE_EVERY_S = 15.0
 
 Measure = Callable[[], tuple[int, int, int]]
-"""Rows so far, rows when it is done (0 where nobody knows), and tokens so far."""
+"""Rows so far, rows when it is done (0 where it is unknown), and tokens so far."""
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Itera
 
     Args:
         stage: what the line is called.
-        measure: asked every second, from another thread.
+        measure: called every second, from another thread.
         unit: what is counted.
     """
     # Imported late: the command line speaks through this module before Prefect may be imported.
@@ -153,7 +153,7 @@ def training_progress(title: str) -> Iterator[Callable[[Mapping[str, float]], No
 
 
 def say(text: str) -> None:
-    """One line on standard error, and in the log of the Prefect run that is going on."""
+    """One line on standard error, and in the log of the current Prefect run."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
     if "prefect" in sys.modules:  # before that there is no run, and Prefect is not set up yet

@@ -57,7 +57,7 @@ def without_heartbeats() -> AbstractContextManager[Any]:
 
 
 def prefect_run_id(flow: str) -> str:
-    """A run id that a retry of the same Prefect flow run finds again, so that it goes on."""
+    """A run id that a retry of the same Prefect flow run finds again, so that it resumes."""
     start = flow_run.scheduled_start_time
     return f"{flow}-{start:%Y%m%d-%H%M%S}-{str(flow_run.id)[-8:]}"
 

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from storage.queries import ask
 
-_MOST_TABLE_ROWS = 200
-_MOST_SKIPPED = 10
-_MOST_RUNS = 5
+_MAX_TABLE_ROWS = 200
+_MAX_SKIPPED = 10
+_MAX_RUNS = 5
 _NO_TERMINAL_WIDTH = 10_000
 _OBEYED = [*range(9), *range(11, 32), *range(127, 160)]  # all but tab and line feed
 _TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -23,7 +23,7 @@ _ESCAPES |= {code: f"\\u{code:04x}" for code in _TURNING}
 
 
 def open_console() -> Console:
-    """A console on standard output; where that is no terminal, nothing is broken or cut to fit."""
+    """A console on standard output; where that is not a terminal, no line is broken or cut."""
     console = Console()
     return console if console.is_terminal else Console(width=_NO_TERMINAL_WIDTH)
 
@@ -34,24 +34,24 @@ def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
 
     connection = connect(root)
     skipped = ask(connection, "skipped_files")
-    for file in skipped[:_MOST_SKIPPED]:
+    for file in skipped[:_MAX_SKIPPED]:
         sys.stderr.write(f"left out: {visible(file['path'])}: {visible(file['reason'])}\n")
-    if len(skipped) > _MOST_SKIPPED:
-        sys.stderr.write(f"left out: {len(skipped) - _MOST_SKIPPED:,} more\n")
+    if len(skipped) > _MAX_SKIPPED:
+        sys.stderr.write(f"left out: {len(skipped) - _MAX_SKIPPED:,} more\n")
     if skipped:
         sys.stderr.write("`stepmill doctor --repair` moves them away, to be made again\n")
     return connection
 
 
 def runs_words(connection: duckdb.DuckDBPyConnection) -> str:
-    """What runs a store has, for a caller who named one that it has not."""
-    found = ask(connection, "newest_runs", num_runs=_MOST_RUNS)
+    """Which runs a store has, for a caller that named another."""
+    found = ask(connection, "newest_runs", num_runs=_MAX_RUNS)
     names = ", ".join(row["run_id"] for row in found)
     return f"the store's newest runs are {names}" if names else "the store has no runs"
 
 
 def visible(text: str) -> str:
-    """A text with what a terminal would obey written out: control characters, turned direction."""
+    """A text with what a terminal would obey written out, such as control characters."""
     return text.translate(_ESCAPES)
 
 
@@ -59,7 +59,7 @@ def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
     """Write a relation to standard output as a table, CSV, JSON (an array) or Parquet.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: the format is not one of these.
     """
     if output == "table":
         _print_table(relation)
@@ -105,16 +105,16 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
 
 
 def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
-    rows = relation.limit(_MOST_TABLE_ROWS + 1).fetchall()
+    rows = relation.limit(_MAX_TABLE_ROWS + 1).fetchall()
     table = Table()
     for name in relation.columns:
         table.add_column(Text(visible(name)), overflow="fold")
-    for row in rows[:_MOST_TABLE_ROWS]:
+    for row in rows[:_MAX_TABLE_ROWS]:
         table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
     console = open_console()
     console.print(table)
-    if len(rows) > _MOST_TABLE_ROWS:
-        console.print(f"the first {_MOST_TABLE_ROWS} rows; --format csv or json prints all")
+    if len(rows) > _MAX_TABLE_ROWS:
+        console.print(f"the first {_MAX_TABLE_ROWS} rows; --format csv or json prints all")
 
 
 def _flat(table: pa.Table) -> pa.Table:

@@ -1,41 +1,27 @@
-"""A loop's rounds as a table for a terminal and as a picture."""
+"""A loop's rounds as a table for a terminal."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from flows.tables.accuracies import figure_words
+from flows.tables.figures import figure_words
+from flows.tables.names import GLOSSARY, ROUND_FIGURES
 from schemas.rows import Metric
 from tasks.evaluation.rounds import arms_of, figures_of, labels_of
-
-_COLORS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
-"""Okabe and Ito's colours, told apart by colour-blind readers; markers differ as well."""
-_DODGE = 0.06
-"""Rounds that an arm's points stand beside those of the arm before, or one would hide the other."""
-_COLUMNS = {
-    "grown_right_share": ("right", "{:.2f}"),
-    "paths_per_solved": ("paths", "{:.2f}"),
-    "set_rows": ("rows", "{:,.0f}"),
-    "set_hard_share": ("hard", "{:.2f}"),
-    "grown_tokens": ("tokens", "{:,.0f}"),
-    "train_seconds": ("training s", "{:,.0f}"),
-}
-"""What a policy was made from: column and format of each figure."""
 
 
 def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     """A row per policy: what it reaches, with intervals, and what it was made from."""
-    measured = _measured(metrics)
+    measured = measured_names(metrics)
     rows = []
     for arm in arms_of(metrics):
         for label in labels_of(metrics, arm):
             figures = figures_of(metrics, arm, label)
             made_from = {
                 title: form.format(figures[name].value) if name in figures else ""
-                for name, (title, form) in _COLUMNS.items()
+                for name, (title, form) in ROUND_FIGURES.items()
             }
             reached = {name: figure_words(figures.get(name)) for name in measured}
             rows.append({"arm": arm, "round": label, **reached, **made_from})
@@ -56,7 +42,7 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
         title=f"Rounds on {num_problems} held-out problems",
         caption="interval by bootstrap over problems; then what a policy learned from:\n"
         "share of right solutions, distinct right paths of a solved problem, rows of the set,\n"
-        "share of hard ones, tokens drawn",
+        f"share of hard ones, tokens drawn; {GLOSSARY}",
         box=SIMPLE_HEAD,
     )
     table.add_column("arm", no_wrap=True)
@@ -68,58 +54,7 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
     return table
 
 
-def plot_rounds(metrics: Sequence[Metric], path: Path, *, title: str) -> None:
-    """Write a PNG: a panel per figure, a curve with intervals per arm.
-
-    Args:
-        metrics: the rows of all rounds and arms of one loop.
-        path: file to write.
-        title: what the picture is about.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    names = _measured(metrics)
-    labels = list(dict.fromkeys(x for arm in arms_of(metrics) for x in labels_of(metrics, arm)))
-    labels.sort(key=lambda label: tuple(map(int, label.split("."))))
-    figure = Figure(figsize=(3.6 * len(names) + 0.4, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False).flatten()
-    for axes, name in zip(panels, names, strict=True):
-        for place, arm in enumerate(arms_of(metrics)):
-            color, marker = _COLORS[place % len(_COLORS)]
-            points = [
-                (labels.index(label), row)
-                for label in labels_of(metrics, arm)
-                if (row := figures_of(metrics, arm, label).get(name)) is not None
-            ]
-            axes.errorbar(
-                [x + _DODGE * place for x, _ in points],
-                [row.value for _, row in points],
-                yerr=[
-                    [row.value - _bound(row.ci_low, row) for _, row in points],
-                    [_bound(row.ci_high, row) - row.value for _, row in points],
-                ],
-                color=color,
-                marker=marker,
-                capsize=3,
-                linewidth=2,
-                label=arm,
-            )
-        axes.set_title(name, fontsize=10)
-        axes.set_xticks(range(len(labels)), labels)
-        axes.set_xlabel("round")
-        axes.grid(axis="y", alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("share of problems")
-    handles, words = panels[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside lower center", ncols=4, frameon=False)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-
-
-def _measured(metrics: Sequence[Metric]) -> list[str]:
+def measured_names(metrics: Sequence[Metric]) -> list[str]:
     """The names of what policies reach: pass@1, then majorities, then pass@k."""
     found = {(row.metric, row.budget) for row in metrics if row.budget is not None}
 
@@ -129,9 +64,5 @@ def _measured(metrics: Sequence[Metric]) -> list[str]:
 
     named = [(name, budget) for name, budget in found if budget is not None]
     shown = [each for each in sorted(named, key=place) if each[0] != "majority@1"]
-    most = max(budget for _, budget in shown)
-    return [name for name, budget in shown if name == "pass@1" or budget == most]
-
-
-def _bound(end: float | None, row: Metric) -> float:
-    return row.value if end is None else end
+    largest = max(budget for _, budget in shown)
+    return [name for name, budget in shown if name == "pass@1" or budget == largest]

@@ -1,11 +1,10 @@
-"""`stepmill show --tree`: a problem's search tree in the terminal, put together from its rows.
+"""`stepmill show --tree`: a problem's search tree in the terminal, built from its rows.
 
-Every row ends at a leaf and holds the steps behind the row that it continues, so a tree is what is
-there when all rows are hung where they branched off.
+Every row ends at a leaf and holds the steps that follow those of the row that it continues, so all
+rows together are the tree, each hung where it branched off.
 """
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from rich.tree import Tree
 
 from flows.tables.formats import check_format
 from flows.tables.output import open_console, visible
+from schemas.metric_names import strategy_type
 from storage.queries import ask
 
 _VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded", "yellow")}
@@ -24,7 +24,7 @@ _VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded
 
 @dataclass(slots=True)
 class Branch:
-    """A step of the tree, or its root, with what goes on from it and what ends at it."""
+    """A step of the tree, or its root, with what continues it and what ends at it."""
 
     step: dict[str, Any] | None = None
     children: "list[Branch]" = field(default_factory=list)
@@ -50,27 +50,27 @@ def show_tree(
         problem: a problem's id, or how it begins.
         output: `text` or `json`.
         strategy: of which search, as its rows name it or without its settings; may be left out
-            where there is one.
+            where there is only one.
         budget: at which N.
         run_id: of which run.
 
     Raises:
-        ValueError: no search of such a problem is there, or several are and they are listed.
+        ValueError: no search of such a problem exists, or several do and they are listed.
     """
     check_format(output, "text", "json")
     key = _choose(connection, problem, {"run_id": run_id, "strategy": strategy, "budget": budget})
     rows = ask(connection, "search_tree", **key)
     decisions = ask(connection, "search_decisions", **key)
-    (asked,) = ask(connection, "problem_of_run", run_id=key["run_id"], problem_id=key["problem_id"])
-    asked = {name: asked[name] for name in ("problem_id", "question", "answer")}
+    (found,) = ask(connection, "problem_of_run", run_id=key["run_id"], problem_id=key["problem_id"])
+    found = {name: found[name] for name in ("problem_id", "question", "answer")}
     root = build_tree(rows)
     if output == "json":
-        whole = {**key, "problem": asked, "decisions": decisions, "tree": _to_record(root)}
+        whole = {**key, "problem": found, "decisions": decisions, "tree": _to_record(root)}
         sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
         return
     console = open_console()
-    console.print(Text(visible(asked["question"]), style="bold"))
-    console.print(Text(visible(f"gold answer {asked['answer']}"), style="dim"))
+    console.print(Text(visible(found["question"]), style="bold"))
+    console.print(Text(visible(f"gold answer {found['answer']}"), style="dim"))
     names = f"{key['strategy']}, N = {key['budget']}, {key['policy']}"
     names += f", verifier {key['verifier']}" if key["verifier"] else ""
     tree = Tree(Text(visible(names)))
@@ -86,7 +86,7 @@ def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
     """The tree of a search's rows, in order of `sample_index`.
 
     Raises:
-        ValueError: a row continues one that is not there, or more of its steps than it has.
+        ValueError: a row continues one that is missing, or more of its steps than it has.
     """
     root = Branch()
     lines: dict[str, list[Branch]] = {}  # by row: the branches of its whole solution
@@ -113,10 +113,10 @@ def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
 def _choose(
     connection: duckdb.DuckDBPyConnection, problem: str, wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """The one search that is meant.
+    """The one search that is wanted.
 
     Raises:
-        ValueError: there is none, or several.
+        ValueError: none fits, or several do.
     """
     found = ask(connection, "searches_of_problem", id=problem)
     left = [
@@ -124,11 +124,11 @@ def _choose(
         for row in found
         if all(value in (None, row[name], _base(row[name])) for name, value in wanted.items())
     ]
-    # `beam` means any beam search, but the one with the defaults where there is that one.
+    # `beam` means any beam search, but the one with the defaults where that was made.
     left = [row for row in left if row["strategy"] == wanted["strategy"]] or left
     if len(left) == 1:
         return left[0]
-    asked = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
+    given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
     if len({row["problem_id"] for row in found}) > 1:
         raise ValueError(f"expected one problem whose id begins with {problem!r}, got several")
     if not found:
@@ -143,13 +143,13 @@ def _choose(
     )
     which = f"{len(left)} searches" if left else "none"
     raise ValueError(
-        f"expected one search{f' with {asked}' if asked else ''}, got {which}:\n{listed}"
+        f"expected one search{f' with {given}' if given else ''}, got {which}:\n{listed}"
     )
 
 
 def _base(name: Any) -> Any:
     """A strategy's name without its settings."""
-    return re.split(r"[\[ ]", name, maxsplit=1)[0] if isinstance(name, str) else name
+    return strategy_type(name) if isinstance(name, str) else name
 
 
 def _to_record(branch: Branch) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
     for row in branch.ends:
         tree.add(_end_words(row, picks.get(row["trajectory_id"])))
     for child in branch.children:
-        # A step that only one row ends with says how on its own line.
+        # Where only one row ends with a step, the step's own line says how.
         alone = child.ends if not child.children and len(child.ends) == 1 else []
         words = _step_words(child)
         for row in alone:
@@ -178,7 +178,7 @@ def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
 
 def _step_words(branch: Branch) -> Text:
     step = branch.step or {}
-    words = Text("asked again  " if branch.prompted_by is not None else "", style="cyan")
+    words = Text("prompted again  " if branch.prompted_by is not None else "", style="cyan")
     words.append(visible(" ".join(str(step.get("text", "")).split("\n")).strip()), style="none")
     figures = []
     for name, form in (("score", ".3f"), ("logprob", ".2f"), ("value", ".3f"), ("visits", "d")):
@@ -189,7 +189,7 @@ def _step_words(branch: Branch) -> Text:
 
 
 def _end_words(row: dict[str, Any], pick: str | None) -> Text:
-    """How a row ended: its verdict if it is a candidate, and why it is none if it is not."""
+    """How a row ended: its verdict if it is a candidate, else why it is not one."""
     if row["role"] and row["status"] != "error":
         return Text(visible(row["role"]), style="cyan")
     if row["status"] == "pruned":

@@ -1,131 +1,135 @@
 """Metrics of searches as tables for a terminal: what each strategy reached and spent."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from flows.tables.accuracies import verifier_words
+from flows.tables.figures import figure_words
+from flows.tables.names import GLOSSARY, SEARCH_FIGURES
+from schemas.metric_names import Bin
 from schemas.rows import Metric
-
-_OPTIMAL = "compute_optimal["
-_CHOSEN = re.compile(r"chosen\[(?P<cell>.+)\]")
-_GAINS = {"gain_over[": "gain at its N", "gain_at_equal_tokens[": "gain at its tokens"}
-_FIGURES = {
-    "generated_tokens": "written",
-    "scored_tokens": "verified",
-    "difficulty_tokens": "for difficulty",
-    "unfinished_rate": "unfinished",
-}
+from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 
-def search_rows(metrics: Sequence[Metric], *, of_selection: bool = False) -> list[dict[str, str]]:
-    """A row of words per strategy and N: accuracy, gains, tokens per problem, problems/s.
+def search_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
+    """A row of words per strategy and N, of main picks: accuracy, gains, tokens, problems/s.
 
     Args:
         metrics: of one policy and verifier.
-        of_selection: of compute-optimal selection; else of the strategies' main picks.
     """
-    found = {(m.strategy, m.budget, m.metric): m for m in metrics if m.bin == "all"}
-    names = [name for name in _names(metrics) if name.startswith(_OPTIMAL) == of_selection]
-    rows = []
-    for name in names:
-        for budget in sorted(b or 0 for n, b, kind in found if (n, kind) == (name, "accuracy")):
-            figures = {kind: m for (n, b, kind), m in found.items() if (n, b) == (name, budget)}
-            row = {"strategy": name, "N": str(budget), "accuracy": _words(figures["accuracy"])}
-            for start, words in _GAINS.items():
-                row[words] = _words(
-                    next((m for k, m in figures.items() if k.startswith(start)), None)
-                )
-            row |= {words: _words(figures.get(kind)) for kind, words in _FIGURES.items()}
-            spent = figures.get("engine_s")
-            row["problems/s"] = "" if spent is None else f"{1 / spent.value:,.2f}"
-            rows.append(row)
-    used = {name for row in rows for name, words in row.items() if words}
-    return [{name: words for name, words in row.items() if name in used} for row in rows]
+    mains = main_rows(metrics)
+    return _rows_of([(name, _of(mains, name)) for name in main_strategies(mains)], "strategy")
 
 
 def search_summary(metrics: Sequence[Metric]) -> Table:
     """Every strategy at every N.
 
     Raises:
-        ValueError: there is no accuracy.
+        ValueError: no accuracy is given.
     """
     rows = search_rows(metrics)
     if not rows:
         raise ValueError(f"expected accuracies of searches, got none among {len(metrics)} figures")
     num_problems = max(m.num_problems for m in metrics if m.bin == "all")
-    verifiers = {m.verifier for m in metrics if m.verifier is not None}
-    words = f"\nverifier {escape(', '.join(sorted(verifiers)))}" if verifiers else ""
-    baseline = next((m.metric for m in metrics if m.metric.startswith("gain_over[")), "")
-    over = f"gains over {escape(baseline[10:-1])} at the same N, or for the same tokens;\n"
+    baseline = next((m.against for m in metrics if m.metric == "gain_over"), None)
+    over = "" if baseline is None else f"gains over {escape(baseline)} at the same N, or for the "
+    over += "same tokens;\n" if over else ""
     return _table(
         rows,
-        title=f"Searches, {num_problems} problems{words}",
-        caption=f"{over if baseline else ''}tokens per problem that the policy wrote and the "
-        "verifier computed;\nproblems/s of one actor; intervals by bootstrap over problems",
+        title=f"Searches, {num_problems} problems{verifier_words(metrics)}",
+        caption=f"{over}tokens per problem that the policy wrote and the verifier computed;\n"
+        f"problems/s of one actor; intervals by bootstrap over problems; {GLOSSARY}",
     )
 
 
 def selection_summary(metrics: Sequence[Metric]) -> Table | None:
     """Compute-optimal selection by each kind of difficulty; None where nothing was selected."""
-    rows = search_rows(metrics, of_selection=True)
+    chosen = [row for row in metrics if row.strategy == OPTIMAL]
+    picks = list(dict.fromkeys(row.pick for row in chosen if row.pick is not None))
+    groups = [(pick, [row for row in chosen if row.pick == pick]) for pick in picks]
+    rows = _rows_of(groups, "difficulty")
     if not rows:
         return None
     return _table(
-        [{"difficulty": row.pop("strategy").removeprefix(_OPTIMAL)[:-1], **row} for row in rows],
+        rows,
         title="Compute-optimal selection",
         caption="chosen on one half of the problems, reported on the other; with `tokens`: among\n"
-        "all that takes no more tokens than best of N; for difficulty: tokens to estimate it",
+        "all that takes no more tokens than best of N; for difficulty: tokens to estimate it;\n"
+        f"{GLOSSARY}",
     )
 
 
 def choice_summary(metrics: Sequence[Metric]) -> Table | None:
     """What compute-optimal selection chose for each difficulty and N; None where it did not.
 
-    A bin's two folds choose for each other; where they disagree both choices stand.
+    A bin's two folds choose for each other; where they disagree both choices are shown.
     """
-    chosen: dict[tuple[str, str, int], list[str]] = {}
-    for row in sorted(metrics, key=lambda row: (row.strategy, row.bin)):
-        match = _CHOSEN.fullmatch(row.metric)
-        if match and row.budget is not None:
-            level = row.bin.rpartition(",fold=")[0]
-            chosen.setdefault((row.strategy, level, row.budget), []).append(match["cell"])
+    chosen: dict[tuple[str, str], dict[int, list[str]]] = {}
+    for row in sorted(metrics, key=lambda row: (row.pick or "", row.bin)):
+        if row.metric == "chosen" and row.budget is not None and row.arm is not None:
+            level = str(replace(Bin.parse(row.bin), fold=None))
+            by_budget = chosen.setdefault((row.pick or "", level), {})
+            by_budget.setdefault(row.budget, []).append(row.arm)
     if not chosen:
         return None
-    budgets = sorted({budget for _, _, budget in chosen})
-    rows = []
-    for strategy, level in dict.fromkeys((strategy, level) for strategy, level, _ in chosen):
-        cells = {
-            k: " / ".join(dict.fromkeys(chosen.get((strategy, level, k), ()))) for k in budgets
+    budgets = sorted({budget for by_budget in chosen.values() for budget in by_budget})
+    rows = [
+        {
+            "difficulty": level,
+            "budget": "tokens of best of N" if pick.endswith(",tokens") else "N",
+            **{f"N = {k}": " / ".join(dict.fromkeys(by_budget.get(k, ()))) for k in budgets},
         }
-        by_tokens = strategy.endswith(",tokens]")
-        rows.append(
-            {
-                "difficulty": level,
-                "budget": "tokens of best of N" if by_tokens else "N",
-                **{f"N = {k}": words for k, words in cells.items()},
-            }
-        )
-    return _table(rows, title="Compute-optimal: what each difficulty is searched with")
+        for (pick, level), by_budget in chosen.items()
+    ]
+    title = "Compute-optimal: what each difficulty is searched with"
+    return _table(rows, title=title, caption=GLOSSARY)
 
 
-def is_main(row: Metric) -> bool:
-    """Whether a figure is about a strategy's main pick, or about a selection of strategies."""
-    return "/" not in row.strategy
+def main_rows(metrics: Sequence[Metric]) -> list[Metric]:
+    """The figures of the strategies' main picks, without selections among strategies."""
+    return [row for row in metrics if row.pick is None]
 
 
-def main_strategies(metrics: Iterable[Metric]) -> list[str]:
-    """The strategies of main picks in order, without selections of them."""
-    return [name for name in _names(metrics) if not name.startswith(_OPTIMAL)]
+def main_strategies(metrics: Sequence[Metric]) -> list[str]:
+    """The strategies of main picks in order."""
+    return list(dict.fromkeys(row.strategy for row in main_rows(metrics)))
 
 
-def _names(metrics: Iterable[Metric]) -> list[str]:
-    return list(dict.fromkeys(m.strategy for m in metrics if is_main(m)))
+def _of(metrics: Sequence[Metric], strategy: str) -> list[Metric]:
+    return [row for row in metrics if row.strategy == strategy]
 
 
-def _table(rows: Sequence[dict[str, str]], *, title: str, caption: str | None = None) -> Table:
+def _rows_of(groups: Sequence[tuple[str, Sequence[Metric]]], heading: str) -> list[dict[str, str]]:
+    """A row of words per group and N; columns without a word are left out."""
+    rows = []
+    for name, group in groups:
+        found = {(row.budget or 0, row.metric): row for row in group if row.bin == "all"}
+        for budget in sorted(budget for budget, metric in found if metric == "accuracy"):
+            row = {heading: name, "N": str(budget)}
+            row["accuracy"] = figure_words(found[budget, "accuracy"])
+            for metric, words in SEARCH_FIGURES.items():
+                row[words] = _words(found.get((budget, metric)))
+            spent = found.get((budget, "engine_s"))
+            row["problems/s"] = "" if spent is None else f"{1 / spent.value:,.2f}"
+            rows.append(row)
+    used = {name for row in rows for name, words in row.items() if words}
+    return [{name: words for name, words in row.items() if name in used} for row in rows]
+
+
+def _words(metric: Metric | None) -> str:
+    """A figure; tokens and rates without their intervals, a rate of 0 not at all."""
+    if metric is None or (metric.metric.endswith("_rate") and not metric.value):
+        return ""
+    if metric.metric.startswith("gain_"):
+        return figure_words(metric)
+    return figure_words(replace(metric, ci_low=None))
+
+
+def _table(rows: Sequence[dict[str, str]], *, title: str, caption: str) -> Table:
     """Rows of words under their names."""
     table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -135,19 +139,3 @@ def _table(rows: Sequence[dict[str, str]], *, title: str, caption: str | None = 
     for row in rows:
         table.add_row(*(escape(row.get(name, "")) for name in names))
     return table
-
-
-def _words(metric: Metric | None) -> str:
-    if metric is None:
-        return ""
-    if metric.metric.endswith("_tokens"):
-        return f"{metric.value:,.0f}"
-    if metric.metric.endswith("_rate"):
-        return f"{metric.value:.3f}" if metric.value else ""
-    is_gain = metric.metric.startswith("gain_")
-    value = f"{metric.value:+.3f}" if is_gain else f"{metric.value:.3f}"
-    if metric.ci_low is None or metric.ci_high is None:
-        return value
-    ends = (metric.ci_low, metric.ci_high)
-    low, high = (f"{end:+.2f}" if is_gain else f"{end:.2f}" for end in ends)
-    return f"{value} ({low}..{high})"

@@ -8,7 +8,24 @@ from schemas.tables import Int32, TableSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One measured figure. `bin` is `all`, or `<kind>=<value>` such as `level=3`."""
+    """One measured figure.
+
+    Its columns, from what is measured to what it is measured against:
+
+    * `strategy`: a way to choose among stored solutions with its setting (`majority`,
+      `best_of_n[min]`), a search as its decisions name it (`beam[width=2]`), `compute_optimal` for
+      a choice between searches, the method of step labels, `step_scores` of the verifier, or
+      `pool` for the solutions themselves;
+    * `pick`: of a search, how the answer was picked where that is not its main pick; of
+      `compute_optimal`, what it chooses by (`oracle_quintile`, or `oracle_quintile,tokens` where
+      the budget is tokens);
+    * `arm`: one of several that are compared: an arm of a loop, or the search at its N that
+      `compute_optimal` chose (`beam@16`);
+    * `against`: the other side: the baseline of a gain, what step scores are held to (`checker` or
+      a method of labels), the method that a label audit compares with;
+    * `bin`: `all`, or `<kind>=<value>` such as `level=3`, in a loop after its round
+      (`round=2,level=3`), see `schemas.metric_names.Bin`.
+    """
 
     policy: str
     verifier: str | None
@@ -22,6 +39,9 @@ class Metric:
     num_problems: Int32
     set_name: str | None = None
     created_at: datetime | None = None
+    pick: str | None = None
+    arm: str | None = None
+    against: str | None = None
 
 
 METRICS = TableSpec("metrics", Metric)

@@ -11,6 +11,7 @@ from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.reductions import FALLBACK
 from schemas.rows import ModelRole
 from schemas.search.strategies import BeamConfig, Strategy, StrategyConfig
 
@@ -22,10 +23,16 @@ class ScoreConfig(FrozenConfig):
     """`verifier` is the reduced step scores; `likelihood` the policy's summed log probability;
     `likelihood+logit` that sum + weight x logit of the reduced scores. A verifier alone is misled
     by rare, odd steps it has never seen; the likelihood knows that they are rare."""
-    reduction: Reduction = "min"
-    """How the step scores so far are reduced to one."""
+    reduction: Reduction | None = None
+    """How the step scores so far are reduced to one; None for what suits the labels that the
+    verifier was trained on (schemas/reductions.py), `min` where they are not known."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of the logit in `likelihood+logit`."""
+
+    @property
+    def how(self) -> Reduction:
+        """The reduction, or the default where none is named and the labels are not known."""
+        return self.reduction or FALLBACK
 
     @property
     def reads_verifier(self) -> bool:
@@ -38,7 +45,7 @@ class ScoreConfig(FrozenConfig):
         if self.by == "likelihood":
             return self.by
         weight = "" if self.by == "verifier" or self.weight == 1 else f",{self.weight:g}"
-        return f"{self.by}[{self.reduction}{weight}]"
+        return f"{self.by}[{self.how}{weight}]"
 
 
 class SearchLimits(FrozenConfig):
@@ -157,7 +164,7 @@ class SearchJob(FrozenConfig):
     def label(self, strategy: StrategyConfig) -> str:
         """The value of the `strategy` column: the strategy, and its score if not the default."""
         name = strategy.label()
-        if self.score == ScoreConfig() or not strategy.ranks:
+        if self.score.name == ScoreConfig().name or not strategy.ranks:
             return name
         return f"{name} by {self.score.name}"
 

@@ -1,6 +1,6 @@
 """The solutions behind the checks: what builders read, a problem at a time.
 
-The solutions come from the store as sorted record batches (`storage/pools.py`) and are held for
+The solutions come from the store as sorted record batches (`storage/solutions.py`) and are held for
 one problem at a time.
 """
 
@@ -14,7 +14,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from schemas.rows import TRAJECTORIES, Trajectory, from_table
-from storage.pools import Batches, Grades
+from storage.solutions import Batches, Grades
 from tasks.dataset_export.checks import Checker
 from tasks.dataset_export.solved import (
     Solution,

@@ -12,7 +12,7 @@ from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import BuilderConfig
 from schemas.search.strategies import draws_stepwise
 from storage import Store
-from storage.pools import PoolSurvey, SolutionPool, problem_ids
+from storage.solutions import SolutionsSurvey, StoredSolutions, problem_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +40,10 @@ class ExportPlan:
 class Sources:
     """The open solutions of a plan, and what was found out about them."""
 
-    solutions: SolutionPool
-    originals: SolutionPool | None
+    solutions: StoredSolutions
+    originals: StoredSolutions | None
     """The solutions to mix in, where other sets than those of the job have them."""
-    survey: PoolSurvey
+    survey: SolutionsSurvey
     policies: tuple[str, ...]
     verifier: str | None
     """Whose scores are read."""
@@ -90,9 +90,9 @@ def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
 
 def _open(
     store: Store, plan: ExportPlan, files: tuple[str, ...], stack: contextlib.ExitStack
-) -> SolutionPool:
+) -> StoredSolutions:
     job = plan.job
-    solutions = SolutionPool(
+    solutions = StoredSolutions(
         store,
         problem_ids(store, files),
         policies=job.source.policies,
@@ -104,7 +104,7 @@ def _open(
     return solutions
 
 
-def _check_splits(solutions: SolutionPool, plan: ExportPlan) -> None:
+def _check_splits(solutions: StoredSolutions, plan: ExportPlan) -> None:
     allowed = plan.job.source.splits
     others = sorted(set(solutions.splits()) - set(allowed))
     if others:
@@ -115,7 +115,7 @@ def _check_splits(solutions: SolutionPool, plan: ExportPlan) -> None:
         )
 
 
-def _check_solutions(survey: PoolSurvey, plan: ExportPlan) -> None:
+def _check_solutions(survey: SolutionsSurvey, plan: ExportPlan) -> None:
     builder: BuilderConfig = plan.job.builder
     if not survey.num_solutions:
         raise ValueError(f"expected finished solutions in {plan.words}, got none")
@@ -134,13 +134,13 @@ def _check_solutions(survey: PoolSurvey, plan: ExportPlan) -> None:
         )
 
 
-def _choose_verifier(solutions: SolutionPool, plan: ExportPlan) -> str:
+def _choose_verifier(solutions: StoredSolutions, plan: ExportPlan) -> str:
     known, wanted = solutions.verifiers(), plan.job.source.verifier
     words = "scores by one verifier" if wanted is None else f"scores by {wanted!r}"
     return _choose(known, wanted, f"source.verifier: expected {words} of {plan.words}")
 
 
-def _choose_method(solutions: SolutionPool, plan: ExportPlan) -> str:
+def _choose_method(solutions: StoredSolutions, plan: ExportPlan) -> str:
     known, wanted = solutions.label_methods(), plan.job.builder.label_method
     words = "labels of one method" if wanted is None else f"labels by {wanted!r}"
     return _choose(known, wanted, f"builder.method: expected {words} in {plan.words}")
@@ -155,7 +155,7 @@ def _choose(known: list[str], wanted: str | None, expected: str) -> str:
     return wanted
 
 
-def _check_searches(solutions: SolutionPool, plan: ExportPlan) -> None:
+def _check_searches(solutions: StoredSolutions, plan: ExportPlan) -> None:
     known = solutions.strategies()
     usable = [label for label in known if draws_stepwise(label)]
     lacking = sorted(set(plan.job.builder.searches or ()) - set(usable))
@@ -166,7 +166,7 @@ def _check_searches(solutions: SolutionPool, plan: ExportPlan) -> None:
         )
 
 
-def _check_originals(solutions: SolutionPool, plan: ExportPlan) -> None:
+def _check_originals(solutions: StoredSolutions, plan: ExportPlan) -> None:
     names = ", ".join(map(repr, plan.job.builder.original_sets))
     if plan.original_files and not solutions.survey().num_right:
         raise ValueError(f"builder.mix_set: expected right solutions in the set {names}, got none")
@@ -177,7 +177,9 @@ def _check_originals(solutions: SolutionPool, plan: ExportPlan) -> None:
         )
 
 
-def _find_min_score(solutions: SolutionPool, survey: PoolSurvey, plan: ExportPlan) -> float | None:
+def _find_min_score(
+    solutions: StoredSolutions, survey: SolutionsSurvey, plan: ExportPlan
+) -> float | None:
     """The minimum score of a solution; None where scores do not decide."""
     builder: BuilderConfig = plan.job.builder
     if builder.score_quantile is not None:

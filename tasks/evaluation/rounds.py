@@ -1,15 +1,17 @@
 """What a loop's rounds reached and were made from: figures of every policy, round by round.
 
-A figure's `strategy` is the arm of the loop, its `bin` is `round=N` or, for problems of a level,
-`round=N,level=L`. Round 0 is the policy that the loop began with.
+A figure's `arm` is the arm of the loop, its `bin` is `round=N` or, for problems of a level,
+`round=N,level=L`. Round 0 is the policy that the loop began with. What a policy reaches is
+`pass@k` and `majority@k`; what it was made from has strategy `pool`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from schemas.metric_names import Bin
 from schemas.rows import Metric, now
+from tasks.evaluation.figures import POOL
 
-ROUND = "round="
 GROWN = (
     "num_problems",
     "num_solved",
@@ -32,19 +34,19 @@ def round_rows(
     """The rows of one policy of an arm.
 
     Args:
-        arm: the way that the loop goes.
+        arm: its name.
         label: the round, such as `2`, or `2.1` for the first of its improve steps.
         evaluated: what the evaluation of its solutions measured.
-        made_from: figures of the solutions and the set that it learned from.
+        made_from: figures of the solutions and the set from which it learned.
 
     Raises:
-        ValueError: there is no accuracy among what was evaluated.
+        ValueError: no accuracy is among what was evaluated.
     """
     rows = [
         replace(
             row,
-            strategy=arm,
-            bin=_bin(label, row.bin),
+            arm=arm,
+            bin=str(replace(Bin.parse(row.bin), round=label)),
             metric=f"{_MEASURED[row.strategy]}{row.budget}",
             created_at=now(),
         )
@@ -53,11 +55,9 @@ def round_rows(
     ]
     if not rows:
         raise ValueError(f"expected accuracies of a policy, got none among {len(evaluated)} rows")
-    whole = next(row for row in rows if row.bin == _bin(label, "all"))
-    return rows + [
-        replace(whole, budget=None, metric=name, value=value, ci_low=None, ci_high=None)
-        for name, value in made_from.items()
-    ]
+    whole = next(row for row in rows if row.bin == str(Bin(round=label)))
+    source = replace(whole, strategy=POOL.strategy, budget=None, ci_low=None, ci_high=None)
+    return rows + [replace(source, metric=name, value=value) for name, value in made_from.items()]
 
 
 def made_from(
@@ -90,32 +90,32 @@ def made_from(
 
 def pass_at_1(rows: Sequence[Metric]) -> float:
     """The share of solutions that are right, of one policy's rows."""
-    return next(row.value for row in rows if row.metric == "pass@1" and "," not in row.bin)
+    return next(
+        row.value for row in rows if row.metric == "pass@1" and Bin.parse(row.bin).kind is None
+    )
 
 
 def arms_of(metrics: Sequence[Metric]) -> list[str]:
     """The arms in the order in which they were measured first."""
-    return list(dict.fromkeys(row.strategy for row in metrics))
+    return list(dict.fromkeys(row.arm for row in metrics if row.arm is not None))
 
 
 def labels_of(metrics: Sequence[Metric], arm: str) -> list[str]:
     """The rounds of an arm, in order."""
-    labels = {
-        row.bin.removeprefix(ROUND)
-        for row in metrics
-        if row.strategy == arm and row.bin.startswith(ROUND) and "," not in row.bin
-    }
-    return sorted(labels, key=lambda label: tuple(map(int, label.split("."))))
+    bins = {Bin.parse(row.bin) for row in metrics if row.arm == arm}
+    labels = [where.round for where in bins if where.kind is None and where.round is not None]
+    return sorted(labels, key=round_order)
+
+
+def round_order(label: str) -> tuple[int, ...]:
+    """Sorts rounds and their improve steps: 2 before 2.1 before 10."""
+    return tuple(map(int, label.split(".")))
 
 
 def figures_of(metrics: Sequence[Metric], arm: str, label: str) -> dict[str, Metric]:
     """The figures of one policy over all problems, by name."""
-    wanted = _bin(label, "all")
-    return {row.metric: row for row in metrics if row.strategy == arm and row.bin == wanted}
-
-
-def _bin(label: str, name: str) -> str:
-    return f"{ROUND}{label}" if name == "all" else f"{ROUND}{label},{name}"
+    wanted = str(Bin(round=label))
+    return {row.metric: row for row in metrics if row.arm == arm and row.bin == wanted}
 
 
 def _number(value: object) -> float:

@@ -11,11 +11,11 @@ from schemas.evaluation import EvaluationConfig, EvaluationJob
 from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, now
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.evaluation.searches.figures import search_figures
 from tasks.evaluation.searches.grid import Cell, build_grid, reference_candidates
-from tasks.evaluation.searches.report import report_searches
 from tasks.evaluation.solutions.candidates import build_candidates, drawn_rows
+from tasks.evaluation.solutions.figures import solution_figures
 from tasks.evaluation.solutions.picks import measure_picks, measure_right_answers
-from tasks.evaluation.solutions.report import evaluate
 from tasks.evaluation.solutions.truth import (
     Kinds,
     StepKinds,
@@ -87,7 +87,7 @@ def evaluate_searches(
     start = time.monotonic()
     problems: list[Problem] = _read(store, unit, "problems")
     trees: list[Trajectory] = _read(store, unit, "trajectories")
-    rows = report_searches(
+    rows = search_figures(
         build_grid(problems, _read(store, unit, "decisions")),
         config,
         reference=reference_candidates(problems, trees) if trees else (),
@@ -111,7 +111,7 @@ def measure_set(
     finally:
         grader.close()
     policy, verifier, config = _policy_of(job), job.verifier_name, job.evaluation
-    rows = evaluate(candidates, config, policy=policy, verifier=verifier)
+    rows = solution_figures(candidates, config, policy=policy, verifier=verifier)
     if kinds is not None:
         truth = check_solutions(problems, trajectories, kinds)
         errors = _first_errors(problems, trajectories, truth)

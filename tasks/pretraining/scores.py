@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import comb
 from typing import Any
 
 from schemas.units import derive_seed
+from tasks.evaluation.statistics.curves import pass_at_k
 from tasks.steps.segmentation import split_steps
 from tasks.world.checker import SolutionCheck, check_steps
 from tasks.world.problems import WorldProblem, iterate_problems
@@ -85,11 +85,6 @@ def measure_policy(
         },
         wrong_step_rate=len(flawed) / len(right) if right else 0.0,
     )
-
-
-def pass_at_k(num_solutions: int, num_right: int, k: int) -> float:
-    """The chance that k of the solutions, drawn without return, hold a right one."""
-    return 1 - comb(num_solutions - num_right, k) / comb(num_solutions, k)
 
 
 def majority_at_k(checks: Sequence[SolutionCheck], k: int) -> float:

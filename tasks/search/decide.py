@@ -47,7 +47,7 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
     Raises:
         ValueError: the strategy has nothing but votes to go by, and there are none.
     """
-    reduction = job.score.reduction
+    reduction = job.score.how
     by_verifier = strategy.default_pick == "weighted" and job.verifier is not None
     if strategy.default_pick == "best":
         return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from schemas.evaluation import Reduction
 from schemas.search import ScoreConfig
-from tasks.verifiers.reductions import logit, reduce_scores
+from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class Candidate:
 
     def worth(self, score: ScoreConfig) -> float | None:
         """What the search ranked it by."""
-        value = self.reduced(score.reduction)
+        value = self.reduced(score.how)
         if score.by == "verifier" or (score.by != "likelihood" and value is None):
             return value
         if self.logprob is None or value is None or score.by == "likelihood":
             return self.logprob
-        return self.logprob + score.weight * logit(value)
+        return join_likelihood(self.logprob, value, score.weight)
 
 
 def pick_all(

@@ -2,13 +2,13 @@
 
 from schemas.search import ScoreConfig
 from tasks.search.tree import Node
-from tasks.verifiers.reductions import logit, reduce_scores
+from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 
 def verifier_value(node: Node, config: ScoreConfig) -> float | None:
     """The reduced step scores of a prefix, in [0, 1]; None where none was read."""
     scores = node.scores()
-    return reduce_scores(scores, config.reduction) if scores else None
+    return reduce_scores(scores, config.how) if scores else None
 
 
 def rank_node(node: Node, config: ScoreConfig) -> float | None:
@@ -18,4 +18,4 @@ def rank_node(node: Node, config: ScoreConfig) -> float | None:
     value = verifier_value(node, config)
     if value is None or node.logprob is None or config.by == "verifier":
         return value if config.by == "verifier" else None
-    return node.logprob + config.weight * logit(value)
+    return join_likelihood(node.logprob, value, config.weight)

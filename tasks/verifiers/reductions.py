@@ -1,7 +1,7 @@
 """Step scores to one score per solution, and one score to its log odds.
 
-No reduction is best everywhere: `last` suits soft rollout labels (arXiv:2408.03314), `min` was
-best for Math-Shepherd (arXiv:2312.08935). Those who rank offer all and compare.
+No reduction is best everywhere: schemas/reductions.py says which suits which labels. What ranks
+offers all of them to compare.
 """
 
 import math
@@ -46,3 +46,14 @@ def logit(p: float) -> float:
         raise ValueError(f"expected a probability in [0, 1], got {p}")
     p = min(max(p, LOGIT_CLAMP), 1.0 - LOGIT_CLAMP)
     return math.log(p) - math.log1p(-p)
+
+
+def join_likelihood(logprob: float, p: float, weight: float = 1.0) -> float:
+    """Summed log probability + weight x log odds of a verifier's score.
+
+    Args:
+        logprob: of the policy, in nats.
+        p: reduced score, in [0, 1].
+        weight: of the verifier beside the policy.
+    """
+    return logprob + weight * logit(p)

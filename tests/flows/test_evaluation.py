@@ -121,7 +121,7 @@ def test_scores_and_picks_are_held_to_the_checker(hand_made, prefect_server):
         ask(
             hand_made,
             "select bin, value from curves where metric = 'step_auc' "
-            "and strategy = 'step_scores[checker]'",
+            "and strategy = 'step_scores' and against = 'checker'",
         )
     )
     assert found.keys() == {"all", "steps=up_to_first_error", "kind=wrong_op"}
@@ -176,10 +176,10 @@ def test_without_a_checker_the_labels_are_the_reference(hand_made):
         verifier_name=identify_engine(VERIFIER),
     )
     rows = measure_set(unit, named, hand_made, None)
-    found = {(row.strategy, row.bin) for row in rows if row.metric == "step_auc"}
+    found = {(row.against, row.bin) for row in rows if row.metric == "step_auc"}
     assert found == {
-        ("step_scores[monte_carlo[n=8]]", "all"),
-        ("step_scores[monte_carlo[n=8]]", "steps=up_to_first_error"),
+        ("monte_carlo[n=8]", "all"),
+        ("monte_carlo[n=8]", "steps=up_to_first_error"),
     }
     assert not [row for row in rows if row.metric in ("picks", "right_through_wrong_step")]
 

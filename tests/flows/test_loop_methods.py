@@ -32,7 +32,7 @@ def rounds_of(root, flow):
     return ask(
         root,
         f"""
-        select strategy, bin from curves
+        select arm, bin from curves
         where stage = '{flow}' and metric = 'pass@1' and bin not like '%,%' order by all
         """,
     )
@@ -85,7 +85,7 @@ def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_soluti
         (arm, f"round={number}") for arm in ("mixed", "plain") for number in (0, 1)
     ]
     drawn = """
-        select strategy, value from curves
+        select arm, value from curves
         where stage = 'reverse_curriculum' and metric = 'train_generated_tokens' order by 1
     """
     most_a_step = 16 * config.training.max_new_tokens

@@ -94,7 +94,7 @@ def test_each_round_learns_from_the_solutions_of_the_policy_before(undisturbed):
     assert second[0].rpartition("/")[2] == second[2]
     assert second[2].startswith("rest-r1-")
     reached = """
-        select policy from curves where strategy = 'rest' and metric = 'pass@1'
+        select policy from curves where arm = 'rest' and metric = 'pass@1'
         and bin not like '%,%' order by value desc, bin limit 1
     """
     assert best.rpartition("/")[2] in ask(root, reached)[0][0]
@@ -117,7 +117,7 @@ def test_the_control_learns_from_as_many_rows_whatever_they_are_worth(undisturbe
 def test_the_figures_of_every_policy_are_rows_and_a_picture(undisturbed):
     root, _ = undisturbed
     figures = """
-        select strategy, bin, value from curves
+        select arm, bin, value from curves
         where stage = 'rest' and metric = 'pass@1' and bin not like '%,%' order by 1, 2
     """
     found = ask(root, figures)

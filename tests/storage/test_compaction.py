@@ -140,7 +140,7 @@ def test_files_of_an_older_version_are_folded_with_null_columns(store, unit_of):
 
 def test_an_open_connection_reads_on_and_folding_waits_for_it(full):
     connection, before = connect(full.url), ids(full)
-    with pytest.raises(StoreUnusable, match="somebody has been reading it"):
+    with pytest.raises(StoreUnusable, match="it has been read for"):
         compact(full, patience_s=0)
     found = query(connection, "select trajectory_id from trajectories order by 1").fetchall()
     assert [row[0] for row in found] == before
@@ -229,7 +229,7 @@ def test_a_copy_is_folded_and_leaves_the_store_alone(full, tmp_path, unit_of):
 
 def test_a_big_folder_becomes_several_files(full, monkeypatch):
     sizes = [path.stat().st_size for path in full.root.glob("trajectories/*/*/*.parquet")]
-    monkeypatch.setattr("storage.compaction._MOST_BYTES", sum(sizes) // 3)
+    monkeypatch.setattr("storage.compaction._MAX_BYTES", sum(sizes) // 3)
     before = ids(full)
     (folding,) = compact(full)
     assert 3 <= folding.files_after <= 4

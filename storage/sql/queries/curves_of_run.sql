@@ -2,4 +2,4 @@
 select * exclude (run_id)
 from curves
 where run_id = $run_id
-order by strategy, budget, bin
+order by strategy, pick, budget, bin

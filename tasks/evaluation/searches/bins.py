@@ -1,116 +1,70 @@
-"""Figures of one bin's problems as rows of `metrics`, with intervals; and which bins there are."""
+"""The bins of a set's searches, and the figures of one bin's problems."""
 
 from collections.abc import Mapping, Sequence
 
 from schemas.evaluation import EvaluationConfig
+from schemas.metric_names import Bin
 from schemas.rows import Metric
-from schemas.units import derive_seed
+from tasks.evaluation.figures import About, FigureWriter
 from tasks.evaluation.searches.compute_optimal import name_thresholds
-from tasks.evaluation.searches.grid import Cell, SearchGrid
-from tasks.evaluation.statistics.bootstrap import bootstrap_mean
+from tasks.evaluation.searches.grid import SearchGrid
 from tasks.evaluation.statistics.curves import FloatArray
-from tasks.evaluation.statistics.difficulty import assign_levels
+from tasks.evaluation.statistics.difficulty import assign_levels, members_by_bin
 
 Levels = Sequence[str | None]
 """[num_problems] the level of each problem; None without one."""
-Eases = Mapping[str, Sequence[float | None]]
-"""[num_problems] how easy each problem is, by who says so: `oracle` or `model`."""
+SolveRates = Mapping[str, Sequence[float | None]]
+"""[num_problems] the solve rate of each problem, by how it is known: `oracle` or `model`."""
 
 
-class BinReport:
-    """The figures of one bin."""
+class BinFigures:
+    """Writes the figures of one bin's problems."""
 
     def __init__(
-        self, grid: SearchGrid, config: EvaluationConfig, bin_name: str, members: Sequence[int]
+        self, grid: SearchGrid, config: EvaluationConfig, where: Bin, members: Sequence[int]
     ) -> None:
-        """A report on some problems.
-
-        Args:
-            grid: the searches.
-            config: of the intervals; a bin has its own resamples.
-            bin_name: what the `bin` column says.
-            members: the bin's problems, as indices.
-        """
+        """A writer for some problems of the grid, as indices."""
         self.grid = grid
         self.members = list(members)
-        self._config = config
-        self._bin = bin_name
-        owners = zip(grid.columns, grid.column_names(), strict=True)
-        self._verifiers = {name: grid.verifiers[cell] for (cell, _), name in owners}
+        self._writer = FigureWriter(grid.policy, config)
+        self._bin = str(where)
 
-    def rows(self, values: FloatArray, cells: Sequence[Cell], metric: str) -> list[Metric]:
-        """A row per column of [num_problems][num_columns] that was measured."""
-        means = bootstrap_mean(
-            values[self.members],
-            num_resamples=self._config.num_bootstrap,
-            confidence=self._config.confidence,
-            seed=derive_seed(self._config.seed, "bootstrap", self._bin),
-        )
-        return [
-            self.row(
-                cell,
-                metric,
-                float(means.value[index]),
-                int(means.num_problems[index]),
-                interval=means.interval(index),
-            )
-            for index, cell in enumerate(cells)
-            if means.num_problems[index]
-        ]
+    def means(self, values: FloatArray, abouts: Sequence[About], metric: str) -> list[Metric]:
+        """The mean of each column of [num_problems][num_columns] over the bin's problems."""
+        return self._writer.means(values[self.members], abouts, metric, bin_name=self._bin)
 
-    def row(
-        self,
-        cell: Cell,
-        metric: str,
-        value: float,
-        num_problems: int,
-        *,
-        interval: tuple[float | None, float | None] = (None, None),
-    ) -> Metric:
-        """One figure; its verifier is the one that the searches of the cell read."""
-        any_verifier = next((v for v in self.grid.verifiers if v is not None), None)
-        return Metric(
-            policy=self.grid.policy,
-            verifier=self._verifiers.get(cell, any_verifier),
-            strategy=cell[0],
-            budget=cell[1],
-            bin=self._bin,
-            metric=metric,
-            value=value,
-            ci_low=interval[0],
-            ci_high=interval[1],
-            num_problems=num_problems,
-        )
+    def row(self, about: About, metric: str, value: float, num_problems: int) -> Metric:
+        """One figure without an interval."""
+        return self._writer.row(about, metric, value, num_problems, bin_name=self._bin)
 
 
-def search_bins(grid: SearchGrid, eases: Eases, config: EvaluationConfig) -> dict[str, list[int]]:
-    """The problems of each bin as indices, `all` first; a bin without a problem does not exist."""
+def search_bins(
+    grid: SearchGrid, solve_rates: SolveRates, config: EvaluationConfig
+) -> dict[Bin, list[int]]:
+    """The problems of each bin as indices, all first; a bin without a problem does not exist."""
     labels: dict[str, Levels] = {
         "level": _texts([problem.level for problem in grid.problems]),
         "subject": [problem.subject for problem in grid.problems],
-        **difficulties(eases),
+        **difficulties(solve_rates),
     }
-    bins = {"all": list(range(len(grid.problems)))}
+    bins = all_problems(grid)
     for kind in config.bins:
-        bins |= level_bins(kind, labels.get(kind, ()))
+        bins |= members_by_bin(kind, labels.get(kind, ()))
     return bins
 
 
-def level_bins(kind: str, levels: Levels) -> dict[str, list[int]]:
-    """The problems of each level of one kind, as indices."""
-    return {
-        f"{kind}={name}": [i for i, level in enumerate(levels) if level == name]
-        for name in sorted({level for level in levels if level is not None})
-    }
+def all_problems(grid: SearchGrid) -> dict[Bin, list[int]]:
+    """The bin of all problems."""
+    return {Bin(): list(range(len(grid.problems)))}
 
 
-def difficulties(eases: Eases) -> dict[str, Levels]:
-    """Every kind of difficulty that can be told: quintiles and absolute thresholds."""
+def difficulties(solve_rates: SolveRates) -> dict[str, Levels]:
+    """Every kind of difficulty that is known: quintiles and absolute thresholds."""
     kinds: dict[str, Levels] = {}
-    for who, ease in eases.items():
-        if any(value is not None for value in ease):
-            kinds[f"{who}_quintile"] = _texts(assign_levels(ease))
-            kinds[f"{who}_threshold"] = name_thresholds(ease)
+    for source, rates in solve_rates.items():
+        if any(rate is not None for rate in rates):
+            kinds[f"{source}_quintile"] = _texts(assign_levels(rates))
+            kinds[f"{source}_threshold"] = name_thresholds(rates)
     return kinds
 
 

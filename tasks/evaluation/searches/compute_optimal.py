@@ -2,8 +2,8 @@
 
 arXiv:2408.03314, section 3.2. Problems are binned by difficulty; in each bin the strategy is chosen
 that is best on one fold of its problems and reported on the other, and the other way round. Bins
-are quintiles (`difficulty.py`), or absolute thresholds of the ease as in arXiv:2502.06703, which
-mean the same for every policy.
+are quintiles (`difficulty.py`), or absolute thresholds of the solve rate as in arXiv:2502.06703,
+which mean the same for every policy.
 
 A budget is N, and then one of the strategies is chosen at that N; or it is the tokens that best of
 N takes there, and then any strategy at any N is chosen that takes no more of them in the bin.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tasks.evaluation.statistics.curves import FloatArray
 
 THRESHOLDS = (("easy", 0.5), ("medium", 0.1), ("hard", 0.0))
-"""Names of absolute difficulties, each with the least ease that has it."""
+"""Names of absolute difficulties, each with the lowest solve rate that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,24 +110,25 @@ def best_cell(
     Returns:
         None where no allowed cell was measured within the limit.
     """
-    most = np.inf if limit is None else mean_known(tokens[:, limit])
+    cap = np.inf if limit is None else mean_known(tokens[:, limit])
     ranked = [
         (-accuracy, cost, cell)
         for cell in allowed
         if not np.isnan(accuracy := mean_known(correct[:, cell]))
-        and ((cost := mean_known(tokens[:, cell])) <= most or cell == limit)
+        and ((cost := mean_known(tokens[:, cell])) <= cap or cell == limit)
     ]
     return min(ranked)[2] if ranked else None
 
 
-def name_thresholds(ease: Sequence[float | None]) -> list[str | None]:
-    """The absolute difficulty of each problem: easy from an ease of 0.5, medium from 0.1."""
+def name_thresholds(solve_rates: Sequence[float | None]) -> list[str | None]:
+    """The absolute difficulty of each problem: easy from a solve rate of 0.5, medium from 0.1."""
     return [
-        None if e is None else next(name for name, least in THRESHOLDS if e >= least) for e in ease
+        None if rate is None else next(name for name, lowest in THRESHOLDS if rate >= lowest)
+        for rate in solve_rates
     ]
 
 
 def mean_known(values: FloatArray) -> float:
-    """The mean of the values that are not nan; nan where there is none."""
+    """The mean of the values that are not nan; nan if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

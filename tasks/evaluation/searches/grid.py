@@ -1,16 +1,17 @@
 """Decisions of searches as columns over the problems of a set.
 
 A cell is a strategy at a budget, a column one pick of a cell. What is not known is nan: the verdict
-of an answer that could not be graded, and all of a search that is not there.
+of an answer that could not be graded, and all of a search that was not made.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.rows import Decision, Problem, Trajectory
+from tasks.evaluation.figures import About
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.statistics.curves import FloatArray
 
@@ -58,21 +59,26 @@ class SearchGrid:
         """Every N, in rising order."""
         return sorted({budget for _, budget in self.cells})
 
-    def column_names(self) -> list[Cell]:
-        """[num_columns] the strategy, with `/pick` behind it for what is not its main pick."""
-        names, seen = [], set()
+    def abouts(self) -> list[About]:
+        """[num_cells] what a cell's figures are about: its main pick."""
+        pairs = zip(self.cells, self.verifiers, strict=True)
+        return [About(*cell, verifier=verifier) for cell, verifier in pairs]
+
+    def column_abouts(self) -> list[About]:
+        """[num_columns] the same of every column; `pick` is set where it is not the main one."""
+        of_cells, seen = self.abouts(), set()
+        found = []
         for cell, pick in self.columns:
-            strategy, budget = self.cells[cell]
-            names.append((strategy if cell not in seen else f"{strategy}/{pick}", budget))
+            found.append(replace(of_cells[cell], pick=pick if cell in seen else None))
             seen.add(cell)
-        return names
+        return found
 
 
 def build_grid(problems: Sequence[Problem], decisions: Sequence[Decision]) -> SearchGrid:
     """The grid of a set's decisions, its problems in the order given.
 
     Raises:
-        ValueError: there is no decision, one is about another problem, several policies searched,
+        ValueError: no decision is given, one is about another problem, several policies searched,
             or a problem was searched twice in the same way.
     """
     policies = {decision.policy for decision in decisions}
@@ -136,7 +142,7 @@ def reference_candidates(
     return [
         Candidates(
             problem_id=name,
-            classes=tuple(None if row.answer is None else 0 for row in found),  # not told apart
+            classes=tuple(None if row.answer is None else 0 for row in found),
             correct=tuple(row.correct for row in found),
             status=tuple(row.status for row in found),
             logprobs=tuple(row.logprob for row in found),

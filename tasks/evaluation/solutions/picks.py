@@ -10,15 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
+from schemas.metric_names import Bin, Name
 from schemas.rows import Metric
 from schemas.units import derive_seed
+from tasks.evaluation.figures import POOL, About, FigureWriter
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.solutions.truth import NO_ERROR
 from tasks.evaluation.statistics.bootstrap import bootstrap_ratio
 from tasks.evaluation.statistics.curves import best_of_n_curve
 from tasks.verifiers.reductions import reduce_scores
 
-FIRST_ERROR_BIN = "first_error="
+FIRST_ERROR = "first_error"
+"""Kind of the bins of picks."""
 
 
 def measure_picks(
@@ -58,18 +61,14 @@ def measure_picks(
             has_kind = [errors[i] == kind for i in usable]
             if any(has_kind):
                 counts[columns, place] += best_of_n_curve(reduced, has_kind, budgets)
+    figures, strategy = FigureWriter(policy, config), str(Name("best_of_n", how))
     return [
-        Metric(
-            policy=policy,
-            verifier=verifier,
-            strategy=f"best_of_n[{how}]",
-            budget=budget,
-            bin=f"{FIRST_ERROR_BIN}{kind}",
-            metric="picks",
-            value=float(counts[row, place]),
-            ci_low=None,
-            ci_high=None,
-            num_problems=int(num_problems[row]),
+        figures.row(
+            About(strategy, budget, verifier),
+            "picks",
+            float(counts[row, place]),
+            int(num_problems[row]),
+            bin_name=str(Bin(FIRST_ERROR, kind)),
         )
         for row, budget in enumerate(config.budgets)
         if num_problems[row]
@@ -100,18 +99,4 @@ def measure_right_answers(
         confidence=config.confidence,
         seed=derive_seed(config.seed, "right_through_wrong_step"),
     )
-    low, high = means.interval(0)
-    return [
-        Metric(
-            policy=policy,
-            verifier=None,
-            strategy="pool",
-            budget=None,
-            bin="all",
-            metric="right_through_wrong_step",
-            value=float(means.value[0]),
-            ci_low=low,
-            ci_high=high,
-            num_problems=int(means.num_problems[0]),
-        )
-    ]
+    return FigureWriter(policy, config).columns(means, [POOL], "right_through_wrong_step")

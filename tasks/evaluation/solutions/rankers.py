@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig, Reduction
+from schemas.metric_names import Name
 from schemas.units import derive_seed
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.statistics.curves import (
@@ -24,11 +25,13 @@ from tasks.evaluation.statistics.curves import (
     pass_curve,
 )
 from tasks.evaluation.statistics.subsets import Votes, draw_subsets
-from tasks.verifiers.reductions import logit, reduce_scores
+from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 MAX_EXACT_VOTES = 256
 """Candidates up to which the majority's curve is exact; above it comes from subsets."""
 NUM_FOLDS = 2
+JOINED = "likelihood+logit"
+_READ_VERIFIER = ("best_of_n", "weighted", "gated", "filter", JOINED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +52,7 @@ class AccuracyTable:
 
 def reads_verifier(strategy: str) -> bool:
     """Whether a strategy needs a verifier's scores."""
-    return strategy.startswith(("best_of_n[", "weighted[", "gated[", "filter[", "likelihood+"))
+    return Name.parse(strategy).base in _READ_VERIFIER
 
 
 def counts_votes(strategy: str) -> bool:
@@ -80,7 +83,10 @@ def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -
     if not all(problem.has_votes for problem in candidates):
         names = [name for name in names if not counts_votes(name)]
     values = np.full((len(candidates), len(names), len(config.budgets)), np.nan)
-    joined = np.full((len(candidates), len(config.likelihood_weights), len(config.budgets)), np.nan)
+    shape = (len(candidates), len(config.likelihood_weights), len(config.budgets))
+    joined: dict[Reduction, FloatArray] = {
+        how: np.full(shape, np.nan) for how in config.mixed_reductions
+    }
     for row, problem in enumerate(candidates):
         pool = _Pool.of(problem)
         measured = np.array([k <= problem.num_drawn for k in config.budgets])
@@ -96,10 +102,12 @@ def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -
         for column, name in enumerate(names):
             values[row, column, measured] = curves[name]
         if has_logprobs and has_scores:
-            joined[row][:, measured] = _joined_curves(pool, budgets, config)
+            for how, curves_of in joined.items():
+                curves_of[row][:, measured] = _joined_curves(pool, budgets, config, how)
     table = AccuracyTable(tuple(names), config.budgets, values)
     if has_logprobs and has_scores:
-        return _add_joined(table, joined, candidates, config)
+        for how, curves_of in joined.items():
+            table = _add_joined(table, str(Name(JOINED, how)), curves_of, candidates, config)
     return table
 
 
@@ -144,7 +152,8 @@ def _strategy_names(config: EvaluationConfig, *, has_logprobs: bool, has_scores:
     if has_scores:
         names += [f"best_of_n[{how}]" for how in config.reductions]
         names += [f"weighted[{how}]" for how in config.reductions]
-        names += [f"gated[{config.reductions[0]}]", f"filter[{config.reductions[0]}]"]
+        for how in config.mixed_reductions:
+            names += [f"gated[{how}]", f"filter[{how}]"]
     return names
 
 
@@ -170,23 +179,25 @@ def _verifier_curves(
         scores = pool.reduced(how)
         curves[f"best_of_n[{how}]"] = best_of_n_curve(scores, pool.correct, budgets)
         curves[f"weighted[{how}]"] = votes.weighted(scores)
-    main = config.reductions[0]
-    scores = pool.reduced(main)
-    keep = [score is not None and score >= config.filter_threshold for score in scores]
-    curves[f"gated[{main}]"] = votes.gated(scores, config.gate_share)
-    curves[f"filter[{main}]"] = votes.filtered(keep)
+    for how in config.mixed_reductions:
+        scores = pool.reduced(how)
+        keep = [score is not None and score >= config.filter_threshold for score in scores]
+        curves[f"gated[{how}]"] = votes.gated(scores, config.gate_share)
+        curves[f"filter[{how}]"] = votes.filtered(keep)
     return curves
 
 
-def _joined_curves(pool: _Pool, budgets: Sequence[int], config: EvaluationConfig) -> FloatArray:
+def _joined_curves(
+    pool: _Pool, budgets: Sequence[int], config: EvaluationConfig, how: Reduction
+) -> FloatArray:
     """[num_weights][num_budgets] of best of N by log likelihood + weight x logit(score)."""
-    odds = [None if s is None else logit(s) for s in pool.reduced(config.reductions[0])]
+    pairs = list(zip(pool.logprobs, pool.reduced(how), strict=True))
     return np.array(
         [
             best_of_n_curve(
                 [
-                    None if lp is None or odd is None else lp + weight * odd
-                    for lp, odd in zip(pool.logprobs, odds, strict=True)
+                    None if lp is None or score is None else join_likelihood(lp, score, weight)
+                    for lp, score in pairs
                 ],
                 pool.correct,
                 budgets,
@@ -198,11 +209,12 @@ def _joined_curves(pool: _Pool, budgets: Sequence[int], config: EvaluationConfig
 
 def _add_joined(
     table: AccuracyTable,
+    name: str,
     joined: FloatArray,
     candidates: Sequence[Candidates],
     config: EvaluationConfig,
 ) -> AccuracyTable:
-    """The table with the joined strategy; as it is where a fold has no problem to choose on.
+    """The table with a joined strategy; as it is where a fold has no problem to choose on.
 
     Each fold is reported under the weight that is best on the other, per budget; of equally good
     weights the smallest listed first is taken.
@@ -220,10 +232,9 @@ def _add_joined(
                 values[folds == fold, column] = joined[folds == fold, best, column]
     if np.isnan(values).all():
         return table
-    name = f"likelihood+logit[{config.reductions[0]}]"
     return AccuracyTable(
         (*table.strategies, name),
         table.budgets,
         np.concatenate([table.values, values[:, None]], axis=1),
-        {name: chosen},
+        {**table.chosen_weights, name: chosen},
     )

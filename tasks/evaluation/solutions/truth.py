@@ -2,7 +2,7 @@
 
 The truth comes from an exact checker where the problems have one (`check_solutions`), else from
 stored step labels (`kinds_of_labels`). Either way it is a kind per step: `ok` is right, `after`
-is behind the first error, any other is an error of that kind, None is unknown.
+comes after the first error, any other is an error of that kind, None is unknown.
 
 Precision and recall take right as positive. Wilson intervals take steps as independent, which
 steps of one solution are not: with many solutions per problem they are too narrow. The interval
@@ -16,7 +16,8 @@ import numpy as np
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Metric, Problem, StepLabel, Trajectory
 from schemas.units import derive_seed
-from tasks.evaluation.statistics.intervals import wilson_interval
+from tasks.evaluation.figures import About, FigureWriter
+from tasks.evaluation.solutions.audits import measure_audits
 from tasks.evaluation.statistics.ranking import bootstrap_auc
 
 Kinds = Callable[[str, Sequence[str]], Sequence[str]]
@@ -101,14 +102,15 @@ def measure_labels(
 ) -> list[Metric]:
     """How good the labels of each method are; the method is the `strategy` of its rows.
 
-    `labelled_steps` and `unlabelled_rate` need no truth. `label_agreement`, `label_precision`,
-    `label_recall` (of hard labels) and `soft_auc` (of soft ones) are over the steps whose truth
-    is known, in bin `all` and without the steps that the answer labels.
+    `labelled_steps`, `unlabelled_rate` and the figures of audits (see `audits.py`) need no truth.
+    `label_agreement`, `label_precision`, `label_recall` (of hard labels) and `soft_auc` (of soft
+    ones) are over the steps whose truth is known, in bin `all` and without the steps that the
+    answer labels.
 
     Args:
         trajectories: the labelled solutions.
         labels: of any methods; a step may have one of each.
-        true_kinds: by trajectory id; one that is not there is unknown.
+        true_kinds: by trajectory id; one that is missing is unknown.
         config: confidence, resamples and seed.
         policy: the model that wrote the solutions.
 
@@ -133,7 +135,7 @@ def measure_labels(
         metrics += meter.coverage(rows)
         metrics += meter.quality(rows, "all")
         metrics += meter.quality([r for r in rows if r.evidence != "answer"], BEFORE_ANSWER)
-    return metrics
+    return metrics + measure_audits(labels, problem_of, config, policy=policy)
 
 
 class _LabelMeter:
@@ -147,23 +149,25 @@ class _LabelMeter:
         true_kinds: StepKinds,
         config: EvaluationConfig,
     ) -> None:
-        self._policy = policy
-        self._method = method
+        self._figures = FigureWriter(policy, config)
+        self._about = About(method)
         self._problem_of = problem_of
         self._true_kinds = true_kinds
-        self._config = config
 
     def coverage(self, labels: Sequence[StepLabel]) -> list[Metric]:
         """How many steps have a hard label, and which share has none."""
         num_labelled = sum(label.hard is not None for label in labels)
         num_problems = self._count_problems(labels)
-        rate = self._rate(
-            "unlabelled_rate", len(labels) - num_labelled, len(labels), num_problems, "all"
-        )
-        return [self._metric("labelled_steps", float(num_labelled), num_problems, "all"), *rate]
+        num_unlabelled = len(labels) - num_labelled
+        return [
+            self._figures.row(self._about, "labelled_steps", float(num_labelled), num_problems),
+            *self._figures.share(
+                self._about, "unlabelled_rate", num_unlabelled, len(labels), num_problems
+            ),
+        ]
 
     def quality(self, labels: Sequence[StepLabel], bin_name: str) -> list[Metric]:
-        """Hard and soft labels against the truth, where there is one."""
+        """Hard and soft labels against the truth, where it is known."""
         known = [(label, kind == RIGHT) for label in labels if (kind := self._kind(label))]
         hard = [(label.hard, truth) for label, truth in known if label.hard is not None]
         num_problems = self._count_problems([r for r, _ in known if r.hard is not None])
@@ -173,28 +177,34 @@ class _LabelMeter:
             "label_precision": (num_hits, sum(claim for claim, _ in hard)),
             "label_recall": (num_hits, sum(truth for _, truth in hard)),
         }
-        rows: list[Metric] = []
-        for name, (num_successes, num_trials) in counts.items():
-            rows += self._rate(name, num_successes, num_trials, num_problems, bin_name)
+        rows = [
+            row
+            for name, (num_successes, num_trials) in counts.items()
+            for row in self._figures.share(
+                self._about, name, num_successes, num_trials, num_problems, bin_name=bin_name
+            )
+        ]
         return rows + self._soft_auc([r for r in known if r[0].soft is not None], bin_name)
 
     def _soft_auc(self, known: Sequence[tuple[StepLabel, bool]], bin_name: str) -> list[Metric]:
         is_right = np.array([truth for _, truth in known], dtype=bool)
         if is_right.all() or not is_right.any():
             return []
+        config = self._figures.config
         means = bootstrap_auc(
             [label.soft for label, _ in known if label.soft is not None],
             is_right,
             [self._problem_of[label.trajectory_id] for label, _ in known],
             (~is_right)[:, None],
-            num_resamples=self._config.num_bootstrap,
-            confidence=self._config.confidence,
-            seed=derive_seed(self._config.seed, "soft_auc", self._method, bin_name),
+            num_resamples=config.num_bootstrap,
+            confidence=config.confidence,
+            seed=derive_seed(config.seed, "soft_auc", self._about.strategy, bin_name),
         )
         num_problems = self._count_problems([label for label, _ in known])
+        value, interval = float(means.value[0]), means.interval(0)
         return [
-            self._metric(
-                "soft_auc", float(means.value[0]), num_problems, bin_name, means.interval(0)
+            self._figures.row(
+                self._about, "soft_auc", value, num_problems, bin_name=bin_name, interval=interval
             )
         ]
 
@@ -204,34 +214,3 @@ class _LabelMeter:
 
     def _count_problems(self, labels: Sequence[StepLabel]) -> int:
         return len({self._problem_of[label.trajectory_id] for label in labels})
-
-    def _rate(
-        self, name: str, num_successes: int, num_trials: int, num_problems: int, bin_name: str
-    ) -> list[Metric]:
-        """A share with its interval; no row where there is nothing to share."""
-        if not num_trials:
-            return []
-        interval = wilson_interval(num_successes, num_trials, self._config.confidence)
-        value = num_successes / num_trials
-        return [self._metric(name, value, num_problems, bin_name, interval)]
-
-    def _metric(
-        self,
-        name: str,
-        value: float,
-        num_problems: int,
-        bin_name: str,
-        interval: tuple[float | None, float | None] = (None, None),
-    ) -> Metric:
-        return Metric(
-            policy=self._policy,
-            verifier=None,
-            strategy=self._method,
-            budget=None,
-            bin=bin_name,
-            metric=name,
-            value=value,
-            ci_low=interval[0],
-            ci_high=interval[1],
-            num_problems=num_problems,
-        )

@@ -1,9 +1,9 @@
 """A verifier's step scores against the truth: ranking, calibration, loss.
 
 The truth is that of `truth.py`, from an exact checker or from stored labels. Rows have strategy
-`step_scores[checker]` or `step_scores[<label method>]`. `step_auc` stands in bin `all`, in
-`steps=up_to_first_error` (without what is behind the first error, where a verifier has it easy)
-and in `kind=<error>`: right steps against wrong ones of that kind. Its interval resamples
+`step_scores` and, in `against`, `checker` or the method of the labels. `step_auc` is measured in
+bin `all`, in `steps=up_to_first_error` (without what follows the first error, which is easy to
+tell) and in `kind=<error>`: right steps against wrong ones of that kind. Its interval resamples
 problems.
 """
 
@@ -13,8 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
+from schemas.metric_names import Bin
 from schemas.rows import Metric, StepScores, Trajectory
 from schemas.units import derive_seed
+from tasks.evaluation.figures import About, FigureWriter
 from tasks.evaluation.solutions.truth import AFTER, RIGHT, StepKinds
 from tasks.evaluation.statistics.ranking import bootstrap_auc
 from tasks.verifiers.quality import (
@@ -30,8 +32,8 @@ MIN_WRONG_STEPS = 11
 """A kind of error has an AUC of its own from this many wrong steps on."""
 UP_TO_FIRST_ERROR = "steps=up_to_first_error"
 
-_STRATEGY = "step_scores["
-_SCORE_BIN = "score="
+STEP_SCORES = "step_scores"
+SCORE = "score"
 
 
 def measure_verifier(
@@ -65,37 +67,41 @@ def measure_verifier(
     steps = _join(trajectories, scores, true_kinds)
     if not steps.scores:
         return []
-    meter = _StepMeter(config, policy, verifier, f"{_STRATEGY}{reference}]")
+    about = About(STEP_SCORES, verifier=verifier, against=reference)
+    meter = _StepMeter(FigureWriter(policy, config), about)
     return [*meter.auc_rows(steps), *meter.fit_rows(steps)]
 
 
 def references(metrics: Sequence[Metric]) -> list[str]:
-    """What step scores were measured against, the one with most steps first."""
+    """What step scores were measured against, the one with the largest number of steps first."""
     num_steps = Counter[str]()
     for row in metrics:
-        if row.bin.startswith(_SCORE_BIN) and row.metric == "num_steps":
-            num_steps[row.strategy.removeprefix(_STRATEGY).removesuffix("]")] += int(row.value)
+        if row.metric == "num_steps" and row.against is not None:
+            num_steps[row.against] += int(row.value)
     return [reference for reference, _ in num_steps.most_common()]
 
 
 def calibration_table(metrics: Sequence[Metric], reference: str) -> list[CalibrationBin]:
-    """The reliability table that `measure_verifier` put into rows; empty where it is not there."""
-    cells = {
-        (row.bin.removeprefix(_SCORE_BIN), row.metric): row.value
-        for row in metrics
-        if row.strategy == f"{_STRATEGY}{reference}]" and row.bin.startswith(_SCORE_BIN)
-    }
-    bounds = {name: tuple(map(float, name.split("-"))) for name, _ in cells}
-    return [
-        CalibrationBin(
-            low=low,
-            high=high,
-            count=int(cells[name, "num_steps"]),
-            mean_score=cells.get((name, "mean_score")),
-            rate=cells.get((name, "right_rate")),
+    """The reliability table that `measure_verifier` put into rows; empty if it put none."""
+    cells: dict[str, dict[str, float]] = {}
+    for row in metrics:
+        if row.strategy == STEP_SCORES and row.against == reference:
+            where = Bin.parse(row.bin)
+            if where.kind == SCORE:
+                cells.setdefault(where.value, {})[row.metric] = row.value
+    table = []
+    for name, found in cells.items():
+        low, high = map(float, name.split("-"))
+        table.append(
+            CalibrationBin(
+                low=low,
+                high=high,
+                count=int(found["num_steps"]),
+                mean_score=found.get("mean_score"),
+                rate=found.get("right_rate"),
+            )
         )
-        for name, (low, high) in sorted(bounds.items(), key=lambda entry: entry[1])
-    ]
+    return sorted(table, key=lambda cell: (cell.low, cell.high))
 
 
 class _Steps:
@@ -134,11 +140,9 @@ def _join(
 class _StepMeter:
     """Makes the rows of one verifier against one reference."""
 
-    def __init__(self, config: EvaluationConfig, policy: str, verifier: str, strategy: str) -> None:
-        self._config = config
-        self._policy = policy
-        self._verifier = verifier
-        self._strategy = strategy
+    def __init__(self, figures: FigureWriter, about: About) -> None:
+        self._figures = figures
+        self._about = about
 
     def auc_rows(self, steps: _Steps) -> list[Metric]:
         """The step AUC of every bin with right and wrong steps."""
@@ -152,69 +156,48 @@ class _StepMeter:
                 for kind, count in sorted(counts.items())
                 if count >= MIN_WRONG_STEPS
             }
+        config = self._figures.config
         means = bootstrap_auc(
             steps.scores,
             ~is_wrong,
             steps.problem_ids,
             np.stack(list(columns.values()), axis=1),
-            num_resamples=self._config.num_bootstrap,
-            confidence=self._config.confidence,
-            seed=derive_seed(self._config.seed, "step_auc"),
+            num_resamples=config.num_bootstrap,
+            confidence=config.confidence,
+            seed=derive_seed(config.seed, "step_auc"),
         )
+        values = zip(columns, means.value, means.num_problems, strict=True)
         return [
-            self._row(
+            self._figures.row(
+                self._about,
                 "step_auc",
-                float(means.value[i]),
-                int(means.num_problems[i]),
+                float(value),
+                int(num_problems),
                 bin_name=name,
-                interval=means.interval(i),
+                interval=means.interval(index),
             )
-            for i, name in enumerate(columns)
-            if not np.isnan(means.value[i])
+            for index, (name, value, num_problems) in enumerate(values)
+            if not np.isnan(value)
         ]
 
     def fit_rows(self, steps: _Steps) -> list[Metric]:
         """Loss and calibration, over all steps and in bins of the score."""
         truth = [kind == RIGHT for kind in steps.kinds]
-        table = reliability_table(steps.scores, truth, self._config.num_calibration_bins)
-        num_problems = len(set(steps.problem_ids))
-        rows = [
-            self._row(name, value, num_problems)
-            for name, value in (
-                ("step_log_loss", log_loss(steps.scores, truth)),
-                ("step_calibration_error", expected_calibration_error(table)),
-            )
-            if value is not None
+        table = reliability_table(steps.scores, truth, self._figures.config.num_calibration_bins)
+        found: list[tuple[str, str, float | None]] = [
+            ("all", "step_log_loss", log_loss(steps.scores, truth)),
+            ("all", "step_calibration_error", expected_calibration_error(table)),
         ]
         for cell in table:
-            bin_name = f"{_SCORE_BIN}{cell.low:.3f}-{cell.high:.3f}"
-            for name, value in (
-                ("num_steps", float(cell.count)),
-                ("mean_score", cell.mean_score),
-                ("right_rate", cell.rate),
-            ):
-                if value is not None:
-                    rows.append(self._row(name, value, num_problems, bin_name=bin_name))
-        return rows
-
-    def _row(
-        self,
-        metric: str,
-        value: float,
-        num_problems: int,
-        *,
-        bin_name: str = "all",
-        interval: tuple[float | None, float | None] = (None, None),
-    ) -> Metric:
-        return Metric(
-            policy=self._policy,
-            verifier=self._verifier,
-            strategy=self._strategy,
-            budget=None,
-            bin=bin_name,
-            metric=metric,
-            value=value,
-            ci_low=interval[0],
-            ci_high=interval[1],
-            num_problems=num_problems,
-        )
+            bin_name = str(Bin(SCORE, f"{cell.low:.3f}-{cell.high:.3f}"))
+            found += [
+                (bin_name, "num_steps", float(cell.count)),
+                (bin_name, "mean_score", cell.mean_score),
+                (bin_name, "right_rate", cell.rate),
+            ]
+        num_problems = len(set(steps.problem_ids))
+        return [
+            self._figures.row(self._about, name, value, num_problems, bin_name=bin_name)
+            for bin_name, name, value in found
+            if value is not None
+        ]

@@ -84,23 +84,6 @@ def bootstrap_ratio(
     return Means(value, low, high, num_problems)
 
 
-def bootstrap_difference(
-    first: FloatArray, second: FloatArray, *, num_resamples: int, confidence: float, seed: int
-) -> Means:
-    """The mean of `first - second`, paired by problem, with a percentile interval.
-
-    Args:
-        first: [num_problems][num_columns].
-        second: same shape; a problem counts where both are measured.
-        num_resamples: resamples of the problems.
-        confidence: coverage of the intervals, in (0, 1).
-        seed: of the resamples.
-    """
-    return bootstrap_mean(
-        first - second, num_resamples=num_resamples, confidence=confidence, seed=seed
-    )
-
-
 def percentile_interval(values: FloatArray, confidence: float) -> tuple[FloatArray, FloatArray]:
     """Low and high ends of each column of [num_resamples][num_columns], both [num_columns].
 

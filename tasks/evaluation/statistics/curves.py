@@ -72,7 +72,7 @@ def best_of_n_curve(
 def majority_curve(
     classes: Sequence[int | None], correct: Sequence[bool], budgets: Sequence[int]
 ) -> FloatArray:
-    """Correctness of the answer with most votes, [num_budgets].
+    """Correctness of the answer with the largest number of votes, [num_budgets].
 
     Tied answers share the win equally. A candidate without an answer takes its place in the
     subset but casts no vote; a subset without a vote counts 0. The correctness of an answer is

@@ -10,7 +10,7 @@ def wilson_interval(
     """Wilson's score interval of a success rate, inside [0, 1] (Wilson 1927).
 
     Raises:
-        ValueError: there is no trial, more successes than trials, or a confidence outside (0, 1).
+        ValueError: no trial, more successes than trials, or a confidence outside (0, 1).
     """
     if num_trials < 1 or not 0 <= num_successes <= num_trials:
         raise ValueError(

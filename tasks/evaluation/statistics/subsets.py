@@ -1,7 +1,7 @@
-"""Expected correctness at budget k where no closed form is at hand: over subsets, drawn once.
+"""Expected correctness at budget k without a closed form: over subsets, drawn once.
 
-Where there are few k-subsets all of them are taken and the value is exact; otherwise seeded ones
-are drawn. Every strategy and every budget of a problem sees the same draws, so that differences
+If the k-subsets are few, all of them are taken and the value is exact; otherwise seeded ones are
+drawn. Every strategy and every budget of a problem sees the same draws, so that differences
 between strategies are not blurred by the drawing. Ties are fair, as in `curves.py`.
 """
 
@@ -37,7 +37,7 @@ class Subsets:
 
 
 def draw_subsets(n: int, budgets: Sequence[int], num_subsets: int, seed: int) -> Subsets:
-    """All k-subsets of n candidates where they are at most `num_subsets`, else as many drawn.
+    """All k-subsets of n candidates if they are at most `num_subsets`, else that many, drawn.
 
     A drawn k-subset is the first k of a random order, and the orders are the same for every k:
     a curve over budgets is smoother than its points are certain.
@@ -90,7 +90,7 @@ class Votes:
         self._counts = subsets.masks @ self._ballots
 
     def majority(self) -> FloatArray:
-        """Correctness of the answer with most votes, [num_budgets]."""
+        """Correctness of the answer with the largest number of votes, [num_budgets]."""
         return self._mean_of_top(self._counts)
 
     def weighted(self, weights: Sequence[float | None]) -> FloatArray:

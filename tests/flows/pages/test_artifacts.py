@@ -52,7 +52,7 @@ def wait_for(condition, *, within_s=30.0) -> Any:
 def quick(monkeypatch):
     """Send often, and wait for a busy machine's server as long as it takes."""
     monkeypatch.setattr("flows.pages.artifacts._EVERY_S", 0.05)
-    monkeypatch.setattr("flows.pages.artifacts._PATIENCE_S", 60.0)
+    monkeypatch.setattr("flows.pages.artifacts._TIMEOUT_S", 60.0)
     monkeypatch.setattr("flows.pages.artifacts._REQUEST_S", 60.0)
     monkeypatch.setattr("flows.runs.progress._EVERY_S", 0.05)
 
@@ -193,7 +193,8 @@ def test_results_show_a_table_the_plot_and_sql_that_runs(prefect_server, store, 
         {"strategy": "pass (any right)", "N = 1": "0.500", "N = 4": "0.875 (.78-.97)"},
     ]
     page = found["report-eval"]
-    assert page.description.startswith("0.625 at N = 4 by majority, 30 problems\n\nRun `run`")
+    best = "Best at N = 4: majority with 0.625 (.53-.72), 30 problems."
+    assert page.description.startswith(f"{best}\n\nRun `run`")
     assert "| majority | 0.500 | 0.625 (.53-.72) |" in page.data
     (picture,) = re.findall(r"data:image/png;base64,([\w+/=]+)\)", page.data)
     assert base64.b64decode(picture).startswith(b"\x89PNG")
@@ -229,14 +230,14 @@ def test_a_server_that_is_gone_costs_one_line(prefect_server, capsys):
     assert outcome == "finished"
     told = [line for line in capsys.readouterr().err.splitlines() if "artifacts" in line]
     assert len(told) == 1
-    assert told[0].startswith("the Prefect server does not take artifacts (ConnectError:")
+    assert told[0].startswith("the Prefect server does not accept artifacts (ConnectError:")
 
 
 def test_a_server_that_never_answers_is_not_waited_for(prefect_server, monkeypatch):
     from flows.pages.artifacts import publish_markdown
     from flows.runs.progress import stage_progress
 
-    monkeypatch.setattr("flows.pages.artifacts._PATIENCE_S", 0.2)
+    monkeypatch.setattr("flows.pages.artifacts._TIMEOUT_S", 0.2)
 
     def work():
         with socket.socket() as silent:

@@ -104,7 +104,7 @@ def test_every_step_of_every_row_is_in_the_tree_once(searched, capsys):
 def test_walks_show_visits_and_lookahead_and_revisions_what_they_are(searched, capsys):
     assert "visits 2" in draw(searched, capsys, strategy="mcts")
     assert "ahead" in draw(searched, capsys, strategy="lookahead")
-    assert draw(searched, capsys, strategy="revisions").count("asked again") == 3
+    assert draw(searched, capsys, strategy="revisions").count("prompted again") == 3
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from flows.tables.rounds import plot_rounds, round_table_rows, rounds_summary
+from flows.pages.round_plots import plot_rounds
+from flows.tables.rounds import round_table_rows, rounds_summary
 from schemas.rows import Metric
 from tasks.evaluation.rounds import (
     arms_of,
@@ -57,12 +58,13 @@ COUNTS = {"rows": 10, "problems": 4, "by_level": {"1": 6, "4": 3, "5": 1}}
 def test_rows_keep_what_was_measured_under_the_round():
     rows = round_rows("rest", "2", EVALUATED, {"set_rows": 7.0})
     assert [(row.strategy, row.bin, row.metric, row.budget, row.value) for row in rows] == [
-        ("rest", "round=2", "pass@1", 1, 0.5),
-        ("rest", "round=2", "pass@4", 4, 0.75),
-        ("rest", "round=2", "majority@4", 4, 0.625),
-        ("rest", "round=2,level=3", "pass@1", 1, 0.25),
-        ("rest", "round=2", "set_rows", None, 7.0),
+        ("pass", "round=2", "pass@1", 1, 0.5),
+        ("pass", "round=2", "pass@4", 4, 0.75),
+        ("majority", "round=2", "majority@4", 4, 0.625),
+        ("pass", "round=2,level=3", "pass@1", 1, 0.25),
+        ("pool", "round=2", "set_rows", None, 7.0),
     ]
+    assert {row.arm for row in rows} == {"rest"}
     assert {row.policy for row in rows} == {"p1"}
     assert (rows[0].ci_low, rows[0].ci_high) == (0.4, 0.6)
     assert rows[-1].ci_low is None

@@ -2,7 +2,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from flows.tables.accuracies import accuracy_summary, pick_summary, truth_summary
+from flows.tables.accuracies import accuracy_summary
+from flows.tables.truth import pick_summary, truth_summary
 from schemas.rows import Metric
 
 
@@ -17,6 +18,9 @@ def metric(name: str, value: float, strategy: str, **fields) -> Metric:
         "num_problems": 9,
     }
     return Metric(metric=name, value=value, strategy=strategy, **{**values, **fields})
+
+
+HELD = {"verifier": "ver", "against": "checker"}
 
 
 def render(table) -> str:
@@ -36,9 +40,16 @@ def test_truth_is_shown_in_groups():
             metric("label_agreement", 0.9312, "m[n=8]", ci_low=0.91, ci_high=0.95),
             metric("labelled_steps", 5117.0, "m[n=8]"),
             metric("label_agreement", 0.91, "m[n=8]", bin="steps=before_answer"),
-            metric("step_auc", 0.57, "step_scores[checker]", verifier="ver", bin="kind=slip"),
-            metric("step_auc", 0.92, "step_scores[checker]", verifier="ver"),
-            metric("mean_score", 0.57, "step_scores[checker]", verifier="ver", bin="score=0-1"),
+            metric("step_auc", 0.57, "step_scores", **HELD, bin="kind=slip"),
+            metric("step_auc", 0.92, "step_scores", **HELD),
+            metric(
+                "mean_score",
+                0.57,
+                "step_scores",
+                against="checker",
+                verifier="ver",
+                bin="score=0-1",
+            ),
             metric("right_through_wrong_step", 0.026, "pool"),
         ]
     )

@@ -20,9 +20,9 @@ from schemas.rows import Step, Trajectory
 from schemas.step_labels import MonteCarloConfig
 from tasks.engines.base import Engine
 from tasks.engines.markov_engine import MarkovEngine, check_walk, markov_problems, p_right_answer
+from tasks.evaluation.solutions.audits import audit_labels
 from tasks.graders import make_grader
 from tasks.prompts.formats import PromptFormat
-from tasks.step_labels.audit import audit_labels
 from tasks.step_labels.bisection import bisect_first_error
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
@@ -223,17 +223,17 @@ def test_the_audit_counts_the_errors_that_were_repaired(make_trajectory):
         num_rollouts=120, min_correct=60, search="bisection", audit_fraction=1
     )
     labels = label_steps(solutions, world.roll_out(solutions, config), config)
-    audit = audit_labels(labels, config)
+    audit = audit_labels(labels, config.method, config.without_shortcuts().method)
     num_disagreeing = num_repaired = 0
     for solution in solutions:
         states = world.states(solution)
         claims = _bisect_states(states)
         num_disagreeing += sum(c != s for c, s in zip(claims[:-1], states[:-1], strict=True))
         num_repaired += any(not a and b for a, b in pairwise(states))
-    assert audit.num_trajectories == 100
+    assert len(audit.trajectories) == 100
     assert audit.num_steps == 400
-    assert audit.num_repaired_trajectories == num_repaired > 0
-    assert audit.num_disagreeing_steps == num_disagreeing > 0
+    assert len(audit.repaired) == num_repaired > 0
+    assert audit.num_wrongly_right + audit.num_wrongly_wrong == num_disagreeing > 0
 
 
 def _bisect_states(states: Sequence[bool]) -> list[bool | None]:

@@ -82,8 +82,8 @@ def test_what_was_not_measured_cannot_be_chosen():
 
 
 @pytest.mark.parametrize(
-    ("ease", "name"),
+    ("solve_rate", "name"),
     [(1.0, "easy"), (0.5, "easy"), (0.49, "medium"), (0.1, "medium"), (0.09, "hard"), (0, "hard")],
 )
-def test_thresholds_are_absolute(ease, name):
-    assert name_thresholds([ease, None]) == [name, None]
+def test_thresholds_are_absolute(solve_rate, name):
+    assert name_thresholds([solve_rate, None]) == [name, None]

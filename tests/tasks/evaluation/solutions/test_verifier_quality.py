@@ -56,8 +56,8 @@ def test_step_figures_by_hand(solution):
     error = (0.2 + 3 * (2.2 / 3 - 2 / 3)) / 4
     assert values(rows, "step_calibration_error")["all"] == pytest.approx(error)
     assert values(rows, "num_steps") == {"score=0.000-0.500": 1, "score=0.500-1.000": 3}
-    assert {(row.policy, row.verifier, row.strategy) for row in rows} == {
-        ("p", "v", "step_scores[checker]")
+    assert {(row.policy, row.verifier, row.strategy, row.against) for row in rows} == {
+        ("p", "v", "step_scores", "checker")
     }
 
 

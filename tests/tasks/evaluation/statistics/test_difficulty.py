@@ -1,7 +1,11 @@
 from collections import Counter
 
 from tasks.evaluation.solutions.candidates import Candidates
-from tasks.evaluation.statistics.difficulty import assign_levels, model_ease, oracle_ease
+from tasks.evaluation.statistics.difficulty import (
+    assign_levels,
+    model_solve_rate,
+    oracle_solve_rate,
+)
 
 
 def test_distinct_values_fall_into_fifths_easiest_first():
@@ -10,8 +14,10 @@ def test_distinct_values_fall_into_fifths_easiest_first():
 
 def test_ties_share_a_level_as_in_the_paper():
     # 500 problems; the five that follow place 400 are as easy as some before it.
-    ease = [1 - i / 1000 for i in range(392)] + [0.4] * 13 + [0.3 - i / 1000 for i in range(95)]
-    sizes = Counter(assign_levels(ease))
+    solve_rates = (
+        [1 - i / 1000 for i in range(392)] + [0.4] * 13 + [0.3 - i / 1000 for i in range(95)]
+    )
+    sizes = Counter(assign_levels(solve_rates))
     assert [sizes[level] for level in range(1, 6)] == [100, 100, 100, 105, 95]
 
 
@@ -33,8 +39,8 @@ def test_ease_of_a_problem():
         scored_tokens=(5,) * 4,
     )
     # The truncated row is wrong, the ungraded one no candidate.
-    assert oracle_ease(problem) == 1 / 3
-    assert model_ease(problem) == (0.8 + 0.4) / 2
+    assert oracle_solve_rate(problem) == 1 / 3
+    assert model_solve_rate(problem) == (0.8 + 0.4) / 2
 
 
 def test_ease_without_candidates_is_unknown():
@@ -48,5 +54,5 @@ def test_ease_without_candidates_is_unknown():
         scores=(),
         scored_tokens=(),
     )
-    assert oracle_ease(empty) is None
-    assert model_ease(empty) is None
+    assert oracle_solve_rate(empty) is None
+    assert model_solve_rate(empty) is None

@@ -1,20 +1,26 @@
-"""What compute-optimal selection comes to on a set's searches, as rows of `metrics`."""
+"""What compute-optimal selection reaches on a set's searches, as rows of `metrics`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
+from schemas.metric_names import Bin
 from schemas.rows import Metric
-from tasks.evaluation.searches.bins import BinReport, Levels, level_bins
+from tasks.evaluation.figures import About
+from tasks.evaluation.searches.bins import BinFigures, Levels, all_problems
 from tasks.evaluation.searches.compute_optimal import Selection, select_by_fold
-from tasks.evaluation.searches.grid import Cell, SearchGrid
+from tasks.evaluation.searches.grid import SearchGrid
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.solutions.rankers import fold_of
 from tasks.evaluation.statistics.curves import FloatArray
+from tasks.evaluation.statistics.difficulty import members_by_bin
+
+OPTIMAL = "compute_optimal"
 
 
-def report_compute_optimal(
+def compute_optimal_rows(
     grid: SearchGrid,
     reference: Sequence[Candidates],
     config: EvaluationConfig,
@@ -38,42 +44,40 @@ def report_compute_optimal(
     for budget in grid.budgets():
         at_budget = [i for i, cell in enumerate(grid.cells) if cell[1] == budget]
         limit = next((i for i in at_budget if grid.cells[i][0] == baseline), None)
-        plans: list[tuple[str, list[int], int | None]] = [
-            (f"compute_optimal[{kind}]", at_budget, None)
-        ]
+        plans: list[tuple[str, list[int], int | None]] = [(kind, at_budget, None)]
         if limit is not None:
-            anywhere = list(range(len(grid.cells)))
-            plans.append((f"compute_optimal[{kind},tokens]", anywhere, limit))
-        for name, allowed, most in plans:
+            plans.append((f"{kind},tokens", list(range(len(grid.cells))), limit))
+        for pick, allowed, cap in plans:
             chosen = select_by_fold(
-                grid.main, grid.tokens, levels, folds, allowed=allowed, limit=most
+                grid.main, grid.tokens, levels, folds, allowed=allowed, limit=cap
             )
-            cell = (name, budget)
+            about = About(OPTIMAL, budget, _any_verifier(grid), pick)
             correct = chosen.take(grid.main)[:, None]
-            for bin_name, members in _bins(kind, levels).items():
-                report = BinReport(grid, config, bin_name, members)
-                rows += report.rows(correct, [cell], "accuracy")
+            for where, members in (all_problems(grid) | members_by_bin(kind, levels)).items():
+                figures = BinFigures(grid, config, where, members)
+                rows += figures.means(correct, [about], "accuracy")
                 if limit is not None:
                     gain = correct - grid.main[:, [limit]]
-                    rows += report.rows(gain, [cell], f"gain_over[{baseline}]")
-            rows += _token_rows(grid, config, cell, chosen, _estimate_tokens(reference, kind))
-            rows += _choice_rows(grid, config, cell, kind, chosen)
+                    rows += figures.means(gain, [replace(about, against=baseline)], "gain_over")
+            rows += _token_rows(grid, config, about, chosen, _estimate_tokens(reference, kind))
+            rows += _choice_rows(grid, config, about, kind, chosen)
     return rows
 
 
-def _bins(kind: str, levels: Levels) -> dict[str, list[int]]:
-    return {"all": list(range(len(levels))), **level_bins(kind, levels)}
+def _any_verifier(grid: SearchGrid) -> str | None:
+    return next((verifier for verifier in grid.verifiers if verifier is not None), None)
 
 
 def _token_rows(
     grid: SearchGrid,
     config: EvaluationConfig,
-    cell: Cell,
+    about: About,
     chosen: Selection,
     estimate: FloatArray,
 ) -> list[Metric]:
     """What the chosen searches cost, and what it cost to know which to choose."""
-    report = BinReport(grid, config, "all", range(len(grid.problems)))
+    ((where, members),) = all_problems(grid).items()
+    figures = BinFigures(grid, config, where, members)
     columns = {
         "tokens": chosen.take(grid.tokens) + estimate,
         "difficulty_tokens": estimate,
@@ -83,7 +87,7 @@ def _token_rows(
     return [
         row
         for metric, values in columns.items()
-        for row in report.rows(values[:, None], [cell], metric)
+        for row in figures.means(values[:, None], [about], metric)
     ]
 
 
@@ -99,12 +103,13 @@ def _estimate_tokens(reference: Sequence[Candidates], kind: str) -> FloatArray:
 
 
 def _choice_rows(
-    grid: SearchGrid, config: EvaluationConfig, cell: Cell, kind: str, chosen: Selection
+    grid: SearchGrid, config: EvaluationConfig, about: About, kind: str, chosen: Selection
 ) -> list[Metric]:
     rows = []
     for choice in chosen.choices:
         strategy, budget = grid.cells[choice.cell]
-        report = BinReport(grid, config, f"{kind}={choice.level},fold={choice.fold}", ())
-        metric = f"chosen[{strategy}@{budget}]"
-        rows.append(report.row(cell, metric, choice.accuracy, choice.num_problems))
+        where = Bin(kind, choice.level, fold=choice.fold)
+        figures = BinFigures(grid, config, where, ())
+        arm = replace(about, arm=f"{strategy}@{budget}")
+        rows.append(figures.row(arm, "chosen", choice.accuracy, choice.num_problems))
     return rows

@@ -9,8 +9,8 @@ from flows.pages.search_plots import plot_searches
 from flows.tables.searches import choice_summary, search_rows, selection_summary
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Decision, Step
+from tasks.evaluation.searches.figures import at_equal_tokens, search_figures
 from tasks.evaluation.searches.grid import build_grid, reference_candidates
-from tasks.evaluation.searches.report import at_equal_tokens, report_searches
 
 CONFIG = EvaluationConfig(num_bootstrap=50)
 
@@ -49,7 +49,14 @@ def problems(make_problem):
 
 
 def figures(rows):
-    return {(r.strategy, r.budget, r.bin, r.metric): (r.value, r.num_problems) for r in rows}
+    """Value and problems of each figure; the strategy with its pick where it has one."""
+    return {
+        (r.strategy if r.pick is None else (r.strategy, r.pick), r.budget, r.bin, r.metric): (
+            r.value,
+            r.num_problems,
+        )
+        for r in rows
+    }
 
 
 def test_accuracies_and_costs_of_every_pick_and_bin(problems):
@@ -61,11 +68,11 @@ def test_accuracies_and_costs_of_every_pick_and_bin(problems):
         decision("p3", correct=False, status="unfinished", trajectory_id=None, answer=None),
     ]
     other = [decision(f"p{i}", pick="majority", is_main=False) for i in range(2)]
-    found = figures(report_searches(build_grid(problems, [*other, *main]), CONFIG))
+    found = figures(search_figures(build_grid(problems, [*other, *main]), CONFIG))
     assert found["beam", 4, "all", "accuracy"] == (pytest.approx(1 / 3), 3)
     assert found["beam", 4, "level=1", "accuracy"] == (0.5, 2)
     assert found["beam", 4, "level=2", "accuracy"] == (0.0, 1)
-    assert found["beam/majority", 4, "all", "accuracy"] == (1.0, 2)
+    assert found[("beam", "majority"), 4, "all", "accuracy"] == (1.0, 2)
     assert found["beam", 4, "all", "excluded_rate"] == (0.25, 4)
     assert found["beam", 4, "all", "unfinished_rate"] == (0.25, 4)
     assert found["beam", 4, "all", "error_rate"] == (0.0, 4)
@@ -80,11 +87,11 @@ def test_gains_are_paired_and_over_the_same_problems(problems):
     """Beam is right on three; best of N on the first, and on one where beam is not graded."""
     beam = [decision(f"p{i}", correct=i != 3 or None) for i in range(4)]
     best = [decision(f"p{i}", "best_of_n", correct=i in (0, 3)) for i in range(4)]
-    rows = report_searches(build_grid(problems, [*best, *beam]), CONFIG, baseline="best_of_n")
+    rows = search_figures(build_grid(problems, [*best, *beam]), CONFIG, baseline="best_of_n")
     found = figures(rows)
-    assert found["beam", 4, "all", "gain_over[best_of_n]"] == (pytest.approx(2 / 3), 3)
-    assert found["beam", 4, "level=2", "gain_over[best_of_n]"] == (1.0, 1)
-    assert ("best_of_n", 4, "all", "gain_over[best_of_n]") not in found
+    assert found["beam", 4, "all", "gain_over"] == (pytest.approx(2 / 3), 3)
+    assert found["beam", 4, "level=2", "gain_over"] == (1.0, 1)
+    assert ("best_of_n", 4, "all", "gain_over") not in found
 
 
 def test_equal_tokens_lie_between_the_neighbouring_points_in_log_tokens():
@@ -127,7 +134,7 @@ def swept(problems, make_trajectory):
         for i, num_right in enumerate((16, 8, 1, 0))
         for k in range(16)
     ]
-    return report_searches(
+    return search_figures(
         build_grid(problems, decisions),
         CONFIG,
         reference=reference_candidates(problems, trees),
@@ -139,7 +146,7 @@ def swept(problems, make_trajectory):
 def test_a_gain_at_equal_tokens_goes_by_the_baselines_curve(swept):
     """80 tokens lie half way from 40 to 160: there best of N is right on p0, half on p1 and p2."""
     found = figures(swept)
-    metric = "gain_at_equal_tokens[best_of_n]"
+    metric = "gain_at_equal_tokens"
     assert found["beam", 4, "all", metric] == (pytest.approx((0 - 0.5 + 0.5 + 1) / 4), 4)
     assert found["beam", 4, "oracle_quintile=1", metric] == (pytest.approx(0.0), 1)
 
@@ -159,15 +166,15 @@ def test_difficulty_is_read_from_the_reference_solutions(swept):
 def test_compute_optimal_rows_say_what_was_chosen_and_charge_the_difficulty(swept):
     found = figures(swept)
     for kind, cost in (("oracle_threshold", 160.0), ("model_threshold", 192.0)):
-        name = f"compute_optimal[{kind}]"
+        name = ("compute_optimal", kind)
         assert found[name, 4, "all", "difficulty_tokens"] == (cost, 4)
         parts = ("generated_tokens", "scored_tokens", "difficulty_tokens")
         spent = sum(found[name, 4, "all", part][0] for part in parts)
         assert found[name, 4, "all", "tokens"][0] == pytest.approx(spent)
-        chosen = [key for key in found if key[0] == name and key[3].startswith("chosen[")]
-        assert {key[3] for key in chosen if key[1] == 16} == {"chosen[best_of_n@16]"}
-        assert all(key[2].startswith(f"{kind}=") and ",fold=" in key[2] for key in chosen)
-    limited = "compute_optimal[oracle_threshold,tokens]"
+        chosen = [row for row in swept if (row.pick, row.metric) == (kind, "chosen")]
+        assert {row.arm for row in chosen if row.budget == 16} == {"best_of_n@16"}
+        assert all(row.bin.startswith(f"{kind}=") and ",fold=" in row.bin for row in chosen)
+    limited = ("compute_optimal", "oracle_threshold,tokens")
     assert found[limited, 4, "all", "generated_tokens"] == (40.0, 4)  # 80 of beam are too many
 
 

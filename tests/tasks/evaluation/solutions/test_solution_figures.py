@@ -7,12 +7,13 @@ import pytest
 from rich.console import Console
 
 from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
-from flows.tables.accuracies import accuracy_summary, bin_summary, sort_strategies
+from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.names import sort_strategies
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import METRICS, Metric, from_table, to_table
 from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.solutions.figures import solution_figures
 from tasks.evaluation.solutions.rankers import accuracy_table, fold_of
-from tasks.evaluation.solutions.report import evaluate
 from tasks.verifiers.quality import reliability_table
 
 CONFIG = EvaluationConfig(budgets=(1, 4, 8), num_bootstrap=200)
@@ -43,7 +44,7 @@ def candidates() -> list[Candidates]:
 
 @pytest.fixture(scope="module")
 def metrics(candidates: list[Candidates]) -> list[Metric]:
-    return evaluate(candidates, CONFIG, policy="policy", verifier="verifier")
+    return solution_figures(candidates, CONFIG, policy="policy", verifier="verifier")
 
 
 def solved(problem: Candidates, first: int = 0) -> float:
@@ -51,11 +52,12 @@ def solved(problem: Candidates, first: int = 0) -> float:
     return float(np.mean([ok is True for ok in problem.correct[first:]]))
 
 
-def find(metrics, strategy, budget, metric="accuracy", bin_name="all") -> Metric:
+def find(metrics, strategy, budget, metric="accuracy", bin_name="all", against=None) -> Metric:
     [row] = [
         m
         for m in metrics
-        if (m.strategy, m.budget, m.metric, m.bin) == (strategy, budget, metric, bin_name)
+        if (m.strategy, m.budget, m.metric, m.bin, m.against)
+        == (strategy, budget, metric, bin_name, against)
     ]
     return row
 
@@ -94,10 +96,10 @@ def test_intervals_hold_their_value(metrics):
 
 def test_gain_is_the_difference_of_accuracies(metrics):
     for strategy in ("weighted[min]", "pass", "likelihood[sum]"):
-        gain = find(metrics, strategy, 8, "gain_over[majority]")
+        gain = find(metrics, strategy, 8, "gain_over", against="majority")
         difference = find(metrics, strategy, 8).value - find(metrics, "majority", 8).value
         assert gain.value == pytest.approx(difference)
-    assert not [m for m in metrics if (m.strategy, m.metric) == ("majority", "gain_over[majority]")]
+    assert not [m for m in metrics if m.strategy == m.against]
 
 
 def test_bins_part_the_problems(metrics):
@@ -151,7 +153,7 @@ def test_weight_is_chosen_on_the_other_fold():
     assert {fold_of(problem.problem_id) for problem in problems} == {0, 1}
     assert table.of("likelihood+logit[min]").ravel().tolist() == [0.0] * 12
     assert table.chosen_weights["likelihood+logit[min]"].tolist() == [[0.25], [2.0]]
-    rows = evaluate(problems, config, policy="policy", verifier="verifier")
+    rows = solution_figures(problems, config, policy="policy", verifier="verifier")
     assert find(rows, "likelihood+logit[min]", 2, "weight", "fold=1").value == 2.0
 
 
@@ -164,7 +166,7 @@ def test_lost_rows_are_counted_and_the_problem_stays_at_every_budget():
         classes=(None, None, *problem.classes[2:]),
         correct=(None, None, *problem.correct[2:]),
     )
-    rows = evaluate([lost, draw_problem(2)], CONFIG, policy="policy", verifier="verifier")
+    rows = solution_figures([lost, draw_problem(2)], CONFIG, policy="policy", verifier="verifier")
     assert find(rows, "pass", 8).num_problems == 2
     assert find(rows, "pool", None, "excluded_rate").value == 1 / 16
     assert find(rows, "pool", None, "truncated_rate").value == 1 / 16
@@ -175,26 +177,28 @@ def test_lost_rows_are_counted_and_the_problem_stays_at_every_budget():
 
 
 def test_budgets_above_what_was_drawn_are_left_out():
-    rows = evaluate([draw_problem(1, num_drawn=4)], CONFIG, policy="policy", verifier="verifier")
+    rows = solution_figures(
+        [draw_problem(1, num_drawn=4)], CONFIG, policy="policy", verifier="verifier"
+    )
     assert {m.budget for m in rows if m.metric == "accuracy"} == {1, 4}
 
 
 def test_one_problem_has_figures_without_intervals():
-    rows = evaluate([draw_problem(1)], CONFIG, policy="policy", verifier="verifier")
+    rows = solution_figures([draw_problem(1)], CONFIG, policy="policy", verifier="verifier")
     assert find(rows, "majority", 4).ci_low is None
     assert not [m for m in rows if m.strategy.startswith("likelihood+")]
 
 
 def test_one_candidate_is_enough():
     problems = [draw_problem(index, num_drawn=1) for index in range(4)]
-    rows = evaluate(problems, CONFIG, policy="policy", verifier="verifier")
+    rows = solution_figures(problems, CONFIG, policy="policy", verifier="verifier")
     assert {m.budget for m in rows if m.metric == "accuracy"} == {1}
 
 
 def test_nothing_to_measure():
-    assert evaluate([], CONFIG, policy="policy", verifier=None) == []
+    assert solution_figures([], CONFIG, policy="policy", verifier=None) == []
     ungraded = replace(draw_problem(1), correct=(None,) * 8)
-    rows = evaluate([ungraded], CONFIG, policy="policy", verifier="verifier")
+    rows = solution_figures([ungraded], CONFIG, policy="policy", verifier="verifier")
     assert not [m for m in rows if m.metric == "accuracy"]
     assert find(rows, "pool", None, "problems_without_candidates").value == 1
     assert find(rows, "pool", None, "excluded_rate").value == 1
@@ -202,21 +206,21 @@ def test_nothing_to_measure():
 
 def test_without_scores_or_likelihoods_only_votes_are_measured(candidates):
     bare = [replace(p, scores=(None,) * 8, logprobs=(None,) * 8) for p in candidates]
-    rows = evaluate(bare, CONFIG, policy="policy", verifier=None)
+    rows = solution_figures(bare, CONFIG, policy="policy", verifier=None)
     assert {m.strategy for m in rows} == {"pass", "majority", "pool"}
     assert not [m for m in rows if m.bin.startswith("model_quintile")]
 
 
 def test_bad_input_is_named(candidates):
     with pytest.raises(ValueError, match="problem p0: expected once"):
-        evaluate([candidates[0], candidates[0]], CONFIG, policy="policy", verifier="v")
+        solution_figures([candidates[0], candidates[0]], CONFIG, policy="policy", verifier="v")
     with pytest.raises(ValueError, match="problem p0: got scores, expected a verifier"):
-        evaluate(candidates, CONFIG, policy="policy", verifier=None)
+        solution_figures(candidates, CONFIG, policy="policy", verifier=None)
 
 
 def test_metrics_fit_their_table_and_repeat(metrics, candidates):
     assert from_table(METRICS, to_table(METRICS, metrics)) == metrics
-    assert evaluate(candidates, CONFIG, policy="policy", verifier="verifier") == metrics
+    assert solution_figures(candidates, CONFIG, policy="policy", verifier="verifier") == metrics
 
 
 def test_summary_shows_strategies_budgets_and_tokens(metrics):
@@ -270,6 +274,8 @@ def test_a_text_that_several_rows_have_is_read_once():
         scored_tokens=(10, 0, 40),
         text_ids=(0, 0, 1),
     )
-    metrics = evaluate([problem], EvaluationConfig(budgets=(1, 2, 3)), policy="p", verifier="v")
+    metrics = solution_figures(
+        [problem], EvaluationConfig(budgets=(1, 2, 3)), policy="p", verifier="v"
+    )
     found = [find(metrics, "weighted[min]", k, "scored_tokens").value for k in (1, 2, 3)]
     assert found == pytest.approx([(10 + 10 + 40) / 3, (10 + 50 + 50) / 3, 50])

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.rows import Step, StepScores
 from storage import connect, query
-from storage.pools import SolutionPool, problem_ids
+from storage.solutions import StoredSolutions, problem_ids
 from tasks.verifiers.reductions import reduce_scores
 
 PROBLEMS = "problems/run_id=run/stage=problems/eval.parquet"
@@ -41,7 +41,7 @@ def solved(store, unit_of, make_problem, make_trajectory):
 
 @pytest.fixture
 def pool(solved):
-    opened = SolutionPool(solved, problem_ids(solved, [PROBLEMS]), verifier="v")
+    opened = StoredSolutions(solved, problem_ids(solved, [PROBLEMS]), verifier="v")
     yield opened
     opened.close()
 
@@ -112,7 +112,7 @@ def test_a_share_of_the_scores_is_below(store, unit_of, make_problem, make_traje
         for n in names
     ]
     store.commit(unit_of("step_scores", stage="scoring"), scores)
-    pool = SolutionPool(store, problem_ids(store, [PROBLEMS]), verifier="v")
+    pool = StoredSolutions(store, problem_ids(store, [PROBLEMS]), verifier="v")
     found = {share: pool.score_at(share) for share in (0.0, 0.1, 0.5, 0.7, 0.99)}
     pool.close()
     assert found == {0.0: 0.1, 0.1: 0.2, 0.5: 0.6, 0.7: 0.8, 0.99: 0.9}

@@ -1,8 +1,8 @@
 """From the decisions of searches to rows of `metrics`: accuracy, tokens and gains, in every bin.
 
-A row's `strategy` is the strategy's label where its main pick is meant, `<label>/<pick>` for
-another pick, and `compute_optimal[<difficulty>]` or `compute_optimal[<difficulty>,tokens]` for what
-is chosen by difficulty (see `compute_optimal.py`). `budget` is N. Its `metric` is one of
+A row's `strategy` is the strategy's label, with `pick` set for any pick but the main one. It is
+`compute_optimal` for what is chosen by the difficulty in `pick` (see `compute_optimal.py`).
+`budget` is N. Its `metric` is one of
 
 * `accuracy`: share of right answers among those that were graded;
 * `generated_tokens`, `scored_tokens`, `prompt_tokens`, `cached_tokens`: mean per problem, and
@@ -10,34 +10,37 @@ is chosen by difficulty (see `compute_optimal.py`). `budget` is N. Its `metric` 
 * `unfinished_rate`, `error_rate`, `excluded_rate`: share of problems of which no candidate came to
   an end, whose every candidate was refused, and which have no graded answer (they are left out of
   the accuracy);
-* `gain_over[best_of_n]`: paired difference to best of N at the same N;
-* `gain_at_equal_tokens[best_of_n]`: paired difference to what best of N comes to for the same
-  tokens: between its two neighbouring points, linear in log tokens. Its first point is N = 1, one
-  candidate of the reference cell; beyond its points there is no figure;
+* `gain_over`: paired difference to the strategy in `against` at the same N;
+* `gain_at_equal_tokens`: paired difference to what that strategy reaches for the same tokens:
+  between its two neighbouring points, linear in log tokens. Its first point is N = 1, one
+  candidate of the reference cell; beyond its points nothing is measured;
 * `difficulty_tokens`: what was drawn to estimate the difficulty, part of `tokens` of the same row;
-* `chosen[<label>@<N>]`: the accuracy by which a bin (`<difficulty>=<level>,fold=<fold>`) chose it;
+* `chosen`: the accuracy by which a bin (`<difficulty>=<level>,fold=<fold>`) chose the search in
+  `arm`;
 * `engine_s`: seconds of an actor's time per problem.
 
-The baseline is the reference cell's strategy, so `majority` where there is no best of N.
+The baseline is the reference cell's strategy: best of N, or `majority` where that was not searched.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Metric
-from tasks.evaluation.searches.bins import BinReport, difficulties, search_bins
+from tasks.evaluation.figures import About
+from tasks.evaluation.searches.bins import BinFigures, all_problems, difficulties, search_bins
 from tasks.evaluation.searches.compute_optimal import mean_known
-from tasks.evaluation.searches.compute_optimal_report import report_compute_optimal
+from tasks.evaluation.searches.compute_optimal_figures import compute_optimal_rows
 from tasks.evaluation.searches.grid import Cell, SearchGrid
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.statistics.curves import FloatArray
-from tasks.evaluation.statistics.difficulty import model_ease, oracle_ease
+from tasks.evaluation.statistics.difficulty import model_solve_rate, oracle_solve_rate
 
 
-def report_searches(
+def search_figures(
     grid: SearchGrid,
     config: EvaluationConfig,
     *,
@@ -55,27 +58,23 @@ def report_searches(
         baseline: the strategy that gains are over; None for no gains.
         seconds: of an actor's time, by cell, for all problems together.
     """
-    eases = {
-        "oracle": [oracle_ease(problem) for problem in reference],
-        "model": [model_ease(problem) for problem in reference],
+    solve_rates = {
+        "oracle": [oracle_solve_rate(problem) for problem in reference],
+        "model": [model_solve_rate(problem) for problem in reference],
     }
     one = _one_candidate(reference)
     rows: list[Metric] = []
-    for bin_name, members in search_bins(grid, eases, config).items():
-        report = BinReport(grid, config, bin_name, members)
-        rows += report.rows(grid.correct, grid.column_names(), "accuracy")
-        rows += _cost_rows(report)
+    for where, members in search_bins(grid, solve_rates, config).items():
+        figures = BinFigures(grid, config, where, members)
+        rows += figures.means(grid.correct, grid.column_abouts(), "accuracy")
+        rows += _cost_rows(figures)
         if baseline is not None:
-            rows += _gains(report, baseline)
-            rows += _gains_at_equal_tokens(report, baseline, one)
-    whole = BinReport(grid, config, "all", range(len(grid.problems)))
-    for cell, spent in (seconds or {}).items():
-        if spent and cell in grid.cells:
-            num_problems = len(grid.problems)
-            rows.append(whole.row(cell, "engine_s", spent / num_problems, num_problems))
+            rows += _gains(figures, baseline)
+            rows += _gains_at_equal_tokens(figures, baseline, one)
+    rows += _engine_rows(grid, config, seconds or {})
     if baseline is not None:
-        for kind, levels in difficulties(eases).items():
-            rows += report_compute_optimal(
+        for kind, levels in difficulties(solve_rates).items():
+            rows += compute_optimal_rows(
                 grid, reference, config, kind=kind, levels=levels, baseline=baseline
             )
     return rows
@@ -98,9 +97,9 @@ def at_equal_tokens(points: Sequence[tuple[float, FloatArray]], tokens: float) -
     return None
 
 
-def _cost_rows(report: BinReport) -> list[Metric]:
+def _cost_rows(figures: BinFigures) -> list[Metric]:
     """Tokens, and what became of the searches."""
-    grid = report.grid
+    grid = figures.grid
     columns = {
         "tokens": grid.tokens,
         **grid.spent,
@@ -108,26 +107,40 @@ def _cost_rows(report: BinReport) -> list[Metric]:
         "error_rate": grid.is_error,
         "excluded_rate": np.isnan(grid.main).astype(np.float64),
     }
+    abouts = grid.abouts()
     return [
-        row for metric, values in columns.items() for row in report.rows(values, grid.cells, metric)
+        row for metric, values in columns.items() for row in figures.means(values, abouts, metric)
     ]
 
 
-def _gains(report: BinReport, baseline: str) -> list[Metric]:
+def _engine_rows(
+    grid: SearchGrid, config: EvaluationConfig, seconds: Mapping[Cell, float]
+) -> list[Metric]:
+    """Seconds of an actor's time per problem, of the cells that took any."""
+    about = dict(zip(grid.cells, grid.abouts(), strict=True))
+    ((where, members),) = all_problems(grid).items()
+    figures = BinFigures(grid, config, where, members)
+    return [
+        figures.row(about[cell], "engine_s", spent / len(members), len(members))
+        for cell, spent in seconds.items()
+        if spent and cell in about
+    ]
+
+
+def _gains(figures: BinFigures, baseline: str) -> list[Metric]:
     """Paired differences to the baseline at the same N."""
-    grid = report.grid
+    grid = figures.grid
     base = {budget: i for i, (name, budget) in enumerate(grid.cells) if name == baseline}
     others = [i for i, cell in enumerate(grid.cells) if cell[0] != baseline and cell[1] in base]
-    cells = [grid.cells[i] for i in others]
-    gains = grid.main[:, others] - grid.main[:, [base[budget] for _, budget in cells]]
-    return report.rows(gains, cells, f"gain_over[{baseline}]")
+    gains = grid.main[:, others] - grid.main[:, [base[grid.cells[i][1]] for i in others]]
+    return figures.means(gains, _over(grid, others, baseline), "gain_over")
 
 
 def _gains_at_equal_tokens(
-    report: BinReport, baseline: str, one: tuple[FloatArray, FloatArray] | None
+    figures: BinFigures, baseline: str, one: tuple[FloatArray, FloatArray] | None
 ) -> list[Metric]:
     """Paired differences to the baseline at the tokens that each search takes in the bin."""
-    grid, members = report.grid, report.members
+    grid, members = figures.grid, figures.members
     curve = [
         (grid.tokens[:, i], grid.main[:, i])
         for i, (name, _) in enumerate(grid.cells)
@@ -141,8 +154,15 @@ def _gains_at_equal_tokens(
         equal = at_equal_tokens(points, mean_known(grid.tokens[members, index]))
         if equal is not None and cell[0] != baseline:
             gain = grid.main[:, index] - equal
-            rows += report.rows(gain[:, None], [cell], f"gain_at_equal_tokens[{baseline}]")
+            about = _over(grid, [index], baseline)
+            rows += figures.means(gain[:, None], about, "gain_at_equal_tokens")
     return rows
+
+
+def _over(grid: SearchGrid, cells: Sequence[int], baseline: str) -> list[About]:
+    """What gains of these cells over the baseline are about."""
+    abouts = grid.abouts()
+    return [replace(abouts[index], against=baseline) for index in cells]
 
 
 def _one_candidate(reference: Sequence[Candidates]) -> tuple[FloatArray, FloatArray] | None:
@@ -155,5 +175,5 @@ def _one_candidate(reference: Sequence[Candidates]) -> tuple[FloatArray, FloatAr
         else np.nan
         for problem in reference
     ]
-    solved = [np.nan if (ease := oracle_ease(p)) is None else ease for p in reference]
+    solved = [np.nan if (rate := oracle_solve_rate(p)) is None else rate for p in reference]
     return np.array(tokens), np.array(solved)

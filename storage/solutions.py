@@ -1,9 +1,9 @@
-"""The pool a training set is made from: a run's solutions, problem by problem, streamed by SQL.
+"""Stored solutions that a training set is made from, problem by problem, streamed by SQL.
 
-DuckDB joins, filters and sorts within a memory limit and spills to disk beyond it; what comes out
-is Arrow record batches in the order of problems, so a reader holds one problem's solutions at a
-time, however large the store is. Order within a problem is a hash of seed and trajectory id:
-whoever takes the first n draws n at random, and draws the same ones again.
+DuckDB joins, filters and sorts within a memory limit and spills to disk beyond it. The result is
+Arrow record batches in the order of problems, so a reader holds one problem's solutions at a time,
+however large the store is. The order within a problem is a hash of seed and trajectory id: the
+first n are n drawn at random, and the same ones each time.
 """
 
 from collections.abc import Generator, Sequence
@@ -19,7 +19,7 @@ from storage.catalog import connect
 from storage.store import Store
 
 Grades = Literal["right", "graded", "any"]
-"""Which finished solutions: right ones, those that were judged, or all."""
+"""Which finished solutions: right ones, graded ones, or all."""
 
 Batches = Generator[pa.RecordBatch, None, None]
 """Record batches; closing them early ends the query."""
@@ -27,8 +27,8 @@ Batches = Generator[pa.RecordBatch, None, None]
 _MEMORY_LIMIT = "1GB"
 _BATCH_ROWS = 4096
 
-_POOL = """
-create view pool as
+_SELECTED = """
+create view selected as
 select
     s.run_id, s.trajectory_id, s.problem_id, s.policy, s.status, s.correct, s.answer, s.steps,
     case o.reduction
@@ -39,8 +39,8 @@ select
     end as score,
     md5(concat(o.seed, '/', s.trajectory_id)) as place
 from sampled_solutions as s
-inner join pool_members as m on s.run_id = m.run_id and s.problem_id = m.problem_id
-cross join pool_options as o
+inner join members as m on s.run_id = m.run_id and s.problem_id = m.problem_id
+cross join options as o
 left join solution_scores as c
     on s.run_id = c.run_id and s.trajectory_id = c.trajectory_id and o.verifier = c.verifier
 where
@@ -48,13 +48,13 @@ where
     and (o.rounds is null or list_contains(o.rounds, s.round))
 """
 _PROBLEMS = """
-create table pool_problems as
+create table member_problems as
 select
     p.problem_id,
     any_value(p.source) as source, any_value(p.question) as question,
     any_value(p.answer) as answer, any_value(p.solution) as solution, any_value(p.level) as level
 from problems as p
-inner join pool_members as m on p.run_id = m.run_id and p.problem_id = m.problem_id
+inner join members as m on p.run_id = m.run_id and p.problem_id = m.problem_id
 group by p.problem_id
 """
 _SURVEY = """
@@ -66,7 +66,7 @@ with per_problem as (
         count(*) filter (not correct) as num_wrong,
         count(score) as num_scored,
         max(score) as max_score
-    from pool
+    from selected
     where status = 'finished'
     group by problem_id
 )
@@ -84,7 +84,7 @@ _SOLUTIONS = """
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
     [step.text for step in p.steps] as steps
-from pool as p
+from selected as p
 where
     p.status = 'finished'
     and ($grades = 'any' or p.correct or ($grades = 'graded' and p.correct is not null))
@@ -96,8 +96,8 @@ select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
     [step.text for step in p.steps] as steps,
     q.source, q.question, q.answer as gold, q.level
-from pool as p
-inner join pool_problems as q on p.problem_id = q.problem_id
+from selected as p
+inner join member_problems as q on p.problem_id = q.problem_id
 where p.status = 'finished' and p.correct
 order by p.place
 """
@@ -106,8 +106,8 @@ select
     null::varchar as trajectory_id, q.problem_id, true as correct, q.answer,
     null::double as score, [q.solution] as steps,
     q.source, q.question, q.answer as gold, q.level
-from pool_problems as q
-cross join pool_options as o
+from member_problems as q
+cross join options as o
 where q.solution is not null
 order by md5(concat(o.seed, '/', q.problem_id))
 """
@@ -125,28 +125,28 @@ select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
     [step.text for step in p.steps] as steps,
     l.labelled_steps, l.labels
-from pool as p
+from selected as p
 inner join labels as l on p.run_id = l.run_id and p.trajectory_id = l.trajectory_id
 order by p.problem_id, p.place
 """
 _METHODS = """
 select distinct l.method
 from step_labels as l
-inner join pool as p on l.run_id = p.run_id and l.trajectory_id = p.trajectory_id
+inner join selected as p on l.run_id = p.run_id and l.trajectory_id = p.trajectory_id
 order by l.method
 """
 _VERIFIERS = """
 select distinct s.verifier
 from step_scores as s
-inner join pool as p on s.run_id = p.run_id and s.trajectory_id = p.trajectory_id
+inner join selected as p on s.run_id = p.run_id and s.trajectory_id = p.trajectory_id
 where s.error is null
 order by s.verifier
 """
 _TREES = """
 select g.* exclude (run_id, stage)
 from graded as g
-inner join pool_members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
-cross join pool_options as o
+inner join members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
+cross join options as o
 where
     g.stage = 'search'
     and g.role is null
@@ -157,8 +157,8 @@ order by g.problem_id, g.run_id, g.strategy, g.budget, g.policy, g.verifier, g.s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSurvey:
-    """How many finished solutions a pool holds."""
+class SolutionsSurvey:
+    """How many finished solutions there are."""
 
     num_problems: int
     """With at least one solution."""
@@ -168,11 +168,11 @@ class PoolSurvey:
     num_mixed_problems: int
     """With a right and a wrong solution."""
     num_scored: int
-    """By the pool's verifier."""
+    """By the verifier that is read."""
     max_score: float | None
 
 
-class SolutionPool:
+class StoredSolutions:
     """Solutions of some problems of some runs, and what is known about them."""
 
     def __init__(
@@ -187,7 +187,7 @@ class SolutionPool:
         seed: int = 0,
         memory_limit: str = _MEMORY_LIMIT,
     ) -> None:
-        """See what is committed now.
+        """Select among what is committed now.
 
         Args:
             store: where.
@@ -201,12 +201,12 @@ class SolutionPool:
         """
         self._connection = connect(store.url, memory_limit=memory_limit)
         self._connection.execute(
-            "create table pool_members as select distinct unnest($runs::varchar[]) as run_id, "
+            "create table members as select distinct unnest($runs::varchar[]) as run_id, "
             "unnest($problems::varchar[]) as problem_id",
             {"runs": [run for run, _ in members], "problems": [name for _, name in members]},
         )
         self._connection.execute(
-            "create table pool_options as select $policies::varchar[] as policies, "
+            "create table options as select $policies::varchar[] as policies, "
             "$rounds::integer[] as rounds, $verifier::varchar as verifier, "
             "$reduction::varchar as reduction, $seed::bigint as seed",
             {
@@ -218,7 +218,7 @@ class SolutionPool:
             },
         )
         self._connection.execute(_PROBLEMS)
-        self._connection.execute(_POOL)
+        self._connection.execute(_SELECTED)
 
     def close(self) -> None:
         """End the connection, and with it what it spilled."""
@@ -226,12 +226,12 @@ class SolutionPool:
 
     def use_verifier(self, verifier: str) -> None:
         """Read this verifier's scores from now on."""
-        self._connection.execute("update pool_options set verifier = ?", [verifier])
+        self._connection.execute("update options set verifier = ?", [verifier])
 
-    def survey(self) -> PoolSurvey:
-        """Count what is there."""
+    def survey(self) -> SolutionsSurvey:
+        """Count them."""
         problems, solutions, right, wrong, mixed, scored, max_score = self._row(_SURVEY)
-        return PoolSurvey(
+        return SolutionsSurvey(
             num_problems=problems,
             num_solutions=solutions,
             num_right=right,
@@ -242,20 +242,20 @@ class SolutionPool:
         )
 
     def splits(self) -> list[str]:
-        """The splits of the pool's problems, solved or not, in order."""
+        """The splits of the problems, solved or not, in order."""
         return self._column(
-            "select distinct p.split from problems as p inner join pool_members as m "
+            "select distinct p.split from problems as p inner join members as m "
             "on p.run_id = m.run_id and p.problem_id = m.problem_id order by p.split"
         )
 
     def num_originals(self) -> int:
         """How many problems came with a worked solution."""
-        (number,) = self._row("select count(solution) from pool_problems")
+        (number,) = self._row("select count(solution) from member_problems")
         return number
 
     def policies(self) -> list[str]:
         """The ids of the models that wrote the solutions, in order."""
-        return self._column("select distinct policy from pool order by policy")
+        return self._column("select distinct policy from selected order by policy")
 
     def verifiers(self) -> list[str]:
         """The ids of the verifiers that scored any of them, in order."""
@@ -266,9 +266,9 @@ class SolutionPool:
         return self._column(_METHODS)
 
     def strategies(self) -> list[str]:
-        """The searches of the pool's problems, in order."""
+        """The strategies of searches of the problems, in order."""
         return self._column(
-            "select distinct g.strategy from graded as g inner join pool_members as m "
+            "select distinct g.strategy from graded as g inner join members as m "
             "on g.run_id = m.run_id and g.problem_id = m.problem_id "
             "where g.stage = 'search' and g.role is null order by g.strategy"
         )
@@ -278,9 +278,9 @@ class SolutionPool:
 
         The best ones pass whatever the share is; equal scores pass together.
         """
-        (num_scored,) = self._row("select count(score) from pool")
+        (num_scored,) = self._row("select count(score) from selected")
         (score,) = self._row(
-            "select score from pool where score is not null order by score "
+            "select score from selected where score is not null order by score "
             "limit 1 offset least(ceil($share * $num)::bigint, $num - 1)",
             {"share": share, "num": num_scored},
         )
@@ -290,7 +290,7 @@ class SolutionPool:
         """All problems, in order of their ids."""
         return self._stream(
             "select problem_id, source, question, answer as gold, level "
-            "from pool_problems order by problem_id"
+            "from member_problems order by problem_id"
         )
 
     def solutions(self, grades: Grades, *, min_score: float | None = None) -> Batches:

@@ -4,7 +4,7 @@ A row's `strategy` is a name of `rankers.py`, or `pool` for a figure of the cand
 Its `metric` is one of
 
 * `accuracy`: expected correctness of the strategy at the budget;
-* `gain_over[majority]`: paired difference to a baseline;
+* `gain_over`: paired difference to the baseline in `against`;
 * `generated_tokens`, `scored_tokens`: mean tokens per problem that the policy wrote and that the
   verifier read for the budget;
 * `weight`: the weight under which a fold (bin `fold=0`) is reported;
@@ -22,8 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
+from schemas.metric_names import Bin
 from schemas.rows import Metric
-from schemas.units import derive_seed
+from tasks.evaluation.figures import POOL, About, FigureWriter
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.solutions.rankers import (
     NUM_FOLDS,
@@ -32,14 +33,18 @@ from tasks.evaluation.solutions.rankers import (
     fold_of,
     reads_verifier,
 )
-from tasks.evaluation.statistics.bootstrap import Means, bootstrap_difference, bootstrap_mean
-from tasks.evaluation.statistics.curves import FloatArray, pass_at_k
-from tasks.evaluation.statistics.difficulty import assign_levels, model_ease, oracle_ease
+from tasks.evaluation.statistics.curves import pass_at_k
+from tasks.evaluation.statistics.difficulty import (
+    assign_levels,
+    members_by_bin,
+    model_solve_rate,
+    oracle_solve_rate,
+)
 from tasks.verifiers.quality import grouped_auc
 from tasks.verifiers.reductions import reduce_scores
 
 
-def evaluate(
+def solution_figures(
     candidates: Sequence[Candidates],
     config: EvaluationConfig,
     *,
@@ -55,7 +60,7 @@ def evaluate(
         verifier: the model that scored them.
 
     Returns:
-        No row where there is no problem; a figure that nothing could be measured for is left out.
+        No row without a problem; a figure for which nothing could be measured is left out.
 
     Raises:
         ValueError: a problem appears twice, or there are scores without a verifier.
@@ -64,91 +69,36 @@ def evaluate(
     if not candidates:
         return []
     table = accuracy_table(candidates, config)
-    reporter = _Reporter(config, policy, verifier)
+    figures = _SolutionFigures(config, policy, verifier)
     rows: list[Metric] = []
-    for bin_name, members in _bins(candidates, config).items():
-        rows += _accuracy_rows(table, bin_name, members, reporter)
-    rows += _weight_rows(table, candidates, reporter)
-    rows += _token_rows(table, candidates, reporter)
-    rows += _ranking_rows(table, candidates, reporter)
-    rows += _pool_rows(candidates, reporter)
+    for where, members in _bins(candidates, config).items():
+        rows += _accuracy_rows(table, where, members, figures)
+    rows += _weight_rows(table, candidates, figures)
+    rows += _token_rows(table, candidates, figures)
+    rows += _ranking_rows(table, candidates, figures)
+    rows += _pool_rows(candidates, figures)
     return rows
 
 
-class _Reporter:
-    """Turns columns of per-problem values into metrics."""
+class _SolutionFigures(FigureWriter):
+    """Figures of stored solutions; they name the verifier if the strategy or the bin reads it."""
 
     def __init__(self, config: EvaluationConfig, policy: str, verifier: str | None) -> None:
-        self.config = config
-        self._policy = policy
+        super().__init__(policy, config)
         self._verifier = verifier
 
-    def means(self, values: FloatArray, bin_name: str) -> Means:
-        """Means and intervals of [num_problems][num_columns]; a bin has its own resamples."""
-        return bootstrap_mean(
-            values,
-            num_resamples=self.config.num_bootstrap,
-            confidence=self.config.confidence,
-            seed=derive_seed(self.config.seed, "bootstrap", bin_name),
-        )
-
-    def differences(self, first: FloatArray, second: FloatArray, bin_name: str) -> Means:
-        """Paired differences, under the same resamples as `means`."""
-        return bootstrap_difference(
-            first,
-            second,
-            num_resamples=self.config.num_bootstrap,
-            confidence=self.config.confidence,
-            seed=derive_seed(self.config.seed, "bootstrap", bin_name),
-        )
-
-    def rows(
-        self,
-        means: Means,
-        columns: Sequence[tuple[str, int | None]],
-        metric: str,
-        bin_name: str = "all",
-    ) -> list[Metric]:
-        """One row per (strategy, budget) column that was measured."""
-        return [
-            self.row(
-                strategy,
-                budget,
-                metric,
-                float(means.value[i]),
-                int(means.num_problems[i]),
-                bin_name=bin_name,
-                interval=(float(means.low[i]), float(means.high[i])),
-            )
-            for i, (strategy, budget) in enumerate(columns)
-            if means.num_problems[i]
-        ]
-
-    def row(
+    def about(
         self,
         strategy: str,
-        budget: int | None,
-        metric: str,
-        value: float,
-        num_problems: int,
+        budget: int | None = None,
         *,
-        bin_name: str = "all",
-        interval: tuple[float, float] = (float("nan"), float("nan")),
-    ) -> Metric:
-        """One metric; an interval of nan is none."""
-        low, high = interval
-        depends = reads_verifier(strategy) or bin_name.startswith("model_quintile")
-        return Metric(
-            policy=self._policy,
-            verifier=self._verifier if depends else None,
-            strategy=strategy,
-            budget=budget,
-            bin=bin_name,
-            metric=metric,
-            value=value,
-            ci_low=None if np.isnan(low) else low,
-            ci_high=None if np.isnan(high) else high,
-            num_problems=num_problems,
+        kind: str | None = None,
+        against: str | None = None,
+    ) -> About:
+        """What a figure of a strategy in a bin of this kind is about."""
+        depends = reads_verifier(strategy) or kind == "model_quintile"
+        return About(
+            strategy, budget, verifier=self._verifier if depends else None, against=against
         )
 
 
@@ -162,51 +112,55 @@ def _check(candidates: Sequence[Candidates], verifier: str | None) -> None:
             raise ValueError(f"problem {problem.problem_id}: got scores, expected a verifier")
 
 
-def _bins(candidates: Sequence[Candidates], config: EvaluationConfig) -> dict[str, list[int]]:
-    """Indices of the problems of each bin, `all` first; bins without a problem do not exist."""
+def _bins(candidates: Sequence[Candidates], config: EvaluationConfig) -> dict[Bin, list[int]]:
+    """Indices of the problems of each bin, all first; bins without a problem do not exist."""
     labels: dict[str, Sequence[int | str | None]] = {
         "level": [problem.level for problem in candidates],
         "subject": [problem.subject for problem in candidates],
-        "oracle_quintile": assign_levels([oracle_ease(problem) for problem in candidates]),
-        "model_quintile": assign_levels([model_ease(problem) for problem in candidates]),
+        "oracle_quintile": assign_levels([oracle_solve_rate(problem) for problem in candidates]),
+        "model_quintile": assign_levels([model_solve_rate(problem) for problem in candidates]),
     }
-    bins = {"all": list(range(len(candidates)))}
+    bins = {Bin(): list(range(len(candidates)))}
     for kind in config.bins:
-        names = [None if label is None else f"{kind}={label}" for label in labels[kind]]
-        for name in sorted({name for name in names if name is not None}):
-            bins[name] = [i for i, other in enumerate(names) if other == name]
+        bins |= members_by_bin(kind, [None if x is None else str(x) for x in labels[kind]])
     return bins
 
 
 def _accuracy_rows(
-    table: AccuracyTable, bin_name: str, members: Sequence[int], reporter: _Reporter
+    table: AccuracyTable, where: Bin, members: Sequence[int], figures: _SolutionFigures
 ) -> list[Metric]:
     """Accuracy of every strategy and budget, and its gain over the baselines."""
-    columns = [(name, k) for name in table.strategies for k in table.budgets]
+    names = [(name, k) for name in table.strategies for k in table.budgets]
+    abouts = [figures.about(name, k, kind=where.kind) for name, k in names]
     values = table.values[members]
     flat = values.reshape(len(members), -1)
-    rows = reporter.rows(reporter.means(flat, bin_name), columns, "accuracy", bin_name)
-    for baseline in reporter.config.baselines:
+    bin_name = str(where)
+    rows = figures.means(flat, abouts, "accuracy", bin_name=bin_name)
+    for baseline in figures.config.baselines:
         if baseline not in table.strategies:
             continue
         base = np.broadcast_to(table.of(baseline)[members][:, None], values.shape)
-        gains = reporter.differences(flat, base.reshape(flat.shape), bin_name)
-        rows += [
-            row
-            for row in reporter.rows(gains, columns, f"gain_over[{baseline}]", bin_name)
-            if row.strategy != baseline
-        ]
+        gains = flat - base.reshape(flat.shape)
+        over = [figures.about(name, k, kind=where.kind, against=baseline) for name, k in names]
+        measured = figures.means(gains, over, "gain_over", bin_name=bin_name)
+        rows += [row for row in measured if row.strategy != baseline]
     return rows
 
 
 def _weight_rows(
-    table: AccuracyTable, candidates: Sequence[Candidates], reporter: _Reporter
+    table: AccuracyTable, candidates: Sequence[Candidates], figures: _SolutionFigures
 ) -> list[Metric]:
     """The weight under which each fold is reported, with the problems of the fold."""
     folds = [fold_of(problem.problem_id) for problem in candidates]
     sizes = np.bincount(folds, minlength=NUM_FOLDS)
     return [
-        reporter.row(name, k, "weight", float(w), int(sizes[fold]), bin_name=f"fold={fold}")
+        figures.row(
+            figures.about(name, k),
+            "weight",
+            float(w),
+            int(sizes[fold]),
+            bin_name=str(Bin("fold", str(fold))),
+        )
         for name, weights in table.chosen_weights.items()
         for fold, of_fold in enumerate(weights)
         for k, w in zip(table.budgets, of_fold, strict=True)
@@ -215,7 +169,7 @@ def _weight_rows(
 
 
 def _token_rows(
-    table: AccuracyTable, candidates: Sequence[Candidates], reporter: _Reporter
+    table: AccuracyTable, candidates: Sequence[Candidates], figures: _SolutionFigures
 ) -> list[Metric]:
     """Mean tokens per problem for a budget: all drawn rows cost, excluded ones too."""
     rows: list[Metric] = []
@@ -223,10 +177,9 @@ def _token_rows(
         spent = np.array([[spend(c, k) for k in table.budgets] for c in candidates])
         if not np.nansum(spent):
             continue  # imported rows do not say what they cost
-        means = reporter.means(spent, "all")
-        for name in table.strategies:
-            if metric == "generated_tokens" or reads_verifier(name):
-                rows += reporter.rows(means, [(name, k) for k in table.budgets], metric)
+        names = [n for n in table.strategies if metric == "generated_tokens" or reads_verifier(n)]
+        abouts = [figures.about(name, k) for name in names for k in table.budgets]
+        rows += figures.means(np.tile(spent, len(names)), abouts, metric)
     return rows
 
 
@@ -256,16 +209,16 @@ def _read_once(problem: Candidates, budget: int) -> float:
 
 
 def _ranking_rows(
-    table: AccuracyTable, candidates: Sequence[Candidates], reporter: _Reporter
+    table: AccuracyTable, candidates: Sequence[Candidates], figures: _SolutionFigures
 ) -> list[Metric]:
     """Within-problem AUC of each score that best of N goes by."""
     rows: list[Metric] = []
-    for how in reporter.config.reductions:
+    for how in figures.config.reductions:
         if f"best_of_n[{how}]" in table.strategies:
             groups = [
                 [(reduce_scores(s, how), c) for s, c in _scored(problem)] for problem in candidates
             ]
-            rows += _auc_row(f"best_of_n[{how}]", groups, reporter)
+            rows += _auc_row(f"best_of_n[{how}]", groups, figures)
     if "likelihood[sum]" in table.strategies:
         groups = [
             [
@@ -275,7 +228,7 @@ def _ranking_rows(
             ]
             for problem in candidates
         ]
-        rows += _auc_row("likelihood[sum]", groups, reporter)
+        rows += _auc_row("likelihood[sum]", groups, figures)
     return rows
 
 
@@ -288,17 +241,17 @@ def _scored(problem: Candidates) -> list[tuple[tuple[float, ...], bool]]:
 
 
 def _auc_row(
-    strategy: str, groups: Sequence[list[tuple[float, bool]]], reporter: _Reporter
+    strategy: str, groups: Sequence[list[tuple[float, bool]]], figures: _SolutionFigures
 ) -> list[Metric]:
     split = [([s for s, _ in group], [ok for _, ok in group]) for group in groups]
     decided = [group for group in split if len(set(group[1])) == 2]
     value = grouped_auc(decided)
     if value is None:
         return []
-    return [reporter.row(strategy, None, "within_problem_auc", value, len(decided))]
+    return [figures.row(figures.about(strategy), "within_problem_auc", value, len(decided))]
 
 
-def _pool_rows(candidates: Sequence[Candidates], reporter: _Reporter) -> list[Metric]:
+def _pool_rows(candidates: Sequence[Candidates], figures: _SolutionFigures) -> list[Metric]:
     """What became of the drawn rows."""
     drawn = [problem for problem in candidates if problem.num_drawn]
     finished = [
@@ -314,12 +267,9 @@ def _pool_rows(candidates: Sequence[Candidates], reporter: _Reporter) -> list[Me
     }
     rows = []
     for metric, values in columns.items():
-        means = reporter.means(np.array(values, dtype=np.float64).reshape(-1, 1), "all")
-        rows += reporter.rows(means, [("pool", None)], metric)
+        rows += figures.means(np.array(values, dtype=np.float64).reshape(-1, 1), [POOL], metric)
     num_empty = sum(not problem.usable() for problem in candidates)
     return [
         *rows,
-        reporter.row(
-            "pool", None, "problems_without_candidates", float(num_empty), len(candidates)
-        ),
+        figures.row(POOL, "problems_without_candidates", float(num_empty), len(candidates)),
     ]

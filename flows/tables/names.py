@@ -1,0 +1,117 @@
+"""The names that results show, in their order; docs/glossary.md explains each."""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from schemas.evaluation import BinKind, Reduction
+from schemas.metric_names import Name, strategy_type
+from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
+from tasks.search.strategies.registry import STRATEGIES
+
+GLOSSARY = "terms: docs/glossary.md"
+"""The last line of every table's caption."""
+UPPER_BOUND = "pass"
+"""What is right wherever any candidate is: it takes no part in a comparison."""
+RANKERS = {
+    "majority": "majority vote",
+    "likelihood": "best of N by likelihood",
+    "best_of_n": "best of N by verifier",
+    "filter": "majority of those the verifier passes",
+    "gated": "best of N among popular answers",
+    "weighted": "vote weighted by verifier",
+    "likelihood+logit": "best of N by likelihood + verifier",
+    UPPER_BOUND: "pass@N: any right (upper bound)",
+}
+"""Ways to choose among stored solutions, in the order of the tables, with their words."""
+LABEL_FIGURES = {
+    "labelled_steps": "labelled steps",
+    "unlabelled_rate": "steps without a label",
+    "label_agreement": "agreement with the truth",
+    "label_precision": "precision of right",
+    "label_recall": "recall of right",
+    "soft_auc": "AUC of soft labels",
+}
+AUDIT_FIGURES = {
+    "audited_solutions": "audited solutions",
+    "audited_steps": "audited steps",
+    "audit_disagreement": "disagreement of audited steps",
+    "audit_wrongly_right": "right by the cheap labels alone",
+    "audit_wrongly_wrong": "wrong by the cheap labels alone",
+    "audit_repaired_rate": "solutions with a repaired step",
+}
+SCORE_FIGURES = {
+    "step_auc": "step AUC",
+    "step_calibration_error": "calibration error",
+    "step_log_loss": "log loss (nats)",
+}
+POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
+COST_FIGURES = {"generated_tokens": "tokens written", "scored_tokens": "tokens verified"}
+SEARCH_FIGURES = {
+    "gain_over": "gain at its N",
+    "gain_at_equal_tokens": "gain at its tokens",
+    "generated_tokens": "written",
+    "scored_tokens": "verified",
+    "difficulty_tokens": "for difficulty",
+    "unfinished_rate": "unfinished",
+}
+ROUND_FIGURES = {
+    "grown_right_share": ("right", "{:.2f}"),
+    "paths_per_solved": ("paths", "{:.2f}"),
+    "set_rows": ("rows", "{:,.0f}"),
+    "set_hard_share": ("hard", "{:.2f}"),
+    "grown_tokens": ("tokens", "{:,.0f}"),
+    "train_seconds": ("training s", "{:,.0f}"),
+}
+"""What a policy was made from: column and format of each figure."""
+_SETTINGS = ("sum", *get_args(Reduction))
+_HEADINGS = (
+    "accuracy",
+    "strategy",
+    "pick",
+    "N",
+    "difficulty",
+    "budget",
+    "problems/s",
+    "first error",
+    "arm",
+    "round",
+    "pass@k",
+    "majority@k",
+    "chains",
+)
+
+
+def sort_strategies(strategies: Iterable[str]) -> list[str]:
+    """Baselines first, then families of rankers, the upper bound last."""
+    families = [name for name in RANKERS if name != UPPER_BOUND]
+
+    def place(strategy: str) -> tuple[bool, int, int, str]:
+        base, setting = strategy_type(strategy), Name.parse(strategy).setting
+        family = families.index(base) if base in families else len(families)
+        how = _SETTINGS.index(setting) if setting in _SETTINGS else 0
+        return strategy == UPPER_BOUND, family, how, strategy
+
+    return sorted(strategies, key=place)
+
+
+def strategy_words(strategy: str) -> str:
+    """A strategy as tables name its row."""
+    return "pass (any right)" if strategy == UPPER_BOUND else strategy
+
+
+def shown_names() -> list[str]:
+    """Every name that a table of results can show, without settings and numbers."""
+    figures = (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES, COST_FIGURES)
+    words = [word for named in (*figures, SEARCH_FIGURES) for word in named.values()]
+    searches = [config.model_fields["type"].default for config in STRATEGIES]
+    names = [
+        *RANKERS,
+        *_SETTINGS,
+        *searches,
+        OPTIMAL,
+        *words,
+        *(title for title, _ in ROUND_FIGURES.values()),
+        *(kind.replace("_", " ") for kind in get_args(BinKind)),
+        *_HEADINGS,
+    ]
+    return list(dict.fromkeys(names))

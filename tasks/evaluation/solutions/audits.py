@@ -1,0 +1,177 @@
+"""What the assumption behind cheaper labels cost: the audited sample, labelled twice.
+
+Reads step_labels. Bisection assumes that no step repairs an earlier error, and confidence
+stopping assumes a prior; on the audited trajectories the plain method shows what they missed.
+
+Figures have the cheap method as `strategy` and the plain one in `against`:
+
+* `audited_solutions`, `audited_steps`: what was compared;
+* `audit_disagreement`: share of the compared steps with different labels, over all and, in bins
+  `position=<n>`, at the n-th step;
+* `audit_wrongly_right`, `audit_wrongly_wrong`: its two parts, shares of the same steps;
+* `audit_repaired_rate`: share of the audited solutions in which the plain method finds a right step
+  after a wrong one.
+
+Wilson intervals take steps as independent, which steps of one solution are not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from schemas.evaluation import EvaluationConfig
+from schemas.metric_names import Bin
+from schemas.rows import Metric, StepLabel
+from tasks.evaluation.figures import About, FigureWriter
+
+POSITION = "position"
+"""Kind of the bins of steps, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelAudit:
+    """Hard labels of the cheap method against the plain one, where both have one."""
+
+    pairs: Mapping[tuple[str, int], tuple[bool, bool]]
+    """By trajectory and step, the cheap label and the plain one; the last step of a trajectory is
+    left out, as its answer labels it either way."""
+    repaired: frozenset[str]
+    """Compared trajectories in which the plain method finds a right step after a wrong one."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps compared."""
+        return len(self.pairs)
+
+    @property
+    def trajectories(self) -> frozenset[str]:
+        """Trajectories with a step to compare."""
+        return frozenset(trajectory for trajectory, _ in self.pairs)
+
+    @property
+    def disagreeing_trajectories(self) -> frozenset[str]:
+        """Those with at least one step of different labels."""
+        return frozenset(t for (t, _), (cheap, plain) in self.pairs.items() if cheap != plain)
+
+    @property
+    def num_wrongly_right(self) -> int:
+        """Steps that only the cheap method calls right."""
+        return sum(cheap and not plain for cheap, plain in self.pairs.values())
+
+    @property
+    def num_wrongly_wrong(self) -> int:
+        """Steps that only the cheap method calls wrong."""
+        return sum(plain and not cheap for cheap, plain in self.pairs.values())
+
+    @property
+    def disagreement_rate(self) -> float | None:
+        """Share of the compared steps with different labels; None without any."""
+        num = self.num_wrongly_right + self.num_wrongly_wrong
+        return num / self.num_steps if self.num_steps else None
+
+
+def audit_labels(labels: Sequence[StepLabel], cheap: str, plain: str) -> LabelAudit:
+    """Compare the two labels of every audited step.
+
+    Args:
+        labels: labels of any methods and trajectories.
+        cheap: the method that rests on an assumption.
+        plain: the method without it; the two are compared wherever both gave a label.
+    """
+    truths, claims = _hard_labels(labels, plain), _hard_labels(labels, cheap)
+    pairs = {
+        (trajectory, index): (claims[trajectory][index], truth)
+        for trajectory, steps in truths.items()
+        for index, truth in steps.items()
+        if index in claims.get(trajectory, {})
+    }
+    compared = {trajectory for trajectory, _ in pairs}
+    return LabelAudit(
+        pairs=pairs, repaired=frozenset(t for t in compared if _is_repaired(truths[t]))
+    )
+
+
+def measure_audits(
+    labels: Sequence[StepLabel],
+    problem_of: Mapping[str, str],
+    config: EvaluationConfig,
+    *,
+    policy: str,
+) -> list[Metric]:
+    """The figures of every audit among the labels of a set; none where no method was audited.
+
+    Args:
+        labels: of any methods.
+        problem_of: by trajectory id.
+        config: confidence of the intervals.
+        policy: the model that wrote the solutions.
+    """
+    figures = FigureWriter(policy, config)
+    rows: list[Metric] = []
+    for cheap, plain in _audited_methods(labels):
+        audit = audit_labels(labels, cheap, plain)
+        if not audit.pairs:
+            continue
+        about = About(cheap, against=plain)
+        num_problems = len({problem_of[t] for t in audit.trajectories})
+        counts = {"audited_solutions": len(audit.trajectories), "audited_steps": audit.num_steps}
+        rows += [figures.row(about, name, float(num), num_problems) for name, num in counts.items()]
+        num_wrong = audit.num_wrongly_right + audit.num_wrongly_wrong
+        for name, num_successes, num_trials in (
+            ("audit_disagreement", num_wrong, audit.num_steps),
+            ("audit_wrongly_right", audit.num_wrongly_right, audit.num_steps),
+            ("audit_wrongly_wrong", audit.num_wrongly_wrong, audit.num_steps),
+            ("audit_repaired_rate", len(audit.repaired), len(audit.trajectories)),
+        ):
+            rows += figures.share(about, name, num_successes, num_trials, num_problems)
+        for position in sorted({index for _, index in audit.pairs}):
+            at = {t: pair for (t, index), pair in audit.pairs.items() if index == position}
+            rows += figures.share(
+                about,
+                "audit_disagreement",
+                sum(claim != truth for claim, truth in at.values()),
+                len(at),
+                len({problem_of[t] for t in at}),
+                bin_name=str(Bin(POSITION, str(position + 1))),
+            )
+    return rows
+
+
+def _audited_methods(labels: Sequence[StepLabel]) -> list[tuple[str, str]]:
+    """Pairs of methods, the plain one second: it labelled the others' solutions, or some of them.
+
+    Of two that labelled the same solutions it is the one with more rollouts. A checker's labels
+    are the truth, not an audit.
+    """
+    solutions: dict[str, set[str]] = {}
+    num_rollouts: dict[str, int] = {}
+    for label in labels:
+        if label.evidence != "checker":
+            solutions.setdefault(label.method, set()).add(label.trajectory_id)
+            num_rollouts[label.method] = num_rollouts.get(label.method, 0) + label.num_rollouts
+
+    def cost(method: str) -> tuple[int, int, str]:
+        return -len(solutions[method]), num_rollouts[method], method
+
+    methods = sorted(solutions, key=cost)
+    return [
+        (cheap, plain)
+        for place, cheap in enumerate(methods)
+        for plain in methods[place + 1 :]
+        if solutions[plain] <= solutions[cheap]
+    ]
+
+
+def _hard_labels(labels: Sequence[StepLabel], method: str) -> dict[str, dict[int, bool]]:
+    """Hard labels of one method by trajectory and step, those by the answer left out."""
+    found: dict[str, dict[int, bool]] = {}
+    for label in labels:
+        if label.method == method and label.hard is not None and label.evidence != "answer":
+            found.setdefault(label.trajectory_id, {})[label.step_index] = label.hard
+    return found
+
+
+def _is_repaired(hard_labels: dict[int, bool]) -> bool:
+    """Whether a wrong step comes before a right one."""
+    in_order = [hard_labels[index] for index in sorted(hard_labels)]
+    return any(not first and then for first, then in pairwise(in_order))
