@@ -1,10 +1,29 @@
 """How an answer is judged: one config per kind of answer, a union on `type`."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
+
+
+def _check_marks(marks: tuple[str, ...] | str) -> tuple[str, ...] | str:
+    if isinstance(marks, str):
+        try:
+            re.compile(marks)
+        except re.error as error:
+            raise ValueError(
+                f"expected a regular expression, or a list of texts, got {marks!r}: {error}"
+            ) from error
+    if "" in (marks, *marks):
+        raise ValueError("expected texts that stand before an answer, got an empty one")
+    return marks
+
+
+Marks = Annotated[tuple[str, ...] | str, AfterValidator(_check_marks)]
+"""A list of texts that stand before an answer, or one regular expression. The expression's first
+group is the answer if it has one; else the answer follows what it matches."""
 
 
 class MathGraderConfig(FrozenConfig):
@@ -21,6 +40,10 @@ class MathGraderConfig(FrozenConfig):
     last_number: bool = False
     """Take the last number of a text that marks no answer. Credits numbers that were never
     meant as the answer, so accuracies with and without it do not compare."""
+    marks: Annotated[Marks, Since(4)] = ()
+    r"""What stands before an answer, such as `["A:"]`: a list of texts, or one regular expression
+    (`'RESULT=(\d+)'`). The last one in a text counts, before boxes and `Answer:`, which still
+    count in a text that has none."""
     num_processes: Annotated[int, Field(ge=1)] = 2
     """Math-Verify processes at most; each starts only when a comparison needs it."""
     memory_mb: Annotated[int, Field(ge=256)] = 1024
@@ -35,6 +58,10 @@ class ExactGraderConfig(FrozenConfig):
     type: Literal["exact"] = "exact"
     ignore_case: bool = False
     """`East` is `east`."""
+    marks: Annotated[Marks, Since(4)] = ()
+    r"""What stands before an answer, such as `["A:"]`: a list of texts, or one regular expression
+    (`'RESULT=(\d+)'`). The last one in a text counts, before boxes and `Answer:`, which still
+    count in a text that has none."""
 
 
 class PlantedGraderConfig(FrozenConfig):

@@ -10,7 +10,7 @@ from schemas.graders import GraderConfig
 
 GoldFormat = Literal["plain", "solution"]
 """`plain`: the answer column holds the answer alone. `solution`: it holds a worked solution, whose
-answer stands behind `####` or in the last `\\boxed{...}`."""
+answer is found as in any solution: the last `\\boxed{...}`, else after `####` or `Answer:`."""
 
 ROW_FILES = (".jsonl", ".json", ".parquet")
 """Endings of the files that can be read."""

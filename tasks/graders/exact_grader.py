@@ -11,7 +11,10 @@ from typing import ClassVar
 from schemas.graders import ExactGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, number_by_key, refuse_check
-from tasks.graders.extraction import extract_answer
+from tasks.graders.extraction import extract_answer, name_marks
+
+_RULES = 2
+"""Counts up when the same text may get another verdict."""
 
 
 class ExactGrader:
@@ -21,11 +24,13 @@ class ExactGrader:
 
     def __init__(self, config: ExactGraderConfig) -> None:
         self._ignore_case = config.ignore_case
-        self.name = "exact-1" + ("+ignore-case" if config.ignore_case else "")
+        self._marks = config.marks
+        ignored = "+ignore-case" if config.ignore_case else ""
+        self.name = f"exact-{_RULES}{ignored}{name_marks(config.marks)}"
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Judge the answer a text marks; an empty gold answer, or a check, grades nothing."""
-        answer = extract_answer(text)
+        answer = extract_answer(text, marks=self._marks)
         if problem.check is not None:
             return Grade(answer, None)
         if answer is None:

@@ -1,41 +1,58 @@
-r"""Where a text says its answer: three marks, tried in a fixed order.
+r"""Where a text says its answer. One rule for solutions of models and for reference solutions.
 
-1. The content of the last `\boxed{...}` whose braces balance. A box that is never closed is no
-   answer, however much of it was written; an empty one is none either.
-2. Else what follows the last of `Answer: X`, `answer is X` and `#### X`, whichever of them stands
-   last in the text: the rest of its line (or the next line, where nothing follows the mark), up to
-   the end of the sentence. If a box was opened there, it was not closed, and there is no answer.
-3. Else nothing, unless the caller asks for the last number. That credits numbers that were never
+Full-width characters are read, and given back, as ordinary ones.
+What stands in a thought (`<think>…</think>`) is no answer; a thought that never ends has none.
+In the rest, in this order:
+
+1. What follows the last of the caller's own marks, if there are any.
+2. The content of the last `\boxed{…}`, `\fbox{…}` or `\boxed 2` that is closed and not empty. Boxes
+   side by side (`\boxed{3}, \boxed{5} or \boxed{7}`) are one answer. A box that is never closed is
+   no answer, however much of it was written.
+3. What follows the last mark that is followed by an answer (`marks`): `Answer: X`, `answer is X`,
+   `#### X`, `<answer>X</answer>` and their like, in English and Chinese. If a box was opened there,
+   it was not closed, and there is no answer.
+4. Nothing, unless the caller asks for the last number. That credits numbers that were never
    meant as the answer, so it is off by default.
 
 Time is linear in the text, whatever it holds.
 """
 
+import hashlib
+import json
 import re
+from collections.abc import Sequence
 
-_BOX = "\\boxed"
-# Escapes are read whole, so that `\{` opens nothing and `\\{` opens a brace.
-_BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
-_MARK = re.compile(
-    r"####|\banswer(?:\*\*)?(?:\s{0,3}[:=](?:\*\*)?|\s{1,3}is\b(?:\s{0,3}:)?)", re.IGNORECASE
-)
-_LINE = re.compile(r"\s*([^\n]*)")
-_GSM8K_MARK = "####"
-_SENTENCE_END = re.compile(r"\.(?=\s|$)")
+from tasks.graders.boxes import last_boxed
+from tasks.graders.marks import last_marked, last_own_mark
+
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
-_AROUND = " \t\r\n*`\"'"
+_FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
+_HALF_WIDTH = {0x3000: " ", **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}}
+_THOUGHT = re.compile(
+    r"(?P<end></(?:think|thinking|thought|reasoning)>|<\|end_of_thought\|>|\[/THINK\]|◁/think▷)"
+    r"|<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>|\[THINK\]|◁think▷",
+    re.IGNORECASE,
+)
 
 
-def extract_answer(text: str, *, last_number: bool = False) -> str | None:
+def extract_answer(
+    text: str, *, last_number: bool = False, marks: Sequence[str] | str = ()
+) -> str | None:
     """Give the answer a text marks, or None.
 
     Args:
         text: a whole solution.
         last_number: fall back on the last number of a text that marks no answer.
+        marks: texts that stand before an answer, or one regular expression, tried first.
     """
-    answer = _last_boxed(text)
+    if not text.isascii() and _FULL_WIDTH.search(text) is not None:
+        text = text.translate(_HALF_WIDTH)
+    text = without_thoughts(text)
+    answer = last_own_mark(text, marks) if marks else None
     if answer is None:
-        answer = _last_marked(text)
+        answer = last_boxed(text)
+    if answer is None:
+        answer = last_marked(text)
     if answer is None and last_number:
         for match in _NUMBER.finditer(text):
             answer = match.group().rstrip(",")
@@ -43,48 +60,31 @@ def extract_answer(text: str, *, last_number: bool = False) -> str | None:
 
 
 def gold_from_solution(solution: str) -> str | None:
-    r"""Give the bare gold answer of a reference solution: `#### X` (GSM8K), else the last box."""
-    mark = solution.rfind(_GSM8K_MARK)
-    if mark >= 0:
-        return solution[mark + len(_GSM8K_MARK) :].strip() or None
-    return _last_boxed(solution)
+    """Give the bare gold answer of a reference solution, by the rule for every other text."""
+    return extract_answer(solution)
 
 
-def _last_boxed(text: str) -> str | None:
-    """Content of the last closed, non-empty box; of nested ones the inner."""
-    start = text.find(_BOX)
-    if start < 0:
-        return None
-    open_braces: list[int | None] = []
-    last: tuple[int, int] | None = None
-    for match in _BRACE.finditer(text, start):
-        token = match.group()
-        if token == "}":
-            opened = open_braces.pop() if open_braces else None
-            if opened is None or (last is not None and opened < last[0]):
-                continue
-            if text[opened : match.start()].strip():
-                last = (opened, match.start())
-        elif token == "{":
-            open_braces.append(None)
-        elif token.startswith(_BOX):
-            open_braces.append(match.end())
-    return text[last[0] : last[1]].strip() if last is not None else None
+def name_marks(marks: Sequence[str] | str) -> str:
+    """What marks of a caller's own add to a grader's name; nothing where there are none."""
+    if not marks:
+        return ""
+    written = marks if isinstance(marks, str) else json.dumps(list(marks))
+    return f"+marks-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
 
 
-def _last_marked(text: str) -> str | None:
-    """The line behind the last mark, without markup and the rest of the sentence."""
-    mark = None
-    for mark in _MARK.finditer(text):  # noqa: B007 - the last one is wanted
-        pass
-    if mark is None:
-        return None
-    line = _LINE.match(text, mark.end())
-    assert line is not None
-    answer = line.group(1)
-    if _BOX in answer:
-        return None
-    sentence_end = _SENTENCE_END.search(answer)
-    if sentence_end is not None:
-        answer = answer[: sentence_end.start()]
-    return answer.strip(_AROUND) or None
+def without_thoughts(text: str) -> str:
+    """The text after the last thought; a thought may have begun before the text does."""
+    if "<" not in text and "[" not in text and "◁" not in text:
+        return text
+    kept: list[str] = []
+    start: int | None = 0
+    for match in _THOUGHT.finditer(text):
+        if match["end"] is not None:
+            kept.clear()
+            start = match.end()
+        elif start is not None:
+            kept.append(text[start : match.start()])
+            start = None
+    if start is not None:
+        kept.append(text[start:])
+    return "".join(kept)

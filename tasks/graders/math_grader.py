@@ -20,10 +20,13 @@ from typing import ClassVar
 from schemas.graders import MathGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, refuse_check
-from tasks.graders.extraction import extract_answer
-from tasks.graders.math_process import Comparison, MathPool
-from tasks.graders.normal_form import Kind, NormalForm, normal_form, same_form
+from tasks.graders.comparison import Comparer
+from tasks.graders.extraction import extract_answer, name_marks
+from tasks.graders.math_process import MathPool
+from tasks.graders.normal_form import Kind, NormalForm, normal_form
 
+_RULES = 2
+"""Counts up when the same text may get another verdict; regrading shows what changed."""
 _FORM_CACHE_SIZE = 8192
 
 
@@ -41,16 +44,19 @@ class MathGrader:
             memory_mb=config.memory_mb,
         )
         self._form = lru_cache(_FORM_CACHE_SIZE)(self._make_form)
-        self._ask_cached = lru_cache(config.cache_size)(self._pool.ask)
+        ask = lru_cache(config.cache_size)(self._pool.ask)
+        self._comparer = Comparer(self._form, ask)
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Judge the answer a text marks against the gold answer; a check grades nothing."""
-        answer = extract_answer(text, last_number=self._config.last_number)
+        answer = extract_answer(
+            text, last_number=self._config.last_number, marks=self._config.marks
+        )
         if problem.check is not None:
             return Grade(answer, None)
         if answer is None:
             return Grade(None, False)
-        comparison = self._compare(self._form(problem.answer), self._form(answer))
+        comparison = self._comparer.compare(self._form(problem.answer), self._form(answer))
         is_gold_parsed = comparison.parsed[0]
         if comparison.equal is False and not is_gold_parsed:
             return Grade(answer, None)
@@ -58,7 +64,7 @@ class MathGrader:
 
     def same(self, a: str, b: str) -> bool | None:
         """Compare two answers; None if a limit was hit or either is too long."""
-        return self._compare(self._form(a), self._form(b)).equal
+        return self._comparer.compare(self._form(a), self._form(b)).equal
 
     def check_gold(self, problem: Problem) -> str | None:
         """Say why answers cannot be judged against this gold answer, or None; refuse a check."""
@@ -75,7 +81,7 @@ class MathGrader:
             )
         if form.kind is not Kind.EXPRESSION:
             return None
-        comparison = self._ask_cached(form.latex)
+        comparison = self._comparer.check(form)
         if comparison.equal is None:
             return f"gold answer {gold!r} takes more than {self._config.timeout_s} s to evaluate"
         if not comparison.parsed[0]:
@@ -116,17 +122,6 @@ class MathGrader:
             max_chars=self._config.max_answer_chars,
         )
 
-    def _compare(self, a: NormalForm, b: NormalForm) -> Comparison:
-        known = same_form(a, b)
-        if known is not None:
-            return Comparison(known, (True, True))
-        if Kind.OVERLONG in (a.kind, b.kind):
-            return Comparison(None, (True, True))
-        if a.latex <= b.latex:
-            return self._ask_cached(a.latex, b.latex)
-        swapped = self._ask_cached(b.latex, a.latex)
-        return Comparison(swapped.equal, swapped.parsed[::-1])
-
     def _find_class(
         self, form: NormalForm, members: Iterable[tuple[int, NormalForm]]
     ) -> int | None:
@@ -135,21 +130,21 @@ class MathGrader:
         if not self._is_cheap(form):
             return None
         for number, member in members:
-            if self._is_cheap(member) and self._compare(form, member).equal:
+            if self._is_cheap(member) and self._comparer.compare(form, member).equal:
                 return number
         return None
 
     def _is_cheap(self, form: NormalForm) -> bool:
         if form.kind is not Kind.EXPRESSION:
             return form.kind is not Kind.OVERLONG
-        comparison = self._ask_cached(form.latex)
+        comparison = self._comparer.check(form)
         return comparison.equal is not None and comparison.parsed[0]
 
 
 def _name(config: MathGraderConfig) -> str:
-    name = f"math-verify-{version('math-verify')}"
+    name = f"math-verify-{version('math-verify')}+rules-{_RULES}"
     if config.percent == "ignored":
         name += "+percent-ignored"
     if config.last_number:
         name += "+last-number"
-    return name
+    return name + name_marks(config.marks)

@@ -13,7 +13,7 @@ form of what it is told is the gold answer). It also rounds to six decimals wher
 decimal, so that 0.0000001 would equal pi divided by ten million. Hence the values are compared
 first, of expressions with variables at one point: if they differ by more than a millionth of their
 size (by 1e-12 of it, if no decimal is involved), the answers are different, and Math-Verify, which
-would try to simplify their difference, is not asked.
+would try to simplify their difference, is not asked. Equations are looked at the same way.
 """
 
 import json
@@ -102,11 +102,19 @@ def _write(output: int, reply: dict[str, Any]) -> None:
 @lru_cache(maxsize=1024)
 def _parse(latex: str) -> list[Any]:
     """The expression as a list of one, or an empty list."""
+    from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
 
     return parse(
         f"${latex}$",
-        [LatexExtractionConfig(boxed_match_priority=-1)],
+        # Units, braces and broken commands are the normal form's work: this library takes the
+        # last letter of `5t` for tons and the root of `\\sqrt12` for that of 1.
+        [
+            LatexExtractionConfig(
+                boxed_match_priority=-1,
+                normalization_config=NormalizationConfig(boxed="none"),
+            )
+        ],
         # The whole answer or nothing: a number found inside a broken answer is not the answer.
         fallback_mode="no_fallback",
         extraction_mode="first_match",
@@ -117,7 +125,7 @@ def _parse(latex: str) -> list[Any]:
 def _equal(a: list[Any], b: list[Any]) -> bool:
     from math_verify import verify
 
-    if _differ_in_size(a[0], b[0]) or _differ_in_value(a[0], b[0]):
+    if any(differ(a[0], b[0]) for differ in (_differ_in_size, _differ_in_value, _differ_in_roots)):
         return False
     for gold, answer in ((a, b), (b, a)):
         try:
@@ -153,6 +161,28 @@ def _differ_in_value(a: Any, b: Any) -> bool:
     is_decimal = a.has(Float) or b.has(Float)
     tolerance = _DECIMAL_TOLERANCE if is_decimal else _EXACT_TOLERANCE
     return bool(abs(left - right) > tolerance * max(abs(left), abs(right)))
+
+
+def _differ_in_roots(a: Any, b: Any) -> bool:
+    """Whether both are equations, neither a multiple of the other, and one has no real solution.
+
+    Math-Verify compares equations by their real solutions, and so would take any two equations
+    without one for equal. An equation without variables states the value on its right side.
+    """
+    from sympy import Equality, Symbol, solve
+
+    if not (isinstance(a, Equality) and isinstance(b, Equality)):
+        return False
+    if not a.free_symbols and not b.free_symbols:
+        return _differ_in_value(a.rhs, b.rhs)
+    if isinstance(a.lhs, Symbol) or isinstance(b.lhs, Symbol):
+        return False
+    left: Any = a.lhs
+    right: Any = b.lhs
+    left, right = left - a.rhs, right - b.rhs
+    if a.free_symbols == b.free_symbols and (left / right).simplify().is_number:
+        return False
+    return not all(solve(equation, equation.free_symbols) for equation in (a, b))
 
 
 def _evaluate(expr: Any) -> Any:

@@ -1,19 +1,20 @@
 r"""One form for the many ways of writing an answer; plain numbers become exact fractions.
 
-A plain number is an integer, decimal, fraction (`a/b`, `\frac{a}{b}`, `\frac ab`), mixed number
-(`1\frac{4}{5}`, `1 4/5`; never a product) or power of ten (`3e5`, `3\times10^5`), and is compared
-as a fraction, without rounding: 0.333333 is not 1/3, and 1e-7 is not 2e-7. Decided on purpose:
+A plain number (`plain_numbers`) is compared as a fraction, without rounding: 0.333333 is not 1/3,
+and 1e-7 is not 2e-7. Decided on purpose:
 
 - A comma (or thin space, `10\,080`) before each group of three digits is a thousands separator;
   `3,5` is a list.
-- Units are dropped, as Math-Verify drops them: the question says which it wants. So `$18`,
-  `18 dollars`, `18\text{ cm}` and `18^\circ` are all 18. A unit written without `\text` counts as
-  one from three letters on, or when it is a usual abbreviation: `3 ab` stays a product.
+- Units are dropped (`units`): the question says which it wants. So `$18`, `18 dollars`,
+  `18\text{ cm}`, `5 m/s` and `18^\circ` are numbers, while `5t` and `3 ab` stay products.
 - `million` and its like are no units: they multiply.
 - Percent is a hundredth: 10% is 1/10 and 0.1, never 10; or the sign is dropped, if asked.
 - `52_8` is a numeral of base 8: equal to `52` (the question says the base), never to `52_9`.
+- `The answer is`, `\approx` and their like before an answer are dropped.
 
-Words (`\text{Evelyn}`, `(C)`, `no solution`) are compared without case and markup.
+Words (`\text{Evelyn}`, `(C)`, `no solution`) are compared without case and markup. An option with
+its text (`(C) 15`, `D: none`) is its letter, and also its text if the other answer is no letter.
+Prose is right where it says the same words; what other words mean is not decided.
 """
 
 import re
@@ -21,99 +22,48 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-_MAX_EXPONENT = 300
-
-_SPELLINGS = {
-    "\\dfrac": "\\frac",
-    "\\tfrac": "\\frac",
-    "\\cfrac": "\\frac",
-    "\\left": "",
-    "\\right": "",
-    "\\displaystyle": "",
-    "\\bigl": "",
-    "\\bigr": "",
-    "\\big": "",
-    "\\textbf{": "\\text{",
-    "\\textrm{": "\\text{",
-    "\\textit{": "\\text{",
-    "\\mbox{": "\\text{",
-    "\\mathrm{": "\\text{",
-    "\\mathbf{": "\\text{",
-    "\\degree": "^\\circ",
-    "^{\\circ}": "^\\circ",
-    "{,}": ",",
-    "**": "^",
-    "−": "-",  # noqa: RUF001 - the sign as models write it
-    "×": "\\times ",  # noqa: RUF001
-    "÷": "/",
-    "·": "\\cdot ",
-    "π": "\\pi ",
-    "∞": "\\infty ",
-    "√": "\\sqrt ",
-    "°": "^\\circ",
-    "±": "\\pm ",
-    "∪": "\\cup ",  # noqa: RUF001
-    "≤": "\\le ",
-    "≥": "\\ge ",
-}
-_SPELLING = re.compile(
-    "|".join(
-        # A command ends where its letters end: \left is not the beginning of \leftarrow.
-        re.escape(text) + ("(?![A-Za-z])" if text[-1].isalpha() and text[0] == "\\" else "")
-        for text in _SPELLINGS
-    )
-)
-_DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
-# A line break of a matrix is matched first, so that its second half is not read as a command.
-_SPACING = re.compile(
-    r"(?P<line_break>\\\\)|(?P<nothing>\\!\s*|(?<=\d)\\,(?=\d{3}(?!\d)))"
-    r"|\\[,;:> ]|\\q?quad(?![A-Za-z])|~"
-)
-_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
-_SHORT_SCRIPT = re.compile(r"([_^])\{([A-Za-z0-9])\}")
-_WHOLE_TEXT = re.compile(r"\\text\{([^{}]*)\}")
-_FINAL_UNIT = re.compile(r"(?<=.)(?:\\text\{[^{}]*\}(?:\^\d)?)+$")
-_CHOICE = re.compile(r"\(?([A-Za-z])[).]?")
-_WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*")
-_LONG_WORD = re.compile(r"[A-Za-z]{3}")
+from tasks.graders.plain_numbers import read_number
+from tasks.graders.shapes import split_parts
+from tasks.graders.spelling import tidy
+from tasks.graders.units import is_word, split_unit
 
 _INTEGER = re.compile(r"-?\d+")
-_DIGITS = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d*)?|\.\d+)"
-_NUMBER = re.compile(
-    rf"""
-    (?P<sign>[+-]?)\ ?
-    (?:\\?\$|[£€¥])?\ ?
-    (?P<inner_sign>[+-]?)
-    (?:
-        (?P<whole>\d+)?\ ?\\frac\ ?
-            (?:\{{(?P<braced_top>-?{_DIGITS})\}}|(?P<top>\d))\ ?
-            (?:\{{(?P<braced_bottom>-?{_DIGITS})\}}|(?P<bottom>\d))
-        | (?:(?P<plain_whole>\d+)\ (?=\d+/))?(?P<plain_top>{_DIGITS})/(?P<plain_bottom>{_DIGITS})
-        | (?P<decimal>{_DIGITS})
-          (?:
-            (?:[eE]|\ ?(?:\\times|\\cdot|\*|x)\ ?10\^)
-            (?P<exponent>\{{[+-]?\d{{1,4}}\}}|[+-]?\d{{1,4}})
-          )?
-    )
-    (?:_(?P<base>\d{{1,2}}|\{{\d\d\}}))?
-    (?P<percent>\ ?(?:\\?%|percent\b|\\text\{{\ ?percent\ ?\}}))?
-    (?P<unit>\^\\circ|\ ?(?:\\text\{{[^{{}}]*\}}(?:\^\d)?)+|\ [A-Za-z][A-Za-z/ -]*(?:\^\d)?)?
-    """,
-    re.VERBOSE,
+_WHOLE_TEXT = re.compile(r"\\text\{([^{}]*)\}")
+_CHOICE = re.compile(r"\(?(?:\\text\{\s*([A-Za-z])\s*\}|([A-Za-z]))[).]?")
+_OPTION = re.compile(
+    r"(?:\\text\{\s*)?(?:option |choice )?"
+    r"(?:\((?P<bracketed>[A-J])\)|(?P<bare>[A-J])\s*(?:[).:]))\}?\s*(?P<content>.+)"
 )
-_MULTIPLIERS = {
-    "dozen": 12,
-    "hundred": 10**2,
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
-_SHORT_UNITS = frozenset(
-    ("cm", "mm", "km", "kg", "mg", "ml", "mL", "ft", "in", "hr", "mi", "oz", "lb")
+_WORDS = re.compile(r"[^\W\d_][^\W\d_' -]*(?:[' -]+[^\W\d_]+)*")
+_LONG_WORD = re.compile(r"[^\W\d_]{3}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{2}")
+_HAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+_LEAD = re.compile(
+    r"(?:\\(?:approx|therefore|Rightarrow|implies|sim|cdot)(?![A-Za-z])\s*|=\s*"
+    r"|(?:\\text\{\s*)?(?:so|thus|hence|therefore|then)?,?\s*(?:(?:the|my|our)\s+)?"
+    r"(?:final\s+|correct\s+)?(?:answer|solution|result)s?\s*(?:is|are|=|:)(?![A-Za-z])\s*:?"
+    r"(?:\s*\})?\s*"
+    r"|(?:\\text\{\s*)?(?:option|choice)\s+(?=\(?[A-J]\)?\}?$)"
+    r"|(?:\\text\{\s*)?(?:about|approximately|exactly)(?:\s*\}\s*|\s+))",
+    re.IGNORECASE,
 )
-_FUNCTIONS = ("cos", "cot", "csc", "det", "exp", "log", "sec", "sin", "sqrt", "tan")
-_NOT_UNITS = frozenset((*_FUNCTIONS, "and", "inf", "infinity", "mod", "not", "or", "pi", "tau"))
+_STATEMENT = re.compile(
+    r"(?:the|my|our)\s[A-Za-z][A-Za-z ]{0,40}?\s(?:is|are|equals)\s(?=\S*\d)", re.IGNORECASE
+)
+_TEXT_COMMAND = re.compile(r"\\text\{([^{}]*)\}")
+_COMMAND = re.compile(r"\\[A-Za-z]+|\\.")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_EVERY_NUMBER = re.compile(r"(?:all|any) reals?(?: numbers?)?|\\mathbb\{?R\}?", re.IGNORECASE)
+_LABEL = re.compile(r"[A-Z][a-z]+ \d+")
+_CLOCK = re.compile(
+    r"(\d{1,2}(?::\d\d){0,2})\s*(?:\\text\{)?\s*([ap])\.?\s?m\.?\s*\}?", re.IGNORECASE
+)
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\{[^{}]*\})?")
+_PROSE_WORDS = 2
+_SPOKEN = frozenset(
+    ("at", "is", "of", "the", "we", "are", "this", "that", "it", "on", "all", "yes")
+)
+"""One of these words makes an answer prose."""
+_MAX_UNITS = 2
 
 
 class Kind(Enum):
@@ -122,6 +72,7 @@ class Kind(Enum):
     NUMBER = "number"
     LETTER = "letter"
     WORDS = "words"
+    PROSE = "prose"
     EXPRESSION = "expression"
     OVERLONG = "overlong"
 
@@ -136,13 +87,17 @@ class NormalForm:
     number: Fraction | None = None
     base: int | None = None
     """Base written behind a numeral; `number` is then its digits read as decimal ones."""
+    content: "NormalForm | None" = None
+    """What is written after the letter of an option."""
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal keys are equal answers; unequal keys may be equal answers too."""
         if self.kind is Kind.NUMBER:
             return (self.number, self.base)
-        if self.kind in (Kind.LETTER, Kind.WORDS):
+        if self.kind is Kind.LETTER:
+            return (self.latex.casefold(), self.content.key if self.content is not None else None)
+        if self.kind is Kind.WORDS:
             return (self.latex.casefold(),)
         return (self.latex,)
 
@@ -164,26 +119,10 @@ def normal_form(answer: str, *, drop_percent: bool = False, max_chars: int = 100
         return NormalForm(Kind.OVERLONG, answer)
     if _INTEGER.fullmatch(answer):
         return _number_form(Fraction(int(answer)))
-    latex = _tidy(answer)
+    latex = tidy(answer)
     if drop_percent:
         latex = latex.replace("\\%", "").replace("%", "")
-    number = _read_number(latex)
-    if number is not None:
-        return number
-    whole = _WHOLE_TEXT.fullmatch(latex)
-    if whole is not None:
-        latex = whole.group(1).strip()
-        number = _read_number(latex)
-        if number is not None:
-            return number
-    else:
-        latex = _FINAL_UNIT.sub("", latex).rstrip()
-    choice = _CHOICE.fullmatch(latex)
-    if choice is not None:
-        return NormalForm(Kind.LETTER, choice.group(1))
-    if _WORDS.fullmatch(latex) and (whole is not None or _LONG_WORD.search(latex)):
-        return NormalForm(Kind.WORDS, latex)
-    return NormalForm(Kind.EXPRESSION, latex)
+    return _read(latex)
 
 
 def same_form(a: NormalForm, b: NormalForm) -> bool | None:
@@ -191,56 +130,74 @@ def same_form(a: NormalForm, b: NormalForm) -> bool | None:
     if a.kind is b.kind and a.key == b.key:
         return True
     kinds = {a.kind, b.kind}
+    if kinds == {Kind.LETTER}:
+        return a.latex.casefold() == b.latex.casefold()
     if kinds == {Kind.NUMBER}:
         # A numeral's base may be left out, but not differ.
         return a.number == b.number and (a.base is None or b.base is None)
     if kinds <= {Kind.LETTER, Kind.WORDS} or kinds == {Kind.WORDS, Kind.NUMBER}:
-        return False
+        return _option_content(a, b) or False
     return None
 
 
-def _tidy(answer: str) -> str:
-    """One spelling for commands, no math delimiters, no space that means nothing."""
-    latex = answer.strip()
-    for opening, closing in _DELIMITERS:
-        if latex.startswith(opening) and latex.endswith(closing) and len(latex) > 2 * len(opening):
-            latex = latex[len(opening) : -len(closing)]
-            break
-    latex = _SPELLING.sub(lambda match: _SPELLINGS[match.group()], latex)
-    latex = _SPACING.sub(_plain_space, latex)
-    if latex.replace("\\$", "").count("$") > 1:  # `$5$ dollars`; a single sign is a currency
-        latex = re.sub(r"(?<!\\)\$", "", latex)
-    latex = " ".join(latex.split()).rstrip(".\\ ")
-    return _LOOSE_SPACE.sub("", _SHORT_SCRIPT.sub(r"\1\2", latex))
+def _option_content(a: NormalForm, b: NormalForm) -> bool | None:
+    """Compare the text of an option with an answer that is no letter."""
+    option, other = (a, b) if a.content is not None else (b, a)
+    return None if option.content is None else same_form(option.content, other)
 
 
-def _plain_space(match: re.Match[str]) -> str:
-    if match["line_break"] is not None:
-        return match["line_break"]
-    return "" if match["nothing"] is not None else " "
+def _read(latex: str, *, is_option: bool = False, num_units: int = 0) -> NormalForm:
+    number = _read_quantity(latex)
+    if number is not None:
+        return number
+    whole = _WHOLE_TEXT.fullmatch(latex)
+    if whole is not None:
+        latex = whole.group(1).strip().rstrip(".")
+    without_lead = _drop_lead(latex)
+    if without_lead != latex:
+        return _read(without_lead, is_option=is_option)
+    statement = _STATEMENT.match(latex)
+    if statement is not None or whole is not None:
+        number = _read_quantity(latex[statement.end() if statement is not None else 0 :])
+        if number is not None:
+            return number
+    choice = _CHOICE.fullmatch(latex)
+    if choice is not None:
+        return NormalForm(Kind.LETTER, choice.group(1) or choice.group(2))
+    option = None if is_option else _OPTION.fullmatch(latex)
+    if option is not None and not option["content"].startswith(("(", "=", "\\cup", "\\cap")):
+        content = _read(_close_text(option["content"].strip(" .:\\")), is_option=True)
+        return NormalForm(Kind.LETTER, option["bracketed"] or option["bare"], content=content)
+    clock = _CLOCK.fullmatch(latex)
+    if clock is not None and ":" in clock.group(1):
+        return NormalForm(Kind.WORDS, f"{clock.group(1).lstrip('0')} {clock.group(2).lower()}m")
+    if _EVERY_NUMBER.fullmatch(latex):
+        return NormalForm(Kind.EXPRESSION, "(-\\infty,\\infty)")
+    if _WORDS.fullmatch(latex) and (whole is not None or _LONG_WORD.search(latex)):
+        return NormalForm(Kind.WORDS, " ".join(latex.split()))
+    if _LABEL.fullmatch(latex):
+        return NormalForm(Kind.WORDS, latex)
+    parts = split_parts(latex)
+    is_list = len(parts) > 1 and all(_read_quantity(part) is not None for part in parts)
+    if not is_list and _is_prose(latex, is_text=whole is not None):
+        return NormalForm(Kind.PROSE, _plain_prose(latex))
+    if whole is None and num_units < _MAX_UNITS:
+        split = split_unit(latex)
+        if split is not None and split[1] == 1:
+            return _read(split[0], num_units=num_units + 1)
+    return NormalForm(Kind.EXPRESSION, latex)
 
 
-def _read_number(latex: str) -> NormalForm | None:
-    match = _NUMBER.fullmatch(latex)
-    if match is None:
+def _read_quantity(latex: str) -> NormalForm | None:
+    """A plain number with or without a unit."""
+    number = read_number(latex)
+    if number is None and (split := split_unit(latex)) is not None:
+        number = read_number(*split)
+    if number is None:
         return None
-    multiplier = _unit_multiplier(match["unit"] or "")
-    value, is_decimal = _value(match)
-    if multiplier is None or value is None:
-        return None
-    value *= multiplier
-    if match["percent"]:
-        value /= 100
-    if (match["sign"] == "-") != (match["inner_sign"] == "-"):
-        value = -value
-    base = match["base"]
-    if base is not None:
-        return NormalForm(Kind.NUMBER, latex, value, int(base.strip("{}")))
-    if is_decimal and multiplier == 1 and not match["percent"]:
-        digits = match["decimal"].replace(",", "")
-        sign = "-" if value < 0 else ""
-        return _number_form(value, sign + ("0" if digits.startswith(".") else "") + digits)
-    return _number_form(value)
+    if number.base is not None:
+        return NormalForm(Kind.NUMBER, latex, number.value, number.base)
+    return _number_form(number.value, number.decimal)
 
 
 def _number_form(value: Fraction, latex: str | None = None) -> NormalForm:
@@ -251,33 +208,29 @@ def _number_form(value: Fraction, latex: str | None = None) -> NormalForm:
     return NormalForm(Kind.NUMBER, latex, value)
 
 
-def _value(match: re.Match[str]) -> tuple[Fraction | None, bool]:
-    """The unsigned number before its unit, and whether it was written as a decimal."""
-    if match["decimal"] is not None:
-        exponent = int((match["exponent"] or "0").strip("{}"))
-        if abs(exponent) > _MAX_EXPONENT:
-            return None, False
-        value = _fraction(match["decimal"]) * Fraction(10) ** exponent
-        return value, match["exponent"] is None and "." in match["decimal"]
-    bottom = _fraction(match["braced_bottom"] or match["bottom"] or match["plain_bottom"])
-    if bottom == 0:
-        return None, False
-    top = _fraction(match["braced_top"] or match["top"] or match["plain_top"])
-    return int(match["whole"] or match["plain_whole"] or 0) + top / bottom, False
+def _drop_lead(latex: str) -> str:
+    r"""The answer without `The answer is`, `\approx` and their like before it."""
+    while (lead := _LEAD.match(latex)) is not None and lead.end() < len(latex):
+        latex = _close_text(latex[lead.end() :].strip())
+    return latex
 
 
-def _fraction(digits: str) -> Fraction:
-    return Fraction(digits.replace(",", ""))
+def _close_text(latex: str) -> str:
+    r"""The rest of a text whose `\text{` was cut off with what stood before it."""
+    return latex[:-1] if latex.count("}") == latex.count("{") + 1 else latex
 
 
-def _unit_multiplier(unit: str) -> int | None:
-    """What a unit multiplies its number by; None if it is no unit."""
-    if not unit or unit.startswith("^"):
-        return 1
-    in_text = "\\" in unit
-    words = re.findall(r"[A-Za-z]+", unit.replace("\\text", " "))
-    multiplier = _MULTIPLIERS.get(words[0].casefold(), 1) if words else 1
-    if in_text:
-        return multiplier
-    is_unit = len(words[0]) > 2 or words[0] in _SHORT_UNITS
-    return multiplier if is_unit and not _NOT_UNITS.intersection(words) else None
+def _is_prose(latex: str, *, is_text: bool) -> bool:
+    if _HAN.search(latex):
+        return True
+    bare = _COMMAND.sub(" ", _TEXT_COMMAND.sub(r" \1 ", _ENVIRONMENT.sub(" ", latex)))
+    words = _LETTERS.findall(bare)
+    if _SPOKEN.intersection(word.casefold() for word in words):
+        return True
+    num_words = sum(is_word(word) or word.casefold() in ("no", "yes") for word in words)
+    return num_words >= _PROSE_WORDS or (is_text and num_words > 0)
+
+
+def _plain_prose(latex: str) -> str:
+    """Prose without case, markup and punctuation that does not change what it says."""
+    return " ".join(re.sub(r"\\text\{([^{}]*)\}|[$\"“”]", r" \1 ", latex).casefold().split())

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from schemas.problems import ColumnsConfig
 from schemas.rows import Problem
 from schemas.units import derive_id
+from tasks.graders.extraction import gold_from_solution
 
 _MAX_ROW_BYTES = 256 << 20
 _BATCH_ROWS = 64
@@ -208,24 +209,14 @@ def _read_level(value: Any) -> int | None:
 
 
 def _answer_of_solution(solution: str) -> str:
-    """The gold answer behind the last `####`, else in the last LaTeX box."""
-    _, mark, answer = solution.rpartition("####")
-    if not mark:
-        answer = _last_boxed(solution)
-    if not answer.strip():
-        raise BadRow(f"expected a solution with '####' or '\\boxed{{', got ...{solution[-60:]!r}")
-    return answer.strip()
-
-
-def _last_boxed(text: str) -> str:
-    """What stands in the last LaTeX box, braces balanced; empty where there is none."""
-    _, mark, rest = text.rpartition("\\boxed{")
-    depth = 1
-    for index, character in enumerate(rest if mark else ""):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth == 0:
-            return rest[:index]
-    return ""
+    """The gold answer that a reference solution marks."""
+    answer = gold_from_solution(solution)
+    if answer is None:
+        raise BadRow(
+            "expected a solution that marks its answer with '####', '\\boxed{' or 'Answer:', "
+            f"got ...{solution[-60:]!r}"
+        )
+    return answer
 
 
 def _list(names: list[str]) -> str:

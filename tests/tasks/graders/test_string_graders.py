@@ -32,7 +32,7 @@ def test_exact_grader_can_ignore_case():
     grader = make_grader(ExactGraderConfig(ignore_case=True))
     assert grader.same("East", "east") is True
     assert grader.classes(["East", "west", None, "EAST"]) == [0, 1, None, 0]
-    assert grader.name == "exact-1+ignore-case"
+    assert grader.name == "exact-2+ignore-case"
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,10 @@ def test_changes_are_against_the_newest_verdict_before(graded, unit_of):
     )
     store.commit(unit, judge(store, unit))
     assert count_changes(store, unit) == {
-        Change("exact", False, "exact-1", True): 1,
-        Change("math", True, "exact-1", False): 1,
-        Change("exact", None, "exact-1", None): 1,
-        Change("exact", True, "exact-1", False): 1,
+        Change("exact", False, "exact-2", True): 1,
+        Change("math", True, "exact-2", False): 1,
+        Change("exact", None, "exact-2", None): 1,
+        Change("exact", True, "exact-2", False): 1,
     }
 
 
