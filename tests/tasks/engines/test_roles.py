@@ -206,7 +206,7 @@ def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, pass
     problems = unit_of(PROBLEMS.name, stage="problems")
     store.commit(problems, markov_problems(1, seed=0))
     unit = Unit(
-        run_id="run", stage="search", name="cell.00000", table=TRAJECTORIES.name,
+        run_id="run", stage="search", name="eval.beam-n4-0123456789ab.00000", table=TRAJECTORIES.name,
         inputs=(problems.path,),
     )  # fmt: skip
     task = SearchTask(job=job, strategy=job.strategies[0], budget=4, scope="run")
@@ -214,7 +214,7 @@ def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, pass
     async def run() -> None:
         host = Host(store.url, EngineSet(**job.engines()))
         try:
-            await host.run(unit, search_problems, {"cell": task})
+            await host.run(unit, search_problems, {"eval.beam-n4-0123456789ab": task})
         finally:
             await host.close()
 
