@@ -206,9 +206,12 @@ def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, pass
     problems = unit_of(PROBLEMS.name, stage="problems")
     store.commit(problems, markov_problems(1, seed=0))
     unit = Unit(
-        run_id="run", stage="search", name="eval.beam-n4-0123456789ab.00000", table=TRAJECTORIES.name,
+        run_id="run",
+        stage="search",
+        name="eval.beam-n4-0123456789ab.00000",
+        table=TRAJECTORIES.name,
         inputs=(problems.path,),
-    )  # fmt: skip
+    )
     task = SearchTask(job=job, strategy=job.strategies[0], budget=4, scope="run")
 
     async def run() -> None:
@@ -220,7 +223,7 @@ def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, pass
 
     asyncio.run(run())
     rows = store.read(unit.path)
-    judged = [row for row in rows if row.strategy == "filter_vote judge"]
+    judged = [row for row in rows if row.role == "judge"]
     assert {row.policy for row in judged} == {f"openai--{model.replace('/', '--')}"}
     assert {row.engine for row in judged} == {"openai other"}
     assert {row.policy for row in rows if row not in judged} == {"markov[0.8,0]x5"}
