@@ -31,13 +31,15 @@ from tasks.search.strategies.registry import STRATEGIES
 
 PROJECT = Path(__file__).parents[1]
 METHODS = list(TRAINING_METHODS)
+VIEWS = [path.stem for path in sorted((PROJECT / "storage" / "sql").glob("*.sql"))]
 PAGES = {
     "docs/configs.md": names_of("flow"),
     "docs/loops.md": names_of("loop"),
     "docs/search.md": names_of("strategy"),
     "docs/training-sets.md": names_of("builder"),
     "docs/policy-training.md": METHODS,
-    "docs/store-layout.md": list(TABLES),
+    "docs/grading.md": names_of("grader"),
+    "docs/store-layout.md": [*TABLES, *VIEWS],
 }
 LOOP_PARTS = {"loop"}
 """Modules of `flows/loops/` that are not loops."""
@@ -213,7 +215,7 @@ def test_describe_prints_every_field_with_type_default_and_meaning():
     _, text, _ = stepmill("describe", "regrading")
     for line in (
         'set_name: str like ^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$, default "eval"',
-        "grader: math | exact | planted, default math",
+        f"grader: {' | '.join(names_of('grader'))}, default math",
         "    type: exact - Answers that are strings: right when equal after normalisation.",
         "        ignore_case: bool, default false",
     ):
