@@ -21,6 +21,7 @@ from schemas.rows import TRAJECTORIES, Trajectory, now, to_table
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.graders import Grade
+from tasks.graders.verdicts import verdict
 from tasks.models.folders import identify_model
 from tasks.steps.segmentation import measure_steps, split_steps
 
@@ -80,7 +81,9 @@ class DrawnRows:
         scope = (unit.run_id, unit.stage, unit.name, step)
         drawn = zip(generation.completions, grades, rewards, strict=True)
         for index, (completion, grade, reward) in enumerate(drawn):
-            is_finished = completion.finish_reason == "stop"
+            status = "finished" if completion.finish_reason == "stop" else "truncated"
+            # Its text begins with a prefix that was given, which may mark an answer: a rollout's.
+            counted = verdict(grade, status, "rollout")
             self._rows.append(
                 Trajectory(
                     trajectory_id=derive_id(*scope, *place, index),
@@ -90,10 +93,10 @@ class DrawnRows:
                     sample_index=index,
                     parent_id=sources[0] if prefix and sources else None,
                     branch_step=len(split_steps(prefix, self._separator)) if prefix else None,
-                    status="finished" if is_finished else "truncated",
+                    status=status,
                     steps=measure_steps(completion, self._separator),
-                    answer=grade.answer if is_finished else None,
-                    correct=grade.correct if is_finished else None,
+                    answer=counted.answer,
+                    correct=counted.correct,
                     grader=grader,
                     temperature=1.0,
                     top_p=1.0,

@@ -184,7 +184,7 @@ class Rollouts:
         """The grades of one start state's solutions, and what they earn."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
-        grades = await grade_all(self._grader, texts, _problem_of(state))
+        grades = await grade_all(self._grader, texts, problem_of(state))
         finished = [completion.finish_reason == "stop" for completion in generation.completions]
         for grade, is_finished in zip(grades, finished, strict=True):
             is_right = float(bool(grade.correct and is_finished))
@@ -273,7 +273,7 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _problem_of(state: Mapping[str, Any]) -> Problem:
+def problem_of(state: Mapping[str, Any]) -> Problem:
     """What a start state's solutions are graded by; a state without an answer grades none."""
     return Problem(
         problem_id=state.get("problem_id") or "",
