@@ -27,6 +27,7 @@ from tasks.steps.segmentation import measure_steps, split_steps
 
 STRATEGY = "grpo"
 _FILE = "drawn-{rank}.parquet"
+_SECONDS_KEY = b"seconds"
 
 
 class DrawnRows:
@@ -43,6 +44,8 @@ class DrawnRows:
         self._root, self._unit = root, unit
         self._separator = job.prompt.separator
         self._rows: list[Trajectory] = []
+        self.seconds = 0.0
+        """What drawing and judging them took."""
         self._base = identify_model(*job.base) if root is not None else ""
 
     def add(
@@ -121,8 +124,10 @@ class DrawnRows:
 
         checkpoint.mkdir(parents=True, exist_ok=True)
         table = to_table(TRAJECTORIES, self._rows)
+        table = table.replace_schema_metadata({_SECONDS_KEY: str(self.seconds)})
         pq.write_table(table, checkpoint / _FILE.format(rank=training_rank()), compression="zstd")
         self._rows.clear()
+        self.seconds = 0.0
 
     def commit(self, checkpoint: Path) -> None:
         """Commit the rows of a whole checkpoint; those that are committed already stay."""
@@ -139,4 +144,6 @@ class DrawnRows:
                 seed=self._unit.seed,
             )
             if not store.has(unit):
-                store.commit(unit, pq.read_table(file, schema=TRAJECTORIES.schema))
+                rows = pq.read_table(file, schema=TRAJECTORIES.schema)
+                seconds = float((pq.read_schema(file).metadata or {})[_SECONDS_KEY])
+                store.commit(unit, rows, seconds)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -96,7 +97,11 @@ class Rollouts:
             step: the optimizer steps so far; other steps draw other solutions.
         """
         groups = [(int(number), len(list(group))) for number, group in groupby(prompts)]
-        return self._runner.run(self._draw_all(groups, step))
+        begun = time.monotonic()
+        drawn = self._runner.run(self._draw_all(groups, step))
+        if self._drawn is not None:
+            self._drawn.seconds += time.monotonic() - begun
+        return drawn
 
     def sync_weights(self) -> None:
         """Give the engine the weights as they are now, and check that it has them.
