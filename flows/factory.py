@@ -58,9 +58,6 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                 # waits until the policy has left them.
                 if not pool.holds_gpus:
                     early = side.submit(copy_context().run, train_verifier, training, root, run_id)
-                held_out = SamplingJob(
-                    problems=config.eval_problems, sampling=config.eval_sampling, **common
-                )
                 sample(held_out, root, run_id)
             model = early.result() if early else train_verifier(training, root, run_id)
         verifier = VLLMConfig(model=model)

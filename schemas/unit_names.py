@@ -267,6 +267,37 @@ class DigestName(UnitName):
         return cls(parts["base"], parts["digest"])
 
 
+UNITS_READ: dict[tuple[str, str], type[UnitName]] = {
+    ("trajectories", "sampling"): SolutionsName,
+    ("trajectories", "imports"): SolutionsName,
+    ("trajectories", "step_labels"): LabelsName,
+    ("trajectories", "search"): TreesName,
+    ("decisions", "search"): TreesName,
+    ("step_labels", "step_labels"): LabelsName,
+    ("step_scores", "scoring"): ScoresName,
+    ("step_scores", "imports"): ScoresName,
+    ("verdicts", "regrading"): VerdictsName,
+}
+"""By table and stage, the names by which stages find the units of others."""
+
+
+def misnamed(path: str) -> str | None:
+    """Why no stage finds the unit of this path by its name; None if it does, or need not.
+
+    Raises:
+        ValueError: it is not the path of a unit.
+    """
+    place = UnitPath.parse(path)
+    kind = UNITS_READ.get((place.table, place.stage))
+    if kind is None:
+        return None
+    try:
+        kind.parse(place.unit)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _short(policy: str) -> str:
     """The digits that stand for a policy in a name."""
     return derive_id(policy)[:8]

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES
-from storage.folded import one_line
+from schemas.unit_names import misnamed
+from storage.folded import is_folded, one_line
 from storage.health import committed_files, read_footer
 from storage.roots import STAGING, LocalRoot, Root
 from storage.store import Store
@@ -42,6 +43,8 @@ class Inspection:
     """Written by a later schema version."""
     unmarked: dict[str, str]
     """Readable, with the right columns, but without the project's mark."""
+    misnamed: dict[str, str]
+    """Readable, but not under a name by which a stage finds the units that it reads."""
     foreign: dict[str, str]
     """In a table's folder, but not in the place of a unit's file."""
 
@@ -89,6 +92,11 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         unusable=unusable,
         newer=newer,
         unmarked=unmarked,
+        misnamed={
+            path: reason
+            for path in usable
+            if not is_folded(path) and (reason := misnamed(path)) is not None
+        },
         foreign={
             path: "a unit's file is TABLE/run_id=RUN/stage=STAGE/UNIT.parquet"
             for path in store.files_root.files()

@@ -1,7 +1,8 @@
 -- One row per run x stage x strategy x role x model: rows made, tokens spent, seconds of engine
 -- time, and the result. What verifiers read is in `scored_tokens`; `cached_tokens` is the part of
 -- prompts and readings found in a cache. What a search's verifier read is a row of its own, which
--- made and kept nothing: the solutions are the policy's.
+-- made and kept nothing: the solutions are the policy's. A policy in training is one model, whatever
+-- its step.
 -- `engine_s` is the part of their actors' time that the stage's units took, shared among its
 -- strategies, roles and models by the tokens they generated and scored (by rows where there are
 -- none); null where a file does not say, as in files of the first schema version.
@@ -15,6 +16,13 @@ with labelled as (
     where hard is not null
     group by all
 ),
+by_writer as (
+    select
+        * replace (
+            if(training_step is null, policy, regexp_replace(policy, '@[0-9]+$', '')) as policy
+        )
+    from graded
+),
 written as (
     select
         run_id, stage, strategy, role, policy, coalesce(verifier, policy) as reader,
@@ -24,7 +32,7 @@ written as (
         sum(generated_tokens) as generated_tokens,
         sum(scored_tokens) as scored_tokens,
         count(*) filter (correct) as num_right
-    from graded
+    from by_writer
     group by all
 ),
 by_model as (

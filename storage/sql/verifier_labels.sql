@@ -6,8 +6,8 @@ with verifiers as (
     select
         model_id, run_id,
         metrics ->> '$.label_method' as method,
-        metrics ->> '$.targets' as targets,
-        metrics ->> '$.data' as data
+        coalesce(metrics ->> '$.targets', metrics ->> '$.config.training.targets') as targets,
+        coalesce(metrics ->> '$.data', metrics ->> '$.config.training.data') as data
     from models
     where role = 'verifier'
     qualify row_number() over (partition by model_id order by created_at desc) = 1

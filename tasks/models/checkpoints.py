@@ -1,13 +1,12 @@
 """A trained model as a folder that is named by its weights, written whole or not at all."""
 
-import json
 import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from storage import Store, connect
+from storage import Store
 from tasks.models.folders import identify_model
 
 CHECKPOINTS = "checkpoints"
@@ -71,14 +70,6 @@ def find_checkpoint(store: Store, path: str) -> str:
     if given.parent.name == CHECKPOINTS and _has_folder(store, moved):
         return f"{store.url}/{moved}"
     return path
-
-
-def label_method(store: Store, model_id: str) -> str | None:
-    """How the step labels of a trained verifier's data were made; None where that is not known."""
-    statement = "select metrics from models where model_id = ?"
-    found = connect(store.url).execute(statement, [model_id]).fetchall()
-    methods = {json.loads(metrics).get("label_method") for (metrics,) in found}
-    return next(iter(methods)) if len(methods) == 1 else None
 
 
 def _has_folder(store: Store, name: str) -> bool:

@@ -21,11 +21,13 @@ from schemas.rows import TRAJECTORIES, Trajectory, now, to_table
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.graders import Grade
+from tasks.graders.verdicts import verdict
 from tasks.models.folders import identify_model
 from tasks.steps.segmentation import measure_steps, split_steps
 
 STRATEGY = "grpo"
 _FILE = "drawn-{rank}.parquet"
+_SECONDS_KEY = b"seconds"
 
 
 class DrawnRows:
@@ -42,6 +44,8 @@ class DrawnRows:
         self._root, self._unit = root, unit
         self._separator = job.prompt.separator
         self._rows: list[Trajectory] = []
+        self.seconds = 0.0
+        """What drawing and judging them took."""
         self._base = identify_model(*job.base) if root is not None else ""
 
     def add(
@@ -80,7 +84,9 @@ class DrawnRows:
         scope = (unit.run_id, unit.stage, unit.name, step)
         drawn = zip(generation.completions, grades, rewards, strict=True)
         for index, (completion, grade, reward) in enumerate(drawn):
-            is_finished = completion.finish_reason == "stop"
+            status = "finished" if completion.finish_reason == "stop" else "truncated"
+            # Its text begins with a prefix that was given, which may mark an answer: a rollout's.
+            counted = verdict(grade, status, "rollout")
             self._rows.append(
                 Trajectory(
                     trajectory_id=derive_id(*scope, *place, index),
@@ -90,10 +96,10 @@ class DrawnRows:
                     sample_index=index,
                     parent_id=sources[0] if prefix and sources else None,
                     branch_step=len(split_steps(prefix, self._separator)) if prefix else None,
-                    status="finished" if is_finished else "truncated",
+                    status=status,
                     steps=measure_steps(completion, self._separator),
-                    answer=grade.answer if is_finished else None,
-                    correct=grade.correct if is_finished else None,
+                    answer=counted.answer,
+                    correct=counted.correct,
                     grader=grader,
                     temperature=1.0,
                     top_p=1.0,
@@ -118,8 +124,10 @@ class DrawnRows:
 
         checkpoint.mkdir(parents=True, exist_ok=True)
         table = to_table(TRAJECTORIES, self._rows)
+        table = table.replace_schema_metadata({_SECONDS_KEY: str(self.seconds)})
         pq.write_table(table, checkpoint / _FILE.format(rank=training_rank()), compression="zstd")
         self._rows.clear()
+        self.seconds = 0.0
 
     def commit(self, checkpoint: Path) -> None:
         """Commit the rows of a whole checkpoint; those that are committed already stay."""
@@ -136,4 +144,6 @@ class DrawnRows:
                 seed=self._unit.seed,
             )
             if not store.has(unit):
-                store.commit(unit, pq.read_table(file, schema=TRAJECTORIES.schema))
+                rows = pq.read_table(file, schema=TRAJECTORIES.schema)
+                seconds = float((pq.read_schema(file).metadata or {})[_SECONDS_KEY])
+                store.commit(unit, rows, seconds)

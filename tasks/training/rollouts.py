@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -96,7 +97,11 @@ class Rollouts:
             step: the optimizer steps so far; other steps draw other solutions.
         """
         groups = [(int(number), len(list(group))) for number, group in groupby(prompts)]
-        return self._runner.run(self._draw_all(groups, step))
+        begun = time.monotonic()
+        drawn = self._runner.run(self._draw_all(groups, step))
+        if self._drawn is not None:
+            self._drawn.seconds += time.monotonic() - begun
+        return drawn
 
     def sync_weights(self) -> None:
         """Give the engine the weights as they are now, and check that it has them.
@@ -184,7 +189,7 @@ class Rollouts:
         """The grades of one start state's solutions, and what they earn."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
-        grades = await grade_all(self._grader, texts, _problem_of(state))
+        grades = await grade_all(self._grader, texts, problem_of(state))
         finished = [completion.finish_reason == "stop" for completion in generation.completions]
         for grade, is_finished in zip(grades, finished, strict=True):
             is_right = float(bool(grade.correct and is_finished))
@@ -273,7 +278,7 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _problem_of(state: Mapping[str, Any]) -> Problem:
+def problem_of(state: Mapping[str, Any]) -> Problem:
     """What a start state's solutions are graded by; a state without an answer grades none."""
     return Problem(
         problem_id=state.get("problem_id") or "",

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from flows.runs.verifier_labels import labels_of
 from schemas.prm_training import PrmTrainingJob
+from schemas.reductions import VerifierLabels
 from schemas.rows import PROBLEMS, STEP_LABELS, TRAJECTORIES, Step, StepLabel
 from storage import connect
-from tasks.models.checkpoints import find_checkpoint, label_method
+from tasks.models.checkpoints import find_checkpoint
 
 
 @pytest.fixture
@@ -68,8 +70,7 @@ def test_a_verifier_is_trained_once_on_a_set_that_it_names(prefect_server, label
         "select model_id, path, training_set, metrics from models"
     ).fetchall()
     assert find_checkpoint(labelled, path) == folder
-    assert label_method(labelled, model_id) == "monte_carlo[n=8]"
-    assert label_method(labelled, "nobody") is None
+    assert labels_of(labelled, model_id) == VerifierLabels("monte_carlo[n=8]", "hard")
     assert json.loads(metrics)["training_rows"] + json.loads(metrics)["heldout_rows"] == 40
     sets = catalog.sql("select name, form, num_rows, kind from training_sets").fetchall()
     assert sets == [(set_name, "stepwise", 40, "stepwise")]

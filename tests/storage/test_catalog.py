@@ -212,6 +212,17 @@ def test_cost_of_every_stage_by_hand(store, unit_of, make_trajectory):
     assert rows(store, f"select {key} from cost group by {key} having count(*) > 1") == []
 
 
+def test_a_policy_in_training_is_one_model_whatever_its_step(store, unit_of, make_trajectory):
+    drawn = [
+        make_trajectory(f"t{step}", policy=f"base-1+grpo-2@{step}", training_step=step)
+        for step in (0, 1, 10)
+    ]
+    named_alike = make_trajectory("u", policy="me@7")
+    store.commit(unit_of("trajectories", stage="policy_training"), [*drawn, named_alike])
+    found = rows(store, "select model, num_rows, generated_tokens from cost order by model")
+    assert found == [("base-1+grpo-2", 3, 27), ("me@7", 1, 9)]
+
+
 def test_engine_time_is_shared_by_rows_without_tokens_and_null_where_a_file_lacks_it(
     store, unit_of, make_trajectory
 ):

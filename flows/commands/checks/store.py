@@ -85,6 +85,12 @@ def check_files(inspection: Inspection) -> Iterable[Finding]:
         "SQL reads them; if they are not yours, move them out of the store",
     )
     yield _named(
+        "misnamed files",
+        inspection.misnamed,
+        "warning",
+        "SQL reads them and no stage does: rename them, or move them out of the store",
+    )
+    yield _named(
         "foreign files",
         inspection.foreign,
         "warning",

@@ -49,11 +49,6 @@ class LabelAudit:
         return frozenset(trajectory for trajectory, _ in self.pairs)
 
     @property
-    def disagreeing_trajectories(self) -> frozenset[str]:
-        """Those with at least one step of different labels."""
-        return frozenset(t for (t, _), (cheap, plain) in self.pairs.items() if cheap != plain)
-
-    @property
     def num_wrongly_right(self) -> int:
         """Steps that only the cheap method calls right."""
         return sum(cheap and not plain for cheap, plain in self.pairs.values())

@@ -40,7 +40,9 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
         "prompt",
         "prefix",
         "answer",
+        "check",
         "problem_id",
+        "source",
         "stage",
         "source_ids",
     )

@@ -92,13 +92,17 @@ def test_everything_wrong_with_a_store_is_named(store, unit_of, make_problem, ma
     )
     store.commit(unit_of("runs", "started", stage="sampling"), [event])
     record_failure(store, unit_of("trajectories", "bad"), ValueError("no such grader"))
-    for name in ("t0", "t1"):
+    for name in ("train.00000", "train-copy"):
         store.commit(unit_of("trajectories", name), [make_trajectory("same")])
     found = findings(store.root)
     expected = {
         "unusable files": ("problem", "cut.parquet: "),
         "foreign files": ("warning", "problems/mine.csv"),
         "unmarked files": ("warning", unmarked),
+        "misnamed files": (
+            "warning",
+            "sampling/train-copy.parquet: expected the name of a unit like train.00000",
+        ),
         "leftovers": ("warning", ".staging/left.parquet: 4 bytes, 2.0 hours old"),
         "runs without an end": ("warning", "run sampling: started, began"),
         "quarantined units": ("warning", "bad.parquet: ValueError: no such grader (1 times)"),
@@ -107,6 +111,7 @@ def test_everything_wrong_with_a_store_is_named(store, unit_of, make_problem, ma
     for check, (state, text) in expected.items():
         assert found[check]["state"] == state, check
         assert text in found[check]["items"][0], check
+        assert len(found[check]["items"]) == 1, check
         assert found[check]["advice"], check
     printed = doctor(store.root).stdout
     assert all(text in printed for _, text in expected.values())

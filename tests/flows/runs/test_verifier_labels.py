@@ -15,7 +15,7 @@ from storage import connect
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def model(model_id: str, **metrics: str) -> Model:
+def model(model_id: str, **metrics: object) -> Model:
     return Model(
         model_id=model_id,
         role="verifier",
@@ -74,6 +74,18 @@ def test_labels_are_those_of_the_row_or_of_the_trainings_that_agree(trained):
     assert labels_of(trained, None) is None
     keys = "select count(*), count(distinct model_id) from verifier_labels"
     assert connect(trained.url).sql(keys).fetchall() == [(6, 6)]
+
+
+def test_a_verifier_is_known_by_its_own_training_among_others_of_its_name(store, unit_of):
+    """As the training stage writes it; two trainings of a run have the default name."""
+    own = {"training": {"model_name": "v", "targets": "hard", "data": "orm"}}
+    row = model("v-1", label_method="monte_carlo[n=8]", config=own)
+    store.commit(unit_of("models", name="v", stage="prm_training"), [row])
+    for data in ("orm", "prm"):
+        event = training("v", "monte_carlo[n=8]", targets="hard", data=data)
+        store.commit(unit_of("runs", name=f"started-{data}", stage="prm_training"), [event])
+    assert labels_of(store, "v-1") == VerifierLabels("outcome", "hard")
+    assert follow_labels(store, "run", search_with("v-1")).score.reduction == "last"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from schemas.engines import Completion, FinishReason, Generation
 from schemas.units import Unit
+from storage import connect
 from tasks.graders import Grade
 from tasks.training.drawn_rows import DrawnRows
 
@@ -27,6 +28,7 @@ def draw(store, make_job, tmp_path):
     drawn = DrawnRows(store.url, UNIT, make_job(tmp_path, "grpo", batch_size=8))
 
     def run(step: int) -> DrawnRows:
+        drawn.seconds += 1.5
         completions = (completion(["c\n", "Answer: ", "1"], "stop"), completion(["d"], "length"))
         drawn.add(
             STATE,
@@ -78,3 +80,12 @@ def test_rows_of_a_checkpoint_are_committed_once_whenever_training_was_killed(
     assert steps == [[0, 0], [1, 1]]
     ids = [row.trajectory_id for path in paths for row in store.read(path)]
     assert len(set(ids)) == 4
+
+
+def test_the_time_of_drawing_is_the_engine_time_of_the_rows(draw, store, tmp_path):
+    draw(0)
+    draw(1).save(tmp_path / "checkpoint-2")
+    resumed = draw(2)
+    resumed.commit(tmp_path / "checkpoint-2")
+    spent = "select strategy, engine_s from cost"
+    assert connect(store.url).sql(spent).fetchall() == [("grpo", 3.0)]

@@ -5,6 +5,7 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from tasks.models.folders import load_tokenizer, resolve_model
+from tasks.training.rollouts import problem_of
 from tasks.training.rows import NO_LOSS, RowEncoder, load_rows
 from tasks.training.sets import read_set
 
@@ -132,3 +133,22 @@ def test_ids_are_those_that_the_engine_reads_and_writes(tokenizer, start_states)
         assert completion.finish_reason == "stop"
         assert generation.prompt_tokens == len(encode.prompt_ids(state))
         assert tuple(encode.completion_ids(completion.text)) == completion.token_ids
+
+
+def test_what_start_states_are_graded_by_reaches_the_grader(
+    make_set, start_states, tokenizer, tmp_path
+):
+    from tasks.training.methods.grpo import GrpoTrainer
+
+    tests = '{"tests": ["assert f(1) == 2"]}'
+    training_set = read_set(make_set([{**state, "check": tests} for state in start_states]))
+    rows, _ = load_rows(
+        training_set,
+        RowEncoder(tokenizer, has_chat_template=False).start_state,
+        kept=GrpoTrainer.kept_columns,
+        max_length=128,
+        cache_dir=tmp_path / "cache",
+    )
+    problem = problem_of(rows[0])
+    assert (problem.check, problem.answer) == (tests, start_states[0]["answer"])
+    assert problem.problem_id == start_states[0]["problem_id"]

@@ -52,7 +52,6 @@ def test_disagreement_by_hand():
     assert len(audit.trajectories) == 4
     assert audit.num_steps == 2 + 3 + 2 + 1
     assert (audit.num_wrongly_right, audit.num_wrongly_wrong) == (1, 1)
-    assert audit.disagreeing_trajectories == {"repaired", "lenient"}
     assert audit.repaired == {"repaired"}
     assert audit.disagreement_rate == 2 / 8
 
