@@ -2,13 +2,13 @@
 
 from prefect import flow
 
+from flows.runs.reading import reading_units
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import problems_path, sampled_files
 from flows.runs.units import run_on_engines, unit_runner
 from schemas.rows import STEP_SCORES
 from schemas.scoring import ScoringJob
-from schemas.unit_names import ScoresName, SolutionsGroup, SolutionsName
-from schemas.units import Stage, Unit, derive_id
+from schemas.unit_names import SolutionsGroup
+from schemas.units import Stage, derive_id
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
 from tasks.scoring.task import score_unit
@@ -25,20 +25,14 @@ def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
     part = f"{group}-{derive_id(verifier)}"
     with recorded_flow(Stage.SCORING, job, root, run_id, part=part, named_by_part=named) as run:
         store, run_id = run
-        names = {
-            path: SolutionsName.of(path) for path in sampled_files(store, run_id, job.set_name)
-        }
-        units = [
-            Unit(
-                run_id=run_id,
-                stage=Stage.SCORING,
-                name=str(ScoresName.by(verifier, name)),
-                table=STEP_SCORES.name,
-                inputs=(path, problems_path(run_id, job.set_name)),
-            )
-            for path, name in names.items()
-            if job.round is None or name.group == group
-        ]
+        units = reading_units(
+            store,
+            run_id,
+            set_name=job.set_name,
+            group=None if job.round is None else group,
+            reader=verifier,
+            table=STEP_SCORES,
+        )
         receipts = run_on_engines(
             score_unit,
             units,

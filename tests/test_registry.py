@@ -1,6 +1,7 @@
 """Nothing is forgotten: registries, help, deployments and docs have the same names."""
 
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -16,6 +17,8 @@ import flows.commands
 import flows.loops
 import tasks.dataset_export.builders
 import tasks.search.strategies
+import tasks.training.methods
+import tasks.training.rewards
 from flows.cli import COMMANDS, summary_of
 from flows.registry import FLOWS, VARIANTS, find_configs, names_of
 from schemas.dataset_export.builders import BuilderConfig
@@ -26,18 +29,18 @@ from schemas.rows import TABLES
 from schemas.search.strategies import STRATEGY_CONFIGS, SWEEP, StrategyConfig, strategy_of
 from schemas.training.methods import METHODS as TRAINING_METHODS
 from tasks.dataset_export.build import find_builder
-from tasks.graders import make_grader
+from tasks.graders import GRADERS, make_grader
 from tasks.search.strategies.registry import STRATEGIES
 
 PROJECT = Path(__file__).parents[1]
 METHODS = list(TRAINING_METHODS)
 VIEWS = [path.stem for path in sorted((PROJECT / "storage" / "sql").glob("*.sql"))]
 PAGES = {
-    "docs/configs.md": names_of("flow"),
+    "docs/configs.md": [*names_of("flow"), *names_of("grader")],
     "docs/loops.md": names_of("loop"),
     "docs/search.md": names_of("strategy"),
     "docs/training-sets.md": names_of("builder"),
-    "docs/policy-training.md": METHODS,
+    "docs/policy-training.md": [*METHODS, *names_of("reward")],
     "docs/grading.md": names_of("grader"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }
@@ -58,6 +61,18 @@ def stepmill(*arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+def check_all(names, todo):
+    """Fail with a line for each of these names, which says what to do."""
+    lines = [todo.format(name=name) for name in names]
+    assert not lines, "\n".join(["something is missing:", *lines])
+
+
+def check_same(declared, found, *, missing, unknown):
+    """Fail where a name is declared and not found (`missing`), or found and not declared."""
+    check_all([name for name in declared if name not in set(found)], missing)
+    check_all([name for name in found if name not in set(declared)], unknown)
+
+
 def names_in(text):
     """Every word between backquotes, in a block of code, or in bold."""
     marked = re.findall(r"```.*?```|`[^`\n]+`|\*\*[^*\n]+\*\*", text, re.DOTALL)
@@ -71,19 +86,38 @@ def modules_of(package):
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_everything_of_its_subject(page):
     known = names_in((PROJECT / page).read_text(encoding="utf-8"))
-    assert [name for name in PAGES[page] if name not in known] == []
+    check_all(
+        [name for name in PAGES[page] if name not in known],
+        f"{page} does not name `{{name}}`: add a line that says what it is, its name in backquotes",
+    )
 
 
 def test_the_docs_name_every_command():
     texts = [path.read_text(encoding="utf-8") for path in (PROJECT / "docs").glob("*.md")]
     known = names_in("\n\n".join([*texts, (PROJECT / "README.md").read_text("utf-8")]))
-    assert [name for name in COMMANDS if name not in known] == []
+    check_all(
+        [name for name in COMMANDS if name not in known],
+        "no page of docs/ names the command `{name}`: say on one what it does, in backquotes",
+    )
 
 
 def test_every_flow_is_deployed_and_nothing_else():
     plan = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
     deployed = {each["name"]: each["entrypoint"] for each in plan["deployments"]}
-    assert deployed == {name: f"{flow.module}:{flow.function}" for name, flow in FLOWS.items()}
+    expected = {name: f"{flow.module}:{flow.function}" for name, flow in FLOWS.items()}
+    check_all(
+        [
+            f"`name: {name}` and `entrypoint: {expected[name]}`"
+            for name in expected.keys() - deployed
+        ],
+        "prefect.yaml has no deployment of a flow: add one with {name}, as of the others",
+    )
+    check_all(
+        deployed.keys() - expected,
+        "prefect.yaml deploys {name}, which is neither a line of `_FLOWS` in flows/registry.py nor "
+        "the `name` of a config in schemas/loops.py",
+    )
+    assert deployed == expected
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -96,7 +130,13 @@ def test_a_flow_has_its_name_and_takes_its_config(name):
 
 
 def test_every_loop_is_a_config_and_a_module_of_its_name():
-    assert set(loop_configs()) == modules_of(flows.loops) - LOOP_PARTS == set(names_of("loop"))
+    check_same(
+        loop_configs(),
+        modules_of(flows.loops) - LOOP_PARTS,
+        missing="the loop {name} of schemas/loops.py needs flows/loops/{name}.py, with its flow",
+        unknown="flows/loops/{name}.py needs a config in schemas/loops.py whose `name` is '{name}'",
+    )
+    assert list(loop_configs()) == names_of("loop")
     for name, config in loop_configs().items():
         assert issubclass(config, LoopConfig)
         assert config.next_command.format(model="M", root="R", run_id="I").startswith("stepmill ")
@@ -104,14 +144,34 @@ def test_every_loop_is_a_config_and_a_module_of_its_name():
 
 
 def test_every_strategy_has_a_function_in_the_registry():
-    assert set(STRATEGIES) == set(STRATEGY_CONFIGS.values())
-    modules = {function.__module__.rpartition(".")[2] for function in STRATEGIES.values()}
-    assert modules == modules_of(tasks.search.strategies) - {"registry"} == set(STRATEGY_CONFIGS)
+    registry = "tasks/search/strategies/registry.py"
+    check_same(
+        [config.__name__ for config in STRATEGY_CONFIGS.values()],
+        [config.__name__ for config in STRATEGIES],
+        missing=f"STRATEGIES in {registry} needs a line for {{name}}",
+        unknown=f"{{name}} is in {registry} and not in the union `Strategy` of "
+        "schemas/search/strategies.py",
+    )
+    check_same(
+        STRATEGY_CONFIGS,
+        modules_of(tasks.search.strategies) - {"registry"},
+        missing="the strategy {name} needs tasks/search/strategies/{name}.py, with its coroutine",
+        unknown="tasks/search/strategies/{name}.py needs a config of that `type` in the union "
+        "`Strategy` of schemas/search/strategies.py",
+    )
+    for name, config in STRATEGY_CONFIGS.items():
+        assert STRATEGIES[config].__module__ == f"tasks.search.strategies.{name}"
     assert all(issubclass(config, StrategyConfig) for config in STRATEGIES)
 
 
 def test_every_builder_has_a_module_of_its_name_with_the_same_signature():
-    assert set(VARIANTS["builder"]) == modules_of(tasks.dataset_export.builders)
+    check_same(
+        VARIANTS["builder"],
+        modules_of(tasks.dataset_export.builders),
+        missing="the builder {name} needs tasks/dataset_export/builders/{name}.py, with `build`",
+        unknown="tasks/dataset_export/builders/{name}.py needs a config of that `type` in the "
+        "union `Builder` of schemas/dataset_export/builders.py",
+    )
     for config in VARIANTS["builder"].values():
         assert issubclass(config, BuilderConfig)
         build = find_builder(config.model_validate({}))
@@ -129,7 +189,43 @@ def test_every_builder_says_what_it_is():
         assert builder.keeps
 
 
+@pytest.mark.parametrize(
+    ("package", "declared", "union", "constant"),
+    [
+        (tasks.training.methods, METHODS, "METHODS of schemas/training/methods.py", "TRAINER"),
+        (
+            tasks.training.rewards,
+            names_of("reward"),
+            "the union `RewardConfig` of schemas/training/rewards.py",
+            "REWARD",
+        ),
+    ],
+)
+def test_every_training_method_and_reward_has_a_module_of_its_name(
+    package, declared, union, constant
+):
+    folder = package.__name__.replace(".", "/")
+    check_same(
+        declared,
+        modules_of(package),
+        missing=f"`type: {{name}}` needs {folder}/{{name}}.py, which ends in `{constant} = ...`",
+        unknown=f"{folder}/{{name}}.py needs a config of that `type` in {union}",
+    )
+    for name in declared:
+        module = importlib.util.find_spec(f"{package.__name__}.{name}")
+        assert module is not None
+        text = Path(str(module.origin)).read_text(encoding="utf-8")
+        assert f"\n{constant} = " in text, f"{folder}/{name}.py: expected a line `{constant} = ...`"
+
+
 def test_every_grader_can_be_made():
+    check_same(
+        [config.__name__ for config in variants_of(GraderConfig).values()],
+        [config.__name__ for config in GRADERS],
+        missing="GRADERS in tasks/graders/__init__.py needs a line for {name}",
+        unknown="{name} is in GRADERS of tasks/graders/__init__.py and not in the union "
+        "`GraderConfig` of schemas/graders.py",
+    )
     for name, config in variants_of(GraderConfig).items():
         grader = make_grader(config())
         assert grader.name.startswith(name)
@@ -145,7 +241,13 @@ def test_solve_rates_count_the_candidates_of_every_independent_strategy_and_no_o
     counted = re.search(r"regexp_matches\(strategy, '\^\(([\w|]+)\)", statement)
     assert counted is not None
     independent = {name for name, config in STRATEGY_CONFIGS.items() if config.is_independent}
-    assert set(counted[1].split("|")) == independent
+    check_same(
+        independent,
+        counted[1].split("|"),
+        missing="{name} says is_independent: name it in storage/sql/solve_rate.sql, at "
+        "regexp_matches(strategy, ...)",
+        unknown="storage/sql/solve_rate.sql counts {name}, which does not say is_independent",
+    )
 
 
 @pytest.mark.parametrize(

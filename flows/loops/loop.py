@@ -9,30 +9,36 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from flows.dataset_export import build_training_set
 from flows.evaluation import evaluate
 from flows.pages.rounds import publish_rounds, set_row, training_figures
 from flows.policy_training import train_policy
 from flows.runs.progress import say
+from flows.runs.reading import reading_units
 from flows.runs.recording import recorded_flow
+from flows.runs.units import run_on_engines
 from flows.sampling import sample
 from flows.scoring import score
 from schemas.dataset_export import ChecksConfig, DatasetExportJob, SourceConfig
 from schemas.dataset_export.builders import Builder, RestConfig
-from schemas.engines import VLLMConfig
+from schemas.engines import RoleConfig, VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.loops import LoopConfig
 from schemas.policy_training import PolicyMethod, PolicyTrainingJob
-from schemas.rows import METRICS, Metric
+from schemas.rows import METRICS, STEP_SCORES, Metric, ModelRole, TableSpec
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
-from schemas.units import Unit
+from schemas.unit_names import SolutionsGroup
+from schemas.units import Stage, Unit
 from storage import Store
 from storage.rounds import grown_counts
 from tasks.engines.engine_set import EngineSet
+from tasks.engines.host import Work
 from tasks.engines.open import identify_engine
 from tasks.engines.pool import EnginePool, open_pool
+from tasks.engines.task import make_unit_task
 from tasks.evaluation.rounds import made_from, pass_at_1, round_rows
 
 TRAIN, EVAL = "train", "eval"
@@ -180,6 +186,55 @@ class Loop:
             pool=config.pool,
         )
         score(job, self.store.url, self.run_id)
+
+    def have_read(
+        self,
+        grown: Grown,
+        role: ModelRole,
+        model: RoleConfig,
+        work: Work,
+        config: Any,
+        table: TableSpec = STEP_SCORES,
+        *,
+        stage: str = Stage.SCORING,
+    ) -> list[str]:
+        """Have a model of another role, such as a critic, read a round's solutions.
+
+        Args:
+            grown: the solutions.
+            role: of the model; `work` finds its engine by `context.engine(role)`.
+            model: its engine and prompt.
+            work: runs on the actors, once per file of solutions, and returns rows of `table`. The
+                inputs of its unit are that file and the file of the problems.
+            config: what `work` is given.
+            table: what the rows are. Builders read scores of steps.
+            stage: the folder of the rows.
+
+        Returns:
+            The paths of the files that it made.
+        """
+        self.release()
+        group = SolutionsGroup.of_round(TRAIN, grown.number, grown.policy)
+        units = reading_units(
+            self.store,
+            self.run_id,
+            set_name=TRAIN,
+            group=group,
+            reader=identify_engine(model.engine),
+            table=table,
+            stage=stage,
+        )
+        engines: dict[str, Any] = {role: model.engine}
+        receipts = run_on_engines(
+            make_unit_task(work, role),
+            units,
+            config,
+            store=self.store,
+            engines=EngineSet(**engines, separator=model.prompt.separator),
+            pool=self.config.pool,
+            title=f"{role} {group}",
+        )
+        return [receipt.path for receipt in receipts]
 
     def evaluate(self, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> list[Metric]:
         """The figures of a policy's solutions of the held-out problems."""

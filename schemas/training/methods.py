@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.fields import variants_of
 from schemas.training.dpo import DpoConfig
 from schemas.training.grpo import GrpoConfig
 from schemas.training.prm import PrmTrainingConfig
@@ -13,9 +14,5 @@ from schemas.training.sft import SftConfig
 PolicyMethod = Annotated[SftConfig | DpoConfig | GrpoConfig, Field(discriminator="type")]
 """The methods that train a policy."""
 
-METHODS: dict[str, type[TrainingRecipe]] = {
-    "sft": SftConfig,
-    "dpo": DpoConfig,
-    "grpo": GrpoConfig,
-    "prm": PrmTrainingConfig,
-}
+METHODS: dict[str, type[TrainingRecipe]] = variants_of(PolicyMethod | PrmTrainingConfig)
+"""The config of each method, by its name."""

@@ -7,16 +7,25 @@ from schemas.rows import ModelRole
 from schemas.training.recipe import TrainingRecipe
 
 
-class SftConfig(TrainingRecipe):
+class ImitationRecipe(TrainingRecipe):
+    """What methods that imitate completions share: the rows and how they are laid out.
+
+    The trainer of such a method is `SftTrainer`, or a subclass with another `token_losses`.
+    """
+
+    form: ClassVar[Form] = "prompt_completion"
+    role: ClassVar[ModelRole] = "policy"
+
+    type: str
+    packing: bool = False
+    """Lay the rows of a micro-batch one after another instead of padding them to one length.
+    The loss is the same; on a GPU with flash attention it saves what padding costs."""
+
+
+class SftConfig(ImitationRecipe):
     """Imitation: the likelihood of each completion given its prompt is raised.
 
     Takes sets of the form `prompt_completion`. A row's weight scales its loss.
     """
 
     type: Literal["sft"] = "sft"
-    form: ClassVar[Form] = "prompt_completion"
-    role: ClassVar[ModelRole] = "policy"
-
-    packing: bool = False
-    """Lay the rows of a micro-batch one after another instead of padding them to one length.
-    The loss is the same; on a GPU with flash attention it saves what padding costs."""

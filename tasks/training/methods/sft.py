@@ -6,7 +6,7 @@ lays the rows of a micro-batch one after another, so that the loss stays that of
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,19 +15,21 @@ from trl.trainer.sft_config import SFTConfig as TrlSftConfig  # noqa: TID253
 from trl.trainer.sft_trainer import SFTTrainer  # noqa: TID253
 
 from schemas.training.recipe import TrainingJob
-from schemas.training.sft import SftConfig
+from schemas.training.sft import ImitationRecipe
 from tasks.training.common import pad_token_id
 from tasks.training.models import BaseModel
 from tasks.training.rows import NO_LOSS, RowEncoder
 from tasks.training.trainer import LengthBatchesTrainer, Work, shared_arguments
 
+TokenLosses = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 
 class SftTrainer(LengthBatchesTrainer, SFTTrainer):
-    """Raises the likelihood of completions."""
+    """Raises the likelihood of completions; subclasses may have another `token_losses`."""
 
     def __init__(self, base: BaseModel, rows: Any, work: Work) -> None:
         config = work.job.recipe
-        assert isinstance(config, SftConfig)
+        assert isinstance(config, ImitationRecipe)
         self._token_weights: torch.Tensor | None = None
         super().__init__(
             model=base.model,
@@ -73,27 +75,50 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
         self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         assert self._token_weights is not None
-        return completion_loss(outputs.logits, labels, self._token_weights, num_items_in_batch)
+        return completion_loss(
+            outputs.logits,
+            labels,
+            self._token_weights,
+            num_items_in_batch,
+            token_losses=self.token_losses,
+        )
+
+    def token_losses(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss of each token, 0 where its target is NO_LOSS.
+
+        Args:
+            logits: [num_tokens, vocabulary].
+            targets: [num_tokens].
+        """
+        return cross_entropies(logits, targets)
+
+
+def cross_entropies(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The cross entropy of each token, 0 where its target is NO_LOSS."""
+    return torch.nn.functional.cross_entropy(
+        logits, targets, ignore_index=NO_LOSS, reduction="none"
+    )
 
 
 def completion_loss(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, num_tokens: Any
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+    num_tokens: Any,
+    *,
+    token_losses: TokenLosses = cross_entropies,
 ) -> torch.Tensor:
-    """The weighted cross entropy of the labelled tokens, per token of the whole batch.
+    """The weighted loss of the labelled tokens, per token of the whole batch.
 
     Args:
         logits: [num_rows, length, vocabulary]; those at a position predict the next token.
         labels: [num_rows, length], NO_LOSS where there is none.
         weights: [num_rows, length].
         num_tokens: labelled tokens of all micro-batches and workers; None for those given.
+        token_losses: from the logits and targets of tokens to a loss each.
     """
     targets = labels[:, 1:]
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().flatten(0, 1),
-        targets.flatten(),
-        ignore_index=NO_LOSS,
-        reduction="none",
-    )
+    losses = token_losses(logits[:, :-1].float().flatten(0, 1), targets.flatten())
     if num_tokens is None:
         num_tokens = (targets != NO_LOSS).sum()
     return (losses * weights[:, 1:].flatten()).sum() / num_tokens

@@ -56,6 +56,18 @@ def test_only_completions_carry_loss_and_rows_weigh_what_they_say():
     assert again.item() == pytest.approx(loss.item(), rel=1e-6)
 
 
+def test_another_loss_of_tokens_is_weighted_and_averaged_alike():
+    batch = collate(ROWS, pad_token_id=0)
+    loss = completion_loss(
+        torch.zeros(2, 4, 9),
+        batch["labels"],
+        batch["token_weights"],
+        None,
+        token_losses=lambda logits, targets: targets.clamp(min=0).float(),
+    )
+    assert loss.item() == (6 + 2 + 3 * (7 + 2)) / 4
+
+
 def test_packed_rows_have_the_loss_of_padded_ones():
     from tasks.models.folders import resolve_model
 
