@@ -38,7 +38,7 @@ _MAX_BYTES = 256 * 1024**2
 _ROW_GROUP_ROWS = 122_880
 """Rows that DuckDB reads as one piece."""
 _ROW_GROUP_BYTES = 128 * 1024**2
-_PATIENCE_S = 60.0
+_TIMEOUT_S = 60.0
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -72,7 +72,7 @@ def compact(
     store: Store,
     *,
     run_id: str | None = None,
-    patience_s: float = _PATIENCE_S,
+    timeout_s: float = _TIMEOUT_S,
     on_folder: OnFolder | None = None,
 ) -> list[Folding]:
     """Fold the files of a local store in place, folder by folder; what was done.
@@ -82,7 +82,7 @@ def compact(
     Args:
         store: a store in a local folder.
         run_id: fold this run's files only.
-        patience_s: how long to wait for open SQL connections.
+        timeout_s: how long to wait for open SQL connections.
         on_folder: called for each folder that was folded.
 
     Raises:
@@ -101,7 +101,7 @@ def compact(
         groups = [group for group in _groups(_foldable(store, files)) if len(group) > 1]
         if groups:
             store.raise_version()
-        if groups and (folding := _fold_in_place(store, folder, groups, patience_s)):
+        if groups and (folding := _fold_in_place(store, folder, groups, timeout_s)):
             done.append(folding)
             if on_folder is not None:
                 on_folder(folding)
@@ -194,7 +194,7 @@ def _groups(sources: Sequence[_Source]) -> list[list[_Source]]:
 
 
 def _fold_in_place(
-    store: Store, folder: str, groups: list[list[_Source]], patience_s: float
+    store: Store, folder: str, groups: list[list[_Source]], timeout_s: float
 ) -> Folding | None:
     """Put a folder with the folded files in place of this one; None if it changed meanwhile."""
     live, sources = store.root / folder, [source for group in groups for source in group]
@@ -203,7 +203,7 @@ def _fold_in_place(
         built.mkdir()
         shutil.copystat(live, built)
         new = [_write(store.files_root, group, built) for group in groups]
-        with alone(store.root / MARKER, patience_s=patience_s):
+        with alone(store.root / MARKER, timeout_s=timeout_s):
             names = {path.name for path in live.iterdir()}
             folded = {PurePosixPath(source.path).name for source in sources}
             if not folded <= names:

@@ -43,20 +43,20 @@ def shared(marker: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(marker: Path, *, patience_s: float) -> Iterator[None]:
+def alone(marker: Path, *, timeout_s: float) -> Iterator[None]:
     """Hold the lock alone for the block.
 
     Raises:
         StoreUnusable: others kept it for longer than the patience, or there are no locks here.
     """
     descriptor = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
-    deadline, tries = time.monotonic() + patience_s, 0
+    deadline, tries = time.monotonic() + timeout_s, 0
     try:
         while not _takes_alone(marker, descriptor, _GATE_SHUT_S[min(tries, 4)]):
             tries += 1
             if time.monotonic() > deadline:
                 raise StoreUnusable(
-                    f"{marker.parent}: it has been read for {patience_s:.0f} s "
+                    f"{marker.parent}: it has been read for {timeout_s:.0f} s "
                     "(an open SQL connection?): try again later"
                 )
             time.sleep(_GATE_SHUT_S[0])

@@ -22,7 +22,7 @@ from schemas.dataset_export import ChecksConfig, DatasetExportJob, SourceConfig
 from schemas.dataset_export.builders import Builder, RestConfig
 from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationJob
-from schemas.loops import LoopConfig
+from schemas.loops import LoopConfig, RoundsConfig
 from schemas.policy_training import PolicyMethod, PolicyTrainingJob
 from schemas.rows import METRICS, Metric
 from schemas.sampling import SamplingJob
@@ -167,6 +167,28 @@ class Loop:
         figures = self._made_from(samples, training_set, arm.policy)
         self._measure(arm, label, samples[-1].number, figures)
 
+    def rounds(self, arm: Arm, config: RoundsConfig, improve_steps: int = 1) -> Iterator[int]:
+        """The number of each round, until `arm` gains too little in one of this many trainings."""
+        for number in range(1, config.rounds + 1):
+            yield number
+            if self.is_over(arm, config.min_gain, improve_steps):
+                return
+
+    def run_round(
+        self,
+        arm: Arm,
+        number: int,
+        builder: Builder,
+        method: PolicyMethod,
+        *,
+        base: VLLMConfig | None = None,
+    ) -> str:
+        """Sample an arm's policy, build a set, train on it and measure; the set's name."""
+        grown = self.grow(number, arm.policy)
+        built = self.build(builder, [grown])
+        self.improve(arm, f"{number}", [grown], built, method, base=base)
+        return built
+
     def score(self, set_name: str, policy: VLLMConfig, verifier: VLLMConfig, number: int) -> None:
         """Score a policy's solutions of a set that were sampled in a round."""
         self.release()
@@ -195,14 +217,6 @@ class Loop:
     def num_rows(self, training_set: str) -> int:
         """The rows of a set of this run."""
         return set_row(self.store, self.run_id, training_set).num_rows
-
-    def is_over(self, arm: Arm, min_gain: float | None, improve_steps: int = 1) -> bool:
-        """Whether the arm's last round, of this many trainings, gained too little for another."""
-        gain = arm.reached[-1] - arm.reached[-1 - improve_steps]
-        if min_gain is None or gain > min_gain:
-            return False
-        say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
-        return True
 
     def finish(self, arm: Arm) -> str:
         """Show the rounds; the folder of the policy with the highest pass@1 of an arm."""
@@ -235,6 +249,14 @@ class Loop:
         self._hold(policy)
         sample(job, self.store.url, self.run_id)
         self._sampled.add(key)
+
+    def is_over(self, arm: Arm, min_gain: float | None, improve_steps: int = 1) -> bool:
+        """Whether the arm's last round, of this many trainings, gained too little for another."""
+        gain = arm.reached[-1] - arm.reached[-1 - improve_steps]
+        if min_gain is None or gain > min_gain:
+            return False
+        say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
+        return True
 
     def _hold(self, policy: VLLMConfig) -> None:
         """Keep actors with this policy: the present ones, if they can change to it exactly."""

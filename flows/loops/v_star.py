@@ -13,12 +13,10 @@ def v_star(config: VStarLoopConfig, root: str, run_id: str | None = None) -> str
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("v_star")
         samples: list[Grown] = []
-        for number in range(1, config.rounds + 1):
+        for number in loop.rounds(arm, config):
             samples.append(loop.grow(number, arm.policy))
             built = loop.build(config.builder, samples)
             loop.improve(arm, f"{number}", samples, built, config.training, base=config.policy)
-            if loop.is_over(arm, config.min_gain):
-                break
         pairs = loop.build(config.pairs, samples)
         verifier = loop.train(arm.policy, pairs, config.verifier_training, "v_star-verifier")
         verifier = verifier.with_fields(verifier="likelihood")

@@ -17,6 +17,7 @@ from tasks.search.search import SearchTask, search_problems, search_seed
 from tasks.search.task import decide_unit
 
 CHAIN = MarkovConfig(num_steps=3, p_right=0.7, p_recover=0.0)
+CELL = "eval.beam-n4-421984db8386"
 
 
 def make_task(strategy=None, *, budget: int = 4, **fields: object) -> SearchTask:
@@ -44,7 +45,7 @@ def units(store: Store, unit_of, make_problem):
     problems_unit = unit_of(PROBLEMS.name, stage="problems", name="eval")
     store.commit(problems_unit, problems, seconds=0.0)
 
-    def make(name: str = "cell.00000", rows: tuple[int, int] = (0, 6)):
+    def make(name: str = f"{CELL}.00000", rows: tuple[int, int] = (0, 6)):
         return unit_of(
             TRAJECTORIES.name, stage="search", name=name, inputs=(problems_unit.path,), rows=rows
         )
@@ -57,7 +58,7 @@ def search(store: Store, unit, task: SearchTask):
 
     async def run():
         try:
-            return await host.run(unit, search_problems, {"cell": task})
+            return await host.run(unit, search_problems, {CELL: task})
         finally:
             await host.close()
 
@@ -85,7 +86,9 @@ def test_a_unit_makes_the_rows_that_other_cuts_of_the_problems_make(store, units
     parts = [
         row
         for index, rows in enumerate([(0, 2), (2, 6)])
-        for row in store.read(search(store, make_unit(f"cell.0001{index}", rows), make_task()).path)
+        for row in store.read(
+            search(store, make_unit(f"{CELL}.0001{index}", rows), make_task()).path
+        )
     ]
 
     def told(rows):
@@ -117,7 +120,7 @@ def test_a_dead_engine_ends_the_unit(store, units):
     engine = DeadEngine(CHAIN)
     context = UnitContext(store, {"policy": engine, "verifier": engine}, Counters())
     with pytest.raises(EngineFailed, match="gone"):
-        asyncio.run(search_problems(make_unit(), {"cell": make_task()}, context))
+        asyncio.run(search_problems(make_unit(), {CELL: make_task()}, context))
 
 
 def test_strategies_without_a_verifier_need_none_in_the_pool(store, units):
@@ -133,7 +136,10 @@ def test_a_unit_of_trees_is_decided_once(store, units, unit_of):
     task = make_task()
     trees = search(store, make_unit(), task)
     unit = unit_of(
-        "decisions", stage="search", name="cell.00000", inputs=(trees.path, make_unit().inputs[0])
+        "decisions",
+        stage="search",
+        name=f"{CELL}.00000",
+        inputs=(trees.path, make_unit().inputs[0]),
     )
     receipt = decide_unit.fn(store.url, unit, task)
     decisions = store.read(receipt.path)
