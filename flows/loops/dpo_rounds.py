@@ -1,4 +1,4 @@
-"""Rounds of DPO: pairs of the policy's own right and wrong solutions, from the last policy."""
+"""Rounds of DPO: each trains the last policy on pairs of its own right and wrong solutions."""
 
 from prefect import flow
 

@@ -1,4 +1,4 @@
-"""ReST: sample solutions, train the last policy on the best of them, in improve steps."""
+"""ReST: each round samples solutions, then trains the last policy on the best, in improve steps."""
 
 from prefect import flow
 

@@ -1,4 +1,4 @@
-"""ReST-EM: sample from the newest policy, train the first one on what is right."""
+"""ReST-EM: sample from the newest policy, train the first one on the right solutions."""
 
 from prefect import flow
 

@@ -1,4 +1,4 @@
-"""V-StaR: right solutions train the policy, right against wrong ones a verifier that ranks."""
+"""V-StaR: the policy learns from right solutions, a ranking verifier from right and wrong ones."""
 
 from prefect import flow
 
@@ -9,7 +9,7 @@ from schemas.loops import VStarLoopConfig
 
 @flow(name="v_star", flow_run_name=name_run)
 def v_star(config: VStarLoopConfig, root: str, run_id: str | None = None) -> str:
-    """Run the rounds and rank the last policy's solutions; the verifier's folder."""
+    """Run the rounds and rank the last policy's solutions; the folder of the verifier."""
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("v_star")
         samples: list[Grown] = []
