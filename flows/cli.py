@@ -1,7 +1,7 @@
-"""The console script `stepmill`: the commands, a module each in `flows/commands/`.
+"""The console script `stepmill`; each command is a module in `flows/commands/`.
 
-A command's module is imported when the command is run, so the script starts at once; the list of
-commands takes its lines from the modules' source.
+A command's module is imported when the command runs, so the script starts at once; the list of
+commands takes its lines from the source of the modules.
 """
 
 import re
@@ -33,8 +33,8 @@ COMMANDS = (
     "compact",
     "doctor",
 )
-"""In the order of the help. Each is the function of its name in the module of its name; a name that
-Python reserves has an underscore there."""
+"""In the order of the help. Each is a function in a module, both named after the command, with an
+underscore appended where Python reserves the name."""
 
 _LOOK: dict[str, Any] = {"rich_markup_mode": "markdown", "pretty_exceptions_enable": False}
 
@@ -87,7 +87,7 @@ def summary_of(name: str) -> str:
 
 
 def main() -> None:
-    """Run the command line; a caller's mistake is one line on standard error, and exit code 2."""
+    """Run the command line; a caller's mistake is one line on standard error, with exit code 2."""
     run_plainly(app, default_root=DEFAULT_ROOT)
 
 

@@ -21,7 +21,7 @@ from tasks.dataset_export.task import build_unit
 
 @flow(name="dataset_export", flow_run_name=name_run)
 def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
-    """Build a set from the solutions of an existing run; the set's name."""
+    """Build a set from the solutions of an existing run; the name of the set."""
     store, run_id = Store(root), run_id or prefect_run_id(Stage.DATASET_EXPORT)
     plan = plan_export(store, job, run_id)
     # Other solutions, labels, scores or verdicts make another set.

@@ -1,4 +1,4 @@
-"""The whole line: sample, label, train a verifier, sample others, score, measure."""
+"""The whole line: sample, label, train a verifier, sample other problems, score, measure."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -26,7 +26,7 @@ from tasks.engines.pool import open_pool
 
 @flow(name="factory", flow_run_name=name_run)
 def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
-    """Run the line, or what is missing of it; the path of the metrics."""
+    """Run the line, or the part of it that is missing; the path of the metrics."""
     shared = {"policy": config.policy, "prompt": config.prompt}
     common = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
     with recorded_flow("factory", config, root, run_id) as (store, run_id):

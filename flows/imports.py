@@ -1,4 +1,4 @@
-"""Import: solutions and scores made elsewhere into a run, graded, unit by unit."""
+"""Import: solutions and scores made elsewhere, graded and brought into a run unit by unit."""
 
 import shlex
 from collections import Counter
@@ -45,7 +45,7 @@ def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> l
 
 
 def _name_everything(job: ImportsJob) -> ImportsJob:
-    """The job with all that depends on the file's name or content written out.
+    """The job with every field filled in that depends on the file's name or content.
 
     Raises:
         ValueError: the file is missing, or is not the one that the job names.
@@ -84,7 +84,7 @@ def _store_problems(store: Store, run_id: str, survey: FileSurvey, job: ImportsJ
 
 
 def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: ImportsJob) -> Verdicts:
-    """Import the chunks whose files are missing; how all solutions were graded."""
+    """Import the units whose files are missing; the counts of all verdicts."""
     scores = [_scores_unit(unit, job) for unit in units] if survey.has_scores else []
     missing = {unit.path for unit in store.missing([*units, *scores])}
     verdicts: Verdicts = Counter()
@@ -113,7 +113,7 @@ def _scores_unit(unit: Unit, job: ImportsJob) -> Unit:
 def _say_what_came(
     store: Store, run_id: str, survey: FileSurvey, verdicts: Verdicts, job: ImportsJob
 ) -> None:
-    """What was left out and what was stored, and how to look further."""
+    """Print what was left out, what was stored, and how to look further."""
     for note in survey.notes[:_MAX_NOTES]:
         say(f"import {job.set_name}: {note}")
     if survey.num_left_out > _MAX_NOTES:

@@ -1,7 +1,7 @@
 """Verifier training: a process reward model from labelled solutions.
 
-The solutions of a run become a `stepwise` set first, by the builder and the checks of any other
-set; a set that was built before can be named in their place.
+The solutions of a run first become a `stepwise` set, through the same builder and checks as any
+other set; a set that was built earlier can be named instead.
 """
 
 from prefect import flow
@@ -30,7 +30,7 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
         unit = Unit(
             run_id=run_id,
             stage=Stage.PRM_TRAINING,
-            # With more labels, of units that had failed at first, another model is trained.
+            # More labels, such as those of units that failed at first, make another model.
             name=f"{job.training.model_name}-{derive_id(job.config_hash(), *inputs)}",
             table=MODELS.name,
             inputs=() if job.training_set else tuple(inputs),
@@ -62,7 +62,7 @@ def set_job(store: Store, job: PrmTrainingJob, run_id: str) -> DatasetExportJob:
 
 
 def _run_inputs(store: Store, job: PrmTrainingJob, run_id: str) -> list[str]:
-    """The files of a run that hold the sets' problems, solutions and labels."""
+    """The files of a run with the problems, solutions and labels of the sets."""
     inputs: list[str] = []
     for set_name in job.set_names:
         labels = label_files(store, run_id, set_name)
@@ -74,6 +74,6 @@ def _run_inputs(store: Store, job: PrmTrainingJob, run_id: str) -> list[str]:
 
 
 def _set_inputs(store: Store, job: PrmTrainingJob) -> list[str]:
-    """What a built set is known by: with other rows another model is trained."""
+    """What identifies a built set: other rows make another model."""
     assert job.training_set is not None
     return [check_job(store, job, job.training_set).fingerprint()]

@@ -31,6 +31,6 @@ def problems(job: ProblemsJob, root: str, run_id: str | None = None) -> str:
 
 
 def problems_of(job: SamplingJob | SearchJob, store: Store, run_id: str) -> str:
-    """The file of the problems that a job of another stage is about, loaded if it is not there."""
+    """The file of the problems of another stage's job, loaded first if the run lacks it."""
     wanted = ProblemsJob(problems=job.problems, set_name=job.set_name, grader=job.grader)
     return problems(wanted, store.url, run_id)

@@ -1,8 +1,8 @@
 """What can be named on the command line: flows, and the variants that their configs choose from.
 
 The only list of flows. Help texts, `stepmill describe`, `stepmill improve`, the test of
-`prefect.yaml` and the test of the docs read it. Loops and variants are not written down here: loops
-come from `schemas/loops.py`, variants from the unions of the configs.
+`prefect.yaml` and the test of the docs read it. Loops and variants are not listed here: loops come
+from `schemas/loops.py`, variants from the unions of the configs.
 """
 
 from collections.abc import Callable
@@ -38,8 +38,7 @@ from schemas.training.rewards import RewardConfig
 _REPORT = "stepmill report {run_id} --root {root}"
 
 FlowKind = Literal["line", "stage", "loop"]
-"""`line` is all stages of a verifier in order, `stage` one of them or another single one, `loop`
-rounds of stages."""
+"""`line` runs all stages of a verifier in order, `stage` one stage, `loop` rounds of stages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Flow:
     """A flow that can be run and deployed."""
 
     name: str
-    """Also Prefect's name of it, and that of its deployment."""
+    """Also its name in Prefect, and that of its deployment."""
     function: str
     """Its function, in `module`."""
     config: type[FrozenConfig]
@@ -55,7 +54,7 @@ class Flow:
     shows_report: bool = False
     """Whether `stepmill run` prints the report of the run at the end."""
     next_commands: tuple[str, ...] = ()
-    """What to do after it, with places for `{run_id}` and `{root}`."""
+    """Commands to run after it, with places for `{run_id}` and `{root}`."""
 
     @property
     def module(self) -> str:
@@ -68,7 +67,7 @@ class Flow:
         return summary_of(self.config)
 
     def load(self) -> Callable[..., Any]:
-        """Import the flow, and Prefect with it, which reads its settings on import."""
+        """Import the flow, and with it Prefect, which reads its settings on import."""
         return getattr(import_module(self.module), self.function)
 
 
@@ -126,7 +125,7 @@ def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
     """A flow by its name.
 
     Raises:
-        ValueError: there is none of this name and kind.
+        ValueError: no flow has this name and kind.
     """
     known = [flow.name for flow in _FLOWS if kind in (None, flow.kind)]
     if name not in known:
@@ -145,10 +144,10 @@ def names_of(kind: str) -> list[str]:
 
 
 def find_configs(name: str) -> list[tuple[str, type[FrozenConfig]]]:
-    """Everything of this name: what it is, and its config.
+    """Everything with this name: its kind, and its config.
 
     Raises:
-        ValueError: there is nothing of this name.
+        ValueError: nothing has this name.
     """
     found: list[tuple[str, type[FrozenConfig]]] = []
     if name in FLOWS:

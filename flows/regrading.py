@@ -19,7 +19,7 @@ from tasks.regrading.task import regrade_unit
 
 @flow(name="regrading", flow_run_name=name_run)
 def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[Change]:
-    """Grade a set's solutions again; what the newest verdicts say against those before them."""
+    """Grade a set's solutions again; how the newest verdicts differ from those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.REGRADING, job, root, run_id, part=part) as (store, run_id):
         sampled = sampled_files(store, run_id, job.set_name)
@@ -49,7 +49,7 @@ def regrading_units(
     grader_id: str,
     set_name: str,
 ) -> list[Unit]:
-    """A unit per file of trajectories: its newest one if this grader wrote it, else another.
+    """A unit per file of trajectories: its newest if this grader wrote it, else a new one.
 
     A file of rollouts is read together with the file of `sampled` solutions that they continue.
     """

@@ -39,7 +39,7 @@ def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
 
 
 def solutions_group(job: SamplingJob) -> SolutionsGroup:
-    """What a job samples: the set's solutions, or in a loop those of a round and a policy."""
+    """What a job samples: the solutions of a set, or in a loop those of a round and a policy."""
     if job.round is None:
         return SolutionsGroup(job.set_name)
     return SolutionsGroup.of_round(job.set_name, job.round, identify_engine(job.policy))

@@ -57,7 +57,7 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
 def _decide(
     store: Store, run_id: str, plan: Plan, problems_file: str, trees: Sequence[str]
 ) -> list[str]:
-    """Decide what was searched and not yet decided; the paths of all decisions."""
+    """Decide the searches that are not yet decided; the paths of all decisions."""
     units = decision_units(run_id, problems_file, trees)
     missing = set(store.missing(units))
     run_here(

@@ -1,4 +1,4 @@
-"""Step labels: rollouts from every prefix, and what they say of every step."""
+"""Step labels: rollouts from every prefix, and the label of every step."""
 
 from collections.abc import Sequence
 from dataclasses import replace

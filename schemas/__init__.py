@@ -1,1 +1,1 @@
-"""The vocabulary: row records with their Arrow schemas, one config per stage, the errors."""
+"""The vocabulary: records of rows with their Arrow schemas, a config per stage, the errors."""

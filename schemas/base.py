@@ -27,8 +27,8 @@ _UNCOUNTED = ("pool", "server")
 class Was:
     """Marks a renamed field: `Annotated[int, Was("old_name")]`.
 
-    The old name is still accepted, and stands for the field in the config's identity, so that
-    hashes, unit names and recorded runs of older versions stay what they were.
+    The old name is still accepted, and is the one used in the config's identity, so that hashes,
+    unit names and recorded runs of older versions stay valid.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Was:
 class Since:
     """Marks a field added in a schema version: `Annotated[bool, Since(4)] = False`.
 
-    While it has its default it is left out of the config's identity, so that configs of older
-    versions keep their hashes.
+    The config's identity leaves it out while it has its default, so that configs of older versions
+    keep their hashes.
     """
 
     version: int
@@ -50,11 +50,11 @@ SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$")]
 
 
 class FrozenConfig(BaseModel):
-    """A config that cannot change after it was checked and rejects fields it does not know.
+    """A config that cannot change once checked, and rejects unknown fields.
 
-    A nested config may be given in part: then the other fields are those of the field's default,
-    not those of the nested class. One whose `type` differs from the default's starts from its
-    own defaults. So a file, `--set`, a deployment's parameters and Python mean the same.
+    A nested config may be given in part: its other fields then come from the default of the field
+    that holds it, not from the nested class. If its `type` differs from that default's, they come
+    from its own class. So a file, `--set`, a deployment's parameters and Python mean the same.
     """
 
     model_config = ConfigDict(
@@ -62,17 +62,17 @@ class FrozenConfig(BaseModel):
     )
 
     identity_order: ClassVar[tuple[str, ...]] = ()
-    """Fields in the order that the identity has them, where it differs from the definition's."""
+    """The order of the fields in the identity, if it differs from that of the definition."""
 
     def config_hash(self) -> str:
         """Twelve hex digits, equal when two configs make the same rows."""
         return hashlib.sha256(to_json(self.identity(), inf_nan_mode="null")).hexdigest()[:12]
 
     def identity(self) -> dict[str, Any]:
-        """The fields that decide which rows are made, by the names that they had first.
+        """The fields that decide which rows are made, by their original names.
 
         A field named `pool` or `server` does not count, here or in a nested config: how work is
-        spread and where a model is served do not change what is made. See also `Was` and `Since`.
+        distributed and where a model is served do not change the rows. See also `Was` and `Since`.
         """
         fields = type(self).model_fields
         order = [
@@ -90,7 +90,7 @@ class FrozenConfig(BaseModel):
         return counted
 
     def with_fields(self, **changes: object) -> Self:
-        """Copy this config with some fields changed, checked again.
+        """A checked copy of this config with some fields changed.
 
         Raises:
             pydantic.ValidationError: a field is unknown or its value out of range.
@@ -99,10 +99,10 @@ class FrozenConfig(BaseModel):
 
     @classmethod
     def from_partial(cls, values: Mapping[str, Any]) -> Self:
-        """The defaults with some values, nested ones too, put in their place.
+        """The defaults with some values replaced, including nested ones.
 
         Raises:
-            ValueError: names each field that is wrong, what was expected and what came.
+            ValueError: names each wrong field, what was expected and what came.
         """
         try:
             return cls.model_validate(values)
@@ -131,14 +131,14 @@ class FrozenConfig(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Pydantic's schema, in which what may be left out is not required."""
+        """Pydantic's schema, in which fields that may be left out are not required."""
         schema = handler(core_schema)
         describe_fields(handler.resolve_ref_schema(schema), cls, handler)
         return schema
 
 
 def _first_name(name: str, field: FieldInfo) -> str:
-    """The name that a field had first."""
+    """The original name of a field."""
     return next((mark.name for mark in field.metadata if isinstance(mark, Was)), name)
 
 

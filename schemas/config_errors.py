@@ -1,4 +1,4 @@
-"""What is wrong with a config, in words that say what was expected."""
+"""The errors of a config as messages that say what was expected."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from schemas.fields import configs_in, variant_of
 
 
 def describe_errors(error: ValidationError, config_class: type[BaseModel]) -> str:
-    """Name each field that is wrong, what was expected and what came."""
+    """Name each wrong field, what was expected and what came."""
     found = error.errors()
     return "; ".join(_describe(config_class, each) for each in found if not _follows(each, found))
 
 
 def _follows(error: Any, others: Sequence[Any]) -> bool:
-    """Whether a list is too short only because of wrong elements, which have their own errors."""
+    """Whether a list is too short only because elements are wrong, which have their own errors."""
     place = error["loc"]
     return error["type"] == "too_short" and any(
         other is not error and other["loc"][: len(place)] == place for other in others
@@ -30,7 +30,7 @@ def _describe(config_class: type[BaseModel], error: Any) -> str:
         return f"{name}: expected a value, got none"
     if error["type"] == "extra_forbidden" and siblings:
         return f"{name}: no such field, expected one of {', '.join(siblings)}"
-    if error["type"] == "value_error":  # one of ours, which says what came
+    if error["type"] == "value_error":  # raised by a config, and says what came
         return f"{name}: {error['ctx']['error']}"
     return f"{name}: {error['msg']}, got {error['input']!r}"
 
@@ -38,10 +38,10 @@ def _describe(config_class: type[BaseModel], error: Any) -> str:
 def _follow(
     config_class: type[BaseModel], location: Sequence[int | str]
 ) -> tuple[list[str], list[str]]:
-    """A place as the caller wrote it, and the fields of the config that contains it.
+    """The path of a field as the caller wrote it, and the fields of the config that contains it.
 
-    Where `type` chose one of several configs, pydantic's location also has the chosen one's name,
-    which the caller did not write.
+    If `type` chose one of several configs, pydantic's location also contains the chosen name, which
+    the caller did not write.
     """
     names: list[str] = []
     here: list[type[BaseModel]] = [config_class]

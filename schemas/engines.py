@@ -14,7 +14,7 @@ SHIPPED_POLICY = "world-policy"
 """The name of the small policy that comes with the package."""
 
 UNTOLD_TOKEN = -1
-"""Stands for a token whose id the engine does not tell; only that there is one is known."""
+"""Stands for a token whose id the engine does not report."""
 
 Work = Literal["generate", "score", "embed"]
 
@@ -27,7 +27,7 @@ ROLE_WORK: dict[ModelRole, Work] = {
     "reference": "generate",
     "annotator": "generate",
 }
-"""What an engine must do for a model to have a role."""
+"""What an engine must be able to do for each role."""
 
 ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "vllm": ("generate", "score"),
@@ -42,18 +42,18 @@ FinishReason = Literal["stop", "length"]
 VerifierFamily = Literal[
     "token_classification", "rlhflow", "math_shepherd", "qwen_prm", "skywork", "orm", "likelihood"
 ]
-"""How a verifier lays out a solution and where its scores are read (see tasks.verifiers)."""
+"""How a verifier lays out a solution, and where its scores are read (see tasks.verifiers)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One prompt, or a prompt and the beginning of its answer, to be continued n times."""
+    """A prompt, or a prompt and the beginning of its answer, to be continued n times."""
 
     prompt: str
-    """Everything before the answer: a finished chat template, plain text, or, for an engine that
-    is asked in messages, a JSON list of them."""
+    """Everything before the answer: a finished chat template, plain text, or a JSON list of
+    messages for an engine that is prompted with messages."""
     prefix: str = ""
-    """The first steps of the answer, as text; the continuation starts right behind them."""
+    """The first steps of the answer, as text; the continuation starts directly after them."""
     n: int = 1
     temperature: float = 1.0
     top_p: float = 1.0
@@ -61,10 +61,10 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     """Strings that end a continuation; they are kept at the end of its text."""
     seed: int | None = None
-    """Continuation i is drawn with this seed + i, so a later request can go on where one ended."""
+    """Continuation i is drawn with this seed + i, so a later request can draw the next ones."""
     with_logprobs: bool = False
     has_chat_template: bool = False
-    """The prompt already carries its special tokens, or is messages; none are added."""
+    """Whether the prompt contains its special tokens, or is messages, so that none are added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Completion:
     stop_string: str | None
     """The stop string that ended it; None with reason `stop` means end of text."""
     token_texts: tuple[str, ...] | None = None
-    """[num_tokens] pieces that joined give `text`; None where a token is part of a character."""
+    """[num_tokens] pieces of `text`; None if a token is only a part of a character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Generation:
 
     completions: tuple[Completion, ...]
     prompt_tokens: int
-    """Tokens of prompt and prefix, once."""
+    """Tokens of prompt and prefix, counted once."""
     cached_tokens: int
     """How many of them the first continuation found in the prefix cache."""
 
@@ -102,15 +102,15 @@ class ScoringRequest:
     steps: tuple[str, ...]
     """[num_steps] texts as stored, separators included; none is empty."""
     num_known: int = 0
-    """The scores of the first so many steps are known to the caller and not asked for."""
+    """Number of first steps whose scores the caller already knows and does not request."""
     question: str = ""
     """The bare question, for verifiers that lay it out in their own way."""
     has_chat_template: bool = False
     is_whole: bool = False
-    """The policy ended its text behind the last step; a likelihood counts that too."""
+    """Whether the policy ended its text after the last step; a likelihood includes that end."""
 
     def __post_init__(self) -> None:
-        """Refuse a number of known scores that leaves nothing to score."""
+        """Reject a number of known scores that leaves nothing to score."""
         if self.num_known and not 0 <= self.num_known < len(self.steps):
             raise ValueError(
                 f"num_known: expected 0 to {len(self.steps) - 1}, fewer than the "
@@ -120,19 +120,19 @@ class ScoringRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepScoring:
-    """One value in [0, 1] per step that was asked for, and the tokens that stood behind it."""
+    """One value in [0, 1] per requested step, and the tokens that were read."""
 
     scores: tuple[float, ...]
-    """[num_steps - num_known] in step order; [1] for the steps as a whole from an outcome model,
-    which has no value of a step."""
+    """[num_steps - num_known] in step order; [1] from an outcome model, which scores only the
+    whole."""
     scored_tokens: int
     """Tokens of question and steps."""
     cached_tokens: int
-    """How many of them came from the prefix cache; the model computed the difference."""
+    """How many of them came from the prefix cache; the model computed the others."""
 
 
 class VLLMConfig(FrozenConfig):
-    """A language model generated with, or a verifier read, by vLLM."""
+    """A language model or a verifier that runs in vLLM."""
 
     type: Literal["vllm"] = "vllm"
     model: str
@@ -140,24 +140,24 @@ class VLLMConfig(FrozenConfig):
     revision: str | None = None
     """Commit, tag or branch of a Hugging Face id."""
     verifier: Literal["auto"] | VerifierFamily = "auto"
-    """How a verifier is read; `auto` goes by its architecture, and refuses a causal language
-    model, which does not say. Nothing to a policy."""
+    """How a verifier is read; `auto` decides by its architecture, and rejects a causal language
+    model, whose architecture does not decide. A policy ignores it."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Weights and activations; `auto` is what the checkpoint says."""
+    """Type of weights and activations; `auto` is that of the checkpoint."""
     max_model_len: Annotated[int, Field(ge=16)] | None = None
-    """Longest prompt and continuation in tokens; None for what the model was made for."""
+    """Maximum tokens of prompt and continuation together; None for the model's own limit."""
     max_num_seqs: Annotated[int, Field(ge=1)] = 256
-    """Sequences in one batch."""
+    """Maximum number of sequences in a batch."""
     max_num_batched_tokens: Annotated[int, Field(ge=64)] | None = None
-    """Tokens in one forward pass; None for vLLM's own choice."""
+    """Maximum number of tokens in a forward pass; None for vLLM's choice."""
     tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
     """GPUs that share one copy of the model."""
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of a GPU's memory the engine may take."""
     cpu_kv_cache_gb: Annotated[int, Field(ge=1)] = 1
-    """Memory for the key-value cache where there is no GPU, in GB."""
+    """Memory for the key-value cache on a machine without a GPU, in GB."""
     process: Literal["auto", "host", "own"] = "auto"
-    """Engine inside the host process, or in processes of its own; `auto`: own on a GPU."""
+    """Engine inside the host process, or in its own processes; `auto`: `own` on a GPU."""
     seed: int = 0
     """Seed of the engine; requests carry their own."""
 
@@ -174,27 +174,27 @@ def _api_root(url: str) -> str:
 class ServerConfig(FrozenConfig):
     """Where a server with an OpenAI-compatible API is, and within which limits it is used.
 
-    Nothing here changes what is made: it is no part of a config's hash (see FrozenConfig).
-    Limits hold for a job: its actors, and the roles that one server serves, share them evenly.
+    Nothing here changes the rows: a config's hash leaves it out (see FrozenConfig). The limits are
+    those of a job: its actors, and the roles that one server serves, share them evenly.
     """
 
     base_url: Annotated[str, AfterValidator(_api_root)]
-    """Root of the API, such as `http://localhost:8000/v1`."""
+    """Base URL of the API, such as `http://localhost:8000/v1`."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; unset where the server needs none."""
+    """Name of the environment variable with the key; leave that unset if the server needs none."""
     kind: Literal["auto", "vllm", "sglang", "other"] = "auto"
-    """What serves: it decides which fields beyond OpenAI's are sent. `auto` asks the server."""
+    """The serving software, which decides the fields beyond OpenAI's; `auto` asks the server."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the chat API calls the limit; OpenAI's own newer models want the second."""
+    """The name of the limit in the chat API; OpenAI's newer models need the second."""
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 256
-    """Requests at once, those that wait to be sent again included."""
+    """Maximum number of concurrent requests, including those waiting to be sent again."""
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
-    """Most requests begun in a minute, spread evenly; None for no limit."""
+    """Maximum number of requests begun per minute, spread evenly; None for no limit."""
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
-    """How long one answer may take; it counts from sending, so a queue on the server is in it."""
+    """Maximum seconds from a request to its answer, including time in the server's queue."""
     retry_timeout_s: Annotated[float, Field(ge=0), Was("patience_s")] = 600.0
-    """How long a request that meets faults (rate limits, 5xx, timeouts, no connection) is sent
-    again before the engine counts as failed."""
+    """Seconds for which a request that meets faults (rate limits, 5xx, timeouts, no connection) is
+    sent again before the engine counts as failed."""
 
 
 class OpenAIConfig(FrozenConfig):
@@ -204,24 +204,24 @@ class OpenAIConfig(FrozenConfig):
     model: Annotated[str, Field(min_length=1)]
     """The name under which the server serves the model."""
     revision: str | None = None
-    """A label for the weights behind that name, kept in the model's id; the server does not
-    hear of it."""
+    """A label for the weights served under that name, kept in the model's id and not sent to the
+    server."""
     api: Literal["completions", "chat"] = "completions"
-    """Text continued as it is, or messages that the server lays out itself."""
+    """`completions` sends text to continue, `chat` messages that the server lays out itself."""
     tokenizer: str | None = None
     """Folder or Hugging Face id whose chat template makes chat prompts for the completions API."""
     server: ServerConfig
     """Where the server is."""
 
     def shared_by(self, num_actors: int, *, num_roles: int = 1) -> "OpenAIConfig":
-        """The same for one role in one of so many actors, which all keep to the server's limits.
+        """The config for one role in one actor, with its share of the server's limits.
 
         Args:
-            num_actors: actors that ask the server.
+            num_actors: actors that use the server.
             num_roles: models of each actor that the server serves.
 
         Raises:
-            ValueError: there are more of them than requests may be in flight.
+            ValueError: they are more than the requests that may be in flight.
         """
         server, num_shares = self.server, num_actors * num_roles
         if num_shares > server.max_in_flight:
@@ -274,7 +274,7 @@ EngineConfig = Annotated[
 
 
 class RoleConfig(FrozenConfig):
-    """A model that a job prompts beside its policy, such as a critic or a judge."""
+    """A model that a job prompts besides its policy, such as a critic or a judge."""
 
     engine: EngineConfig
     """The model."""

@@ -1,4 +1,4 @@
-"""The errors a caller may want to distinguish. Everything else is a plain ValueError."""
+"""The errors that a caller may want to distinguish. Everything else is a plain ValueError."""
 
 
 class StepmillError(Exception):
@@ -10,27 +10,27 @@ class RequestRejected(StepmillError):
 
 
 class EngineFailed(StepmillError):
-    """An engine, its actor or all of Ray is gone; the unit that met it is not at fault."""
+    """An engine, its actor or all of Ray is gone, through no fault of the unit that was running."""
 
 
 class EngineUnreachable(EngineFailed):
-    """An engine's server, or all of Ray, does not answer: another actor would not reach it."""
+    """An engine's server, or all of Ray, does not answer; no other actor could reach it either."""
 
 
 class UnitKilledItsActor(StepmillError):
-    """Every actor that worked on this unit died: it takes too much memory, or crashes an engine."""
+    """Every actor that ran this unit died: it needs too much memory, or crashes an engine."""
 
 
 class ModelUnusable(StepmillError, ValueError):
-    """A path or id that is not a model of the kind that its role needs."""
+    """A path or id is not a model of the kind that its role needs."""
 
 
 class RunConflict(StepmillError, ValueError):
-    """A run id that was started with another config, or is being used by another flow."""
+    """A run id was started with another config, or is in use by another flow."""
 
 
 class StoreUnusable(StepmillError, ValueError):
-    """A root that is not a store, cannot be written, or was written by a newer version."""
+    """A root is not a store, cannot be written, or was written by a newer version."""
 
 
 class StoreUnreachable(StepmillError, OSError):

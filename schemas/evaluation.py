@@ -1,4 +1,4 @@
-"""What the evaluation stage measures from stored rows: budgets, rankers, bins and intervals."""
+"""What the evaluation stage measures on stored rows: budgets, rankers, bins and intervals."""
 
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -12,7 +12,7 @@ from schemas.graders import GraderConfig, MathGraderConfig
 Reduction = Literal["min", "prod", "last", "mean"]
 """How the step scores of a solution become one score."""
 BinKind = Literal["level", "subject", "oracle_quintile", "model_quintile"]
-"""How problems are grouped where a figure is not over all of them."""
+"""How problems are grouped for figures that are not over all of them."""
 
 Weight = Annotated[float, Field(gt=0)]
 
@@ -26,25 +26,25 @@ class EvaluationConfig(FrozenConfig):
         16,
         64,
     )
-    """Candidates per problem (N); a budget above the candidates that were drawn is left out."""
+    """Candidates per problem (N); a budget above the number of drawn candidates is left out."""
     reductions: Annotated[tuple[Reduction, ...], Field(min_length=1)] = (
         "min",
         "prod",
         "last",
         "mean",
     )
-    """Reductions of step scores to compare; gate, filter and likelihood use the first of them."""
+    """Reductions of step scores to compare; gate, filter and likelihood use the first one."""
     mixed_reduction: Annotated[Reduction | None, Since(4)] = None
-    """A reduction that gate, filter and likelihood use besides; None for what suits the labels
-    that the verifier was trained on (schemas/reductions.py), if it is not the first already."""
+    """A second reduction for gate, filter and likelihood; None for the one that suits the labels
+    that the verifier was trained on (schemas/reductions.py), unless that is the first."""
     likelihood_weights: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.25, 0.5, 1.0, 2.0)
-    """Weights of logit(verifier) beside the summed log likelihood; chosen on one fold."""
+    """Weights of logit(verifier) relative to the summed log likelihood; one is chosen per fold."""
     filter_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Reduced score from which a candidate passes the filter vote."""
+    """Minimum reduced score of a candidate that passes the filter vote."""
     gate_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the top answer's votes that an answer needs to pass the gate."""
     num_subsets: Annotated[int, Field(ge=1)] = 256
-    """Subsets of the candidates per problem and budget without a closed form."""
+    """Subsets of the candidates per problem and budget, where no closed form exists."""
     num_bootstrap: Annotated[int, Field(ge=1)] = 1000
     """Resamples of the problems from which an interval is computed."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -52,7 +52,7 @@ class EvaluationConfig(FrozenConfig):
     baselines: tuple[str, ...] = ("majority", "likelihood[sum]")
     """Strategies over which the paired gain of every other is reported."""
     bins: tuple[BinKind, ...] = ("level", "subject", "oracle_quintile", "model_quintile")
-    """Kinds of bins reported beside `all`."""
+    """Kinds of bins that are reported besides `all`."""
     num_calibration_bins: Annotated[int, Field(ge=1)] = 10
     """Bins of equal width of a reliability table."""
     seed: int = 0
@@ -84,19 +84,19 @@ class EvaluationJob(FrozenConfig):
     """Which stored solutions are measured, and whose scores rank them."""
 
     set_name: SetName = "eval"
-    """The set of solutions, as the sampling stage named it."""
+    """The set of solutions, as named by the sampling stage."""
     policy: EngineConfig | None = None
     """The model that wrote them."""
     policy_name: str | None = None
-    """The same as the rows name it, for one that is not a model here. Without either it is the one
+    """Its name in the rows, for a model that is not available here. Without either, it is the only
     policy that the set has solutions of."""
     verifier: EngineConfig | None = None
     """The model that scored them."""
     verifier_name: str | None = None
-    """The same as the rows name it. Without either it is the one verifier that scored the set;
-    if none did, only what needs no verifier is compared."""
+    """Its name in the rows. Without either, it is the only verifier that scored the set; if none
+    did, only strategies without a verifier are compared."""
     grader: GraderConfig = MathGraderConfig()
-    """What says which answers are the same answer."""
+    """Decides which answers are the same answer."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Budgets, rankers, bins and intervals."""
 

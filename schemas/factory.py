@@ -21,9 +21,9 @@ class FactoryConfig(FrozenConfig):
     """Sample, label, train a verifier on the labels, and measure it on other problems."""
 
     policy: EngineConfig = VLLMConfig(model=SHIPPED_POLICY)
-    """The model that solves, and that finishes solutions for the labels."""
+    """The model that solves, and that completes rollouts for the labels."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How it is prompted, and what ends a step."""
+    """How the policy is prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=2700, seed=7)
@@ -37,11 +37,11 @@ class FactoryConfig(FrozenConfig):
     labels: StepLabelsConfig = MonteCarloConfig(
         search="bisection", stopping="first_hit", max_rollout_tokens=128
     )
-    """How their steps get labels."""
+    """How the steps of these solutions are labelled."""
     prm_training: PrmTrainingConfig = PrmTrainingConfig(
         base_model=SHIPPED_POLICY, hidden_lr=1e-3, max_steps=3000
     )
-    """How the verifier is trained from them."""
+    """How the verifier is trained on the labels."""
     checks: Annotated[ChecksConfig, Since(4)] = VERIFIER_CHECKS
     """What is left out of the verifier's training set."""
     eval_sampling: SamplingConfig = SamplingConfig(num_samples=64, max_tokens=128)

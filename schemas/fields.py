@@ -22,13 +22,13 @@ class FieldText:
 
     name: str
     type: str
-    """Such as `int >= 1`, `"grade" | "score"` or `list of RestConfig`."""
+    """For example `int >= 1`, `"grade" | "score"` or `list of RestConfig`."""
     is_required: bool
     default: Any
-    """As JSON can hold it; None where the field is required."""
+    """As JSON can hold it; None if the field is required."""
     meaning: str
     configs: tuple["ConfigText", ...] = ()
-    """What a nested config may be: one, or several to choose from by `type`."""
+    """The configs that a nested field may hold: one, or several to choose from by `type`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ConfigText:
 
     config: str
     type: str | None
-    """What chooses it among several; None for a config that is not one of several."""
+    """The value of `type` that chooses it; None for a config that is not one of several."""
     summary: str
     fields: tuple[FieldText, ...]
 
@@ -65,7 +65,7 @@ def summary_of(config_class: type[BaseModel]) -> str:
 
 
 def configs_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The configs that a field's value may be, or hold a list of."""
+    """The configs that a field may hold, directly or in a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list):
@@ -74,12 +74,12 @@ def configs_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def variants_of(annotation: Any) -> dict[str, type[Any]]:
-    """The configs of a union by what their `type` says, in order."""
+    """The configs of a union by their `type`, in order."""
     return {str(variant_of(config)): config for config in configs_in(annotation)}
 
 
 def variant_of(config_class: type[BaseModel]) -> Any:
-    """What the field `type` of a config always says; None where it has no such field."""
+    """The fixed value of the field `type` of a config; None if it has no such field."""
     field = config_class.model_fields.get("type")
     return None if field is None else field.default
 
@@ -128,7 +128,7 @@ def _type_text(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _config_name(annotation: Any) -> str | None:
-    """What chooses a config among several, else its class; None for what is not a config."""
+    """The `type` of a config that is one of several, else its class; None for anything else."""
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return None
     return variant_of(annotation) or annotation.__name__

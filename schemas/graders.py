@@ -1,4 +1,4 @@
-"""How an answer is judged: one config per kind of answer, a union on `type`."""
+"""How an answer is graded: a config per kind of answer, in a union on `type`."""
 
 import re
 from typing import Annotated, Literal
@@ -22,8 +22,8 @@ def _check_marks(marks: tuple[str, ...] | str) -> tuple[str, ...] | str:
 
 
 Marks = Annotated[tuple[str, ...] | str, AfterValidator(_check_marks)]
-"""A list of texts that stand before an answer, or one regular expression. The expression's first
-group is the answer if it has one; else the answer follows what it matches."""
+"""Texts that mark the answer after them, or one regular expression. The first group of the
+expression is the answer; without a group, the answer follows the match."""
 
 
 class MathGraderConfig(FrozenConfig):
@@ -31,25 +31,25 @@ class MathGraderConfig(FrozenConfig):
 
     type: Literal["math"] = "math"
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """Processor seconds for one comparison; one that takes longer is ungraded, not wrong."""
+    """Processor seconds for one comparison; if one takes longer, it is ungraded, not wrong."""
     max_answer_chars: Annotated[int, Field(ge=16, le=4000)] = 1000
-    """A longer answer is not parsed: right if it is the gold answer's text, else ungraded."""
+    """A longer answer is not parsed: right if it equals the gold answer's text, else ungraded."""
     percent: Literal["hundredth", "ignored"] = "hundredth"
     """`hundredth`: 10% is 1/10 and never 10. `ignored`: the sign is dropped, 10% is 10 and not
     1/10; for data sets whose gold answers leave the sign out."""
     last_number: bool = False
-    """Take the last number of a text that marks no answer. Credits numbers that were never
-    meant as the answer, so accuracies with and without it do not compare."""
+    """Take the last number of a text that marks no answer. This credits numbers that were not meant
+    as the answer, so accuracies with and without it are not comparable."""
     marks: Annotated[Marks, Since(4)] = ()
-    r"""What stands before an answer, such as `["A:"]`: a list of texts, or one regular expression
+    r"""What marks the answer after it, such as `["A:"]`: a list of texts, or one regular expression
     (`'RESULT=(\d+)'`). The last one in a text counts, before boxes and `Answer:`, which still
     count in a text that has none."""
     num_processes: Annotated[int, Field(ge=1)] = 2
-    """Math-Verify processes at most; each starts only when a comparison needs it."""
+    """Maximum number of Math-Verify processes; each starts when a comparison first needs it."""
     memory_mb: Annotated[int, Field(ge=256)] = 1024
     """Address space of one process; a comparison that needs more is ungraded."""
     cache_size: Annotated[int, Field(ge=0)] = 65536
-    """Compared pairs whose verdict is remembered."""
+    """Compared pairs whose verdicts are cached."""
 
 
 class ExactGraderConfig(FrozenConfig):
@@ -59,13 +59,13 @@ class ExactGraderConfig(FrozenConfig):
     ignore_case: bool = False
     """`East` is `east`."""
     marks: Annotated[Marks, Since(4)] = ()
-    r"""What stands before an answer, such as `["A:"]`: a list of texts, or one regular expression
+    r"""What marks the answer after it, such as `["A:"]`: a list of texts, or one regular expression
     (`'RESULT=(\d+)'`). The last one in a text counts, before boxes and `Answer:`, which still
     count in a text that has none."""
 
 
 class PlantedGraderConfig(FrozenConfig):
-    """Texts that hold the gold symbols in order, others between them (arXiv:2502.12118)."""
+    """Texts that contain the gold symbols in order, others between them (arXiv:2502.12118)."""
 
     type: Literal["planted"] = "planted"
 

@@ -1,4 +1,4 @@
-"""Config of the import stage: solutions that were sampled elsewhere, and their scores."""
+"""Config of the import stage: solutions sampled elsewhere, and their scores."""
 
 from typing import Annotated, Literal
 
@@ -12,44 +12,44 @@ from schemas.prompts import PlainPromptConfig, PromptConfig
 DEFAULT_SCORES_COLUMN = "scores"
 
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
-"""What the `policy` and `verifier` columns say."""
+"""The value of the `policy` or `verifier` column."""
 
 
 class ImportsJob(ColumnsConfig):
-    """A file with a problem a row, its solutions by one policy, and scores of them."""
+    """A file with a problem per row, its solutions by one policy, and their scores."""
 
     path: RowFile
-    """The file: `.jsonl`, `.json` (a row a line) or `.parquet`."""
+    """The file: `.jsonl`, `.json` (a row per line) or `.parquet`."""
     digest: str | None = None
-    """SHA-256 of the file, so that an import is resumed only with the file it began with; it is
-    filled in where it is not given."""
+    """SHA-256 of the file, so that an import is resumed only with the file it began with; filled in
+    if it is not given."""
     set_name: SetName = "eval"
-    """What this set of problems is called in the run."""
+    """The name of this set of problems in the run."""
     source: str | None = None
-    """What the `source` column of the problems says, part of every id; None for the file's name
-    without ending."""
+    """The `source` of the problems, part of every id; None for the file's name without its
+    extension."""
     split: str = "test"
-    """What the `split` column of the problems says."""
+    """The `split` of the problems."""
     responses_column: Annotated[str, Field(min_length=1)] = "responses"
     """Column of the solutions: a list of texts."""
     scores_column: Annotated[str, Field(min_length=1)] | None = None
-    """Column of a score per solution, or of a list of one per step; None for `scores`, where the
-    file has it."""
+    """Column of a score per solution, or of a list with one per step; None for `scores`, if that
+    exists."""
     score_scale: Literal["probability", "logit"] = "probability"
-    """`probability`: scores are in [0, 1]. `logit`: any real numbers; the logistic function makes
-    probabilities of them, in the same order."""
+    """`probability`: scores are in [0, 1]. `logit`: any real numbers, which the logistic function
+    maps to probabilities in the same order."""
     policy: ModelName | None = None
-    """What wrote the solutions; None for the file's name without ending."""
+    """The model that wrote the solutions; None for the file's name without its extension."""
     verifier: ModelName | None = None
-    """What gave the scores; None for the name of their column."""
+    """The model that gave the scores; None for the name of their column."""
     prompt: PromptConfig = PlainPromptConfig()
-    """Its separator cuts the solutions into steps; later stages need the same."""
+    """Its separator splits the solutions into steps; later stages must use the same one."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     trajectories_per_unit: Annotated[int, Field(ge=1)] = 2000
-    """About how many solutions one unit holds; a row of the file is never split."""
+    """Approximate number of solutions in a unit; a row of the file is never split."""
     unit_mb: Annotated[int, Field(ge=1)] = 32
-    """About how many million characters of solutions one unit holds at most."""
+    """Approximate maximum of a unit's solutions, in millions of characters."""
 
     @property
     def source_name(self) -> str:

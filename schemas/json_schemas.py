@@ -1,9 +1,9 @@
-"""JSON schemas of configs that mean what the configs mean, for forms and servers that check them.
+"""JSON schemas that match what configs accept, for forms and servers that check them.
 
 Pydantic's own schema is stricter than the configs in one place and vaguer in another. A nested
-config may be given in part where its field has a default, so nothing in it is required there. And
-a union on `type` is written as a choice by `type` instead of `oneOf`, so that an error names the
-wrong field and does not read "not valid under any of the given schemas".
+config may be given in part if its field has a default, so nothing in it is required there. And a
+union on `type` becomes a choice by `type` instead of `oneOf`, so that an error names the wrong
+field rather than "not valid under any of the given schemas".
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def _rewrite(schema: Schema, given: BaseModel | None, handler: GetJsonSchemaHand
 def _choose(
     discriminator: Mapping[str, Any], given: BaseModel | None, handler: GetJsonSchemaHandler
 ) -> Schema:
-    """The branch that `type` names; if it is left out, that of the default, if there is one."""
+    """The branch that `type` names; without a `type`, the branch of the default, if any."""
     key, references = discriminator["propertyName"], dict(discriminator["mapping"])
     usual = getattr(given, key, None)
     choice: Schema = {"properties": {key: {"enum": sorted(references)}}, "required": [key]}

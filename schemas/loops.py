@@ -1,10 +1,10 @@
 """Loops of self-improvement: a policy's own solutions become its next training set, round by round.
 
-A config each, whose class variables say what the loop is. A new loop is a config here, a flow in
-`flows/loops/` and its deployment in `prefect.yaml`.
+Each loop has a config, whose class variables say what the loop is. To add a loop, add a config
+here, a flow in `flows/loops/` and its deployment in `prefect.yaml`.
 
-The defaults are runs of minutes on the built-in world. A control is the same loop with one thing
-left out, so that a gain can be told from the effect of more training of any kind.
+The defaults run in minutes on the built-in world. A control is the same loop without one part,
+which separates the gain of that part from the effect of more training of any kind.
 """
 
 from collections.abc import Iterator
@@ -32,29 +32,28 @@ from schemas.sampling import SamplingConfig
 
 
 class LoopConfig(FrozenConfig):
-    """What all loops have in common: a policy, problems to learn from, problems to measure on.
+    """Base of the loops' configs: a policy, problems to learn from, problems to measure on.
 
     The class variables say what a loop is.
     """
 
     name: ClassVar[str]
-    """Of the loop: of its flow, and of the function and the module in `flows/loops/` that hold
-    it."""
+    """The name of the loop, of its flow, and of the function and the module in `flows/loops/`."""
     makes: ClassVar[Literal["policy", "verifier"]] = "policy"
     """The role of the model whose folder the flow returns."""
     next_command: ClassVar[str] = "stepmill run sampling --set policy.model={model} --root {root}"
-    """What to do with that model: a command with places for `{model}`, `{root}` and `{run_id}`."""
+    """A command to run next with that model, with places for `{model}`, `{root}` and `{run_id}`."""
 
     policy: VLLMConfig = VLLMConfig(model=SHIPPED_POLICY)
     """The model that the loop starts from."""
     prompt: PromptConfig = PlainPromptConfig()
-    """How it is prompted, and what ends a step."""
+    """How the policy is prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=900, seed=1)
-    """Problems whose solutions are learned from."""
+    """Problems whose solutions the policy learns from."""
     train_splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
-    """Splits that these problems may come from: never train on what you measure on."""
+    """Splits that these problems may come from, so that no loop trains on what it measures on."""
     eval_problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
     """Problems on which every policy is measured, and which decide whether a round improved."""
     train_sampling: SamplingConfig = SamplingConfig(
@@ -64,7 +63,7 @@ class LoopConfig(FrozenConfig):
     eval_sampling: SamplingConfig = SamplingConfig(
         num_samples=16, max_tokens=128, with_logprobs=False, trajectories_per_unit=400
     )
-    """Solutions per problem that a policy is measured by."""
+    """Solutions per problem that a policy is measured on."""
     evaluation: EvaluationConfig = EvaluationConfig(budgets=(1, 4, 16), bins=("level",))
     """Budgets and intervals of the curve; a budget is a k of pass@k and of the majority."""
     hard_levels: tuple[int, ...] = (4, 5)
@@ -106,25 +105,25 @@ class RoundsConfig(LoopConfig):
 
 
 class RestLoopConfig(RoundsConfig):
-    """ReST (arXiv:2308.08998): each round samples, and trains the last policy on the best of it.
+    """ReST (arXiv:2308.08998): each round samples and trains the last policy on the best solutions.
 
-    The control `unfiltered` learns once a round, from as many rows of its own solutions, right or
-    wrong, as the largest of the round's sets has.
+    The control `unfiltered` trains once per round, on its own solutions, right or wrong; it gets as
+    many rows as the largest set of the round.
     """
 
     name: ClassVar[str] = "rest"
 
     builder: RestConfig = RestConfig()
-    """What is kept of a round's solutions; each improve step takes the next of its thresholds."""
+    """Which solutions of a round are kept; each improve step uses the next threshold."""
     improve_steps: Annotated[int, Field(ge=1), Was("improves")] = 1
-    """Improve steps of a round (I), each with a higher threshold and from the previous step's
+    """Improve steps per round (I); each has a higher threshold and starts from the previous step's
     policy."""
     rate_decay: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Factor of the learning rates from one improve step to the next."""
     verifier: VLLMConfig | None = None
-    """The model whose scores are compared with the thresholds; None where grades decide."""
+    """The model whose scores are compared with the thresholds; None if grades decide."""
     training: SftConfig = SftConfig()
-    """How the policy imitates what was kept."""
+    """How the policy is trained on the kept solutions."""
     with_control: bool = True
     """Whether the control is run as well."""
 
@@ -152,15 +151,15 @@ class RestLoopConfig(RoundsConfig):
 class RestEmLoopConfig(RoundsConfig):
     """ReST-EM (arXiv:2312.06585): every round trains the first policy on the newest solutions.
 
-    The control `unfiltered` learns from as many rows of its own solutions, right or wrong.
+    The control `unfiltered` trains on the same number of its own solutions, right or wrong.
     """
 
     name: ClassVar[str] = "rest_em"
 
     builder: RestEmConfig = RestEmConfig()
-    """What is kept of a round's solutions."""
+    """Which solutions of a round are kept."""
     training: SftConfig = SftConfig()
-    """How the first policy imitates what was kept."""
+    """How the first policy is trained on the kept solutions."""
     with_control: bool = True
     """Whether the control is run as well."""
 
@@ -168,19 +167,19 @@ class RestEmLoopConfig(RoundsConfig):
 class DpoRoundsConfig(RoundsConfig):
     """Rounds of DPO on the policy's own right and wrong solutions, from the last policy.
 
-    The control `sft` imitates the right solutions of its own samples, also from the last policy.
+    The control `sft` trains its last policy to imitate right solutions among its own samples.
     """
 
     name: ClassVar[str] = "dpo_rounds"
 
     builder: PreferenceConfig = PreferenceConfig()
-    """How pairs are made from a round's solutions; by grade alone."""
+    """How pairs are made from a round's solutions; only by grade."""
     training: DpoConfig = DpoConfig(epochs=2, hidden_lr=2e-3, sft_weight=1.0)
-    """How the policy learns from the pairs. Without a share of imitation (`sft_weight`, as in
-    iterative RPO, arXiv:2404.19733) the right solutions become unlikely together with the wrong
-    ones at rates that move the policy."""
+    """How the policy learns from the pairs. At rates that move the policy, right solutions become
+    unlikely along with wrong ones unless the loss includes imitation (`sft_weight`, as in
+    iterative RPO, arXiv:2404.19733)."""
     control_builder: RestConfig = RestConfig()
-    """What the control keeps."""
+    """Which solutions the control keeps."""
     control_training: SftConfig = SftConfig()
     """How the control learns."""
     with_control: bool = True
@@ -198,11 +197,11 @@ class DpoRoundsConfig(RoundsConfig):
 
 
 class VStarLoopConfig(RoundsConfig):
-    """V-StaR (arXiv:2402.06457): right solutions train the policy, right against wrong a verifier.
+    """V-StaR (arXiv:2402.06457): right solutions train the policy, right and wrong ones a verifier.
 
-    Every round trains the first policy on the right solutions of all rounds. At the end DPO makes
-    a verifier of the last policy, from the pairs of all rounds; the likelihood under it ranks the
-    last policy's solutions.
+    Every round trains the first policy on the right solutions of all rounds. At the end, DPO on the
+    pairs of all rounds turns the last policy into a verifier, whose likelihood ranks the last
+    policy's solutions.
     """
 
     name: ClassVar[str] = "v_star"
@@ -216,7 +215,7 @@ class VStarLoopConfig(RoundsConfig):
     eval_sampling: SamplingConfig = SamplingConfig(
         num_samples=64, max_tokens=128, trajectories_per_unit=1600
     )
-    """Solutions per problem that a policy is measured by, and that the verifier ranks."""
+    """Solutions per problem that a policy is measured on, and that the verifier ranks."""
     evaluation: EvaluationConfig = EvaluationConfig(budgets=(1, 4, 16, 64), bins=("level",))
     """Budgets and intervals of the curve; a budget is a k of pass@k and of the majority."""
     builder: RestEmConfig = RestEmConfig()
@@ -224,9 +223,9 @@ class VStarLoopConfig(RoundsConfig):
     training: SftConfig = SftConfig()
     """How the policy imitates them."""
     pairs: VStarConfig = VStarConfig()
-    """What the verifier learns from."""
+    """The pairs that the verifier learns from."""
     verifier_training: DpoConfig = DpoConfig()
-    """How the verifier learns from them."""
+    """How the verifier learns from the pairs."""
 
 
 CurriculumArm = Literal["mixed", "staged", "plain"]
@@ -236,20 +235,20 @@ class ReverseCurriculumLoopConfig(LoopConfig):
     """Reverse curriculum (R3, arXiv:2402.05808) with GRPO: start states from the end backwards.
 
     The states are cut from right solutions that the policy itself has sampled. `mixed` trains on
-    the states of all stages at once, `staged` on one stage after the other, the easiest first, and
-    `plain` on whole problems alone. Each generates the same number of tokens.
+    the states of all stages at once, `staged` on one stage after another, the easiest first, and
+    `plain` only on whole problems. Each arm generates the same number of tokens.
     """
 
     name: ClassVar[str] = "reverse_curriculum"
 
     arms: Annotated[tuple[CurriculumArm, ...], Field(min_length=1)] = ("mixed", "staged", "plain")
-    """Orders of the states, each trained on in an arm of its own."""
+    """Orders of the states; each is an arm of its own."""
     builder: ReverseCurriculumConfig = ReverseCurriculumConfig()
     """How the states are cut; stages and shares."""
     training: GrpoConfig = GrpoConfig(
         max_new_tokens=128, max_generated_tokens=240_000, decay_fraction=0, max_steps=2000
     )
-    """How the policy learns; `max_generated_tokens` holds for a whole arm."""
+    """How the policy learns; `max_generated_tokens` is the limit of a whole arm."""
 
     @model_validator(mode="after")
     def _arms_are_comparable(self) -> Self:

@@ -1,8 +1,7 @@
 """The names in rows of `metrics`, as values: a name with its setting, and a bin of problems.
 
-This is the only place that reads such names apart. `current_names` also gives rows of stores of
-version 3, which glued several names into one column, the columns that rows have; the view `curves`
-does the same in SQL.
+Only this module parses such names. Stores of version 3 joined several names in one column;
+`current_names` separates them into the present columns, as the view `curves` does in SQL.
 """
 
 import re
@@ -22,9 +21,9 @@ _OLD_PICK = re.compile(
     re.DOTALL,
 )
 _OLD_STRATEGIES = {"step_scores": "against", "compute_optimal": "pick"}
-"""Strategies whose setting has a column of its own, and which."""
+"""Strategies whose setting has its own column, with that column."""
 _OLD_METRICS = {"gain_over": "against", "gain_at_equal_tokens": "against", "chosen": "arm"}
-"""The same of metrics."""
+"""The same for metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +39,19 @@ class Name:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The inverse of `str`; a text of another form is a base without a setting."""
+        """The inverse of `str`; a text of any other form is a base without a setting."""
         match = _NAME.fullmatch(text)
         return cls(text) if match is None else cls(match["base"], match["setting"])
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Which problems or steps a figure is over; all of them where no field is set."""
+    """Which problems or steps a figure is over; all of them if no field is set."""
 
     kind: str | None = None
-    """What they are grouped by, such as `level`."""
+    """The property they are grouped by, such as `level`."""
     value: str = ""
-    """Which of that kind, such as `3`."""
+    """The value of that property, such as `3`."""
     round: str | None = None
     """The round of a loop, such as `2`, or `2.1` for the first of its improve steps."""
     fold: int | None = None
@@ -67,7 +66,7 @@ class Bin:
 
     @property
     def order(self) -> tuple[float, str]:
-        """Sorts bins of a kind by number where they have one, by text otherwise."""
+        """Sorts bins of a kind by number if they have one, by text otherwise."""
         return float(self.value) if self.value.isdigit() else float("inf"), self.value
 
     @classmethod
@@ -92,7 +91,7 @@ def strategy_type(label: str) -> str:
 
 
 def current_names(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of `metrics` with each name in its own column; a row that has them is as it was.
+    """A row of `metrics` with each name in its own column; a row that has them is unchanged.
 
     Args:
         row: by column; `pick`, `arm` and `against` may be missing.

@@ -18,15 +18,16 @@ class PolicyTrainingJob(TrainingJob):
     identity_order = ("policy", "training_set", "model_name", "prompt", "grader", "method")
 
     policy: VLLMConfig
-    """The policy that training starts from; how vLLM runs it counts where solutions are drawn."""
+    """The policy that training starts from; its vLLM settings matter only to methods that
+    sample."""
     training_set: Annotated[str, Field(min_length=1)]
-    """The name of a set of the store's `datasets/`, or a folder that holds one."""
+    """The name of a set in the store's `datasets/`, or a folder that contains one."""
     model_name: ModelName = "policy"
-    """First part of the trained model's id; the second is a hash of its weights."""
+    """First part of the trained model's id; the second part is a hash of its weights."""
     grader: GraderConfig = MathGraderConfig()
-    """What decides whether a drawn solution is right."""
+    """Decides whether a sampled solution is right."""
     method: PolicyMethod = SftConfig()
-    """Imitation, preference or reward, with its recipe."""
+    """The training method with its recipe: imitation, preference or reward."""
 
     @property
     def recipe(self) -> TrainingRecipe:

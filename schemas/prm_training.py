@@ -13,7 +13,7 @@ from schemas.training.recipe import TrainingJob, TrainingRecipe
 __all__ = ["VERIFIER_CHECKS", "PrmTrainingConfig", "PrmTrainingJob"]
 
 VERIFIER_CHECKS = ChecksConfig(min_step_chars=1)
-"""What is left out of a verifier's set: as of any other, but a step of one character is a step."""
+"""The checks of a verifier's set: as for any other set, but a step of one character is allowed."""
 
 
 class PrmTrainingJob(TrainingJob):
@@ -22,17 +22,17 @@ class PrmTrainingJob(TrainingJob):
     identity_order = ("set_names", "policy", "prompt", "method", "training")
 
     set_names: Annotated[tuple[SetName, ...], Field(min_length=1)] = ("train",)
-    """The sets of solutions of the run, as the sampling stage named them; a `stepwise` set is
-    built from them first."""
+    """The run's sets of solutions, as named by the sampling stage; a `stepwise` set is built from
+    them first."""
     policy: EngineConfig
     """The model that wrote them; its prompt format is the verifier's too."""
     method: str | None = None
-    """Which labels, as the `method` column says; None where the run has labels of one method."""
+    """The labels to use, as in the `method` column; None if the run has only one method."""
     training: PrmTrainingConfig
-    """Base model, targets, recipe."""
+    """Base model, targets and recipe."""
     training_set: Annotated[str | None, Since(4)] = None
-    """The name of a `stepwise` set of the store's `datasets/`, or a folder that holds one, to be
-    used in place of `set_names`."""
+    """The name of a `stepwise` set in the store's `datasets/`, or a folder with one, to use instead
+    of `set_names`."""
     checks: Annotated[ChecksConfig, Since(4)] = VERIFIER_CHECKS
     """What is left out of the set that is built."""
 

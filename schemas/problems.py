@@ -9,11 +9,11 @@ from schemas.base import FrozenConfig, SetName, Since
 from schemas.graders import GraderConfig
 
 GoldFormat = Literal["plain", "solution"]
-"""`plain`: the answer column holds the answer alone. `solution`: it holds a worked solution, whose
+"""`plain`: the answer column holds only the answer. `solution`: it holds a worked solution, whose
 answer is found as in any solution: the last `\\boxed{...}`, else after `####` or `Answer:`."""
 
 ROW_FILES = (".jsonl", ".json", ".parquet")
-"""Endings of the files that can be read."""
+"""Extensions of the files that can be read."""
 
 
 def _check_row_file(path: Path) -> Path:
@@ -32,17 +32,17 @@ LevelNumber = Annotated[int, Field(ge=1, le=5)]
 
 
 class WorldProblemsConfig(FrozenConfig):
-    """Problems of the built-in world: generated, exactly checkable, nothing to download."""
+    """Problems of the built-in world: generated and exactly checkable, without a download."""
 
     type: Literal["world"] = "world"
     split: Literal["train", "dev", "test"] = "dev"
     """Disjoint by construction: no problem of one split is in another, whatever the seed."""
     num_problems: Annotated[int, Field(ge=1)] = 200
-    """How many; the first n of a longer set are the same n problems."""
+    """Number of problems; a larger set begins with the same problems."""
     seed: int = 1
-    """Another seed makes another set of the same split."""
+    """A different seed makes a different set of the same split."""
     levels: Annotated[tuple[LevelNumber, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
-    """Difficulty levels, taken in turn."""
+    """Difficulty levels, used in turn."""
 
 
 class ColumnsConfig(FrozenConfig):
@@ -53,16 +53,16 @@ class ColumnsConfig(FrozenConfig):
     answer_column: Annotated[str, Field(min_length=1)] = "answer"
     """Column of the gold answer, or of the solution that ends in it."""
     gold_format: GoldFormat = "plain"
-    """Whether the answer column holds the answer alone, or a solution that ends in it."""
+    """Whether the answer column holds only the answer, or a solution that ends in it."""
     solution_column: str | None = None
-    """Column of a worked solution; None for none (with `gold_format` "solution": the answer's)."""
+    """Column of a worked solution; None for none, or with `gold_format` "solution" the answer's."""
     level_column: str | None = None
     """Column of a difficulty level: a number, or text with one number, such as "Level 2"."""
     subject_column: str | None = None
     """Column of a subject or category."""
     check_column: Annotated[str | None, Since(4)] = None
-    """Column of what checks a solution instead of the answer, such as unit tests or a theorem: JSON
-    text, a list or an object. A row that has one needs no answer."""
+    """Column of what solutions are checked by instead of the answer, such as unit tests or a
+    theorem: JSON text, a list or an object. A row that has one needs no answer."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Use only the first rows; None for all."""
 
@@ -74,9 +74,9 @@ class HubProblemsConfig(ColumnsConfig):
     dataset: Annotated[str, Field(min_length=1)]
     """Hub id, such as `openai/gsm8k`; also the `source` of the problems."""
     name: str | None = None
-    """The set's configuration, where it has several."""
+    """The configuration of the set, if it has several."""
     split: str = "test"
-    """The set's own split."""
+    """The split of the hub set."""
     revision: str | None = None
     """Commit or tag; None for the newest."""
 
@@ -86,11 +86,12 @@ class FileProblemsConfig(ColumnsConfig):
 
     type: Literal["file"] = "file"
     path: RowFile
-    """The file: `.jsonl`, `.json` (a row a line) or `.parquet`."""
+    """The file: `.jsonl`, `.json` (a row per line) or `.parquet`."""
     split: str = "test"
-    """What the `split` column of the problems says."""
+    """The `split` of the problems."""
     source: str | None = None
-    """What the `source` column says, part of every id; None for the file's name without ending."""
+    """The `source` of the problems, part of every id; None for the file's name without
+    extension."""
 
 
 ProblemsConfig = Annotated[
@@ -99,20 +100,21 @@ ProblemsConfig = Annotated[
 
 
 class ProblemsJob(FrozenConfig):
-    """Which problems a run gets, and what they are called there."""
+    """Which problems a run gets, and their name in the run."""
 
     problems: ProblemsConfig
     """Where they come from."""
     set_name: SetName = "eval"
-    """What this set is called in the run, for example `train` or `eval`."""
+    """The name of this set in the run, for example `train` or `eval`."""
     grader: GraderConfig | None = None
-    """What will judge solutions; problems that it cannot judge by are reported. None to skip."""
+    """What will grade solutions; problems whose answers it cannot use are reported. None to
+    skip."""
 
 
 def gsm8k(
     *, split: Literal["train", "test"] = "test", path: Path | None = None, limit: int | None = None
 ) -> HubProblemsConfig | FileProblemsConfig:
-    """GSM8K from the hub, or from a copy of its rows in a file; ids are the same."""
+    """GSM8K from the hub, or from a copy of its rows in a file, with the same ids."""
     if path is None:
         return HubProblemsConfig(
             dataset="openai/gsm8k", name="main", split=split, gold_format="solution", limit=limit
@@ -125,7 +127,7 @@ def gsm8k(
 def math500(
     *, path: Path | None = None, limit: int | None = None
 ) -> HubProblemsConfig | FileProblemsConfig:
-    """MATH-500, or any set with MATH's columns, from the hub or from a file; ids are the same."""
+    """MATH-500, or any set with MATH's columns, from the hub or from a file, with the same ids."""
     columns = ColumnsConfig(
         question_column="problem",
         solution_column="solution",

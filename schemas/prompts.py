@@ -21,20 +21,20 @@ class PlainPromptConfig(FrozenConfig):
 
     type: Literal["plain"] = "plain"
     template: Template = "{question}\n"
-    """Text around the question (the user's first message); examples to learn from go here too."""
+    """Text around the question (the user's first message), including any few-shot examples."""
     separator: Annotated[str, Field(min_length=1)] = "\n"
     """What ends a step of this model's solutions."""
 
 
 class ChatPromptConfig(FrozenConfig):
-    """The question as a user's message in the model's own chat template."""
+    """The question as a user message in the model's own chat template."""
 
     type: Literal["chat"] = "chat"
     system: str | None = (
         "Solve the problem step by step. End each step with an empty line. "
         "Put the final answer in \\boxed{}."
     )
-    """The system message of a dialogue that has none of its own; None for none."""
+    """The system message of a dialogue without one; None for no system message."""
     template: Template = "{question}"
     """Text around the question in the user's first message."""
     separator: Annotated[str, Field(min_length=1)] = "\n\n"

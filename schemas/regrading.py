@@ -5,11 +5,11 @@ from schemas.graders import GraderConfig, MathGraderConfig
 
 
 class RegradingJob(FrozenConfig):
-    """Which stored solutions are graded again, and by what."""
+    """Which stored solutions are graded again, and by which grader."""
 
     set_name: SetName = "eval"
     """The set of solutions."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right."""
     with_rollouts: bool = False
-    """Also the rollouts from the set's solutions; labels made from them stay as they are."""
+    """Include the rollouts from the set's solutions; labels made from them do not change."""

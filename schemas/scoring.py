@@ -11,10 +11,10 @@ from schemas.prompts import PlainPromptConfig, PromptConfig
 
 
 class ScoringJob(FrozenConfig):
-    """Every step of a run's sampled solutions read once by one verifier."""
+    """Which solutions of a run are scored, by which verifier; every step is scored once."""
 
     set_name: SetName = "eval"
-    """The set of solutions, as the sampling stage named it."""
+    """The set of solutions, as named by the sampling stage."""
     policy: EngineConfig
     """The model that wrote them; its prompt format is the verifier's too."""
     verifier: EngineConfig

@@ -1,4 +1,4 @@
-"""How steps get their labels: by rollouts, by the final answer alone, or by an exact checker."""
+"""How steps are labelled: by rollouts, by the final answer only, or by an exact checker."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 
 ROLLOUT_STRATEGY = "rollout"
-"""What the `strategy` column of a rollout says."""
+"""The `strategy` of a rollout."""
 
 
 class MonteCarloConfig(FrozenConfig):
@@ -23,32 +23,33 @@ class MonteCarloConfig(FrozenConfig):
     min_correct: Annotated[int, Field(ge=1)] = 1
     """Right rollouts that make the hard label right; 1 is Math-Shepherd's hard estimate."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """Temperature of the rollouts; 0 would draw the same one over and over."""
+    """Temperature of the rollouts; 0 would draw the same rollout every time."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Nucleus of the rollouts."""
+    """Nucleus sampling of the rollouts."""
     max_rollout_tokens: Annotated[int, Field(ge=1)] = 2048
     """Cut-off in tokens; a rollout cut here gets status `truncated`, not a verdict."""
     stopping: Literal["none", "first_hit", "confidence"] = "none"
     """When a prefix needs no more rollouts. `first_hit`: once its hard label cannot change any
-    further. `confidence`: also once the chance that it still changes is at most 1 - `confidence`.
-    The soft estimate of a prefix stopped early leans towards its hard label."""
+    more. `confidence`: also once the chance that it changes is at most 1 - `confidence`. Stopping
+    early biases the soft estimate of a prefix towards its hard label."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.97
-    """Chance that an early label is the one all rollouts would give, for `confidence` stopping."""
+    """Chance that an early label is the one that all rollouts would give, for `confidence`
+    stopping."""
     p_fatal: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of prefixes assumed beyond repair before the first rollout, for `confidence`
     stopping; the solve rate of the others is assumed uniform."""
     wave_size: Annotated[int, Field(ge=1)] = 1
-    """Rollouts of one prefix in flight together under `stopping`; more fill an idle engine."""
+    """Concurrent rollouts of one prefix under `stopping`; more of them fill an idle engine."""
     reuse_solutions: bool = False
-    """Count a solution as a rollout of each of its own prefixes, which it is if the completer
-    sampled it at this temperature and top-p; others are never counted. Leave it off for solutions
-    that were picked by their outcome or score: they are not a fair draw."""
+    """Count a solution as a rollout of each of its own prefixes. This is done only if the completer
+    sampled it at this temperature and top-p. Leave it off for solutions that were picked by their
+    outcome or score, which are a biased sample."""
     search: Literal["linear", "bisection"] = "linear"
-    """Which prefixes are tested: all, or those that a bisection for the first error visits
+    """Which prefixes get rollouts: all, or those that a bisection for the first error visits
     (arXiv:2406.06592), which assumes that no step repairs an earlier error."""
     audit_fraction: Annotated[float, Field(ge=0, le=1)] = 0.03
-    """Share of the trajectories that are labelled fully as well, which measures what the
-    assumption behind `bisection` or `confidence` stopping costs in truth."""
+    """Share of the trajectories that are also labelled in full, to measure the errors that the
+    assumption of `bisection` or of `confidence` stopping causes."""
 
     @model_validator(mode="after")
     def _can_be_right(self) -> "MonteCarloConfig":
@@ -61,12 +62,12 @@ class MonteCarloConfig(FrozenConfig):
 
     @property
     def needs_audit(self) -> bool:
-        """Whether labels rest on an assumption; stopping at the first hit rests on none."""
+        """Whether labels depend on an assumption; stopping at the first hit does not."""
         return self.search == "bisection" or self.stopping == "confidence"
 
     @property
     def method(self) -> str:
-        """What the `method` column says: `monte_carlo[n=8]`, `monte_carlo[n=8,bisection]`."""
+        """The value of the `method` column: `monte_carlo[n=8]`, `monte_carlo[n=8,bisection]`."""
         parts = [f"n={self.num_rollouts}"]
         if self.min_correct != 1:
             parts.append(f"min={self.min_correct}")
@@ -81,18 +82,18 @@ class MonteCarloConfig(FrozenConfig):
         return f"monte_carlo[{','.join(parts)}]"
 
     def without_shortcuts(self) -> "MonteCarloConfig":
-        """The config of the plain labels that this config's shortcuts stand for."""
+        """The config of the plain labels that this config approximates."""
         return self.with_fields(stopping="none", search="linear")
 
 
 class OutcomeConfig(FrozenConfig):
-    """Label the last step by the final answer and no other: what an ORM learns from."""
+    """Label only the last step, by the final answer: what an ORM learns from."""
 
     type: Literal["outcome"] = "outcome"
 
     @property
     def method(self) -> str:
-        """What the `method` column says."""
+        """The value of the `method` column."""
         return "outcome"
 
 
@@ -103,7 +104,7 @@ class CheckerConfig(FrozenConfig):
 
     @property
     def method(self) -> str:
-        """What the `method` column says."""
+        """The value of the `method` column."""
         return "checker"
 
 
@@ -113,21 +114,21 @@ StepLabelsConfig = Annotated[
 
 
 class StepLabelsJob(FrozenConfig):
-    """Which stored solutions get step labels, by whom, and how."""
+    """Which stored solutions get step labels, and how."""
 
     set_name: SetName = "train"
-    """The set of solutions, as the sampling stage named it."""
+    """The set of solutions, as named by the sampling stage."""
     policy: EngineConfig
-    """The completer: the model that finishes solutions from their prefixes."""
+    """The completer: the model that continues solutions from their prefixes."""
     prompt: PromptConfig = PlainPromptConfig()
     """How the solutions' policy was prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether a rollout's answer is right."""
     labels: StepLabelsConfig = MonteCarloConfig()
-    """How a step gets its label."""
+    """How steps are labelled."""
     trajectories_per_unit: Annotated[int, Field(ge=1)] = 200
-    """Solutions whose prefixes one unit rolls out."""
+    """Solutions per unit."""
     pool: PoolConfig = PoolConfig()
     """The actors."""
     seed: int = 0
-    """With problem, prefix and index it makes the seed of each rollout."""
+    """Combined with problem, prefix and index into the seed of each rollout."""

@@ -1,6 +1,6 @@
-"""Tables of the store: a record each, whose annotations are the columns.
+"""Tables of the store: each has a record, whose annotations define the columns.
 
-A record is a frozen dataclass. Its fields are the columns, in order, and their annotations the
+A record is a frozen dataclass. Its fields are the columns, in order, and their annotations give the
 Arrow types:
 
 | annotation | column |
@@ -13,9 +13,9 @@ Arrow types:
 | `tuple[X, ...]` | list of X |
 | X or None | X, and the column may hold nulls |
 
-A column that is added later must be one that may hold nulls, with the default None: it is null in
-older files. `run_id` and `stage` are not columns of the files: they are the names of the folders
-that a file lies in, and every view has them.
+A column that is added later must allow nulls and have the default None, as it is null in older
+files. `run_id` and `stage` are not columns of the files but the names of their folders; every view
+has them as columns.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,17 +29,17 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 import pyarrow as pa
 
 SCHEMA_VERSION = 4
-"""Written into every store and file; a reader refuses a later one. Version 2 added the tables
+"""Written into every store and file; readers reject a later version. Version 2 added the tables
 `verdicts` and `failures`, and columns of `metrics` and `runs`; version 3 the tables `decisions` and
 `training_sets`, and `budget`, `verifier` and `reason` of `trajectories`; version 4
 `problems.check`, `pick`, `arm` and `against` of `metrics`, and `role`, `reward`, `group_id` and
 `training_step` of `trajectories`."""
 
 VERSION_KEY = b"stepmill_schema_version"
-"""The version's key in the metadata of a file."""
+"""The key of the version in the metadata of a file."""
 
 Int32 = Annotated[int, pa.int32()]
-"""An integer of 32 bits; a bare `int` has 64."""
+"""An integer of 32 bits; a plain `int` has 64."""
 
 _SCALARS: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -54,7 +54,7 @@ _EXPECTED = (
 )
 
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, AttributeError)
-"""What building an array raises for a value of another type."""
+"""The errors that building an array raises for a value of another type."""
 
 
 _PARAMETERS = "__dataclass_params__"
@@ -90,7 +90,7 @@ def to_table(spec: TableSpec, records: Sequence[object]) -> pa.Table:
     """Records of one kind as an Arrow table of their schema, in order.
 
     Raises:
-        ValueError: a record is not of the table's kind, or a value does not fit its column.
+        ValueError: a record is not the table's, or a value does not fit its column.
     """
     for index, record in enumerate(records):
         if not isinstance(record, spec.record):
@@ -111,14 +111,14 @@ def to_table(spec: TableSpec, records: Sequence[object]) -> pa.Table:
 def from_table(spec: TableSpec, table: pa.Table) -> list:
     """The records of an Arrow table (or of some of its rows), in order.
 
-    A column that an older version did not write takes the record's default.
+    A column that an older version did not write gets the record's default.
     """
     names = [name for name in spec.schema.names if name in table.column_names]
     return list(map(_maker(spec.record, spec.columns), table.select(names).to_pylist()))
 
 
 class _NullFound(Exception):
-    """A null in a column that holds none; says which."""
+    """A null in a column that allows none; the text names it."""
 
 
 class _Kind(Protocol):
@@ -128,7 +128,7 @@ class _Kind(Protocol):
 
     @property
     def from_arrow(self) -> Callable[[Any], Any] | None:
-        """Makes a value of what Arrow gives for it; None where that is the value."""
+        """Converts Arrow's Python value into the record's; None if they are the same."""
         ...
 
     def to_array(self, values: list[Any]) -> pa.Array:
@@ -157,7 +157,7 @@ class _Struct:
         self.from_arrow = _maker(record, columns)
 
     def to_array(self, values: list[Any]) -> pa.Array:
-        # Field by field: a dict per record would take longer than all else that is done with it.
+        # Field by field: a dict per record would take longer than everything else done with it.
         arrays = [column.to_array(values) for column in self._columns]
         return pa.StructArray.from_arrays(arrays, fields=[c.field for c in self._columns])
 
@@ -196,7 +196,7 @@ class _Column:
 
         Raises:
             pa.ArrowException: a value is of another type.
-            _NullFound: a value is None and must not be, or one inside it.
+            _NullFound: a value, or a value inside it, is None and must not be.
         """
         name = self.field.name
         try:
@@ -208,7 +208,7 @@ class _Column:
         return array
 
     def misfit(self, records: Sequence[object]) -> tuple[int, str] | None:
-        """The first record whose value does not fit, and what is wrong with it."""
+        """The first record whose value does not fit, and the reason."""
         for index, record in enumerate(records):
             try:
                 self.to_array([record])
@@ -220,7 +220,7 @@ class _Column:
 
 
 def _maker(record: type, columns: "Sequence[_Column]") -> Callable[[dict[str, Any]], Any]:
-    """Makes a record from the dict that Arrow gives for it."""
+    """A function from Arrow's dict for a record to the record."""
     nested = [(c.field.name, c.kind.from_arrow) for c in columns if c.kind.from_arrow is not None]
 
     def make(row: dict[str, Any]) -> Any:

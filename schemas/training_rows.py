@@ -1,6 +1,6 @@
 """The rows of training sets: one record per TRL form, and the Arrow schema of its files.
 
-A record's fields and its schema's columns are the same names in the same order.
+The fields of a record and the columns of its schema have the same names and order.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from schemas.dataset_export.builders import Form
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRow:
-    """What rows of all forms carry."""
+    """The columns that rows of all forms have."""
 
     prompt: str
-    """Everything before what is learned, as the policy reads it; for a start state without its
-    prefix."""
+    """Everything before the learned text, as the policy reads it; a start state's prefix is not
+    included."""
     source_ids: tuple[str, ...]
-    """The trajectories it was made from; none for data that came with the problems."""
+    """The trajectories it was made from; empty for data that came with the problems."""
     problem_id: str
     source: str
-    """Where the problem came from."""
+    """The source of the problem."""
     level: int | None
     weight: float
     reason: str
-    """Why it was kept."""
+    """Why the row was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,11 @@ class PromptRow(TrainingRow):
     answer: str
     """The gold answer."""
     prefix: str
-    """The steps already taken: read after the prompt, graded together with what is generated."""
+    """The first steps: read after the prompt, and graded together with what is generated."""
     stage: int
-    """The last stage is the whole problem."""
+    """The stage of the curriculum; the last one is the whole problem."""
     steps_to_go: int
-    """Of the right solution that it was cut from."""
+    """Remaining steps of the right solution that it was cut from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +66,11 @@ class StepwiseRow(TrainingRow):
     completions: tuple[str, ...]
     """[num_steps] without the separator, which TRL puts after each."""
     labels: tuple[bool | None, ...]
-    """[num_steps] whether the solution is still right; None for a step without a label."""
+    """[num_steps] whether the solution is still right after the step; None without a label."""
     soft: tuple[float | None, ...]
-    """[num_steps] solved fraction of the step's rollouts; None where its label is inferred."""
+    """[num_steps] solved fraction of the step's rollouts; None if its label is inferred."""
     correct: bool | None
-    """Whether the answer is right; None where it was not judged."""
+    """Whether the answer is right; None if it was not graded."""
 
 
 _COMMON = {

@@ -1,15 +1,15 @@
-"""The names of units as values: what a unit's file is about, written by `str`, read by `parse`.
+"""The names of units as values: `str` writes a name, `parse` reads it, `of` reads it from a path.
 
-A name begins with a set of problems, whose own name has no dot. `of` reads the name in a path.
+A name says what the unit's file holds. It begins with a set of problems, whose name has no dot.
 
-    train.00000                                solutions of a set, the unit with this index
-    train.r1-89be69d0.00000                    of one policy in a round of a loop
-    eval.i00000                                imported ones
-    train.00000-000                            rollouts and step labels of a part of such a unit
-    eval.00000-b34dec69cb9c4c50                a verifier's scores of it
-    eval.00000-000-942a4af785d435cb            a grader's verdicts on it, or on rollouts
-    eval.beam-n4-421984db8386.00000            trees, and their decisions, of a cell of a search
-    verifier-c8ebf8585bb9b03d                  what depends on all inputs that the digest is of
+    train.00000                        solutions of a set; the number is the index of the unit
+    train.r1-89be69d0.00000            solutions of one policy in a round of a loop
+    eval.i00000                        imported solutions
+    train.00000-000                    rollouts and step labels of a part of a unit of solutions
+    eval.00000-b34dec69cb9c4c50        a verifier's scores of a unit of solutions
+    eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions or rollouts
+    eval.beam-n4-421984db8386.00000    trees, and their decisions, of a cell of a search
+    verifier-c8ebf8585bb9b03d          a model or figures, with a digest of all their inputs
 """
 
 import re
@@ -25,18 +25,25 @@ _NUMBER = r"(?P<number>\d{3}|[1-9]\d{3,})"
 
 
 class UnitName:
-    """What the names have in common."""
+    """Base of the kinds of names."""
 
     form: ClassVar[str]
-    """How such a name looks, for messages."""
+    """An example or several, for messages."""
     pattern: ClassVar[re.Pattern[str]]
+    """What `parse` accepts."""
+    template: ClassVar[str]
+    """What `str` writes, with the fields of the name as `{0.field}`."""
+
+    def __str__(self) -> str:
+        """The name."""
+        return self.template.format(self)
 
     @classmethod
     def parse(cls, name: str) -> Self:
         """The value of a name.
 
         Raises:
-            ValueError: it is not a name of this kind.
+            ValueError: the text is not a name of this kind.
         """
         if (parts := cls.pattern.fullmatch(name)) is None:
             raise ValueError(f"expected the name of a unit like {cls.form}, got {name!r}")
@@ -47,7 +54,7 @@ class UnitName:
         """The value of the name in a unit's path.
 
         Raises:
-            ValueError: it is not the path of a unit with a name of this kind.
+            ValueError: the text is not the path of a unit with a name of this kind.
         """
         return cls.parse(UnitPath.parse(path).unit)
 
@@ -63,7 +70,7 @@ class SolutionsGroup(UnitName):
     set_name: str
     round: int | None = None
     policy_id: str | None = None
-    """Of a round: the first eight digits of the policy's id."""
+    """With a round, the first eight digits of a hash of the policy's id."""
 
     form = "train or train.r1-89be69d0"
     pattern = re.compile(rf"{_SET}(\.r(?P<round>0|[1-9]\d*)-(?P<policy_id>[0-9a-f]{{8}}))?")
@@ -74,7 +81,7 @@ class SolutionsGroup(UnitName):
         return cls(set_name, number, _short(policy))
 
     def is_of(self, rounds: Collection[int], policies: Collection[str] | None = None) -> bool:
-        """Whether it is of one of these rounds, by one of these policies."""
+        """Whether the round is one of these, and the policy one of these if any are given."""
         is_one = self.round is not None and self.round in rounds
         return is_one and (policies is None or self.policy_id in set(map(_short, policies)))
 
@@ -115,22 +122,19 @@ class SolutionsName(UnitName):
 
 @dataclass(frozen=True, slots=True, order=True)
 class LabelsName(UnitName):
-    """A unit of rollouts, and of the step labels made of them: a part of a unit's solutions."""
+    """Rollouts from a part of a unit's solutions, or the step labels made from them."""
 
     solutions: SolutionsName
     part: int
 
     form = "train.00000-000"
+    template = "{0.solutions}-{0.part:03d}"
     pattern = re.compile(rf"(?P<solutions>.+)-{_NUMBER}")
 
     @property
     def group(self) -> SolutionsGroup:
         """The group of the solutions."""
         return self.solutions.group
-
-    def __str__(self) -> str:
-        """The name."""
-        return f"{self.solutions}-{self.part:03d}"
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:
@@ -145,6 +149,7 @@ class ScoresName(UnitName):
     verifier_id: str
 
     form = "eval.00000-b34dec69cb9c4c50"
+    template = "{0.solutions}-{0.verifier_id}"
     pattern = re.compile(r"(?P<solutions>.+)-(?P<verifier_id>[0-9a-f]{16})")
 
     @classmethod
@@ -156,10 +161,6 @@ class ScoresName(UnitName):
     def group(self) -> SolutionsGroup:
         """The group of the solutions."""
         return self.solutions.group
-
-    def __str__(self) -> str:
-        """The name."""
-        return f"{self.solutions}-{self.verifier_id}"
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:
@@ -178,16 +179,13 @@ class VerdictsName(UnitName):
     grader_id: str
 
     form = "eval.00000-000-942a4af785d435cb"
+    template = "{0.graded}-{0.number:03d}-{0.grader_id}"
     pattern = re.compile(rf"(?P<graded>.+)-{_NUMBER}-(?P<grader_id>[0-9a-f]{{16}})")
 
     @property
     def group(self) -> SolutionsGroup:
         """The group of what is graded."""
         return self.graded.group
-
-    def __str__(self) -> str:
-        """The name."""
-        return f"{self.graded}-{self.number:03d}-{self.grader_id}"
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:
@@ -198,7 +196,7 @@ class VerdictsName(UnitName):
 
 @dataclass(frozen=True, slots=True, order=True)
 class SearchCell(UnitName):
-    """A strategy at a budget over a set; the digest is of all that decides the rows."""
+    """A strategy at a budget over a set; the digest covers everything that decides the rows."""
 
     set_name: str
     strategy: str
@@ -206,13 +204,10 @@ class SearchCell(UnitName):
     digest: str
 
     form = "eval.beam-n4-421984db8386"
+    template = "{0.set_name}.{0.strategy}-n{0.budget}-{0.digest}"
     pattern = re.compile(
         rf"{_SET}\.(?P<strategy>[a-z][a-z0-9_]*)-n(?P<budget>[1-9]\d*)-(?P<digest>[0-9a-f]{{12}})"
     )
-
-    def __str__(self) -> str:
-        """The name."""
-        return f"{self.set_name}.{self.strategy}-n{self.budget}-{self.digest}"
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:
@@ -227,16 +222,13 @@ class TreesName(UnitName):
     index: int
 
     form = "eval.beam-n4-421984db8386.00000"
+    template = "{0.cell}.{0.index:05d}"
     pattern = re.compile(rf"(?P<cell>.+)\.{_INDEX}")
 
     @property
     def group(self) -> SolutionsGroup:
         """The set that was searched."""
         return SolutionsGroup(self.cell.set_name)
-
-    def __str__(self) -> str:
-        """The name."""
-        return f"{self.cell}.{self.index:05d}"
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:
@@ -245,22 +237,19 @@ class TreesName(UnitName):
 
 @dataclass(frozen=True, slots=True, order=True)
 class DigestName(UnitName):
-    """A unit that depends on all its inputs: a model, or figures. Other inputs make another one."""
+    """A unit named by all its inputs: a model, or figures. Other inputs make another unit."""
 
     base: str
     digest: str
 
     form = "verifier-c8ebf8585bb9b03d"
+    template = "{0.base}-{0.digest}"
     pattern = re.compile(r"(?P<base>.+)-(?P<digest>[0-9a-f]{16})")
 
     @classmethod
     def derive(cls, base: object, *parts: object) -> Self:
         """The name with the digest of the parts."""
         return cls(str(base), derive_id(*parts))
-
-    def __str__(self) -> str:
-        """The name."""
-        return f"{self.base}-{self.digest}"
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:

@@ -1,4 +1,4 @@
-"""Units of work and what they return: descriptions and receipts, never rows."""
+"""Units of work: their descriptions, and the receipts they return instead of rows."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ _PATH = re.compile(
 
 
 class Stage(StrEnum):
-    """The stages whose units other stages read, by the names of their flows and folders."""
+    """The stages whose units other stages read; the values name their flows and folders."""
 
     PROBLEMS = "problems"
     SAMPLING = "sampling"
@@ -30,7 +30,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPath:
-    """Where the file of a unit lies, relative to a store's root."""
+    """The place of a unit's file, relative to the root of a store."""
 
     table: str
     run_id: str
@@ -42,7 +42,7 @@ class UnitPath:
         """The parts of a path.
 
         Raises:
-            ValueError: it is not the path of a unit.
+            ValueError: the text is not the path of a unit.
         """
         if (parts := _PATH.fullmatch(path)) is None:
             raise ValueError(f"expected TABLE/run_id=RUN/stage=STAGE/UNIT.parquet, got {path!r}")
@@ -65,21 +65,21 @@ def stage_folder(table: str, run_id: str, stage: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One shard of a stage of a run: it writes exactly one file, and is retried as a whole."""
+    """A shard of a stage of a run, which writes exactly one file and is retried as a whole."""
 
     run_id: str
     stage: str
     name: str
     table: str
     inputs: tuple[str, ...] = ()
-    """Committed files it reads, relative to the root."""
+    """Committed files that it reads, relative to the root."""
     rows: tuple[int, int] | None = None
-    """Half-open range of rows of the first input; None for all."""
+    """Half-open range of rows in the first input; None for all."""
     seed: int = 0
 
     @property
     def path(self) -> str:
-        """The file it writes, relative to the root."""
+        """The file that it writes, relative to the root."""
         return f"{stage_folder(self.table, self.run_id, self.stage)}/{self.name}.parquet"
 
 
@@ -90,7 +90,7 @@ class Receipt:
     path: str
     num_rows: int
     was_there: bool = False
-    """The file was committed before: nothing was done."""
+    """Whether the file was already committed, so that nothing was done."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
@@ -100,11 +100,11 @@ class Receipt:
 
 
 def derive_seed(*parts: object) -> int:
-    """A seed in [0, 2**31) that depends on nothing but its parts, equal on every machine."""
+    """A seed in [0, 2**31) that depends only on the parts and is the same on every machine."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
 def derive_id(*parts: object) -> str:
-    """Sixteen hex digits that depend on nothing but the parts."""
+    """Sixteen hex digits that depend only on the parts."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]

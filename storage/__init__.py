@@ -1,4 +1,4 @@
-"""The store: unit files in and out, the SQL catalog over them."""
+"""The store: reading and writing unit files, and the SQL catalog over them."""
 
 from storage.catalog import connect, query
 from storage.store import Store

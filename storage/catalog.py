@@ -1,8 +1,8 @@
 """SQL over a store: a read-only DuckDB connection with a view per table and the views of `sql/`.
 
-The connection lives in memory, may read files below the root and nothing else, has no network of
-its own, sees nothing of the calling process, and its settings are locked. `query` lets one reading
-statement through.
+The connection lives in memory and reads only files below the root. It has no network access of its
+own, sees nothing of the calling process, and its settings are locked. `query` accepts a single
+statement that only reads.
 """
 
 import os
@@ -49,14 +49,14 @@ _NO_METADATA = (
 def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a store for reading: a view per table (with `run_id` and `stage`) and all SQL views.
 
-    The connection sees the files that are committed now. A file that cannot be read is left out,
-    and named in the table `skipped_files`. While the connection is open, a local store is not
-    compacted.
+    The connection sees the files that are committed when it opens. A file that cannot be read is
+    left out and listed in the table `skipped_files`. A local store is not compacted while the
+    connection is open.
 
     Args:
         root: the store.
-        memory_limit: what DuckDB may hold before it spills to disk, such as `1GB`; None for its
-            own choice.
+        memory_limit: the memory that DuckDB uses before it spills to disk, such as `1GB`; None for
+            its own choice.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -76,7 +76,7 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     connection.execute("set autoinstall_known_extensions = false")
     connection.execute("set autoload_known_extensions = false")
     connection.execute("set parquet_metadata_cache = true")  # a committed file never changes
-    # Made when a query needs it and gone with the connection; where it lies can be read too.
+    # Made when a query needs it, removed with the connection; its folder is readable too.
     spill = Path(tempfile.gettempdir()) / f"stepmill-sql-{uuid.uuid4().hex}"
     connection.execute(f"set temp_directory = {_literal(str(spill))}")
     if isinstance(store.files_root, ObjectRoot):
@@ -99,7 +99,7 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRel
     """The relation of one reading statement.
 
     Raises:
-        ValueError: there is no statement, more than one, or one that does not read.
+        ValueError: the text is not exactly one statement that only reads.
         duckdb.Error: the statement is wrong, or reaches for something outside the root.
     """
     check_reading(connection, sql)
@@ -116,16 +116,16 @@ def _view_texts() -> dict[str, str]:
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, *, has_verdicts: bool) -> None:
-    """Create every view, over tables without files: over many each would take as long as a query.
+    """Create every view over empty tables; over many files each would take as long as a query.
 
-    A view that reads another waits until that one exists.
+    A view that reads another one is created after it.
     """
     for spec in TABLES.values():
         connection.execute(f"create view {spec.name} as {_no_rows(spec)}")
     connection.execute(f"create view file_metadata as {_NO_METADATA}")
     waiting = _view_texts()
     if not has_verdicts:
-        # A join with nothing would still read the ids of all trajectories, their largest column.
+        # A join with an empty table would still read all trajectory ids, the largest column.
         waiting["graded"] = "select * from trajectories"
     while waiting:
         created = []
@@ -150,7 +150,7 @@ def _create_table_view(
     files: dict[str, int],
     skipped: dict[str, str],
 ) -> None:
-    """The view of a table; files that do not belong to it move from `files` to `skipped`."""
+    """Create the view of a table; files that do not belong to it move from `files` to `skipped`."""
     while paths := [path for path in files if path.startswith(f"{spec.name}/")]:
         cause: duckdb.Error | None = None
         try:
@@ -164,14 +164,14 @@ def _create_table_view(
         skipped |= found
         for path in found:
             del files[path]
-    if skipped:  # the view may be over files that are left out now
+    if skipped:  # the view may still include files that are left out
         connection.execute(f"create or replace view {spec.name} as {_no_rows(spec)}")
 
 
 def _has_columns(
     connection: duckdb.DuckDBPyConnection, store: Store, spec: TableSpec, paths: list[str]
 ) -> bool:
-    """Create a table's view over these files; whether its columns are as they should be."""
+    """Create a table's view over these files; whether its columns are the expected ones."""
     rows = (
         f"read_parquet({_list_of(store, paths)}, union_by_name = true, "
         "hive_partitioning = true, hive_types = {'run_id': varchar, 'stage': varchar})"
@@ -201,7 +201,7 @@ def _create_over(connection: duckdb.DuckDBPyConnection, spec: TableSpec, rows: s
 
 
 def _no_rows(spec: TableSpec) -> str:
-    """A query of the table's columns that gives nothing."""
+    """A query with the table's columns and no rows."""
     kinds = [*(_sql_type(field.type) for field in spec.schema), "varchar", "varchar"]
     columns = zip(kinds, [*spec.schema.names, "run_id", "stage"], strict=True)
     nulls = ", ".join(f'null::{kind} as "{name}"' for kind, name in columns)
@@ -253,7 +253,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, *columns: list) -
 
 
 def _list_of(store: Store, paths: list[str]) -> str:
-    """Files as a SQL list; without `*`, so that nothing is looked up again."""
+    """Files as a SQL list, without `*`, so that DuckDB lists no folder again."""
     return f"[{', '.join(_literal(_escape_glob(f'{store.url}/{path}')) for path in paths)}]"
 
 

@@ -2,12 +2,12 @@
 
 In place (local stores): the files of one folder, a stage of a run, are written again as one file
 that names its units (`folded.py`), in a new folder beside it. Then, while no SQL connection is open
-and no commit is under way (`locks.py`), the two folders change places in one step of the
-kernel. A tool that lists the folder sees all small files or the folded one, never both and never
-neither; a process killed at any moment leaves one of the two.
+and no commit is in progress (`locks.py`), one system call exchanges the two folders. A tool that
+lists the folder sees either all small files or the folded one, never both or neither; a process
+killed at any moment leaves one of the two.
 
-Object stores cannot exchange folders: `copy_store` writes a folded copy under another root, whose
-marker comes last, and leaves the first one alone. It works between any two roots.
+In object stores folders cannot be exchanged: `copy_store` writes a folded copy under another root,
+with its marker last, and leaves the original unchanged. It works between any two roots.
 """
 
 import ctypes
@@ -34,18 +34,18 @@ from storage.roots import LocalRoot, Root, open_root, scratch_folder
 from storage.store import Store
 
 _MAX_BYTES = 256 * 1024**2
-"""Size at which a folded file is full."""
+"""Maximum size of a folded file."""
 _ROW_GROUP_ROWS = 122_880
 """Rows that DuckDB reads as one piece."""
 _ROW_GROUP_BYTES = 128 * 1024**2
-_PATIENCE_S = 60.0
+_TIMEOUT_S = 60.0
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folding:
-    """What became of one folder."""
+    """The result of folding one folder."""
 
     folder: str
     files_before: int
@@ -72,22 +72,22 @@ def compact(
     store: Store,
     *,
     run_id: str | None = None,
-    patience_s: float = _PATIENCE_S,
+    timeout_s: float = _TIMEOUT_S,
     on_folder: OnFolder | None = None,
 ) -> list[Folding]:
     """Fold the files of a local store in place, folder by folder; what was done.
 
-    Runs may continue meanwhile: what they commit stays as it is.
+    Runs may continue during this: what they commit is not changed.
 
     Args:
         store: a store in a local folder.
-        run_id: fold this run's files only.
-        patience_s: how long to wait for open SQL connections.
-        on_folder: called for each folder that was folded.
+        run_id: fold only the files of this run; None for all.
+        timeout_s: seconds to wait for open SQL connections to close.
+        on_folder: called for each folded folder.
 
     Raises:
-        StoreUnusable: it is an object store, a reader stayed, or the file system cannot
-            exchange two folders; the folders folded so far stay so.
+        StoreUnusable: it is an object store, a reader did not close, or the file system cannot
+            exchange two folders; folders that are already folded remain so.
     """
     if not isinstance(store.files_root, LocalRoot):
         raise StoreUnusable(
@@ -101,7 +101,7 @@ def compact(
         groups = [group for group in _groups(_foldable(store, files)) if len(group) > 1]
         if groups:
             store.raise_version()
-        if groups and (folding := _fold_in_place(store, folder, groups, patience_s)):
+        if groups and (folding := _fold_in_place(store, folder, groups, timeout_s)):
             done.append(folding)
             if on_folder is not None:
                 on_folder(folding)
@@ -109,18 +109,18 @@ def compact(
 
 
 def copy_store(store: Store, target: str, *, on_folder: OnFolder | None = None) -> list[Folding]:
-    """Write a folded copy of a store under another root; the store itself is left alone.
+    """Write a folded copy of a store under another root; the store itself is not changed.
 
-    Units that are committed after it began are not in the copy.
+    Units that are committed after the copy began are not in it.
 
     Raises:
-        StoreUnusable: there are files at the target already.
+        StoreUnusable: the target already contains files.
     """
     root = open_root(target)
     if isinstance(root, LocalRoot):
         root.folder.mkdir(parents=True, exist_ok=True)
     if root.files():
-        raise StoreUnusable(f"{root.url}: expected an empty root, it holds files")
+        raise StoreUnusable(f"{root.url}: expected an empty root, got one with files")
     done, copied = [], set()
     for folder, files in _folders(store).items():
         sources = _foldable(store, files)
@@ -151,7 +151,7 @@ def _folders(store: Store) -> dict[str, dict[str, int]]:
 
 
 def _foldable(store: Store, files: dict[str, int]) -> list[_Source]:
-    """The files that hold what their table holds; others are left as they are."""
+    """The files with the columns of their table; others are left unchanged."""
     sources = []
     for path, size in files.items():
         try:
@@ -169,7 +169,7 @@ def _foldable(store: Store, files: dict[str, int]) -> list[_Source]:
 
 
 def _is_ours(spec: TableSpec, schema: pa.Schema) -> bool:
-    """Whether a file has the columns of its table, but for those that came with later versions."""
+    """Whether a file has the columns of its table, except those added in later versions."""
     metadata = schema.metadata or {}
     if VERSION_KEY not in metadata or int(metadata[VERSION_KEY]) > SCHEMA_VERSION:
         return False
@@ -181,7 +181,7 @@ def _is_ours(spec: TableSpec, schema: pa.Schema) -> bool:
 
 
 def _groups(sources: Sequence[_Source]) -> list[list[_Source]]:
-    """Neighbours whose sizes together fill one folded file."""
+    """Groups of consecutive files, each of which fills one folded file."""
     groups: list[list[_Source]] = []
     size = 0
     for source in sources:
@@ -194,16 +194,16 @@ def _groups(sources: Sequence[_Source]) -> list[list[_Source]]:
 
 
 def _fold_in_place(
-    store: Store, folder: str, groups: list[list[_Source]], patience_s: float
+    store: Store, folder: str, groups: list[list[_Source]], timeout_s: float
 ) -> Folding | None:
-    """Put a folder with the folded files in place of this one; None if it changed meanwhile."""
+    """Replace this folder by one with the folded files; None if it has changed."""
     live, sources = store.root / folder, [source for group in groups for source in group]
     with store.scratch() as scratch:
         built = scratch / live.name
         built.mkdir()
         shutil.copystat(live, built)
         new = [_write(store.files_root, group, built) for group in groups]
-        with alone(store.root / MARKER, patience_s=patience_s):
+        with alone(store.root / MARKER, timeout_s=timeout_s):
             names = {path.name for path in live.iterdir()}
             folded = {PurePosixPath(source.path).name for source in sources}
             if not folded <= names:
@@ -211,7 +211,7 @@ def _fold_in_place(
             for name in names - folded:
                 os.link(live / name, built / name)
             _exchange(built, live)
-        # What is in `built` now is the old folder, which goes with the scratch folder.
+        # `built` is the old folder after the exchange; it is removed with the scratch folder.
         return _folding(
             folder,
             sources,
@@ -263,7 +263,7 @@ def _row_groups(root: Root, group: Sequence[_Source], spec: TableSpec) -> Iterat
 
 
 def _with_all_columns(spec: TableSpec, table: pa.Table) -> pa.Table:
-    """A table of an older version with the columns that came later, null."""
+    """A table of an older version with the columns added since, which are null."""
     columns = [
         table.column(field.name)
         if field.name in table.column_names
@@ -281,7 +281,7 @@ def _copy(source: Root, path: str, target: Root) -> None:
 
 
 def _exchange(first: Path, second: Path) -> None:
-    """Let two folders change places in one step.
+    """Exchange two folders in one step.
 
     Raises:
         StoreUnusable: this file system cannot.

@@ -1,4 +1,4 @@
-"""Units that failed for a reason of their own, kept with their error."""
+"""Units that failed because of their own content, kept with their error."""
 
 import traceback
 from importlib.metadata import version
@@ -11,7 +11,7 @@ _MAX_CHARACTERS = 20_000
 
 
 def record_failure(store: Store, unit: Unit, error: BaseException) -> None:
-    """Add a row to `failures`; the view `quarantined` shows it as long as the unit is not there."""
+    """Add a row to `failures`; the view `quarantined` shows it until the unit is committed."""
     happened_at = now()
     failure = Failure(
         unit=unit.path,

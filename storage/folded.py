@@ -1,7 +1,7 @@
-"""Folded files: one Parquet file with the rows of many units, and where in it each unit lies.
+"""Folded files: one Parquet file with the rows of many units, and the place of each unit in it.
 
-Every file says in its metadata, under `stepmill_units`, which units it holds, in order, with their
-rows and seconds. A unit's own file holds one; a folded one, named `folded-<32 hex digits>`, many.
+The metadata of every file lists its units under `stepmill_units`, in order, with their rows and
+seconds. A unit's own file holds one unit; a folded one, named `folded-<32 hex digits>`, many.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _FOLDED = re.compile(r"folded-[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRows:
-    """How many rows of a file are a unit's, and what the unit's work took."""
+    """The number of a unit's rows in a file, and the seconds that its work took."""
 
     name: str
     rows: int
@@ -32,7 +32,7 @@ class UnitRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a unit's rows lie: a file, the first row in it, and how many."""
+    """The place of a unit's rows: a file, the first row in it, and the number of rows."""
 
     path: str
     start: int
@@ -41,12 +41,12 @@ class Place:
 
 
 def is_folded(path: str) -> bool:
-    """Whether a file's name is that of a folded one."""
+    """Whether a file has the name of a folded file."""
     return _FOLDED.fullmatch(PurePosixPath(path).stem) is not None
 
 
 def units_metadata(units: list[UnitRows]) -> bytes:
-    """What a file's metadata says of the units in it."""
+    """The units in a file, encoded for its metadata."""
     return json.dumps([asdict(unit) for unit in units]).encode()
 
 
@@ -60,7 +60,7 @@ def read_units(path: str, metadata: pq.FileMetaData) -> list[UnitRows]:
 
 
 class FoldedIndex:
-    """Which units lie in folded files. Files never change, so each is read once per process."""
+    """The units in folded files. Files never change, so each is read once per process."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -79,7 +79,7 @@ class FoldedIndex:
 
 @contextlib.contextmanager
 def readable(path: str) -> Iterator[None]:
-    """Name the file that Arrow cannot read."""
+    """Raise an error that names the file if Arrow cannot read it."""
     try:
         yield
     except (pa.ArrowException, ValueError, OSError) as error:
@@ -92,7 +92,7 @@ def readable(path: str) -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, without the line breaks of Arrow's."""
+    """The message of an error on one line; Arrow's contain line breaks."""
     return " ".join(str(error).split())
 
 

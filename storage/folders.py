@@ -14,7 +14,7 @@ def fetch_folder(url: str) -> Path:
     """A folder `s3://bucket/...` as a local folder, fetched once and kept in the user's cache.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: the folder does not exist.
     """
     root = ObjectRoot(url)
     parent, _, name = root.url.rpartition("/")
@@ -23,7 +23,7 @@ def fetch_folder(url: str) -> Path:
         return target
     paths = list(root.files())
     if not paths:
-        raise FileNotFoundError(f"there is no folder {root.url}")
+        raise FileNotFoundError(f"the folder {root.url} does not exist")
     building = target.parent / f".{target.name}.{uuid.uuid4().hex}"
     try:
         for path in paths:
@@ -39,6 +39,6 @@ def fetch_folder(url: str) -> Path:
 
 
 def cache_folder(url: str) -> Path:
-    """Where the user's cache keeps what belongs to a folder of an object store."""
+    """The place in the user's cache for a folder of an object store."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepmill"
     return cache / hashlib.sha256(url.encode()).hexdigest()[:16]

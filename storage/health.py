@@ -1,7 +1,7 @@
 """Which files of a store can be read, and what is wrong with the others.
 
-A committed file is whole: it appeared under its name in one step. A half-written or damaged file
-came another way: a copy that was cut off, a failing disk, a file put there by hand.
+A committed file is whole, as it appears under its name in one step. A half-written or damaged file
+has another origin: an interrupted copy, a failing disk, or a file that was put there by hand.
 """
 
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ _MAX_KEPT_BYTES = 256 * 1024**2
 def committed_files(
     store: Store, *, tails: dict[str, bytes] | None = None
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """The unit files of all tables with their sizes, and those that end wrongly with the reason.
+    """The unit files of all tables with their sizes, and those with a wrong end, with the reason.
 
-    Only the last bytes of each are looked at, which finds every file that was cut off.
+    Only the last bytes of each file are read, which finds every file that was cut off.
 
     Args:
-        store: where.
-        tails: filled with the ends of the files, long enough for most footers where there are no
-            more than thousands of files.
+        store: the store.
+        tails: filled with the ends of the files, which contain most footers unless the files are
+            very many.
     """
     there = store.files_root.files()
     files = {path: size for path, size in there.items() if table_of(path) is not None}
@@ -50,7 +50,7 @@ def committed_files(
 
 
 def table_of(path: str) -> TableSpec | None:
-    """The table that a file in this place is of; None if it is not in the place of a unit."""
+    """The table of a file with this path; None if it is not the path of a unit."""
     try:
         return TABLES.get(UnitPath.parse(path).table)
     except ValueError:
@@ -58,9 +58,9 @@ def table_of(path: str) -> TableSpec | None:
 
 
 def misfits(store: Store, paths: Iterable[str]) -> dict[str, str]:
-    """Those of the files that are no files of their table, with the reason.
+    """The files that do not fit their table, with the reason.
 
-    Footers alone are read: one that cannot be, a column of another kind, one that is missing.
+    Only footers are read: one may be unreadable, or lack a column, or have one of another type.
     """
     found = {path: read_footer(store, path)[0] for path in paths}
     return {path: reason for path, reason in found.items() if reason is not None}
@@ -93,7 +93,7 @@ def _misfit(spec: TableSpec, schema: pa.Schema) -> str | None:
 
 
 def _plain(kind: pa.DataType) -> object:
-    """A type as far as readers care: other writers name list items and size offsets otherwise."""
+    """A type as far as it matters: other writers differ in names of list items and offset sizes."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return ["list", _plain(kind.value_type)]
     if pa.types.is_struct(kind):
@@ -104,7 +104,7 @@ def _plain(kind: pa.DataType) -> object:
 
 
 def _wrong_end(tail: bytes, size: int) -> str | None:
-    """Why a file with these last bytes is not a whole Parquet file; None if it may be one."""
+    """Why a file with these last bytes is not a whole Parquet file; None if it can be one."""
     if size < _TAIL_BYTES + len(_MAGIC):
         return f"too short for a Parquet file: {size} bytes"
     if not tail.endswith(_MAGIC):

@@ -1,7 +1,7 @@
-"""What lies in a store that should not, and whether its place keeps the commit rule.
+"""Inspection of a store for `stepmill doctor`: files that should not be there, the commit rule.
 
-The questions of `stepmill doctor`. Nothing here changes a store but `quarantine`, which moves a
-file aside, and `probe`, which writes into `.staging/` and removes what it wrote.
+Only `quarantine`, which moves files away, and `probe`, which writes into `.staging/` and removes
+that again, change anything in a store.
 """
 
 import contextlib
@@ -27,18 +27,18 @@ from storage.store import Store
 
 QUARANTINE = ".quarantine"
 _AT_ONCE = 8
-"""Files inspected at once: in an object store most of the time is waiting."""
+"""Files inspected concurrently, since most of the time in an object store is waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What was found in the table folders; reasons by path."""
+    """The findings in the folders of tables, with reasons by path."""
 
     num_files: dict[str, int]
-    """Files that can be read, by table."""
+    """Number of readable files, by table."""
     num_bytes: dict[str, int]
     unusable: dict[str, str]
-    """In the place of a unit's file, but not readable as rows of its table."""
+    """At the path of a unit's file, but not readable as rows of its table."""
     newer: dict[str, str]
     """Written by a later schema version."""
     unmarked: dict[str, str]
@@ -46,7 +46,7 @@ class Inspection:
     misnamed: dict[str, str]
     """Readable, but not under a name by which a stage finds the units that it reads."""
     foreign: dict[str, str]
-    """In a table's folder, but not in the place of a unit's file."""
+    """In the folder of a table, but not at the path of a unit's file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         if deep and reason is None:
             reason = _damage(store, path)
         if reason is not None and not store.files_root.exists(path):
-            return None, SCHEMA_VERSION  # folded into another file meanwhile
+            return None, SCHEMA_VERSION  # folded into another file since the listing
         return reason, version
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -106,9 +106,9 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
 
 
 def leftovers(root: Root) -> list[Leftover]:
-    """What lies in `.staging/`: of processes that are at work, or were killed."""
+    """The contents of `.staging/`, left by processes that are running or were killed."""
     if not isinstance(root, LocalRoot):
-        return []  # what is half-made lies in a temporary folder of the machine that makes it
+        return []  # unfinished files are in a temporary folder of the machine that writes them
     found = []
     with contextlib.suppress(FileNotFoundError):
         for path in (root.folder / STAGING).iterdir():
@@ -125,13 +125,13 @@ def leftovers(root: Root) -> list[Leftover]:
 
 
 def quarantine(store: Store, paths: Sequence[str]) -> list[str]:
-    """Move files to the same place below `.quarantine/`, where nothing reads them; where they are.
+    """Move files to the same path below `.quarantine/`, where nothing reads them; their new paths.
 
-    A unit whose file is gone is made again by the next run with its run id.
+    The next run with the run id makes the units of these files again.
 
     Raises:
         StoreUnusable: the store is in an object store, which cannot move a file in one step.
-        OSError: it cannot be written.
+        OSError: the store cannot be written.
     """
     if not isinstance(store.files_root, LocalRoot):
         raise StoreUnusable(
@@ -150,10 +150,10 @@ def quarantine(store: Store, paths: Sequence[str]) -> list[str]:
 
 
 def probe(root: Root) -> None:
-    """Try what every commit needs: a name is given once, and refused the second time.
+    """Test what every commit needs: a name can be used once, and is refused the second time.
 
     Raises:
-        StoreUnusable: a name is given twice.
+        StoreUnusable: a name can be used twice.
         OSError: the place cannot be written, or has no hard links.
     """
     name = f"{STAGING}/probe-{uuid.uuid4().hex}"
@@ -167,13 +167,13 @@ def probe(root: Root) -> None:
             root.remove(name)
     if not first or second:
         raise StoreUnusable(
-            f"{root.url}: a file that was there was overwritten: rows could be lost; use a place "
+            f"{root.url}: an existing file was overwritten: rows could be lost; use a place "
             "that supports hard links or conditional writes (If-None-Match)"
         )
 
 
 def has_locks(folder: Path) -> bool:
-    """Whether files in this folder can be locked; without, a store cannot be compacted in place."""
+    """Whether files in this folder can be locked, which compaction in place needs."""
     file = folder / f"stepmill-{uuid.uuid4().hex}"
     descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
     try:

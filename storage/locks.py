@@ -1,12 +1,13 @@
-"""One lock per local store: many may read and commit, one may rearrange, but never both at once.
+"""One lock per local store: shared by readers and commits, exclusive for `compact`.
 
-It is a `flock` on the store's marker file, which a process holds until it lets go or dies. Commits
-hold it for the instant of a link, SQL connections for as long as they are open, and `compact` alone
-for the instant in which it puts a folded folder in place of the one with many small files.
+It is a `flock` on the store's marker file, which a process holds until it releases it or dies.
+Commits share it for the moment of a link, SQL connections for as long as they are open. `compact`
+holds it exclusively for the moment in which it replaces a folder of small files by a folded one.
 
-Locks are granted in no order, so a process that needs the lock alone could wait forever while
-others come and go. Hence the gate, a `flock` on the root folder: every process passes through it
-to get the lock, and one that needs it alone keeps the gate shut while the others leave.
+Locks are granted in no particular order, so a process that needs the exclusive lock could wait
+forever while others share it in turn. Hence the gate, a `flock` on the root folder: every process
+passes through it to get the lock, and one that needs the exclusive lock keeps the gate shut until
+the others have released theirs.
 """
 
 import contextlib
@@ -20,13 +21,13 @@ from schemas.errors import StoreUnusable
 
 _LOOK_EVERY_S = 0.02
 _GATE_SHUT_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""How long each try keeps others out; they get in between two tries."""
+"""Seconds for which each attempt keeps others out; between attempts they get in."""
 
 
 def share(marker: Path) -> int:
-    """Hold the lock with others until the returned descriptor is closed."""
+    """Share the lock until the returned descriptor is closed."""
     descriptor = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
-    # A file system without locks cannot be compacted in place, so there is nothing to wait for.
+    # A file system without locks cannot be compacted in place, so nothing can be in the way.
     with contextlib.suppress(OSError), _gate(marker, fcntl.LOCK_SH):
         fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
@@ -34,7 +35,7 @@ def share(marker: Path) -> int:
 
 @contextlib.contextmanager
 def shared(marker: Path) -> Iterator[None]:
-    """Hold the lock with others for the block."""
+    """Share the lock for the block."""
     descriptor = share(marker)
     try:
         yield
@@ -43,20 +44,20 @@ def shared(marker: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(marker: Path, *, patience_s: float) -> Iterator[None]:
-    """Hold the lock alone for the block.
+def alone(marker: Path, *, timeout_s: float) -> Iterator[None]:
+    """Hold the lock exclusively for the block.
 
     Raises:
-        StoreUnusable: others kept it for longer than the patience, or there are no locks here.
+        StoreUnusable: others held it for longer than the timeout, or the file system has no locks.
     """
     descriptor = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
-    deadline, tries = time.monotonic() + patience_s, 0
+    deadline, tries = time.monotonic() + timeout_s, 0
     try:
         while not _takes_alone(marker, descriptor, _GATE_SHUT_S[min(tries, 4)]):
             tries += 1
             if time.monotonic() > deadline:
                 raise StoreUnusable(
-                    f"{marker.parent}: it has been read for {patience_s:.0f} s "
+                    f"{marker.parent}: it has been read for {timeout_s:.0f} s "
                     "(an open SQL connection?): try again later"
                 )
             time.sleep(_GATE_SHUT_S[0])
@@ -66,7 +67,7 @@ def alone(marker: Path, *, patience_s: float) -> Iterator[None]:
 
 
 def _takes_alone(marker: Path, descriptor: int, shut_s: float) -> bool:
-    """Shut the gate for so long at most; whether those inside have left by then."""
+    """Shut the gate for at most `shut_s`; whether the others released the lock by then."""
     try:
         with _gate(marker, fcntl.LOCK_EX):
             opens_again = time.monotonic() + shut_s

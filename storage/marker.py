@@ -1,7 +1,7 @@
-"""The file that makes a folder a store; it says up to which schema version the store has rows.
+"""The file that makes a folder a store, and records the newest schema version of its rows.
 
-Rows of this version enter a store of an older one when something is committed to it. The marker is
-raised first, so that an older stepmill, which cannot read them, refuses the store.
+A commit adds rows of this version to a store of an older one. The marker is raised first, so that
+an older stepmill, which cannot read such rows, rejects the store.
 """
 
 import json
@@ -14,11 +14,11 @@ MARKER = "stepmill.json"
 
 
 def read_version(root: Root, *, create: bool) -> int:
-    """The schema version of a store, which is made if it may be.
+    """The schema version of a store, which is created if `create` is set.
 
     Raises:
-        StoreUnusable: there is no store and none is to be made, it is newer than this stepmill, or
-            its place cannot keep the commit rule.
+        StoreUnusable: the store does not exist and is not created, it is newer than this stepmill,
+            or its place cannot keep the commit rule.
     """
     if not root.exists(MARKER):
         if not create:
@@ -44,7 +44,7 @@ def put_marker(root: Root) -> None:
     """Make a root a store of this version.
 
     Raises:
-        StoreUnusable: the place gives a name twice.
+        StoreUnusable: a name can be used twice there.
     """
     if isinstance(root, LocalRoot):
         root.folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def put_marker(root: Root) -> None:
 
 
 def raise_version(root: Root) -> int:
-    """Let the marker of a store name this schema version, which is returned."""
+    """Write this schema version into the marker of a store; the version."""
     root.rewrite(MARKER, _text())
     return SCHEMA_VERSION
 

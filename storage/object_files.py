@@ -1,4 +1,4 @@
-"""The committed files of an object store, as DuckDB may read them: a fixed list, never written."""
+"""The committed files of an object store for DuckDB: a fixed, read-only list."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,17 +15,17 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class ObjectFiles(AbstractFileSystem):
-    """The files of one listing. Sizes come from it, so that opening a file asks nothing.
+    """The files of one listing, which has their sizes, so that opening a file sends no request.
 
     DuckDB opens files one after another, so their ends, with the footers or all of a small file,
-    are fetched beforehand, all at once.
+    are fetched in advance and concurrently.
     """
 
     protocol = "s3"
     cachable = False
 
     def __init__(self, root: ObjectRoot, sizes: dict[str, int], tails: dict[str, bytes]) -> None:
-        """Offer these files, given by their paths relative to the root, with their last bytes."""
+        """Serve these files, given by their paths relative to the root, with their last bytes."""
         super().__init__()
         # DuckDB opens a file several times and reads it in small pieces.
         self._block = lru_cache(_MAX_BLOCKS)(self._fetch_block)
@@ -35,7 +35,7 @@ class ObjectFiles(AbstractFileSystem):
         self._tails = {f"{top}/{path}": tail for path, tail in tails.items() if path in sizes}
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """What is known of a file.
+        """The name, size and type of a file.
 
         Raises:
             FileNotFoundError: it is not in the list.
@@ -52,12 +52,12 @@ class ObjectFiles(AbstractFileSystem):
         return found if detail else [entry["name"] for entry in found]
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """The one file of that name: files are always named whole."""
+        """The one file of that name: names never contain wildcards."""
         key = self._strip_protocol(path)
         return [key] if isinstance(key, str) and key in self._sizes else []
 
     def modified(self, path: str) -> datetime:
-        """The same time for all: committed files never change."""
+        """The same time for all files: committed files never change."""
         return _EPOCH
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> "_ObjectFile":
@@ -72,7 +72,7 @@ class ObjectFiles(AbstractFileSystem):
         )
 
     def fetch(self, path: str, start: int, end: int) -> bytes:
-        """A range of a file's bytes, put together from blocks that stay for the next reader."""
+        """A range of a file's bytes, assembled from blocks that are kept for the next reader."""
         tail = self._tails.get(path, b"")
         begin = self._sizes[path] - len(tail)
         if begin <= start:

@@ -1,9 +1,9 @@
-"""What rows of older schema versions say in the columns of this one.
+"""Rows of older schema versions, converted to the columns of this one.
 
-Version 3 had no `trajectories.role`: a rollout was known by its strategy, and what a search drew in
-a role had a word after the strategy (`beam ahead`, `filter_vote judge`). The same rule stands here
-twice, for views and for records; rows that have a role are left as they are. Its `metrics` glued
-names together: `schemas.metric_names` takes them apart, for records here and in the view `curves`.
+Version 3 had no `trajectories.role`: a rollout had its own strategy, and what a search drew in a
+role had a word after the strategy (`beam ahead`, `filter_vote judge`). The rule is here twice, for
+views and for records; rows with a role are not changed. Its `metrics` joined several names in one:
+`schemas.metric_names` separates them for records, the view `curves` in SQL.
 """
 
 import re
@@ -25,14 +25,14 @@ _ROLES = {"ahead": "lookahead", "judge": "judge"}
 
 
 def present_columns(spec: TableSpec) -> list[str]:
-    """The columns of a table in SQL, over files of any version that have all of them."""
+    """The columns of a table in SQL, over rows of any version."""
     derived = _IN_SQL.get(spec.name, {})
     quoted = {name: f'"{name}"' for name in spec.schema.names}
     return [f"{derived.get(name, column)} as {column}" for name, column in quoted.items()]
 
 
 def present_records(spec: TableSpec, records: list) -> list:
-    """Records that were read from a file of any version."""
+    """Records read from a file of any version, in the columns of this one."""
     present = _PRESENT.get(spec.name)
     return records if present is None else list(map(present, records))
 

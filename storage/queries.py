@@ -1,6 +1,6 @@
-"""Named queries with parameters: `sql/queries/NAME.sql`, for what a view cannot ask.
+"""Named queries with parameters: `sql/queries/NAME.sql`, for what a view cannot express.
 
-A query's header comment says what one row is; its parameters are `$name`.
+The header comment of a query says what a row is; its parameters are written `$name`.
 """
 
 from functools import cache
@@ -11,18 +11,18 @@ import duckdb
 
 
 def ask(connection: duckdb.DuckDBPyConnection, name: str, **values: Any) -> list[dict[str, Any]]:
-    """The rows of a named query, by column."""
+    """The rows of a named query, each by column."""
     return relation(connection, name, **values).to_arrow_table().to_pylist()
 
 
 def relation(
     connection: duckdb.DuckDBPyConnection, name: str, **values: Any
 ) -> duckdb.DuckDBPyRelation:
-    """A named query, to be read in any form.
+    """The relation of a named query.
 
     Raises:
-        FileNotFoundError: there is no query of that name.
-        duckdb.Error: a parameter is missing, or not one of the query's.
+        FileNotFoundError: no query has that name.
+        duckdb.Error: a parameter is missing, or the query has no such parameter.
     """
     return connection.sql(_text(name), params=values)
 

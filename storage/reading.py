@@ -1,6 +1,6 @@
-"""Which SQL statements only read.
+"""Check that a SQL statement only reads.
 
-DuckDB's own statement type is not enough: to it `with x as (copy ... to 'file') select 1` is a
+DuckDB's own statement type does not suffice: it calls `with x as (copy ... to 'file') select 1` a
 select, and `explain analyze` runs what it explains. So the parse tree decides.
 """
 
@@ -18,11 +18,11 @@ _EXPLAIN = re.compile(
 
 
 def check_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Refuse what is not one statement that only reads.
+    """Reject any text but one statement that only reads.
 
     Raises:
-        ValueError: there is no statement, more than one, or one that does not read.
-        duckdb.Error: it is not SQL.
+        ValueError: the text is not exactly one statement that only reads.
+        duckdb.Error: the text is not SQL.
     """
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
@@ -35,7 +35,7 @@ def check_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         text, kind = explained[0].query, f"explain {_kind(explained[0])}"
     if kind.removeprefix("explain ") != "select":
         raise ValueError(f"expected a statement that only reads, got {kind}")
-    # A cursor of its own, since a result of the caller's may still be open.
+    # A new cursor, since the caller may still have an open result.
     [(serialized,)] = connection.cursor().execute("select json_serialize_sql(?)", [text]).fetchall()
     tree = json.loads(serialized)
     if tree["error"]:

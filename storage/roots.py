@@ -1,7 +1,7 @@
 """Where a store's files lie: a local folder, or a prefix of an S3 bucket.
 
-Both offer the one operation the commit rule needs, `put`: a file appears under its name whole, or
-not at all because the name is taken. Locally that is a hard link of a finished file; on S3 it is
+Both offer the one operation that the commit rule needs, `put`: a file appears whole under its name,
+or not at all because the name is taken. Locally that is a hard link to a finished file; on S3 it is
 one PutObject with `If-None-Match: *`. Paths are relative to the root and use `/`.
 """
 
@@ -22,62 +22,62 @@ from schemas.errors import StoreUnreachable, StoreUnusable
 
 STAGING = ".staging"
 UNFINISHED = ".unfinished"
-"""Where work of hours keeps what it resumes from after an interruption of any length."""
+"""The folder of long work that resumes after an interruption of any length."""
 _STAGING_LIFE_S = 24 * 3600
 _MAX_PUT_BYTES = 5 * 1024**3
-"""S3's limit for one PutObject."""
+"""The limit of S3 for one PutObject."""
 _READ_BLOCK_BYTES = 1024**2
 _CONFLICT_WAITS_S = (0.1, 0.3, 1.0, 3.0)
 
 
 class Root(Protocol):
-    """One place that holds a store's files."""
+    """A place for the files of a store."""
 
     url: str
-    """What another process opens it by: an absolute path, or `s3://bucket/prefix`."""
+    """The name that opens it in any process: an absolute path, or `s3://bucket/prefix`."""
 
     def exists(self, path: str) -> bool:
         """Whether the file exists."""
         ...
 
     def put(self, file: Path, path: str) -> bool:
-        """Give a finished local file its name in the store; False if the name was taken before."""
+        """Give a finished local file its name in the store; False if the name is taken."""
         ...
 
     def rewrite(self, path: str, data: bytes) -> None:
-        """Change what a small file holds; a local file stays the same one, and locks on it hold."""
+        """Change the content of a small file; a local file is kept, and so are locks on it."""
         ...
 
     def open(self, path: str) -> pa.NativeFile:
         """A file for random reading.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: the file does not exist.
         """
         ...
 
     def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
-        """The last bytes of files given with their sizes; all of a shorter one."""
+        """The last bytes of files given with their sizes; all bytes of a shorter file."""
         ...
 
     def files(self, folder: str = "") -> dict[str, int]:
-        """All files below a folder, at any depth, and their sizes in bytes; but half-made ones."""
+        """All finished files below a folder, at any depth, with their sizes in bytes."""
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a file; nothing happens where there is none."""
+        """Remove a file, if it exists."""
         ...
 
     def scratch_parent(self) -> Path:
-        """A local folder with room for what `put` will be given; on the store's disk if it can."""
+        """A local folder with room for the files to `put`; on the store's disk if possible."""
         ...
 
 
 def open_root(root: str | Path) -> Root:
-    """The root of that name.
+    """The root with that name.
 
     Raises:
-        StoreUnusable: it is a URL of a kind that cannot keep the commit rule, or of no bucket.
+        StoreUnusable: it is a URL of a kind that cannot keep the commit rule, or without a bucket.
     """
     text = str(root)
     if text.startswith("s3://"):
@@ -88,7 +88,7 @@ def open_root(root: str | Path) -> Root:
 
 
 class LocalRoot(Root):
-    """A folder. What is half-made lies in its `.staging/`, and is removed when a day old."""
+    """A folder. Unfinished files are in its `.staging/`, and are removed after a day."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -113,7 +113,7 @@ class LocalRoot(Root):
     @override
     def rewrite(self, path: str, data: bytes) -> None:
         with (self.folder / path).open("r+b", buffering=0) as stream:
-            stream.write(data)  # at once: a reader finds the old bytes or the new ones
+            stream.write(data)  # in one call: a reader finds the old bytes or the new ones
             stream.truncate()
             os.fsync(stream.fileno())
 
@@ -163,7 +163,7 @@ class ObjectRoot(Root):
     """A prefix of an S3 bucket; region, endpoint and keys come from the usual AWS settings."""
 
     def __init__(self, url: str) -> None:
-        """Name a bucket; no request is sent yet.
+        """Only name the bucket; no request is sent.
 
         Raises:
             StoreUnusable: the URL names no bucket.
@@ -207,7 +207,7 @@ class ObjectRoot(Root):
         for wait_s in (*_CONFLICT_WAITS_S, None):
             try:
                 with self._translated():
-                    # One request, whatever the size: only so is it all or nothing.
+                    # One request, whatever the size, so that it is all or nothing.
                     self._fs.call_s3(
                         "put_object", **self._address(path), Body=body, IfNoneMatch="*"
                     )
@@ -217,7 +217,7 @@ class ObjectRoot(Root):
                     return False
                 if code != "ConditionalRequestConflict" or wait_s is None:
                     raise
-                # Another process is putting the same file at this moment.
+                # Another process is writing the same file at this moment.
                 time.sleep(wait_s)
             else:
                 return True
@@ -280,7 +280,7 @@ class ObjectRoot(Root):
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """Raise what the transport raises, when all its retries failed, as `StoreUnreachable`."""
+        """Raise the transport's errors, once all its retries have failed, as `StoreUnreachable`."""
         from botocore.exceptions import BotoCoreError
 
         try:
@@ -291,7 +291,7 @@ class ObjectRoot(Root):
 
 @contextlib.contextmanager
 def scratch_folder(root: Root) -> Iterator[Path]:
-    """A local folder for half-made files, gone afterwards."""
+    """A local folder for unfinished files, removed afterwards."""
     folder = root.scratch_parent() / f"stepmill-{uuid.uuid4().hex}"
     folder.mkdir()
     try:
@@ -301,7 +301,7 @@ def scratch_folder(root: Root) -> Iterator[Path]:
 
 
 def _error_code(error: OSError) -> str | None:
-    """What S3 called the error that was translated to this one."""
+    """S3's code of the error that this one was translated from."""
     response = getattr(error.__cause__, "response", None) or {}
     return response.get("Error", {}).get("Code")
 

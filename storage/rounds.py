@@ -1,4 +1,4 @@
-"""What a loop's rounds were made of, as the store says."""
+"""Figures in the store about the rounds of a loop."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ def training_metrics(store: Store, run_id: str, model_id: str) -> dict[str, Any]
     """The figures that a model of the run was registered with.
 
     Raises:
-        ValueError: the run has no such model.
+        ValueError: the run does not have the model.
     """
     with connect(store.url) as connection:
         found = ask(connection, "model_of_run", run_id=run_id, model_id=model_id)

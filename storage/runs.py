@@ -20,7 +20,7 @@ _MAX_MESSAGE = 2000
 
 
 def new_run_id(flow: str) -> str:
-    """A run id of its own: the flow's name, the time, and four random digits."""
+    """A new run id: the flow's name, the time, and four random digits."""
     return f"{flow}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -37,19 +37,19 @@ def recorded_run(
     """Record that a flow of a run begins and how it ends.
 
     Args:
-        store: where.
+        store: the store.
         run_id: the run.
         flow: the flow.
         config: what it does.
-        part: which of the run's several runs of this flow it is; usually a set of problems.
-        named_by_part: fields of the config that the part stands for. They are not compared, so
-            that a model which was moved is still the same model.
+        part: distinguishes several runs of the flow in this run; usually a set of problems.
+        named_by_part: fields of the config that the part stands for. They are not compared, so that
+            a model that was moved is still the same model.
 
     Yields:
-        Whether it had begun before, so that this is its continuation.
+        Whether it had already begun, so that it is resumed.
 
     Raises:
-        RunConflict: it began with another config; what differs is named.
+        RunConflict: it began with another config; the message names the differences.
     """
     started = _unit(run_id, flow, "started", part)
     # Committed before it is compared: of two processes that begin at once, one finds the other's.
@@ -117,7 +117,7 @@ def _check_same(
 
 
 def _to_present_names(recorded: dict[str, Any], config_class: type[FrozenConfig]) -> dict[str, Any]:
-    """A recorded config as its class writes it now; as it is where the class refuses it.
+    """A recorded config in the present form of its class; unchanged if the class rejects it.
 
     Fields that an older version did not have take their defaults.
     """

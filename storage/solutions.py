@@ -1,9 +1,9 @@
-"""Stored solutions that a training set is made from, problem by problem, streamed by SQL.
+"""Stored solutions for a training set, streamed by SQL problem by problem.
 
 DuckDB joins, filters and sorts within a memory limit and spills to disk beyond it. The result is
-Arrow record batches in the order of problems, so a reader holds one problem's solutions at a time,
-however large the store is. The order within a problem is a hash of seed and trajectory id: the
-first n are n drawn at random, and the same ones each time.
+Arrow record batches in the order of problems, so a reader holds the solutions of one problem at a
+time, however large the store is. Within a problem, solutions are ordered by a hash of seed and
+trajectory id: the first n are a random sample, and the same one every time.
 """
 
 from collections.abc import Generator, Sequence
@@ -19,7 +19,7 @@ from storage.catalog import connect
 from storage.store import Store
 
 Grades = Literal["right", "graded", "any"]
-"""Which finished solutions: right ones, graded ones, or all."""
+"""Selects finished solutions: right ones, graded ones, or all."""
 
 Batches = Generator[pa.RecordBatch, None, None]
 """Record batches; closing them early ends the query."""
@@ -165,22 +165,22 @@ order by g.problem_id, g.run_id, g.strategy, g.budget, g.policy, g.verifier, g.s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolutionsSurvey:
-    """How many finished solutions there are."""
+    """Counts of the finished solutions."""
 
     num_problems: int
-    """With at least one solution."""
+    """Problems with at least one solution."""
     num_solutions: int
     num_right: int
     num_wrong: int
     num_mixed_problems: int
-    """With a right and a wrong solution."""
+    """Problems with a right and a wrong solution."""
     num_scored: int
-    """By the verifier that is read."""
+    """Solutions scored by the selected verifier."""
     max_score: float | None
 
 
 class StoredSolutions:
-    """Solutions of some problems of some runs, and what is known about them."""
+    """Solutions of some problems of some runs, and facts about them."""
 
     def __init__(
         self,
@@ -194,17 +194,17 @@ class StoredSolutions:
         seed: int = 0,
         memory_limit: str = _MEMORY_LIMIT,
     ) -> None:
-        """Select among what is committed now.
+        """Select among the committed solutions.
 
         Args:
-            store: where.
+            store: the store.
             members: run ids and problem ids of the problems.
             policies: models whose solutions count, by id; None for all.
             rounds: rounds of a loop that count; None for all.
-            verifier: whose scores are read; None for none.
-            reduction: how its step scores become one.
-            seed: of the order within a problem.
-            memory_limit: what DuckDB may hold, such as `1GB`.
+            verifier: the verifier whose scores are read; None for none.
+            reduction: how its step scores are reduced to one.
+            seed: the seed of the order within a problem.
+            memory_limit: the memory that DuckDB may use, such as `1GB`.
         """
         self._connection = connect(store.url, memory_limit=memory_limit)
         self._connection.execute(
@@ -230,15 +230,15 @@ class StoredSolutions:
         self._connection.execute(_SELECTED)
 
     def close(self) -> None:
-        """End the connection, and with it what it spilled."""
+        """Close the connection and remove its spilled data."""
         self._connection.close()
 
     def use_verifier(self, verifier: str) -> None:
-        """Read this verifier's scores from now on."""
+        """Select the verifier whose scores are read."""
         self._connection.execute("update options set verifier = ?", [verifier])
 
     def survey(self) -> SolutionsSurvey:
-        """Count them."""
+        """Count the finished solutions."""
         problems, solutions, right, wrong, mixed, scored, max_score = self._row(_SURVEY)
         return SolutionsSurvey(
             num_problems=problems,
@@ -258,7 +258,7 @@ class StoredSolutions:
         )
 
     def num_originals(self) -> int:
-        """How many problems came with a worked solution."""
+        """Number of problems that came with a worked solution."""
         (number,) = self._row("select count(solution) from member_problems")
         return number
 
@@ -267,11 +267,11 @@ class StoredSolutions:
         return self._column("select distinct policy from selected order by policy")
 
     def verifiers(self) -> list[str]:
-        """The ids of the verifiers that scored any of them, in order."""
+        """The ids of the verifiers that scored any of the solutions, in order."""
         return self._column(_VERIFIERS)
 
     def label_methods(self) -> list[str]:
-        """The methods of their step labels, in order."""
+        """The methods of the solutions' step labels, in order."""
         return self._column(_METHODS)
 
     def strategies(self) -> list[str]:
@@ -283,9 +283,9 @@ class StoredSolutions:
         )
 
     def score_at(self, share: float) -> float:
-        """The least score that so large a share of the scored solutions is below.
+        """The threshold that excludes this share of the scored solutions, the lowest.
 
-        The best ones pass whatever the share is; equal scores pass together.
+        The best score always passes, and equal scores pass together.
         """
         (num_scored,) = self._row("select count(score) from selected")
         (score,) = self._row(
@@ -307,13 +307,13 @@ class StoredSolutions:
         """Finished solutions by problem, in order of the problems' ids.
 
         Args:
-            grades: which.
-            min_score: the least that the verifier gives; None for any, and for unscored ones.
+            grades: which solutions.
+            min_score: the minimum score; None for any score, including none.
         """
         return self._stream(_SOLUTIONS, {"grades": grades, "min_score": min_score})
 
     def drawn_right(self) -> Batches:
-        """Right solutions in an order drawn from the seed, each with its problem's columns."""
+        """Right solutions in a random order by the seed, each with the columns of its problem."""
         return self._stream(_DRAWN)
 
     def drawn_originals(self) -> Batches:
@@ -323,12 +323,12 @@ class StoredSolutions:
     def labelled(
         self, method: str, *, with_unlabelled: bool = False, as_sampled: bool = False
     ) -> Batches:
-        """Solutions with step labels of one method: also the labelled steps and their labels.
+        """Solutions with step labels of one method, with the labelled steps and their labels.
 
         Args:
-            method: of the labels.
-            with_unlabelled: give solutions without any label as well, with nulls.
-            as_sampled: in the order of `problems(as_sampled=True)`, and of a problem as sampled.
+            method: the method of the labels.
+            with_unlabelled: also give solutions without any label, with nulls.
+            as_sampled: in the order of `problems(as_sampled=True)`, and of sampling in a problem.
         """
         return self._stream(
             _LABELLED,
@@ -336,7 +336,7 @@ class StoredSolutions:
         )
 
     def trees(self, strategies: Sequence[str] | None) -> Batches:
-        """Rows of searches as trajectories: by problem, and those of one search together."""
+        """Rows of searches as trajectories, by problem, and within that by search."""
         names = None if strategies is None else list(strategies)
         for batch in self._stream(_TREES, {"strategies": names}):
             yield batch.select(TRAJECTORIES.schema.names)
@@ -350,7 +350,7 @@ class StoredSolutions:
         return [value for (value,) in self._connection.execute(statement).fetchall()]
 
     def _stream(self, statement: str, values: dict[str, Any] | None = None) -> Batches:
-        # A cursor of its own: several streams are read side by side.
+        # A new cursor, as several streams are read concurrently.
         cursor = self._connection.cursor()
         try:
             yield from cursor.sql(statement, params=values or {}).to_arrow_reader(_BATCH_ROWS)
@@ -359,7 +359,7 @@ class StoredSolutions:
 
 
 def problem_ids(store: Store, paths: Sequence[str]) -> list[tuple[str, str]]:
-    """Run id and problem id of every problem in committed files of problems."""
+    """The run id and problem id of every problem in committed files of problems."""
     return [
         (UnitPath.parse(path).run_id, name)
         for path in paths

@@ -1,9 +1,9 @@
-"""Unit files in and out of one root, under the commit rule.
+"""The unit files of one root, written and read under the commit rule.
 
-A unit writes one file. It is finished elsewhere and then given its name in one step that fails if
-the name is taken (`roots.py`): so a file appears whole, exactly once, and a file that exists is
-done. Nothing else records what is finished. `compaction.py` may fold the files of many units into
-one; a unit's path still names its rows.
+A unit writes one file. The file is finished elsewhere and then gets its name in one step that fails
+if the name is taken (`roots.py`). So a file appears whole and exactly once, and a unit whose file
+exists is done. Nothing else records what is finished. `compaction.py` may fold the files of many
+units into one; the path of a unit still names its rows.
 """
 
 import contextlib
@@ -45,11 +45,11 @@ class Store:
     """The unit files below one root: a local folder, or `s3://bucket/prefix`."""
 
     def __init__(self, root: str | Path, *, create: bool = True) -> None:
-        """Open a store, or make an empty one.
+        """Open a store, or create an empty one.
 
         Raises:
             StoreUnusable: the root is not a store, cannot be written, cannot keep the commit rule,
-                or is newer.
+                or is of a newer version.
         """
         self.files_root = open_root(root)
         if isinstance(self.files_root, LocalRoot) and "\n" in self.files_root.url:
@@ -63,7 +63,7 @@ class Store:
 
     @property
     def url(self) -> str:
-        """What another process opens this store by."""
+        """The root by which any process opens this store."""
         return self.files_root.url
 
     @property
@@ -71,7 +71,7 @@ class Store:
         """The folder of a local store.
 
         Raises:
-            StoreUnusable: it is in an object store.
+            StoreUnusable: the store is in an object store.
         """
         if not isinstance(self.files_root, LocalRoot):
             raise StoreUnusable(f"{self.url}: expected a local folder")
@@ -82,7 +82,7 @@ class Store:
         return self.files_root.exists(unit.path) or unit.path in self._places_beside(unit.path)
 
     def missing(self, units: Sequence[Unit]) -> list[Unit]:
-        """Those of the units that are not committed, in order; one listing per folder."""
+        """The units that are not committed, in order; one listing per folder."""
         folders = {_folder_of(unit.path) for unit in units}
         there = {path for folder in folders for path in self._unit_paths(folder)}
         return [unit for unit in units if unit.path not in there]
@@ -95,7 +95,7 @@ class Store:
         Args:
             unit: names the file.
             rows: records of the unit's table in order, or an Arrow table of its schema.
-            seconds: what the work took, kept in the file's metadata.
+            seconds: the time that the work took, kept in the file's metadata.
 
         Raises:
             ValueError: a name is unusable, or a row does not fit the table.
@@ -124,10 +124,10 @@ class Store:
             self.schema_version = raise_version(self.files_root)
 
     def receipt(self, unit: Unit) -> Receipt:
-        """The receipt of a unit that is committed already.
+        """The receipt of a committed unit.
 
         Raises:
-            FileNotFoundError: it is not.
+            FileNotFoundError: the unit is not committed.
         """
         spec = _spec_of(unit)
         table, seconds = self._read_table(unit.path)
@@ -142,7 +142,7 @@ class Store:
             rows: for example (100, 200).
 
         Raises:
-            FileNotFoundError: it is not committed.
+            FileNotFoundError: the unit is not committed.
             StoreUnusable: its file is not readable.
         """
         spec = TABLES[UnitPath.parse(path).table]
@@ -155,14 +155,14 @@ class Store:
         """One column of a committed unit, in the order of its rows.
 
         Raises:
-            FileNotFoundError: it is not committed.
+            FileNotFoundError: the unit is not committed.
             StoreUnusable: its file is not readable.
         """
         table, _ = self._read_table(path)
         return table.column(name).to_pylist()
 
     def num_rows(self, path: str) -> int:
-        """How many rows a committed unit has."""
+        """The number of rows of a committed unit."""
         try:
             with self.files_root.open(path) as stream, readable(path):
                 return pq.read_metadata(stream).num_rows
@@ -176,10 +176,10 @@ class Store:
         return sorted(path for path in self._unit_paths(folder) if path.startswith(start))
 
     def put_folder(self, local: Path, name: str) -> None:
-        """Give a finished local folder a name in the store; one that exists stays.
+        """Give a finished local folder a name in the store; an existing folder is kept.
 
-        On a local store it is moved, so it should lie in `scratch()`; then it appears whole or
-        not at all. In an object store its files appear one by one: name it in a row only after.
+        In a local store it is moved, so it should be in `scratch()`; then it appears whole or not
+        at all. In an object store its files appear one by one, so write rows about it afterwards.
         """
         if isinstance(self.files_root, LocalRoot):
             target = self.root / name
@@ -209,7 +209,7 @@ class Store:
         """A folder of the store as a local folder; from an object store it is fetched once.
 
         Raises:
-            FileNotFoundError: there is no such folder.
+            FileNotFoundError: the folder does not exist.
         """
         if isinstance(self.files_root, LocalRoot):
             folder = self.root / name
@@ -219,10 +219,10 @@ class Store:
         return fetch_folder(f"{self.url}/{name}")
 
     def work_folder(self, name: str) -> Path:
-        """A local folder that stays until its owner removes it, for work that may be interrupted.
+        """A local folder that is kept until its owner removes it, for work that may be interrupted.
 
-        It lies beside a local store's rows; of an object store in the user's cache, so that only
-        the same machine resumes from it.
+        For a local store it is below the root; for an object store in the user's cache, so that
+        only the same machine can resume from it.
         """
         if isinstance(self.files_root, LocalRoot):
             folder = self.root / UNFINISHED / name
@@ -233,7 +233,7 @@ class Store:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder for half-made files, on the store's disk where it has one; gone afterwards."""
+        """A folder for unfinished files, on the store's disk if it has one; removed afterwards."""
         with scratch_folder(self.files_root) as folder:
             yield folder
 
@@ -246,7 +246,7 @@ class Store:
             path.unlink(missing_ok=True)
 
     def _no_compaction(self) -> contextlib.AbstractContextManager[None]:
-        """Keep folders where they are while a name is taken in them."""
+        """Keep folders from being exchanged while a file gets its name in one."""
         if isinstance(self.files_root, LocalRoot):
             return shared(self.root / MARKER)
         return contextlib.nullcontext()
@@ -256,10 +256,10 @@ class Store:
         return [p for p in paths if not is_folded(p)] + list(self._folded.places(paths))
 
     def _places_beside(self, path: str) -> dict[str, Place]:
-        """The places of the units folded in a unit's folder."""
+        """The places of the units in the folded files of a unit's folder."""
         if isinstance(self.files_root, ObjectRoot):
-            # Compaction never changes an object store in place; a copy was folded before it was
-            # a store, so one look is enough.
+            # An object store is never compacted in place, and a copy is folded before it becomes
+            # a store, so one listing is enough.
             folder = _folder_of(path)
             if folder not in self._object_folders:
                 self._object_folders[folder] = list(self.files_root.files(folder))
@@ -287,7 +287,7 @@ class Store:
 
 
 def check_name(kind: str, name: str) -> str:
-    """The name, if it can be a folder or file of a store.
+    """The name, if it can name a folder or file of a store.
 
     Raises:
         ValueError: it cannot.

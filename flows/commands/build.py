@@ -1,4 +1,4 @@
-"""`stepmill build`: a training set from the solutions of a run, and what it holds."""
+"""`stepmill build`: a training set from the solutions of a run, and its counts."""
 
 import json
 import sys
@@ -51,18 +51,18 @@ def build_and_show(
     changes: Sequence[str],
     output: str,
 ) -> None:
-    """Build a set and print what it holds.
+    """Build a set and print its counts.
 
     Args:
         kind: the builder.
         root: the store.
         run_id: the run whose solutions are used.
         config_file: fields of the job.
-        changes: more of them, as `FIELD=VALUE`.
+        changes: further fields, as `FIELD=VALUE`.
         output: `table`, or `json` for the content of set.json.
 
     Raises:
-        ValueError: there is no such format or run, or nothing to build from.
+        ValueError: the format or the run does not exist, or the run has nothing to build from.
     """
     check_format(output, "table", "json")
     name = run_flow(
@@ -76,7 +76,7 @@ def build_and_show(
     if output == "json":
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
-        # Imported late: it brings DuckDB, which complains when a process ends by an error.
+        # Imported late: it imports DuckDB, which complains when a process ends with an error.
         from flows.tables.output import open_console
 
         open_console().print(counts_table(facts))
@@ -86,7 +86,7 @@ def find_set(store: Store, name: str) -> Path:
     """The folder of a built set.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: no set has this name.
     """
     try:
         return store.local_folder(f"{_DATASETS}/{check_name('training set', name)}")

@@ -32,7 +32,7 @@ def compact_store(root: str, *, run_id: str | None, target: str | None, output: 
     """Merge a store's files in place, or into a new store, and print what was done.
 
     Raises:
-        ValueError: no such format, or a run id together with a target.
+        ValueError: the format does not exist, or a run id is given together with a target.
         StoreUnusable: see `storage.compaction`.
     """
     check_format(output, "table", "json")

@@ -82,12 +82,12 @@ def _page(name: str, kind: str, text: ConfigText) -> Iterator[str]:
 def _field_lines(
     text: ConfigText, place: str, indent: str, shown: dict[str, tuple[str, ConfigText]]
 ) -> Iterator[str]:
-    """The fields of a config; of one that was shown before, only what differs.
+    """The fields of a config; if it was shown before, only what differs.
 
     Args:
         text: the config.
         place: the path of the field that holds it, with a dot at the end.
-        indent: of its fields.
+        indent: what its fields are indented by.
         shown: where each config was shown first.
     """
     first = shown.get(text.config)
@@ -113,13 +113,13 @@ def _field_lines(
 
 
 def _head(field: FieldText) -> str:
-    """Name, type and default of a field."""
+    """The name, type and default of a field."""
     default = "required" if field.is_required else f"default {_default(field)}"
     return f"{field.name}: {field.type}, {default}"
 
 
 def _default(field: FieldText) -> str:
-    """A default; of a nested config its type alone, as its fields follow with their defaults."""
+    """A default; for a nested config only its type, as its fields follow with their defaults."""
     value = field.default
     if field.configs and isinstance(value, dict):
         return value.get("type", "below")

@@ -1,4 +1,4 @@
-"""`stepmill doctor`: examine a machine and a store: what is wrong, and what to do about it."""
+"""`stepmill doctor`: what is wrong with a machine and a store, and what to do about it."""
 
 import functools
 import json
@@ -38,16 +38,16 @@ def doctor(
 
 
 def examine(root: str, *, output: str, deep: bool, repair: bool) -> int:
-    """Print a finding per check; the exit code, 1 if there is a problem.
+    """Print a finding per check; the exit code, which is 1 if a check found a problem.
 
     Args:
-        root: the store; if there is none, that is a finding.
+        root: the store; that it does not exist is a finding.
         output: table or json.
-        deep: read all rows, not the footers alone.
+        deep: read all rows, not only the footers.
         repair: move unusable files to `.quarantine/`, so that their units are made again.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: the format does not exist.
     """
     check_format(output, "table", "json")
     findings = gather(machine_checks(root))

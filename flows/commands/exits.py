@@ -11,11 +11,11 @@ _RESUME = "What was committed stays; the same run id with the same settings resu
 
 
 def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
-    """Run a command line; its caller's mistake, or the loss of a server, ends it with one line.
+    """Run a command line; a caller's mistake or a lost server ends it with a one-line message.
 
     Args:
         app: the command line.
-        default_root: the store where none is named.
+        default_root: the store if none is named.
     """
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set

@@ -38,11 +38,11 @@ def export_set(
         name: the set.
         root: the store.
         target: the new folder; None for one of the set's name in the current one.
-        push: a dataset on the hub, in place of a folder.
+        push: a dataset on the hub, instead of a folder.
         output: `text` or `json`.
 
     Raises:
-        ValueError: there is no such set or format, the folder exists, or both options are given.
+        ValueError: the set or format does not exist, the folder does, or both options are given.
     """
     check_format(output, "text", "json")
     if target is not None and push is not None:

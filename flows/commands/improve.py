@@ -69,17 +69,17 @@ def improve_and_show(
     """Run a loop, and print the figures of its rounds.
 
     Args:
-        loop: its flow.
+        loop: the name of its flow.
         output: `table`, or `json` for every figure.
         root: the store.
         run_id: the run; None for a new one.
         config_file: the config.
         changes: single fields of it.
-        rounds: maximum number of rounds; None for that of the config.
-        policy: a model; None for that of the config, or the shipped one.
+        rounds: maximum number of rounds; None for the one in the config.
+        policy: a model; None for the one in the config, or the shipped one.
 
     Raises:
-        ValueError: there is no such loop or format, or a field does not fit.
+        ValueError: the loop or the format does not exist, or a field does not fit.
     """
     check_format(output, "table", "json")
     config_class = loop_configs()[flow_named(loop, "loop").name]
@@ -97,7 +97,7 @@ def improve_and_show(
         values=given,
     )
     # Imported late: Prefect reads its settings on import, and DuckDB complains when a process
-    # ends by an error.
+    # ends with an error.
     from flows.pages.rounds import read_rounds, rounds_picture
     from flows.tables.output import open_console
     from flows.tables.rounds import rounds_summary

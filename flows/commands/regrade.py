@@ -1,4 +1,4 @@
-"""`stepmill regrade`: how many verdicts changed, and from what to what."""
+"""`stepmill regrade`: how many verdicts changed, and how."""
 
 import json
 import sys
@@ -46,10 +46,10 @@ def regrade_and_show(
         root: the store.
         run_id: the run.
         values: fields of the job.
-        changes: more of them, as `FIELD=VALUE`.
+        changes: further fields, as `FIELD=VALUE`.
 
     Raises:
-        ValueError: there is no such format or set, or a field does not fit.
+        ValueError: the format or the set does not exist, or a field does not fit.
     """
     check_format(output, "table", "json")
     counts: Counter[Change] = run_flow(
@@ -58,14 +58,14 @@ def regrade_and_show(
     if output == "json":
         sys.stdout.write(json.dumps([_to_record(c, n) for c, n in _sorted(counts)]) + "\n")
     else:
-        # Imported late: it brings DuckDB, which complains when a process ends by an error.
+        # Imported late: it imports DuckDB, which complains when a process ends with an error.
         from flows.tables.output import open_console
 
         open_console().print(changes_table(counts))
 
 
 def changes_table(counts: Counter[Change]) -> Table:
-    """A row per kind of change, those that changed nothing last."""
+    """A row per kind of change; verdicts that stayed the same come last."""
     table = Table(title=f"{counts.total():,} verdicts", box=SIMPLE_HEAD)
     for name in ("graded by", "before", "now by", "now"):
         table.add_column(name)

@@ -67,12 +67,12 @@ def show_report(
         run_id: the run.
         output: `table`, or `json` for every figure of the set, or of all sets.
         by: a kind of bins; None for accuracy against budget, and the figures against the truth.
-        budget: candidates per problem of the bins; None for the largest measured.
-        set_name: the set of problems; None for `eval`, or the only one whose accuracies were
-            measured, and then the figures against the truth of all sets.
+        budget: candidates per problem in the bins; None for the largest measured.
+        set_name: the set of problems; None for the accuracies of `eval`, or of the only set that
+            has any, and the figures against the truth of all sets.
 
     Raises:
-        ValueError: the run has no results, none of the set, kind and budget asked for, or several
+        ValueError: the run has no results, or none of this set, kind and budget; or it has several
             sets and none is named.
     """
     table = relation(connection, "curves_of_run", run_id=run_id).to_arrow_table()
@@ -111,7 +111,7 @@ def show_report(
 
 
 def by_verifier(metrics: Sequence[Metric]) -> list[list[Metric]]:
-    """The rows of each policy and verifier, with those of the policy that read no verifier."""
+    """The rows of each policy and verifier, with the policy's rows that need no verifier."""
     pairs = {(row.policy, row.verifier) for row in metrics}
     judged = {policy for policy, verifier in pairs if verifier is not None}
     return [
@@ -122,7 +122,7 @@ def by_verifier(metrics: Sequence[Metric]) -> list[list[Metric]]:
 
 
 def _choose_set(metrics: Sequence[Metric]) -> str | None:
-    """The set to show; None is the set of a store's first version, which did not name it."""
+    """The set to show; None is the unnamed set of a store of the first version."""
     sets = {row.set_name for row in metrics if row.metric == "accuracy"}
     if not sets or _DEFAULT_SET in sets:
         return _DEFAULT_SET
@@ -181,6 +181,6 @@ def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:
 
 
 def _make_visible(row: Metric) -> Metric:
-    """A row whose imported names can do nothing to a terminal."""
+    """A row whose imported names cannot control a terminal."""
     verifier = None if row.verifier is None else visible(row.verifier)
     return replace(row, policy=visible(row.policy), verifier=verifier, bin=visible(row.bin))

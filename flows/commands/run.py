@@ -1,4 +1,4 @@
-"""`stepmill run`: start a flow; its config checked first, then Prefect, then the flow."""
+"""`stepmill run`: check the config of a flow, start Prefect, and run the flow."""
 
 import os
 import shlex
@@ -74,7 +74,7 @@ def run_flow(
         values: `given` of `read_values`.
 
     Raises:
-        ValueError: no such flow, or a config that does not fit; the field is named.
+        ValueError: the flow does not exist, or a field of the config does not fit; it is named.
     """
     console = Console(stderr=True)
     flow = flow_named(name)
@@ -91,7 +91,7 @@ def run_flow(
     start = flow.load()
     from flows.runs.recording import without_heartbeats
 
-    with without_heartbeats():  # whoever started it from a terminal sees whether it still runs
+    with without_heartbeats():  # from a terminal one sees whether it still runs
         made = start(config, store.url, run_id)
     _show_next(flow, store, run_id)
     return made
@@ -103,10 +103,10 @@ def read_config(
     changes: Sequence[str],
     given: Mapping[str, Any] | None = None,
 ) -> FrozenConfig:
-    """A config from its file and single fields (see `read_values`), checked.
+    """A checked config from its file and single fields (see `read_values`).
 
     Raises:
-        ValueError: what is wrong with which field.
+        ValueError: names the field and what is wrong with it.
     """
     return config_class.from_partial(read_values(config_file, changes, given))
 
@@ -118,8 +118,8 @@ def read_values(
 
     Args:
         config_file: YAML (or JSON, which is YAML); None for the defaults.
-        changes: `field.subfield=value` with YAML values, over what the file says.
-        given: fields that have options of their own, over what the file says; None means not given.
+        changes: `field.subfield=value` with YAML values, which override the file.
+        given: fields with their own options, which override the file; None means not given.
 
     Raises:
         ValueError: a file or a change is not YAML, or names no field.

@@ -1,4 +1,4 @@
-"""`stepmill search`: its options as a job, and what the strategies reached and spent."""
+"""`stepmill search`: its options as a job, and the accuracy and cost of the strategies."""
 
 import json
 import sys
@@ -95,7 +95,7 @@ def search_and_show(
     policy: str | None = None,
     verifier: str | None = None,
 ) -> None:
-    """Search, and print what each strategy reached and spent.
+    """Search, and print the accuracy and cost of each strategy.
 
     Args:
         output: `table`, or `json` for every figure.
@@ -103,18 +103,18 @@ def search_and_show(
         run_id: the run; None for a new one.
         config_file: the rest of the job.
         changes: single fields of it.
-        strategies: by name; none for those of the file, or the sweep's.
-        budgets: N, or several with commas; None for those of the file, or the sweep's.
-        width: of the strategies named, or of every one of the file or the sweep that has one.
-        is_sweep: every strategy of the sweep.
-        with_ratios: revisions at every ratio of sequential to parallel attempts.
-        policy: a model; None for that of the file, or the shipped one.
-        verifier: a model; None for that of the file, else the one that this run has searched with,
-            else the newest of the store, where one is needed or picks better than votes.
+        strategies: by name; empty for those in the file, or of the sweep.
+        budgets: N, or several with commas; None for those in the file, or of the sweep.
+        width: for the strategies named, or for every strategy of the file or sweep that has one.
+        is_sweep: run every strategy of the sweep.
+        with_ratios: run revisions at every ratio of sequential to parallel attempts.
+        policy: a model; None for the one in the file, or the shipped one.
+        verifier: a model; None for the one in the file, else the one that this run last searched
+            with, else the newest in the store if one is needed or picks better than votes.
 
     Raises:
-        ValueError: there is no such format or strategy, a field does not fit, or a verifier is
-            needed and none exists.
+        ValueError: the format or a strategy does not exist, a field does not fit, or a verifier
+            is needed and none exists.
     """
     check_format(output, "table", "json")
     if is_sweep and strategies:
@@ -145,11 +145,11 @@ def search_and_show(
 
 
 def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None) -> None:
-    """Print the figures of searches; `picture` is the place of their picture."""
+    """Print the figures of searches; `picture` is where their picture lies."""
     if output == "json":
         sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
         return
-    # Imported late: it brings DuckDB, which complains when a process ends by an error.
+    # Imported late: it imports DuckDB, which complains when a process ends with an error.
     from flows.tables.figures import best_words
     from flows.tables.output import open_console
 
@@ -164,10 +164,10 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
 
 
 def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:
-    """The config of the verifier that a run searched with last, else of the store's newest.
+    """The config of the verifier that a run last searched with, else of the newest in the store.
 
-    So a resumed search is not begun again with a verifier trained in the meantime. None where the
-    store has neither.
+    So a resumed search does not start over with a verifier trained since. None if the store has
+    neither.
     """
     from storage import connect
     from storage.queries import ask
@@ -184,11 +184,11 @@ def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:
 
 
 def _find_verifier(root: str, run_id: str | None, values: dict[str, Any]) -> dict[str, Any] | None:
-    """The verifier of a job: the one it names, a known one if it reads one, or none.
+    """The verifier of a job: the one it names, a known one if it needs one, or none.
 
     Raises:
-        ValueError: the job needs one and the store has none, with what to do; or a field of the
-            job does not fit.
+        ValueError: the job needs one and the store has none (the message says what to do), or a
+            field of the job does not fit.
     """
     if values.get("verifier") is not None:
         return values["verifier"]
@@ -212,7 +212,7 @@ def _name_strategies(
     is_sweep: bool,
     of_file: Any,
 ) -> list[Any] | None:
-    """Configs of the strategies, unchecked; None leaves them to the file."""
+    """Unchecked configs of the strategies; None leaves them to the file."""
     if names:
         named = [{"type": name} for name in names]
         return named if width is None else [{**fields, "width": width} for fields in named]
@@ -232,7 +232,7 @@ def _name_strategies(
 
 
 def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:
-    """Configs of chains of every ratio to compare at the budget."""
+    """Configs of revision chains for every ratio to compare at the budget."""
     given = _read_budgets(budgets or "16")
     if len(given) != 1:
         raise ValueError(f"--ratios: expected one --n, as the ratios depend on it, got {budgets}")

@@ -20,7 +20,7 @@ from storage import Store
 
 POOL = "stepmill"
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "prefect.yaml"
-"""Next to the packages: in a checkout, or an editable install of one."""
+"""Beside the packages, in a checkout or an editable install of one."""
 
 _LOOK_EVERY_S = 0.5
 _EXAMPLE = (
@@ -49,11 +49,11 @@ def keep_serving(root: str, *, port: int | None = None, deployments: Path | None
 
     Args:
         root: the store of all runs that do not name another.
-        port: where the server listens, or already runs; None for one of the usual ports.
-        deployments: a file like `prefect.yaml`; None for that one.
+        port: the server's port, whether it already runs or is started; None for a usual one.
+        deployments: a file like `prefect.yaml`; None for `prefect.yaml` itself.
 
     Raises:
-        StepmillError: something did not start, or ended by itself.
+        StepmillError: a process did not start, or ended by itself.
     """
     store, console = Store(root), Console(stderr=True)
     file = DEPLOYMENTS if deployments is None else deployments.absolute()
@@ -131,7 +131,7 @@ def _say_when(schedule: Any) -> str:
 
 @contextlib.contextmanager
 def _worker() -> Iterator[Process]:
-    """A worker and its runs in a process group of their own; all of it ends with the block."""
+    """A worker and its runs in their own process group, which ends with the block."""
     command = _prefect("worker", "start", "--pool", POOL, "--type", "process")
     # What a run prints arrives on standard error; of Prefect's log only warnings and errors.
     environment = {**os.environ, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}

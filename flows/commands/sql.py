@@ -1,4 +1,4 @@
-"""`stepmill sql`: one statement over the store, as a table or for programs."""
+"""`stepmill sql`: one statement over the store, printed as a table or for programs."""
 
 from typing import Annotated
 

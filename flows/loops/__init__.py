@@ -1,1 +1,1 @@
-"""Loops of self-improvement, a flow each."""
+"""The loops of self-improvement, each a flow."""

@@ -1,4 +1,4 @@
-"""Rounds of DPO: pairs of the policy's own right and wrong solutions, from the last policy."""
+"""Rounds of DPO: each trains the last policy on pairs of its own right and wrong solutions."""
 
 from prefect import flow
 
@@ -13,14 +13,8 @@ def dpo_rounds(config: DpoRoundsConfig, root: str, run_id: str | None = None) ->
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("dpo")
         control = loop.begin("sft") if config.with_control else None
-        for number in range(1, config.rounds + 1):
-            grown = loop.grow(number, arm.policy)
-            built = loop.build(config.builder, [grown])
-            loop.improve(arm, f"{number}", [grown], built, config.training)
+        for number in loop.rounds(arm, config):
+            loop.run_round(arm, number, config.builder, config.training)
             if control is not None:
-                grown = loop.grow(number, control.policy)
-                built = loop.build(config.control_builder, [grown])
-                loop.improve(control, f"{number}", [grown], built, config.control_training)
-            if loop.is_over(arm, config.min_gain):
-                break
+                loop.run_round(control, number, config.control_builder, config.control_training)
         return loop.finish(arm)

@@ -1,8 +1,7 @@
-"""The parts of a loop: each method runs a stage flow with what the loop shares.
+"""The parts of a loop: each method runs a stage flow with the settings of the loop.
 
-A loop has no machinery of its own: a stage that was done is found by its units, so a killed loop
-runs again from its beginning and does only what is missing. All it commits itself is the figures of
-its policies.
+A loop needs no bookkeeping: finished work is found by its units, so a killed loop runs again from
+the start and does only what is missing. The loop itself commits only the figures of its policies.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ from schemas.dataset_export import ChecksConfig, DatasetExportJob, SourceConfig
 from schemas.dataset_export.builders import Builder, RestConfig
 from schemas.engines import RoleConfig, VLLMConfig
 from schemas.evaluation import EvaluationJob
-from schemas.loops import LoopConfig
+from schemas.loops import LoopConfig, RoundsConfig
 from schemas.policy_training import PolicyMethod, PolicyTrainingJob
 from schemas.rows import METRICS, STEP_SCORES, Metric, ModelRole, TableSpec
 from schemas.sampling import SamplingJob
@@ -42,7 +41,7 @@ from tasks.engines.task import make_unit_task
 from tasks.evaluation.rounds import made_from, pass_at_1, round_rows
 
 TRAIN, EVAL = "train", "eval"
-"""The sets of problems of a loop."""
+"""The names of a loop's sets of problems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Arm:
 
 @contextlib.contextmanager
 def open_loop(config: LoopConfig, root: str, run_id: str | None) -> Iterator["Loop"]:
-    """A loop's run: recorded, with actors that are kept from stage to stage."""
+    """A loop's run, which is recorded and keeps its actors from stage to stage."""
     with recorded_flow(config.name, config, root, run_id) as (store, run_id):
         loop = Loop(config, store, run_id)
         try:
@@ -81,23 +80,23 @@ def open_loop(config: LoopConfig, root: str, run_id: str | None) -> Iterator["Lo
 
 
 class Loop:
-    """The stages of one loop. Each finds what an earlier attempt at the same run has made."""
+    """The stages of one loop. Each one finds what earlier attempts at the same run made."""
 
     def __init__(self, config: LoopConfig, store: Store, run_id: str) -> None:
         self.config, self.store, self.run_id = config, store, run_id
         self.pool: EnginePool | None = None
-        """Actors with the policy that was sampled from last; None where none are kept."""
+        """Actors with the policy that was last sampled from; None if none are kept."""
         self._held = contextlib.ExitStack()
         self._sampled: set[tuple[str, int, VLLMConfig]] = set()
 
     def begin(self, name: str) -> Arm:
-        """An arm with the loop's first policy, measured as round 0."""
+        """Start an arm with the loop's first policy, measured as round 0."""
         arm = Arm(name, self.config.policy)
         self._measure(arm, "0", 0, {})
         return arm
 
     def grow(self, number: int, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> Grown:
-        """Sample a policy's solutions of the training problems, and score them."""
+        """Sample solutions of the training problems, and score them if a verifier is given."""
         self._sample(TRAIN, number, policy)
         if verifier is not None:
             self.score(TRAIN, policy, verifier, number)
@@ -111,7 +110,7 @@ class Loop:
         checks: ChecksConfig | None = None,
         max_rows: int | None = None,
     ) -> str:
-        """A training set from sampled solutions; its name. `checks` replace those of the loop."""
+        """Build a training set from sampled solutions; its name. `checks` replace the loop's."""
         config = self.config
         source = SourceConfig(
             set_names=(TRAIN,),
@@ -131,7 +130,7 @@ class Loop:
         return build_training_set(job, self.store.url, self.run_id)
 
     def build_unfiltered(self, grown: Grown, num_rows: int) -> str:
-        """The set of a control: as many solutions, whatever their grades."""
+        """Build the set of a control: `num_rows` solutions, whatever their grades."""
         return self.build(
             RestConfig(by="none", per_problem=None),
             [grown],
@@ -142,11 +141,11 @@ class Loop:
     def train(
         self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str
     ) -> VLLMConfig:
-        """Another policy, from this one."""
+        """Train a new policy from this one."""
         if self.pool is not None and (
             self.pool.holds_gpus or not self.pool.leaves_cpus(method.num_workers)
         ):
-            self.release()  # its workers would wait forever
+            self.release()  # otherwise the training workers would wait forever
         job = PolicyTrainingJob(
             policy=policy,
             training_set=training_set,
@@ -168,13 +167,35 @@ class Loop:
         *,
         base: VLLMConfig | None = None,
     ) -> None:
-        """Train an arm's policy on a set, from the arm's last one or `base`, and measure it."""
+        """Train an arm's last policy, or `base`, on a set, and measure the result."""
         arm.policy = self.train(base or arm.policy, training_set, method, f"{arm.name}-r{label}")
         figures = self._made_from(samples, training_set, arm.policy)
         self._measure(arm, label, samples[-1].number, figures)
 
+    def rounds(self, arm: Arm, config: RoundsConfig, improve_steps: int = 1) -> Iterator[int]:
+        """The number of each round, until `arm` gains too little in one of this many trainings."""
+        for number in range(1, config.rounds + 1):
+            yield number
+            if self.is_over(arm, config.min_gain, improve_steps):
+                return
+
+    def run_round(
+        self,
+        arm: Arm,
+        number: int,
+        builder: Builder,
+        method: PolicyMethod,
+        *,
+        base: VLLMConfig | None = None,
+    ) -> str:
+        """Sample an arm's policy, build a set, train on it and measure; the set's name."""
+        grown = self.grow(number, arm.policy)
+        built = self.build(builder, [grown])
+        self.improve(arm, f"{number}", [grown], built, method, base=base)
+        return built
+
     def score(self, set_name: str, policy: VLLMConfig, verifier: VLLMConfig, number: int) -> None:
-        """Score a policy's solutions of a set that were sampled in a round."""
+        """Score a policy's solutions of a set from one round."""
         self.release()
         config = self.config
         job = ScoringJob(
@@ -251,14 +272,6 @@ class Loop:
         """The rows of a set of this run."""
         return set_row(self.store, self.run_id, training_set).num_rows
 
-    def is_over(self, arm: Arm, min_gain: float | None, improve_steps: int = 1) -> bool:
-        """Whether the arm's last round, of this many trainings, gained too little for another."""
-        gain = arm.reached[-1] - arm.reached[-1 - improve_steps]
-        if min_gain is None or gain > min_gain:
-            return False
-        say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
-        return True
-
     def finish(self, arm: Arm) -> str:
         """Show the rounds; the folder of the policy with the highest pass@1 of an arm."""
         publish_rounds(self.store, self.run_id, self.config.name)
@@ -291,8 +304,16 @@ class Loop:
         sample(job, self.store.url, self.run_id)
         self._sampled.add(key)
 
+    def is_over(self, arm: Arm, min_gain: float | None, improve_steps: int = 1) -> bool:
+        """Whether the arm's last round, of this many trainings, gained too little for another."""
+        gain = arm.reached[-1] - arm.reached[-1 - improve_steps]
+        if min_gain is None or gain > min_gain:
+            return False
+        say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
+        return True
+
     def _hold(self, policy: VLLMConfig) -> None:
-        """Keep actors with this policy: the present ones, if they can change to it exactly."""
+        """Keep actors with this policy: the current ones if they can switch to it exactly."""
         if self.pool is not None and self.pool.change_policy(policy):
             return
         self.release()
@@ -318,7 +339,7 @@ class Loop:
     def _made_from(
         self, samples: Sequence[Grown], training_set: str, policy: VLLMConfig
     ) -> dict[str, float]:
-        """Figures about what a policy was made from."""
+        """Figures of the solutions and the set that a policy was made from."""
         grown = [
             grown_counts(self.store, self.run_id, each.number, each.policy) for each in samples
         ]

@@ -1,4 +1,4 @@
-"""ReST: sample solutions, train the last policy on the best of them, in improve steps."""
+"""ReST: each round samples solutions, then trains the last policy on the best, in improve steps."""
 
 from prefect import flow
 
@@ -14,7 +14,7 @@ def rest(config: RestLoopConfig, root: str, run_id: str | None = None) -> str:
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("rest")
         control = loop.begin("unfiltered") if config.with_control else None
-        for number in range(1, config.rounds + 1):
+        for number in loop.rounds(arm, config, config.improve_steps):
             grown = loop.grow(number, arm.policy, config.verifier)
             num_rows = 0
             for step in range(config.improve_steps):
@@ -27,8 +27,6 @@ def rest(config: RestLoopConfig, root: str, run_id: str | None = None) -> str:
                 grown = loop.grow(number, control.policy)
                 built = loop.build_unfiltered(grown, num_rows)
                 loop.improve(control, f"{number}", [grown], built, config.training)
-            if loop.is_over(arm, config.min_gain, config.improve_steps):
-                break
         return loop.finish(arm)
 
 

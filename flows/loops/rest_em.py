@@ -1,4 +1,4 @@
-"""ReST-EM: sample from the newest policy, train the first one on what is right."""
+"""ReST-EM: sample from the newest policy, train the first one on the right solutions."""
 
 from prefect import flow
 
@@ -13,17 +13,11 @@ def rest_em(config: RestEmLoopConfig, root: str, run_id: str | None = None) -> s
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("rest_em")
         control = loop.begin("unfiltered") if config.with_control else None
-        for number in range(1, config.rounds + 1):
-            grown = loop.grow(number, arm.policy)
-            built = loop.build(config.builder, [grown])
-            num_rows = loop.num_rows(built)
-            loop.improve(arm, f"{number}", [grown], built, config.training, base=config.policy)
+        base, method = config.policy, config.training
+        for number in loop.rounds(arm, config):
+            built = loop.run_round(arm, number, config.builder, method, base=base)
             if control is not None:
                 grown = loop.grow(number, control.policy)
-                built = loop.build_unfiltered(grown, num_rows)
-                loop.improve(
-                    control, f"{number}", [grown], built, config.training, base=config.policy
-                )
-            if loop.is_over(arm, config.min_gain):
-                break
+                built = loop.build_unfiltered(grown, loop.num_rows(built))
+                loop.improve(control, f"{number}", [grown], built, method, base=base)
         return loop.finish(arm)

@@ -1,4 +1,4 @@
-"""Reverse curriculum: rewards for finishing right solutions, from their end to their start."""
+"""Reverse curriculum: rewards for finishing right solutions, first from near their end."""
 
 from prefect import flow
 

@@ -1,4 +1,4 @@
-"""V-StaR: right solutions train the policy, right against wrong ones a verifier that ranks."""
+"""V-StaR: the policy learns from right solutions, a ranking verifier from right and wrong ones."""
 
 from prefect import flow
 
@@ -9,16 +9,14 @@ from schemas.loops import VStarLoopConfig
 
 @flow(name="v_star", flow_run_name=name_run)
 def v_star(config: VStarLoopConfig, root: str, run_id: str | None = None) -> str:
-    """Run the rounds and rank the last policy's solutions; the verifier's folder."""
+    """Run the rounds and rank the last policy's solutions; the folder of the verifier."""
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("v_star")
         samples: list[Grown] = []
-        for number in range(1, config.rounds + 1):
+        for number in loop.rounds(arm, config):
             samples.append(loop.grow(number, arm.policy))
             built = loop.build(config.builder, samples)
             loop.improve(arm, f"{number}", samples, built, config.training, base=config.policy)
-            if loop.is_over(arm, config.min_gain):
-                break
         pairs = loop.build(config.pairs, samples)
         verifier = loop.train(arm.policy, pairs, config.verifier_training, "v_star-verifier")
         verifier = verifier.with_fields(verifier="likelihood")

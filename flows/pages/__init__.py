@@ -1,1 +1,1 @@
-"""What a run shows in the Prefect UI: artifacts, pages and pictures."""
+"""What a run shows in Prefect's UI: artifacts, pages and pictures."""

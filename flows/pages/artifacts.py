@@ -1,11 +1,11 @@
-"""A run's artifacts in Prefect's UI, sent so that no server can make the run fail or slow.
+"""A run's artifacts in Prefect's UI, sent so that no server can slow the run or make it fail.
 
-Each artifact repeats what the store holds, so losing one loses nothing: it is sent from a
-thread of its own, a flow waits a few seconds at most for it, and errors are one line on standard
-error. Outside a Prefect run nothing is sent.
+Each artifact repeats what the store holds, so nothing is lost with it. It is sent from its own
+thread, a flow waits for it a few seconds at most, and an error is one line on standard error.
+Outside a Prefect run nothing is sent.
 
-A key names what is shown, never the run. Prefect keeps a version per run of each key: the page of
-a run has its own, the page of a key has all of them: how that figure changed from run to run.
+A key names what is shown, never the run. Prefect keeps a version of each key per run: the page of
+a run shows its own version, the page of a key all of them, and so how a figure changed.
 """
 
 import json
@@ -29,7 +29,7 @@ _reported: set[str] = set()
 
 
 def in_run() -> bool:
-    """Whether code runs inside a Prefect flow run, to which artifacts can belong."""
+    """Whether this code runs inside a Prefect flow run, which artifacts need."""
     return FlowRunContext.get() is not None
 
 
@@ -49,7 +49,7 @@ def publish_markdown(key: str, text: str, description: str) -> None:
 
 
 class ProgressArtifact:
-    """A percentage with a line of figures, which moves while the run works."""
+    """A percentage with a line of figures, updated while the run works."""
 
     def __init__(self, key: str, text: str) -> None:
         """Show 0%, and start to send the newest value given to `show` every few seconds."""
@@ -61,13 +61,13 @@ class ProgressArtifact:
         """Set what is sent next; returns at once.
 
         Args:
-            share: what is done, in [0, 1].
+            share: the share that is done, in [0, 1].
             text: the figures in words.
         """
         self._newest = (100.0 * min(max(share, 0.0), 1.0), text)
 
     def close(self) -> None:
-        """Send what was set last, and end."""
+        """Send the last value, and stop."""
         self._closing.set()
         if self._sender is not None:
             self._sender.join(_TIMEOUT_S)
@@ -120,7 +120,7 @@ def _in_background(work: Callable[[SyncPrefectClient, str], None]) -> threading.
         except Exception as error:
             _report_once(flow_run_id, error)
 
-    # The context holds Prefect's settings, the server's address among them.
+    # The context holds Prefect's settings, including the server's address.
     sender = threading.Thread(target=copy_context().run, args=[run], name="artifacts", daemon=True)
     sender.start()
     return sender

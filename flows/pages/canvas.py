@@ -1,6 +1,6 @@
 """What all pictures share: a figure without a display, plain axes, a legend below, a PNG.
 
-Colours are Okabe and Ito's, which colour-blind readers can tell apart; markers differ as well.
+Colours are Okabe and Ito's, which colour-blind readers can distinguish; markers differ as well.
 """
 
 from pathlib import Path

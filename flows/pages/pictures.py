@@ -1,4 +1,4 @@
-"""Where a run's pictures lie, and the drawing of them."""
+"""Draws a run's pictures, and names where they lie."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def draw_pictures(
 ) -> list[str]:
     """PNGs: accuracy against N, by level at the largest N, and the step scores' reliability.
 
-    Their names hold the set and a hash of the verifier, so that another verifier has its own.
+    Their names contain the set and a hash of the verifier, so that each verifier has its own.
 
     Returns:
         Their names in the store.
@@ -54,7 +54,7 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
         metrics: the figures.
 
     Returns:
-        None if there is nothing to compare.
+        None if nothing can be compared.
     """
     name = search_picture(path, metrics)
     if name is not None:
@@ -65,7 +65,7 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
 
 
 def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:
-    """The name of a search's picture in the store; None if there is nothing to compare."""
+    """The name of a search's picture in the store; None if nothing can be compared."""
     if len({(row.strategy, row.budget) for row in metrics if row.metric == "prompt_tokens"}) < 2:
         return None
     file = UnitPath.parse(path)

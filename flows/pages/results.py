@@ -1,4 +1,4 @@
-"""What a run's artifacts say: its units, its accuracies, and where to look further."""
+"""The artifacts of a run: its units, its accuracies, and where to look further."""
 
 import base64
 import shlex
@@ -36,7 +36,7 @@ def publish_units(
     rows += [_unit_row(unit, receipts[unit]) for unit in slowest]
     words = f"{len(outcomes):,} units, {len(outcomes) - len(receipts):,} failed"
     if len(rows) > _MAX_UNITS:
-        words += f"; here {_MAX_UNITS} of them, the failed and the slowest first"
+        words += f"; shown are {_MAX_UNITS}, the failed and the slowest first"
     unit = next(iter(outcomes))
     folder = f"{store.url}/{unit.table}/run_id={unit.run_id}/stage={unit.stage}/"
     statement = f"""
@@ -75,11 +75,11 @@ def publish_report(
     """Show a page: the plot, the accuracies, where the rows lie, and commands that read them.
 
     Args:
-        key: of the page.
+        key: the key of the page.
         store: where the rows lie.
         run_id: the run.
         metrics: the accuracies.
-        of_labels: figures of step labels, shown below them.
+        of_labels: figures of step labels, shown below the accuracies.
     """
     if not any(row.metric == "accuracy" for row in metrics) or not in_run():
         return
@@ -129,7 +129,7 @@ def _unit_row(unit: Unit, receipt: Receipt) -> dict[str, object]:
     tokens = receipt.generated_tokens + receipt.scored_tokens
     return {
         "unit": unit.name,
-        "state": "was there" if receipt.was_there else "done",
+        "state": "done before" if receipt.was_there else "done",
         "rows": f"{receipt.num_rows:,}",
         "tokens": f"{tokens:,}",
         "seconds": f"{receipt.seconds:,.1f}",
@@ -164,17 +164,17 @@ def _accuracy_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
 
 
 def picture_link(png: bytes) -> str:
-    """A PNG as a link that holds it."""
+    """A PNG as a link that contains it."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of words as a table in Markdown; the first column is text."""
+    """Rows of words as a Markdown table; the first column is text."""
     columns = list(rows[0])
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *(row.values() for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def sql_block(store: Store, statement: str) -> str:
-    """A command to copy, in lines that fit the page."""
+    """A command to copy, in lines that fit on the page."""
     return f'```\nstepmill sql --root {shlex.quote(store.url)} "{statement}"\n```'

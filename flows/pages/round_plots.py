@@ -1,4 +1,4 @@
-"""A loop's rounds as a picture: what each policy reaches, a curve per arm."""
+"""A loop's rounds as a picture: the figures of each policy, a curve per arm."""
 
 from collections.abc import Sequence
 from pathlib import Path

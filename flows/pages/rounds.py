@@ -1,4 +1,4 @@
-"""The figures of a loop's rounds: what policies were made from, read, drawn and shown."""
+"""The figures of a loop's rounds and what its policies were made from: read, drawn and shown."""
 
 import shlex
 from pathlib import PurePath
@@ -17,7 +17,7 @@ _NAMES = {"seconds": "train_seconds", "generated_tokens": "train_generated_token
 
 
 def training_figures(store: Store, run_id: str, folder: str) -> dict[str, float]:
-    """Seconds of a policy's training, and the tokens that it drew itself, if any."""
+    """Seconds of a policy's training, and the tokens it generated meanwhile, if any."""
     measured = training_metrics(store, run_id, PurePath(folder).name)
     return {new: measured[name] for name, new in _NAMES.items() if name in measured}
 

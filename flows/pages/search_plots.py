@@ -34,15 +34,15 @@ def plot_searches(
 ) -> None:
     """Write a PNG: all problems and each bin of one kind, a curve and intervals per strategy.
 
-    Tokens are those that the policy wrote and the verifier computed. In the first panel there is
-    also compute-optimal selection by oracle difficulty: at what its searches take, and, hollow, at
-    what they take with the estimate of the difficulty.
+    Tokens are those that the policy wrote and the verifier computed. The first panel also shows
+    compute-optimal selection by oracle difficulty: filled at the tokens of its searches, hollow at
+    those tokens plus the ones spent on estimating the difficulty.
 
     Args:
         metrics: figures of one policy's searches.
         path: file to write.
         title: what the picture is about.
-        kind: of bins; None for the first measured of oracle quintile, level, model quintile.
+        kind: kind of bins; None for the first measured of oracle quintile, level, model quintile.
 
     Raises:
         ValueError: no accuracy is given.

@@ -1,4 +1,4 @@
-"""What a search's artifacts say: each strategy's accuracy and cost, and where to look further."""
+"""The artifacts of a search: each strategy's accuracy and cost, and where to look further."""
 
 import shlex
 from collections.abc import Sequence

@@ -22,8 +22,8 @@ _SOURCES = (
     (STEP_SCORES.name, Stage.IMPORTS, ScoresName),
     (STEP_LABELS.name, Stage.STEP_LABELS, LabelsName),
 )
-"""What sets are made from: table, stage and the names of its units; not rollouts and rewards. The
-order enters the names of sets."""
+"""What sets are made from: table, stage and the names of its units; rollouts and rewards are not.
+The order enters the names of sets."""
 
 
 def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
@@ -55,10 +55,10 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
 
 
 def input_files(store: Store, plan: ExportPlan) -> list[str]:
-    """All committed files that a set may depend on: one more of them makes another set.
+    """All committed files that a set may depend on: one more file makes another set.
 
-    What a loop makes after the rounds of a job is left out, so a loop that runs again finds its
-    sets.
+    What a loop makes after the rounds of a job is left out, so that a loop that runs again finds
+    its sets.
     """
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
     sets = {UnitPath.parse(path).unit for path in (*plan.problem_files, *plan.original_files)}
@@ -86,7 +86,7 @@ def _find(there: Mapping[str, Sequence[str]], wanted: Sequence[str], field: str)
 
 
 def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> DatasetExportJob:
-    """The job with the prompt and the policy that the run has on record."""
+    """The job with the recorded prompt and policy of the run."""
     if job.prompt is not None:
         return job
     reads_trees = job.builder.reads == "trees"
@@ -109,5 +109,5 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
 
 
 def _find_model(store: Store, model: str) -> str:
-    """A recorded model, wherever the store lies now; other names than absolute paths stay."""
+    """The path of a recorded model even if the store was moved; names that are not paths stay."""
     return find_checkpoint(store, model) if PurePath(model).is_absolute() else model

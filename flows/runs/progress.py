@@ -15,7 +15,7 @@ _EVERY_S = 1.0
 _LINE_EVERY_S = 15.0
 
 Measure = Callable[[], tuple[int, int, int]]
-"""Rows so far, rows when it is done (0 where it is unknown), and tokens so far."""
+"""Rows so far, rows in the end (0 if unknown), and tokens so far."""
 
 
 @contextlib.contextmanager
@@ -27,7 +27,7 @@ def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Itera
         measure: called every second, from another thread.
         unit: what is counted.
     """
-    # Imported late: the command line speaks through this module before Prefect may be imported.
+    # Imported late: the command line uses this module before Prefect may be imported.
     from flows.pages.artifacts import ProgressArtifact, to_key
 
     start, finished = time.monotonic(), threading.Event()
@@ -86,30 +86,30 @@ def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Itera
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """How far a stage is."""
+    """The figures of a stage in progress."""
 
     rows: int
     total: int
     tokens: int
     new_rows: int
-    """Rows made since the stage began or went on."""
+    """Rows made since the stage began or resumed."""
     seconds: float
     unit: str
 
     @property
     def share(self) -> float:
-        """What is done, in [0, 1]; 0 where the total is unknown."""
+        """The share that is done, in [0, 1]; 0 if the total is unknown."""
         return min(self.rows / self.total, 1.0) if self.total else 0.0
 
     def words(self) -> str:
-        """The figures for a terminal's line, which shows the time left beside them."""
+        """The figures for a line of the terminal, which also shows the time left."""
         rows = f"{self._rows_words()} {self.unit}"
         if not self.tokens:
             return rows
         return f"{rows}, {self.tokens:,} tokens, {self._tokens_per_s():,.0f}/s"
 
     def page_words(self, outcome: str | None = None) -> str:
-        """The figures for the UI: a first line of 40 letters at most, which is what lists show."""
+        """The figures for the UI; lists show the first line, of at most 40 letters."""
         first = [f"{self._rows_words()} {self.unit}"]
         if outcome is not None:
             first.append(f"{outcome} in {clock_words(self.seconds)}")
@@ -129,7 +129,7 @@ class _Figures:
 
 
 def clock_words(seconds: float) -> str:
-    """A duration as minutes and seconds, with hours where there are any."""
+    """A duration as minutes and seconds, with hours if it is that long."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -140,7 +140,7 @@ def training_progress(title: str) -> Iterator[Callable[[Mapping[str, float]], No
     """Show a training's progress while the block runs.
 
     Yields:
-        What to call with the training's reports: `step`, `num_steps` and `tokens` are shown.
+        A function for the training's reports; it shows `step`, `num_steps` and `tokens`.
     """
     figures: dict[str, float] = {}
 
@@ -156,7 +156,7 @@ def say(text: str) -> None:
     """One line on standard error, and in the log of the current Prefect run."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
-    if "prefect" in sys.modules:  # before that there is no run, and Prefect is not set up yet
+    if "prefect" in sys.modules:  # until then no run exists, and Prefect is not set up
         from prefect.exceptions import MissingContextError
         from prefect.logging import get_run_logger
 

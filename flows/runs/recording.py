@@ -1,4 +1,4 @@
-"""A flow run's record in the store, and the run id of one that was given none."""
+"""A flow run's record in the store, and its run id if none was given."""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -30,7 +30,7 @@ def recorded_flow(
         flow: the flow's name.
         config: what it does.
         root: the store.
-        run_id: None for an id of this Prefect flow run's own.
+        run_id: None for an id derived from this Prefect flow run.
         part: see `recorded_run`.
         named_by_part: see `recorded_run`.
 
@@ -38,7 +38,7 @@ def recorded_flow(
         The store and the run id.
 
     Raises:
-        RunConflict: the run holds this part already, made with another config.
+        RunConflict: the run already holds this part, made with another config.
     """
     store, run_id = Store(root), run_id or prefect_run_id(flow)
     with (
@@ -49,9 +49,9 @@ def recorded_flow(
 
 
 def without_heartbeats() -> AbstractContextManager[Any]:
-    """Flows that are called in this block send Prefect no heartbeats; the flow around them does.
+    """Flows called in this block send Prefect no heartbeats; the flow around them does.
 
-    Prefect waits up to a second at the end of a flow for the thread that sends them.
+    At the end of a flow Prefect waits up to a second for the thread that sends them.
     """
     return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
@@ -63,10 +63,10 @@ def prefect_run_id(flow: str) -> str:
 
 
 def name_run() -> str:
-    """What a flow run is called in Prefect's UI, which shows the flow's name beside it.
+    """The name of a flow run in Prefect's UI, which shows the flow's name beside it.
 
-    The set of solutions, the kind of a training set or the model that is made, and the run: `train
-    of first`, or `train by rest-r1-a801478a9d of first` where a trained policy is at work.
+    It names the set of solutions, the kind of a training set or the model, then the run: `train of
+    first`, or `train by rest-r1-a801478a9d of first` if a trained policy is used.
     """
     parameters = flow_run.parameters
     run_id = parameters.get("run_id") or prefect_run_id(flow_run.flow_name)

@@ -1,7 +1,7 @@
-"""The units of a search: trees of some problems, their decisions, and the figures of all of them.
+"""The units of a search: trees of some problems, their decisions, and the figures over all.
 
-A cell is a strategy at a budget. Its digest covers all that decides its rows: a job with other
-budgets or strategies that runs later in the same run finds the cells that exist.
+A cell is a strategy at a budget. Its digest covers everything that decides its rows, so a later job
+of the same run with other budgets or strategies finds the cells that exist.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def cell_of(path: str) -> str:
 
 
 def reference_cell(plan: Plan) -> str | None:
-    """The cell that difficulty is read from: independent samples, scored if possible, at most N."""
+    """The cell that difficulty is read from: independent samples, scored if possible, largest N."""
     cells = [cell for cell, task in plan.items() if task.strategy.is_independent]
 
     def order(cell: str) -> tuple[bool, int]:
@@ -86,7 +86,7 @@ def decision_units(run_id: str, problems: str, trees: Sequence[str]) -> list[Uni
 
 
 def metrics_unit(job: SearchJob, run_id: str, inputs: Sequence[str]) -> Unit:
-    """The unit of the figures; other files to read make another one."""
+    """The unit of the figures; other input files make another unit."""
     name = DigestName.derive(job.set_name, job.evaluation.config_hash(), *inputs)
     return Unit(
         run_id=run_id,

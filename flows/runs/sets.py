@@ -28,7 +28,7 @@ def problems_path(run_id: str, set_name: str) -> str:
 
 
 def set_names(store: Store, run_id: str) -> list[str]:
-    """The sets of problems of a run, in order; none for a run that does not exist."""
+    """The sets of problems of a run, in order; empty for a run that does not exist."""
     paths = store.files(PROBLEMS.name, run_id=run_id, stage=Stage.PROBLEMS)
     return [UnitPath.parse(path).unit for path in paths]
 
@@ -37,7 +37,7 @@ def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
     """The files of a set's solutions: those sampled in this run, then imported ones.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the set has no solutions.
     """
     names = named_files(store, SolutionsName, TRAJECTORIES.name, run_id, *_SOLUTIONS_STAGES)
     found = [path for path, name in names.items() if name.group.set_name == set_name]
@@ -49,17 +49,17 @@ def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
 
 
 def rollout_files(store: Store, run_id: str, set_name: str) -> list[str]:
-    """The files of a set's rollouts; none where it was not labelled by rollouts."""
+    """The files of a set's rollouts; empty if it was not labelled by rollouts."""
     return _labelling_files(store, TRAJECTORIES.name, run_id, set_name)
 
 
 def label_files(store: Store, run_id: str, set_name: str) -> list[str]:
-    """The files of a set's step labels; none where it was not labelled."""
+    """The files of a set's step labels; empty if it was not labelled."""
     return _labelling_files(store, STEP_LABELS.name, run_id, set_name)
 
 
 def score_files(store: Store, run_id: str, sampled: Sequence[str], verifier: str) -> list[str]:
-    """The files of one verifier's scores of these files' solutions, imported scores included.
+    """The files of one verifier's scores of the solutions in these files, imported ones included.
 
     Files that it failed to score are left out.
 
@@ -90,7 +90,7 @@ def verifiers_of(store: Store, run_id: str, sampled: Iterable[str]) -> list[str]
 
 
 def verdict_files(store: Store, run_id: str, graded: Iterable[str]) -> dict[str, list[str]]:
-    """Of each file of trajectories, the files of verdicts on it, in the order of their numbers."""
+    """For each file of trajectories, the files of verdicts on it, in the order of their numbers."""
     found: dict[str, list[tuple[int, str]]] = {}
     names = named_files(store, VerdictsName, VERDICTS.name, run_id, Stage.REGRADING)
     for path, name in names.items():
@@ -109,7 +109,7 @@ def _labelling_files(store: Store, table: str, run_id: str, set_name: str) -> li
 def named_files(
     store: Store, kind: type[Name], table: str, run_id: str, *stages: Stage
 ) -> dict[str, Name]:
-    """The files of some stages that have a name of this kind, in order; others are not ours."""
+    """The files of some stages with a name of this kind, in order; other files are ignored."""
     found = {}
     for stage in stages:
         for path in store.files(table, run_id=run_id, stage=stage):

@@ -1,4 +1,4 @@
-"""Which models wrote and scored a set's stored solutions, as the rows say."""
+"""Which models wrote and scored a set's stored solutions, according to the rows."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from tasks.engines.open import identify_engine
 def name_models(
     store: Store, run_id: str, job: EvaluationJob, sampled: Sequence[str]
 ) -> tuple[EvaluationJob, list[str]]:
-    """The job with names in the place of models, and the policy's files among the set's.
+    """The job with names instead of models, and those files of the set that the policy wrote.
 
     Raises:
-        ValueError: the policy wrote none of them, or it is not named and they are by several; the
-            verifier is not named and several scored them.
+        ValueError: the policy wrote none of them; or it is not named and several wrote them; or
+            the verifier is not named and several scored them.
     """
     by_policy = _by_policy(store, sampled)
     policy = job.policy_name or (job.policy and identify_engine(job.policy))
@@ -36,7 +36,7 @@ def name_models(
 
 
 def _by_policy(store: Store, sampled: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each policy; all files of a stage and group are by the same one."""
+    """The files of each policy; all files of a stage and group are by the same policy."""
     by_group: dict[tuple[str, SolutionsGroup], list[str]] = {}
     for path in sampled:
         key = UnitPath.parse(path).stage, SolutionsName.of(path).group

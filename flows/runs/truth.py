@@ -1,4 +1,4 @@
-"""Where the truth about steps is known: the built-in world's exact checker."""
+"""The known truth about steps: the exact checker of the built-in world."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from tasks.world.problems import parse_question
 def known_kinds(store: Store, path: str) -> Kinds | None:
     """The exact checker of a file of problems; None unless all are of the built-in world.
 
-    The source alone does not tell: any imported file may be called `world`.
+    The source alone does not decide: any imported file may be called `world`.
     """
     problems: list[Problem] = store.read(path)
     if any(problem.source != WORLD_SOURCE for problem in problems):

@@ -1,9 +1,9 @@
-"""Units as Prefect tasks: submitted together, awaited together; committed ones are left out.
+"""Units as Prefect tasks: submitted together, awaited together; committed ones are skipped.
 
-A unit that fails for a reason of its own is quarantined: its error becomes a row of `failures`, the
-other units and the stages after them continue without it, and a later run with the same run id
-tries it again. A fault of the machinery, when its retries are used up, stops the run after the
-units that could be finished.
+A unit that fails because of its own content is quarantined: its error becomes a row of `failures`,
+the other units and the later stages continue without it, and a later run with the same run id tries
+it again. An infrastructure fault, once its retries are used up, stops the run after the units that
+could be finished.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,16 +29,16 @@ _MAX_REPORTED = 3
 
 
 def unit_runner() -> Any:
-    """Runs a flow's units on threads; each waits for an actor with room."""
+    """A task runner that runs units on threads; each waits for an actor with room."""
     return ThreadPoolTaskRunner(max_workers=_MAX_UNITS_AT_ONCE)
 
 
 class UnitsFailed(StepmillError):
-    """Units failed through a fault of the machinery, or all of a stage for reasons of their own."""
+    """Units failed because of the infrastructure, or every unit of a stage by its content."""
 
 
 def split_rows(num_rows: int, size: int) -> list[tuple[int, int]]:
-    """Half-open ranges of so many rows each, in order; the last one holds the rest."""
+    """Half-open ranges of `size` rows each, in order; the last one holds the rest."""
     return [(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
 
 
@@ -53,7 +53,7 @@ def run_on_engines(
     total_rows: int = 0,
     title: str,
 ) -> list[Receipt]:
-    """`run_units` on actors that hold these engines, for as long as it takes."""
+    """`run_units` on actors with these engines, which end afterwards."""
     with open_pool(store.url, engines, pool) as actors:
         return run_units(
             unit_task,
@@ -76,19 +76,19 @@ def run_units(
     total_rows: int,
     title: str,
 ) -> list[Receipt]:
-    """Run a task per unit on a pool's actors; the receipts of those that are committed, in order.
+    """Run a task per unit on a pool's actors; the receipts of the committed units, in order.
 
     Args:
         unit_task: called with (pool, unit, job).
-        units: what to make.
+        units: the units to make.
         job: the stage's config.
         store: where the files go.
         pool: the actors.
-        total_rows: rows that all units together will have; 0 where it is unknown.
+        total_rows: rows of all units together; 0 if unknown.
         title: what the progress line is called.
 
     Raises:
-        UnitsFailed: the machinery failed, or every unit was quarantined.
+        UnitsFailed: the infrastructure failed, or every unit was quarantined.
     """
     missing = store.missing(units)
     receipts = {unit: store.receipt(unit) for unit in set(units).difference(missing)}
@@ -117,7 +117,7 @@ def run_units(
 def run_here(
     call: Callable[[Unit], Receipt], units: Iterable[Unit], *, store: Store, title: str
 ) -> list[Receipt]:
-    """Run units one after another in this process, with the same rules for those that fail."""
+    """Run units one after another in this process; failures are treated as in `run_units`."""
     outcomes: dict[Unit, Receipt | BaseException] = {}
     for unit in units:
         try:
@@ -133,10 +133,10 @@ def run_here(
 def keep_receipts(
     store: Store, outcomes: Mapping[Unit, Receipt | BaseException], title: str
 ) -> dict[Unit, Receipt]:
-    """The receipts among the outcomes; units that failed for a reason of their own are quarantined.
+    """The receipts among the outcomes; units that failed because of their content are quarantined.
 
     Raises:
-        UnitsFailed: the machinery failed, or every unit was quarantined.
+        UnitsFailed: the infrastructure failed, or every unit was quarantined.
     """
     receipts = {u: outcome for u, outcome in outcomes.items() if isinstance(outcome, Receipt)}
     errors = {u: outcome for u, outcome in outcomes.items() if not isinstance(outcome, Receipt)}
@@ -159,7 +159,7 @@ def keep_receipts(
 
 
 def _guess_rows(num_units: int, outcomes: Sequence[Receipt | BaseException]) -> int:
-    """The rows of all units, if they are like the finished ones; 0 before the first of them."""
+    """The rows of all units, estimated from the finished ones; 0 before the first has finished."""
     rows = [outcome.num_rows for outcome in outcomes if isinstance(outcome, Receipt)]
     return round(num_units * sum(rows) / len(rows)) if rows else 0
 

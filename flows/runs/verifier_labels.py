@@ -1,4 +1,4 @@
-"""What a stored verifier was trained on, and the reduction of its scores that follows from it."""
+"""What a stored verifier was trained on, and the reduction of its scores that this implies."""
 
 import json
 from pathlib import PurePosixPath
@@ -16,7 +16,7 @@ _LABELS = "select method, targets, data from verifier_labels where model_id = ?"
 
 
 def follow_labels(store: Store, run_id: str | None, job: SearchJob) -> SearchJob:
-    """A search's job with a reduction: that of its verifier's labels where the job names none.
+    """A search's job with a reduction: the one that suits its verifier's labels if it names none.
 
     A run that has searched with the same verifier keeps the reduction that it began with.
     """
@@ -28,9 +28,9 @@ def follow_labels(store: Store, run_id: str | None, job: SearchJob) -> SearchJob
 
 
 def mix_by_labels(store: Store, job: EvaluationJob) -> EvaluationJob:
-    """An evaluation's job that mixes by the reduction of its verifier's labels as well.
+    """An evaluation's job that also mixes by the reduction that suits its verifier's labels.
 
-    It stays as it is where it names reductions, and where the first of them is that one.
+    The job is unchanged if it names reductions, or if the first of them is that one.
     """
     config = job.evaluation
     is_named = config.reductions != EvaluationConfig().reductions
@@ -43,7 +43,7 @@ def mix_by_labels(store: Store, job: EvaluationJob) -> EvaluationJob:
 
 
 def labels_of(store: Store, model_id: str | None) -> VerifierLabels | None:
-    """The labels of a verifier that was trained in this store; None where they are not known."""
+    """The labels of a verifier that was trained in this store; None if they are not known."""
     if model_id is None:
         return None
     try:
@@ -67,7 +67,7 @@ def _began_with(store: Store, run_id: str, job: SearchJob) -> Reduction | None:
     for event in sorted(events, key=lambda event: event.happened_at, reverse=True):
         try:
             began = SearchJob.from_partial(json.loads(event.config))
-        except ValueError:  # of a version whose config cannot be read: it cannot be resumed either
+        except ValueError:  # its version's config cannot be read, so it cannot be resumed
             continue
         if (began.set_name, began.verifier) == (job.set_name, job.verifier):
             return began.score.reduction

@@ -31,7 +31,7 @@ def ensure_server() -> str:
     """Make PREFECT_API_URL name a server that answers, before Prefect is imported; the UI's URL.
 
     A server that already runs on one of the usual ports is used; otherwise one is started, which
-    stays when the run ends, so that its UI can be viewed.
+    keeps running after the run, so that its UI can be viewed.
 
     Raises:
         StepmillError: the configured server, or the one started, does not answer.
@@ -45,7 +45,7 @@ def ensure_server() -> str:
 
 
 def find_server(port: int | None) -> str | None:
-    """Make PREFECT_API_URL name a running server; its UI's URL, None if there is none.
+    """Make PREFECT_API_URL name a running server; the URL of its UI, None if none runs.
 
     Args:
         port: the only one to try; None for the configured server, or the usual ports.
@@ -72,7 +72,7 @@ def find_server(port: int | None) -> str | None:
 
 @contextlib.contextmanager
 def serving(port: int | None) -> Iterator[tuple[str, Process | None]]:
-    """A server for the block: a running one, or a new one, which ends with the block.
+    """A server for the block: a running one, or a new one that ends with the block.
 
     Args:
         port: where it listens; None for one of the usual ports.
@@ -143,14 +143,14 @@ def start_server(port: int) -> Process:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Of two runs that begin at once only one starts a server; the other one finds it."""
+    """If two runs begin at once, only one starts a server; the other finds it."""
     with (Path(tempfile.gettempdir()) / f"stepmill-server-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def look_at_ports() -> dict[int, str]:
-    """What holds each of the usual ports: `Prefect`, `free`, or `something else`."""
+    """What uses each of the usual ports: `Prefect`, `free`, or `something else`."""
 
     def look(port: int) -> str:
         if _is_free(port):
@@ -162,7 +162,7 @@ def look_at_ports() -> dict[int, str]:
 
 
 def describe_server(api_url: str) -> str | None:
-    """A server's version, and its kind of database if it reports one; None without an answer."""
+    """A server's version, and its kind of database if reported; None without an answer."""
     if not _answers(api_url):
         return None
     said = {}

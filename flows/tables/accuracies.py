@@ -100,13 +100,13 @@ def accuracies_by_bin(
 
 
 def verifier_words(metrics: Iterable[Metric]) -> str:
-    """A second line of a title that names the verifier, if there is just one."""
+    """A second line of a title that names the verifier; empty with several or none."""
     names = {m.verifier for m in metrics if m.verifier is not None}
     return f"\nverifier {escape(names.pop())}" if len(names) == 1 else ""
 
 
 def figure_cell(metric: Metric | None, best: str | None = None) -> str:
-    """A figure and its interval, which a narrow terminal sets below it: it holds no space."""
+    """A figure and its interval, which contains no space, so a narrow terminal wraps before it."""
     if metric is None:
         return ""
     value = value_words(metric)

@@ -1,4 +1,4 @@
-"""A figure as a few words, and the sentence that a result ends with."""
+"""A figure in a few words, and the sentence that sums up a result."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def figure_words(metric: Metric | None) -> str:
 
 
 def value_words(metric: Metric) -> str:
-    """A figure alone: a gain with its sign, a count without decimals."""
+    """A figure without its interval: a gain with its sign, a count without decimals."""
     if metric.metric in _COUNTS or metric.metric.endswith("_tokens"):
         return f"{metric.value:,.0f}"
     return f"{metric.value:+.3f}" if _is_gain(metric) else f"{metric.value:.3f}"

@@ -2,10 +2,10 @@
 
 
 def check_format(output: str, *known: str) -> None:
-    """Refuse a format that a command does not print.
+    """Reject a format that a command does not print.
 
     Raises:
-        ValueError: says which it prints.
+        ValueError: names the formats that it prints.
     """
     if output not in known:
         words = f"{', '.join(known[:-1])} or {known[-1]}"

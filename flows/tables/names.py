@@ -11,7 +11,7 @@ from tasks.search.strategies.registry import STRATEGIES
 GLOSSARY = "terms: docs/glossary.md"
 """The last line of every table's caption."""
 UPPER_BOUND = "pass"
-"""What is right wherever any candidate is: it takes no part in a comparison."""
+"""Right wherever any candidate is right; left out of comparisons."""
 RANKERS = {
     "majority": "majority vote",
     "likelihood": "best of N by likelihood",
@@ -22,7 +22,7 @@ RANKERS = {
     "likelihood+logit": "best of N by likelihood + verifier",
     UPPER_BOUND: "pass@N: any right (upper bound)",
 }
-"""Ways to choose among stored solutions, in the order of the tables, with their words."""
+"""Ways to choose among stored solutions, in the order of the tables, each with its description."""
 LABEL_FIGURES = {
     "labelled_steps": "labelled steps",
     "unlabelled_rate": "steps without a label",
@@ -62,7 +62,7 @@ ROUND_FIGURES = {
     "grown_tokens": ("tokens", "{:,.0f}"),
     "train_seconds": ("training s", "{:,.0f}"),
 }
-"""What a policy was made from: column and format of each figure."""
+"""Figures of what a policy was made from, each with its column and format."""
 _SETTINGS = ("sum", *get_args(Reduction))
 _HEADINGS = (
     "accuracy",
@@ -95,7 +95,7 @@ def sort_strategies(strategies: Iterable[str]) -> list[str]:
 
 
 def strategy_words(strategy: str) -> str:
-    """A strategy as tables name its row."""
+    """The name of a strategy's row in tables."""
     return "pass (any right)" if strategy == UPPER_BOUND else strategy
 
 

@@ -23,13 +23,13 @@ _ESCAPES |= {code: f"\\u{code:04x}" for code in _TURNING}
 
 
 def open_console() -> Console:
-    """A console on standard output; where that is not a terminal, no line is broken or cut."""
+    """A console on standard output; unless that is a terminal, no line is broken or cut."""
     console = Console()
     return console if console.is_terminal else Console(width=_NO_TERMINAL_WIDTH)
 
 
 def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
-    """A store open for reading; files that had to be left out are named on standard error."""
+    """A store open for reading; files that are left out are named on standard error."""
     from storage import connect
 
     connection = connect(root)
@@ -44,14 +44,14 @@ def open_catalog(root: str) -> duckdb.DuckDBPyConnection:
 
 
 def runs_words(connection: duckdb.DuckDBPyConnection) -> str:
-    """Which runs a store has, for a caller that named another."""
+    """Which runs a store has, for a message about one that it does not have."""
     found = ask(connection, "newest_runs", num_runs=_MAX_RUNS)
     names = ", ".join(row["run_id"] for row in found)
     return f"the store's newest runs are {names}" if names else "the store has no runs"
 
 
 def visible(text: str) -> str:
-    """A text with what a terminal would obey written out, such as control characters."""
+    """A text in which control characters, which a terminal would obey, are written out."""
     return text.translate(_ESCAPES)
 
 

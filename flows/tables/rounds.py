@@ -13,7 +13,7 @@ from tasks.evaluation.rounds import arms_of, figures_of, labels_of
 
 
 def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
-    """A row per policy: what it reaches, with intervals, and what it was made from."""
+    """A row per policy: its figures with intervals, and what it was made from."""
     measured = measured_names(metrics)
     rows = []
     for arm in arms_of(metrics):
@@ -32,7 +32,7 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
     """The rows of `round_table_rows` for a terminal.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the metrics are empty.
     """
     if not metrics:
         raise ValueError("expected figures of a loop's rounds, got none")
@@ -55,7 +55,7 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
 
 
 def measured_names(metrics: Sequence[Metric]) -> list[str]:
-    """The names of what policies reach: pass@1, then majorities, then pass@k."""
+    """The names of the measured figures: pass@1, then majorities, then pass@k."""
     found = {(row.metric, row.budget) for row in metrics if row.budget is not None}
 
     def place(each: tuple[str, int]) -> tuple[bool, bool, int]:

@@ -1,7 +1,7 @@
 """`stepmill show --tree`: a problem's search tree in the terminal, built from its rows.
 
-Every row ends at a leaf and holds the steps that follow those of the row that it continues, so all
-rows together are the tree, each hung where it branched off.
+Every row ends at a leaf and holds the steps after those of the row that it continues, so the rows,
+each attached where it branched off, are the tree.
 """
 
 import json
@@ -24,14 +24,14 @@ _VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded
 
 @dataclass(slots=True)
 class Branch:
-    """A step of the tree, or its root, with what continues it and what ends at it."""
+    """A step of the tree, or its root, with the branches and the rows' ends below it."""
 
     step: dict[str, Any] | None = None
     children: "list[Branch]" = field(default_factory=list)
     ends: list[dict[str, Any]] = field(default_factory=list)
     """The rows whose last step this is, without their steps."""
     prompted_by: str | None = None
-    """Of a first step that answers another prompt: the row that this prompt is about."""
+    """For a first step that answers another prompt: the row that this prompt is about."""
 
 
 def show_tree(
@@ -47,12 +47,11 @@ def show_tree(
 
     Args:
         connection: the store.
-        problem: a problem's id, or how it begins.
+        problem: the id of a problem, or its first letters.
         output: `text` or `json`.
-        strategy: of which search, as its rows name it or without its settings; may be left out
-            where there is only one.
-        budget: at which N.
-        run_id: of which run.
+        strategy: the search, as its rows name it or without its settings; None if only one exists.
+        budget: its N; None if only one exists.
+        run_id: its run; None if only one exists.
 
     Raises:
         ValueError: no search of such a problem exists, or several do and they are listed.
@@ -83,13 +82,13 @@ def show_tree(
 
 
 def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
-    """The tree of a search's rows, in order of `sample_index`.
+    """The tree of a search's rows, which are in order of `sample_index`.
 
     Raises:
         ValueError: a row continues one that is missing, or more of its steps than it has.
     """
     root = Branch()
-    lines: dict[str, list[Branch]] = {}  # by row: the branches of its whole solution
+    lines: dict[str, list[Branch]] = {}  # for each row, the branches of its whole solution
     for row in rows:
         parent, depth = row["parent_id"], row["branch_step"] or 0
         before = lines.get(parent, [])[:depth] if parent is not None else []
@@ -113,7 +112,7 @@ def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
 def _choose(
     connection: duckdb.DuckDBPyConnection, problem: str, wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """The one search that is wanted.
+    """The one search that fits.
 
     Raises:
         ValueError: none fits, or several do.
@@ -124,7 +123,7 @@ def _choose(
         for row in found
         if all(value in (None, row[name], _base(row[name])) for name, value in wanted.items())
     ]
-    # `beam` means any beam search, but the one with the defaults where that was made.
+    # `beam` means the beam search with the defaults if that was made, otherwise any.
     left = [row for row in left if row["strategy"] == wanted["strategy"]] or left
     if len(left) == 1:
         return left[0]
@@ -162,11 +161,11 @@ def _to_record(branch: Branch) -> dict[str, Any]:
 
 
 def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
-    """Hang a branch's ends and children below it."""
+    """Draw a branch's ends and children below it."""
     for row in branch.ends:
         tree.add(_end_words(row, picks.get(row["trajectory_id"])))
     for child in branch.children:
-        # Where only one row ends with a step, the step's own line says how.
+        # If only one row ends with a step, the step's own line says how.
         alone = child.ends if not child.children and len(child.ends) == 1 else []
         words = _step_words(child)
         for row in alone:

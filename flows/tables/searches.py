@@ -1,4 +1,4 @@
-"""Metrics of searches as tables for a terminal: what each strategy reached and spent."""
+"""Metrics of searches as tables for a terminal: the accuracy and cost of each strategy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tasks.evaluation.searches.compute_optimal_figures import OPTIMAL
 
 
 def search_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
-    """A row of words per strategy and N, of main picks: accuracy, gains, tokens, problems/s.
+    """A row of words per strategy and N, for main picks: accuracy, gains, tokens, problems/s.
 
     Args:
         metrics: of one policy and verifier.
@@ -47,7 +47,7 @@ def search_summary(metrics: Sequence[Metric]) -> Table:
 
 
 def selection_summary(metrics: Sequence[Metric]) -> Table | None:
-    """Compute-optimal selection by each kind of difficulty; None where nothing was selected."""
+    """Compute-optimal selection by each kind of difficulty; None if nothing was selected."""
     chosen = [row for row in metrics if row.strategy == OPTIMAL]
     picks = list(dict.fromkeys(row.pick for row in chosen if row.pick is not None))
     groups = [(pick, [row for row in chosen if row.pick == pick]) for pick in picks]
@@ -64,9 +64,9 @@ def selection_summary(metrics: Sequence[Metric]) -> Table | None:
 
 
 def choice_summary(metrics: Sequence[Metric]) -> Table | None:
-    """What compute-optimal selection chose for each difficulty and N; None where it did not.
+    """What compute-optimal selection chose for each difficulty and N; None if it chose nothing.
 
-    A bin's two folds choose for each other; where they disagree both choices are shown.
+    The two folds of a bin choose for each other; if they disagree, both choices are shown.
     """
     chosen: dict[tuple[str, str], dict[int, list[str]]] = {}
     for row in sorted(metrics, key=lambda row: (row.pick or "", row.bin)):
@@ -90,12 +90,12 @@ def choice_summary(metrics: Sequence[Metric]) -> Table | None:
 
 
 def main_rows(metrics: Sequence[Metric]) -> list[Metric]:
-    """The figures of the strategies' main picks, without selections among strategies."""
+    """The figures of main picks, without selections among strategies."""
     return [row for row in metrics if row.pick is None]
 
 
 def main_strategies(metrics: Sequence[Metric]) -> list[str]:
-    """The strategies of main picks in order."""
+    """The strategies of main picks, in order."""
     return list(dict.fromkeys(row.strategy for row in main_rows(metrics)))
 
 
@@ -121,7 +121,7 @@ def _rows_of(groups: Sequence[tuple[str, Sequence[Metric]]], heading: str) -> li
 
 
 def _words(metric: Metric | None) -> str:
-    """A figure; tokens and rates without their intervals, a rate of 0 not at all."""
+    """A figure; tokens and rates without intervals, a rate of 0 as an empty text."""
     if metric is None or (metric.metric.endswith("_rate") and not metric.value):
         return ""
     if metric.metric.startswith("gain_"):

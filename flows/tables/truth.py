@@ -29,7 +29,7 @@ _BIN_WORDS = {
 
 
 def truth_rows(metrics: Sequence[Metric]) -> list[tuple[str, str, Metric]]:
-    """What each figure is about, its words, and the figure, in the order of the table."""
+    """The subject of each figure, its words, and the figure, in the order of the table."""
     found = []
     for names in (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES):
         rows = [(Bin.parse(row.bin), row) for row in metrics if row.metric in names]
@@ -46,7 +46,7 @@ def truth_rows(metrics: Sequence[Metric]) -> list[tuple[str, str, Metric]]:
 
 
 def truth_summary(metrics: Sequence[Metric]) -> Table | None:
-    """Step labels and step scores against the truth; None where nothing was measured."""
+    """Step labels and step scores against the truth; None if nothing was measured."""
     table = Table(title="Against the truth about each step", caption=GLOSSARY, box=SIMPLE_HEAD)
     table.add_column("figure", overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
@@ -69,7 +69,7 @@ def label_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
 
 
 def pick_summary(metrics: Sequence[Metric]) -> Table | None:
-    """First error x N: how many best of N picks have it; None where nothing was measured."""
+    """First error x N: how many best of N picks have it; None if nothing was measured."""
     rows = [row for row in metrics if row.metric == "picks"]
     if not rows:
         return None
@@ -91,12 +91,12 @@ def pick_summary(metrics: Sequence[Metric]) -> Table | None:
 
 
 def _place(bin_name: str) -> tuple[bool, bool, str]:
-    """Sorts bins: all first, then those with words of their own."""
+    """Sorts bins: all first, then those with their own words."""
     return bin_name != "all", bin_name not in _BIN_WORDS, bin_name
 
 
 def _group(row: Metric) -> str:
-    """What a figure is about."""
+    """The subject of a figure."""
     if row.verifier is not None:
         return f"step scores of {row.verifier} against {row.against}"
     if row.metric in POOL_FIGURES:

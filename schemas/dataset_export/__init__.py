@@ -16,7 +16,7 @@ class SourceConfig(FrozenConfig):
     set_names: Annotated[tuple[SetName, ...], Field(min_length=1)] = ("train",)
     """Sets of problems whose solutions are used."""
     splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
-    """Splits that these problems may come from: never train on what you measure on."""
+    """Splits that these problems may come from, so that no run trains on what it measures on."""
     more_runs: tuple[str, ...] = ()
     """Further runs whose solutions are used, besides the run itself."""
     policies: tuple[str, ...] | None = None
@@ -24,25 +24,25 @@ class SourceConfig(FrozenConfig):
     rounds: tuple[int, ...] | None = None
     """Rounds of a loop whose solutions are used; None for all."""
     verifier: str | None = None
-    """The verifier whose scores are used, by id; None where one verifier scored."""
+    """The verifier whose scores are used, by id; None if only one verifier scored."""
 
 
 class ChecksConfig(FrozenConfig):
-    """What is left out before anything is written; the card counts all of it."""
+    """What is left out before anything is written; the card has the counts."""
 
     test_sets: tuple[SetName, ...] | None = None
     """Sets of the runs that no row may touch; None for all that are not sources."""
     ngram: Annotated[int, Field(ge=2)] = 13
-    """Consecutive words that count as one piece of a question."""
+    """Consecutive words that make one piece of a question."""
     max_overlap: Annotated[float, Field(gt=0, le=1)] | None = 0.5
     """A problem is left out if at least this share of its pieces occurs in test questions; None
-    compares whole questions alone. Lower values suit texts that share no template."""
+    compares whole questions only. Lower values suit texts that share no template."""
     duplicates: Literal["drop", "keep"] = "drop"
-    """`keep` leaves equal and nearly equal solutions in, so that each has the weight with which the
-    policy writes it: right ones are alike more often than wrong ones."""
+    """`keep` leaves equal and nearly equal solutions in, so that each weighs as often as the policy
+    writes it: right solutions are alike more often than wrong ones."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] | None = 0.95
     """A solution is left out if its three-word pieces are at least this similar (Jaccard) to those
-    of an earlier one of the same problem, grade and answer; None leaves out equal texts alone."""
+    of an earlier one of the same problem, grade and answer; None leaves out only equal texts."""
     leakage: Literal["marked", "off"] = "marked"
     """`marked` leaves out problems whose prompt marks the gold answer as the answer."""
     max_step_repeats: Annotated[int, Field(ge=1)] | None = 2
@@ -54,7 +54,7 @@ class ChecksConfig(FrozenConfig):
 
 
 class DatasetExportJob(FrozenConfig):
-    """One training set: what is built, from which solutions, as which text."""
+    """One training set: what is built, from which solutions, with which prompt."""
 
     builder: Builder = RestConfig()
     """What is built."""
@@ -63,11 +63,11 @@ class DatasetExportJob(FrozenConfig):
     checks: ChecksConfig = ChecksConfig()
     """What is left out."""
     prompt: PromptConfig | None = None
-    """How the policy was prompted; None for what the run has on record."""
+    """How the policy was prompted; None for the recorded prompt of the run."""
     policy: EngineConfig | None = None
     """The model whose chat template and tokenizer the set is for; None for the recorded one."""
     max_rows: Annotated[int, Field(ge=1)] | None = None
-    """Maximum number of rows, drawn evenly from all; None for all."""
+    """Maximum number of rows, drawn uniformly from all; None for all."""
     rows_per_file: Annotated[int, Field(ge=1)] = 100_000
     """Rows per Parquet file."""
     seed: int = 0
@@ -83,7 +83,7 @@ class DatasetExportJob(FrozenConfig):
 
     @property
     def kind(self) -> str:
-        """The builder's name, which begins the set's."""
+        """The builder's name, which the name of the set begins with."""
         return self.builder.type
 
     @property

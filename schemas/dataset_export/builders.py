@@ -1,7 +1,7 @@
-"""The builders of training sets: a config each, which says what the builder reads and makes.
+"""The builders of training sets: each has a config, which says what it reads and makes.
 
-A new builder is a config here and its name in the union `Builder`, and the module of that name in
-`tasks/dataset_export/builders/` with one function, `build`.
+To add a builder, add a config here and its name to the union `Builder`, and a module of that name
+in `tasks/dataset_export/builders/` with one function, `build`.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -13,10 +13,10 @@ from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
 Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
-"""TRL's name for the columns of a set: SFT, DPO, GRPO and PRM trainers take one each."""
+"""TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
 
 Reads = Literal["solutions", "grades", "scores", "labels", "trees"]
-"""What a builder must find: finished `solutions`, right answers among them (`grades`), a verifier's
+"""What a builder needs: finished `solutions`, right answers among them (`grades`), a verifier's
 `scores` of them, step `labels` by one method, or the `trees` of step-by-step searches."""
 
 PerProblem = Annotated[int, Field(ge=1)]
@@ -25,29 +25,29 @@ Level = Annotated[int, Field(ge=0)]
 
 
 class BuilderConfig(FrozenConfig):
-    """What every builder's config has. The class variables say what a builder is.
+    """Base of the builders' configs. The class variables say what a builder is.
 
-    Where one of them depends on the settings, the builder has a property of the same name.
+    If one of them depends on the settings, the builder has a property of the same name.
     """
 
     form: ClassVar[Form] = "prompt_completion"
     """The form of its rows."""
     reads: ClassVar[Reads] = "grades"
-    """What it cannot do without; a job is refused before it starts where that does not exist."""
+    """What it needs; a job is rejected before it starts if that does not exist."""
     needs_wrong: ClassVar[bool] = False
-    """For builders that read grades: whether wrong answers are needed besides right ones."""
+    """For builders that read grades: whether they need wrong answers besides right ones."""
     keeps: ClassVar[str] = "right against wrong answers"
-    """What it keeps, in words, for the card of the set."""
+    """What it keeps, as the card of the set says it."""
     ends_with_text: ClassVar[bool] = True
-    """Whether a completion is the whole rest of a solution, so that an end of text follows it."""
+    """Whether a completion runs to the end of a solution, so that an end of text follows it."""
     score_reduction: ClassVar[Reduction] = "min"
     """How a verifier's step scores are reduced to one."""
     min_score: ClassVar[float | None] = None
-    """Minimum score of a solution; None where scores do not decide or a quantile does."""
+    """Minimum score of a solution; None if scores do not decide, or a quantile does."""
     score_quantile: ClassVar[float | None] = None
-    """Share of the scored solutions that the minimum score excludes, the lowest."""
+    """Share of the scored solutions, the lowest, that the minimum score excludes."""
     label_method: ClassVar[str | None] = None
-    """Whose step labels it reads; None where there is one method."""
+    """The method whose step labels it reads; None if only one exists."""
     searches: ClassVar[tuple[str, ...] | None] = None
     """Labels of the searches whose trees it reads; None for all."""
     mixes_in: ClassVar[bool] = False
@@ -66,8 +66,8 @@ class RestConfig(BuilderConfig):
     type: Literal["rest"] = "rest"
     by: Literal["grade", "score", "percentile", "none"] = "grade"
     """The filter: `grade` keeps right answers; `score` those whose reduced verifier score reaches
-    the threshold; `percentile` all but that share of the scored solutions, the lowest; `none`
-    every finished solution, the control of a filter."""
+    the threshold; `percentile` all but the lowest scored ones, where the threshold is their share;
+    `none` every finished solution, as a control."""
     thresholds: Annotated[tuple[Share, ...], Field(min_length=1)] = (
         0.0,
         0.7,
@@ -76,18 +76,18 @@ class RestConfig(BuilderConfig):
         0.95,
         0.99,
     )
-    """One per improve step, rising; unused where grades decide."""
+    """One per improve step, increasing; unused if grades decide."""
     improve_step: Annotated[int, Field(ge=0)] = 0
     """Index of the threshold, from 0."""
     right_only: bool = False
-    """Keep only right answers among those that pass by their score."""
+    """Of the solutions that pass by score, keep only those with right answers."""
     reduction: Reduction = "min"
     """How a verifier's step scores are reduced to one."""
     per_problem: PerProblem | None = 4
-    """Maximum number of distinct solutions per problem: the best scored, or drawn; None for
-    all."""
+    """Maximum number of distinct solutions per problem: the best scored or, without scores, random
+    ones; None for all."""
     mix_in: Share = 0.0
-    """Share of the rows that are original data; less if there is not enough of it."""
+    """Share of the rows that are original data; less if not enough exists."""
     mix_set: SetName | None = None
     """Set whose right solutions are the original data; None for the worked solutions that came
     with the problems."""
@@ -163,10 +163,10 @@ class RestEmConfig(BuilderConfig):
 
 
 class ReverseCurriculumConfig(BuilderConfig):
-    """Start states cut from right solutions, the end first (R3, arXiv:2402.05808).
+    """Start states cut from right solutions (R3, arXiv:2402.05808).
 
     Stage m of M leaves the last m/M of a solution's steps to go, rounded up: 1 is the easiest, M
-    the whole problem. Where a short solution's stages coincide, the highest is kept.
+    the whole problem. If stages of a short solution coincide, the highest is kept.
     """
 
     form: ClassVar[Form] = "prompt_only"
@@ -175,14 +175,14 @@ class ReverseCurriculumConfig(BuilderConfig):
     num_stages: Annotated[int, Field(ge=1)] = 5
     """Cut points per solution (M)."""
     mode: Literal["mixed", "staged"] = "mixed"
-    """`mixed` puts all stages into one set; `staged` only one of them."""
+    """`mixed` puts all stages into one set; `staged` only one stage."""
     stage: Annotated[int, Field(ge=1)] | None = None
-    """Which one, in mode `staged`."""
+    """The stage, in mode `staged`."""
     shares: tuple[Annotated[float, Field(ge=0)], ...] | None = None
-    """Relative share of each stage in mode `mixed`, the easiest first, so that easy ends cannot
-    flood the set; None for equal ones. 0 leaves a stage out."""
+    """Relative share of each stage in mode `mixed`, the easiest first; None for equal shares, so
+    that easy stages cannot flood the set. 0 leaves a stage out."""
     per_problem: PerProblem | None = 1
-    """Maximum number of right solutions per problem that are cut; None for all."""
+    """Maximum number of right solutions to cut per problem; None for all."""
 
     @model_validator(mode="after")
     def _stages_exist(self) -> Self:
@@ -214,15 +214,14 @@ class PreferenceConfig(BuilderConfig):
     """`grade` pairs right with wrong ones; `margin` those whose reduced verifier scores are at
     least `min_margin` apart, whatever their grades."""
     min_margin: Annotated[float, Field(gt=0, le=1)] = 0.3
-    """Minimum difference of the scores, by `margin`."""
+    """Minimum difference of the scores, for `margin`."""
     pairing: Literal["nearest", "random"] = "nearest"
-    """Which worse one a better one is paired with: the nearest by character edit distance that is
-    in no other pair of the problem, or any."""
+    """The worse solution of a pair: the nearest to the better one by character edit distance, or a
+    random one, among those of the problem that are in no other pair."""
     reduction: Reduction = "min"
     """How a verifier's step scores are reduced to one."""
     per_problem: PerProblem | None = 4
-    """Maximum number of pairs per problem; None for as many as its better or worse solutions
-    allow."""
+    """Maximum number of pairs per problem; None for all that its solutions allow."""
 
     @property
     def reads(self) -> Reads:
@@ -243,14 +242,14 @@ class PreferenceConfig(BuilderConfig):
 
 
 class VStarConfig(BuilderConfig):
-    """Right against wrong for a verifier trained by DPO (V-StaR, arXiv:2402.06457)."""
+    """Right against wrong solutions for a verifier trained by DPO (V-StaR, arXiv:2402.06457)."""
 
     form: ClassVar[Form] = "preference"
     needs_wrong: ClassVar[bool] = True
     type: Literal["v_star"] = "v_star"
     per_problem: PerProblem | None = 16
-    """Maximum number of pairs per problem, its solutions used evenly; None for all right x
-    wrong."""
+    """Maximum number of pairs per problem, which use its solutions evenly; None for every right
+    one with every wrong one."""
 
 
 class StepwiseConfig(BuilderConfig):
@@ -261,17 +260,17 @@ class StepwiseConfig(BuilderConfig):
     keeps: ClassVar[str] = "labelled steps"
     type: Literal["stepwise"] = "stepwise"
     method: str | None = None
-    """Which labels, as named in the `method` column; None where there is one method."""
+    """The labels to use, as in the `method` column; None if only one method exists."""
     after_first_error: Literal["keep", "drop"] = "keep"
-    """`drop` ends a solution with its first wrong step."""
+    """`drop` ends a solution after its first wrong step."""
     per_problem: PerProblem | None = None
     """Maximum number of solutions per problem; None for all."""
     unlabelled: Annotated[Literal["cut", "keep"], Since(4)] = "cut"
-    """`cut` ends a solution before its first step without a label, as TRL's trainer needs it;
-    `keep` leaves such steps in with a null label, and solutions without any label whose answer was
-    judged, for the project's own trainer."""
+    """`cut` ends a solution before its first step without a label, as TRL's trainer requires. For
+    the project's own trainer `keep` leaves such steps in with a null label, and also solutions
+    without any label whose answer was graded."""
     order: Annotated[Literal["drawn", "sampled"], Since(4)] = "drawn"
-    """Order of the rows: by problem id and then drawn, or as the solutions were sampled."""
+    """Order of the rows: by problem id and then random, or as the solutions were sampled."""
 
     @property
     def label_method(self) -> str | None:
@@ -282,18 +281,18 @@ class StepwiseConfig(BuilderConfig):
 class RevisionChainsConfig(BuilderConfig):
     """Zero to four wrong attempts, then a right one (arXiv:2408.03314, section 6.1).
 
-    The prompt holds the attempts as the `revisions` search writes them; the loss is on the right
-    one alone. The last wrong one is the nearest to it by character edit distance.
+    The prompt holds the wrong attempts as the `revisions` search writes them; the loss is on the
+    right one only. The last wrong one is the nearest to it by character edit distance.
     """
 
     type: Literal["revisions"] = "revisions"
     max_wrong: Annotated[int, Field(ge=0), Was("most_wrong")] = 4
-    """Maximum number of wrong attempts; the number is drawn evenly from 0 to this, or to as many
-    as exist."""
+    """Maximum number of wrong attempts; the number is drawn uniformly from 0 to this, or to the
+    number that exists if that is less."""
     template: str = RevisionsConfig.model_fields["template"].default
     """The prompt from the second attempt on, with `{question}` and `{attempts}`."""
     per_problem: PerProblem | None = 4
-    """Maximum number of chains per problem, each with another right solution; None for all."""
+    """Maximum number of chains per problem, each with a different right solution; None for all."""
 
     @model_validator(mode="after")
     def _names_both(self) -> Self:
@@ -302,36 +301,36 @@ class RevisionChainsConfig(BuilderConfig):
 
 
 class StitchedConfig(BuilderConfig):
-    """Wrong attempts and then a right one, all of it one target (stitched search traces)."""
+    """Wrong attempts and then a right one, all in one target (stitched search traces)."""
 
     needs_wrong: ClassVar[bool] = True
     type: Literal["stitched"] = "stitched"
     max_wrong: Annotated[int, Field(ge=1), Was("most_wrong")] = 3
-    """Maximum number of wrong attempts; the number is drawn evenly from 1 to this, or to as many
-    as exist."""
+    """Maximum number of wrong attempts; the number is drawn uniformly from 1 to this, or to the
+    number that exists if that is less."""
     order: Literal["random", "nearer"] = "nearer"
-    """Order of the wrong ones: as drawn, or ending with the nearest to the right one."""
+    """Order of the wrong attempts: random, or ending with the nearest to the right one."""
     joiner: str = "\n"
     """Text that follows each wrong attempt."""
     per_problem: PerProblem | None = 2
-    """Maximum number of traces per problem, each with another right solution; None for all."""
+    """Maximum number of traces per problem, each with a different right solution; None for all."""
 
 
 class SearchTreesConfig(BuilderConfig):
-    """The best path of a search and its pruned siblings, as pairs at the step where they part."""
+    """The best path of a search against pruned branches: pairs at the step where they diverge."""
 
     form: ClassVar[Form] = "preference"
     reads: ClassVar[Reads] = "trees"
     keeps: ClassVar[str] = "best paths against pruned branches"
     ends_with_text: ClassVar[bool] = False
-    """A pruned branch has not reached its end, however much of it is learned from."""
+    """A pruned branch stops before the end of its solution, whatever `span` is."""
     type: Literal["search_trees"] = "search_trees"
     strategies: tuple[str, ...] | None = None
     """Searches to use, as named in the `strategy` column; None for all that draw step by step."""
     span: Literal["step", "rest"] = "step"
-    """What is learned from where the paths part: one step, or all that follows."""
+    """What is learned where the paths diverge: one step, or everything that follows."""
     min_margin: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Minimum difference of the two steps' scores, where the search scored them."""
+    """Minimum difference of the two steps' scores, if the search scored them."""
     per_problem: PerProblem | None = 16
     """Maximum number of pairs per problem; None for all."""
 
@@ -346,15 +345,15 @@ class EasyToHardConfig(BuilderConfig):
 
     type: Literal["easy_to_hard"] = "easy_to_hard"
     target: Literal["policy", "verifier"] = "policy"
-    """`policy` makes right solutions, `verifier` solutions with step labels."""
+    """`policy` makes rows of right solutions, `verifier` rows of solutions with step labels."""
     part: Literal["easy", "hard", "all"] = "easy"
     """Which problems; `all` and `hard` are what `easy` is compared with."""
     easy_levels: Annotated[tuple[Level, ...], Field(min_length=1)] = (1, 2, 3)
-    """Levels that are easy; every other one is hard, and a problem without level is in no part."""
+    """Levels that are easy; all others are hard. Problems without a level are left out."""
     per_problem: PerProblem | None = 10
     """Maximum number of solutions per problem; None for all."""
     method: str | None = None
-    """Which step labels, for a verifier; None where there is one method."""
+    """The step labels to use, for a verifier; None if only one method exists."""
 
     @property
     def form(self) -> Form:

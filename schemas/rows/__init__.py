@@ -1,7 +1,7 @@
-"""Every row kind of the store: a record and its table in a module each.
+"""The kinds of rows in the store, each a module with a record and its table.
 
-A new table is a new module here and nothing else: `TABLES` holds the tables of all modules, and
-the catalog has a view of each.
+To add a table, add a module here: `TABLES` holds the tables of all modules, and the catalog has a
+view of each.
 """
 
 from importlib import import_module
@@ -62,15 +62,15 @@ def _find_tables() -> dict[str, TableSpec]:
     """The tables that the modules of this package declare, by name.
 
     Raises:
-        ValueError: two of them have one name.
+        ValueError: two of them have the same name.
     """
     found: dict[str, TableSpec] = {}
     for module in iter_modules(__path__, f"{__name__}."):
         for spec in vars(import_module(module.name)).values():
             if isinstance(spec, TableSpec) and found.setdefault(spec.name, spec) is not spec:
-                raise ValueError(f"{module.name}: there is another table named {spec.name!r}")
+                raise ValueError(f"{module.name}: another table is named {spec.name!r}")
     return found
 
 
 TABLES: dict[str, TableSpec] = _find_tables()
-"""Every table of the store by its name."""
+"""Every table of the store, by name."""

@@ -1,4 +1,4 @@
-"""One row is the answer that a pick takes from a search."""
+"""A row is the answer that a pick takes from a search."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ DecisionStatus = Literal["decided", "unfinished", "error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer one pick takes from one search: problem x strategy x budget x pick."""
+    """The answer that one pick takes from one search: problem x strategy x budget x pick."""
 
     problem_id: str
     set_name: str
@@ -23,7 +23,7 @@ class Decision:
     is_main: bool
     """Whether this is the pick that the strategy is reported by."""
     status: DecisionStatus
-    """`unfinished`: no candidate came to an end; `error`: engines refused them all."""
+    """`unfinished`: no candidate was finished; `error`: engines rejected all of them."""
     trajectory_id: str | None
     answer: str | None
     correct: bool | None

@@ -1,4 +1,4 @@
-"""One row is a failed attempt at a unit."""
+"""A row is a failed attempt at a unit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from schemas.tables import TableSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One unit that failed for a reason of its own; `unit` is the file that it did not write."""
+    """A failed attempt at a unit, due to its content; `unit` is the file that it did not write."""
 
     unit: str
     error_type: str

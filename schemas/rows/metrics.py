@@ -1,4 +1,4 @@
-"""One row is a measured figure."""
+"""A row is a measured figure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +16,13 @@ class Metric:
       `best_of_n[min]`), a search as its decisions name it (`beam[width=2]`), `compute_optimal` for
       a choice between searches, the method of step labels, `step_scores` of the verifier, or
       `pool` for the solutions themselves;
-    * `pick`: of a search, how the answer was picked where that is not its main pick; of
-      `compute_optimal`, what it chooses by (`oracle_quintile`, or `oracle_quintile,tokens` where
-      the budget is tokens);
-    * `arm`: one of several that are compared: an arm of a loop, or the search at its N that
+    * `pick`: for a search, how the answer was picked unless by its main pick; for
+      `compute_optimal`, what it chooses by (`oracle_quintile`, or `oracle_quintile,tokens` if the
+      budget is tokens);
+    * `arm`: one of the compared variants: an arm of a loop, or the search with its N that
       `compute_optimal` chose (`beam@16`);
-    * `against`: the other side: the baseline of a gain, what step scores are held to (`checker` or
-      a method of labels), the method that a label audit compares with;
+    * `against`: what is compared with: the baseline of a gain, the reference of step scores
+      (`checker` or a method of labels), the other method of a label audit;
     * `bin`: `all`, or `<kind>=<value>` such as `level=3`, in a loop after its round
       (`round=2,level=3`), see `schemas.metric_names.Bin`.
     """

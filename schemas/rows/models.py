@@ -1,4 +1,4 @@
-"""One row is a trained or registered model."""
+"""A row is a trained or registered model."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ ModelRole = Literal["policy", "verifier", "critic", "judge", "retriever", "refer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One trained or registered model; `metrics` is JSON text."""
+    """A trained or registered model; `metrics` is JSON text."""
 
     model_id: str
     role: ModelRole

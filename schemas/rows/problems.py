@@ -1,4 +1,4 @@
-"""One row is a question with its gold answer."""
+"""A row is a question with its gold answer."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ class Problem:
     level: Int32 | None = None
     subject: str | None = None
     check: str | None = None
-    """What checks a solution instead of the answer, such as unit tests or a theorem: JSON that one
-    kind of grader reads. None where solutions are checked by the answer."""
+    """What solutions are checked by instead of the answer, such as unit tests or a theorem: JSON
+    that one kind of grader reads. None if solutions are checked by the answer."""
 
 
 PROBLEMS = TableSpec("problems", Problem)

@@ -1,4 +1,4 @@
-"""One row says that a run began or ended."""
+"""A row records that a run began or ended."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +11,11 @@ RunState = Literal["started", "completed", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvent:
-    """A run began or ended; the newest event of a run is its state. `config` is JSON text."""
+    """The start or end of a run; its newest event is its state. `config` is JSON text."""
 
     flow: str
     part: str | None = None
-    """Which set of problems, for a flow that a run may hold several times."""
+    """The set of problems, for a flow that a run may hold several times."""
     state: RunState
     config: str
     config_hash: str

@@ -1,4 +1,4 @@
-"""One row is one step's label."""
+"""A row is the label of a step."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ Evidence = Literal["rollouts", "answer", "inferred", "checker"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepLabel:
-    """One step's label: is the solution still right after this step?"""
+    """A step's label: whether the solution is still right after this step."""
 
     trajectory_id: str
     step_index: Int32

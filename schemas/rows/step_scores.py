@@ -1,4 +1,4 @@
-"""One row is what a verifier gives the steps of a trajectory."""
+"""A row is a verifier's scores of a trajectory's steps."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from schemas.tables import Int32, TableSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepScores:
-    """One verifier's scores of one trajectory, a value in [0, 1] per step."""
+    """A verifier's scores of a trajectory: a value in [0, 1] per step, or one for the whole."""
 
     trajectory_id: str
     verifier: str

@@ -1,4 +1,4 @@
-"""One row is a built training set."""
+"""A row is a built training set."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from schemas.tables import TableSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """One built training set; `config` and `counts` are JSON text."""
+    """A built training set; `config` and `counts` are JSON text."""
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""One row is a solution, or a rollout of one."""
+"""A row is a solution, or a rollout from one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ Status = Literal["finished", "truncated", "pruned", "error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One piece of a solution; the texts of a trajectory's steps joined are its whole text."""
+    """A piece of a solution; the joined texts of a trajectory's steps are its whole text."""
 
     text: str
     num_tokens: Int32
@@ -23,7 +23,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
-    """One solution, or one rollout: then `parent_id` and `branch_step` say what it continues."""
+    """A solution, or a rollout, for which `parent_id` and `branch_step` say what it continues."""
 
     trajectory_id: str
     problem_id: str
@@ -55,14 +55,14 @@ class Trajectory:
     reason: str | None = None
     """Why a search did not continue from here."""
     role: str | None = None
-    """What it is where it is not a solution of the problem: `rollout` (a continuation that labels a
-    step), `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
+    """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
+    `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
     reward: float | None = None
-    """What it earned in training by rewards."""
+    """The reward that it got in training."""
     group_id: str | None = None
-    """Shared by the solutions whose rewards a training run compared."""
+    """Shared by solutions whose rewards a training run compared."""
     training_step: Int32 | None = None
-    """Optimizer steps of the training run before it was drawn."""
+    """Optimizer steps of the training run before this solution was sampled."""
 
     @property
     def text(self) -> str:
@@ -71,7 +71,7 @@ class Trajectory:
 
     @property
     def logprob(self) -> float | None:
-        """The summed log probability of the generated tokens; None where it was not recorded."""
+        """The summed log probability of the generated tokens; None if it was not recorded."""
         parts = [step.logprob for step in self.steps]
         known = [part for part in parts if part is not None]
         return sum(known) if known and len(known) == len(parts) else None

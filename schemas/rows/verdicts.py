@@ -1,4 +1,4 @@
-"""One row is a later grading of a trajectory."""
+"""A row is a later grading of a trajectory."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from schemas.tables import TableSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One later grading of a trajectory; the newest one counts, before the trajectory's own."""
+    """A later grading of a trajectory; the newest one replaces the trajectory's own grade."""
 
     trajectory_id: str
     grader: str

@@ -22,16 +22,16 @@ class ScoreConfig(FrozenConfig):
     by: Literal["verifier", "likelihood", "likelihood+logit"] = "likelihood+logit"
     """`verifier` is the reduced step scores; `likelihood` the policy's summed log probability;
     `likelihood+logit` that sum + weight x logit of the reduced scores. A verifier alone is misled
-    by rare, odd steps it has never seen; the likelihood knows that they are rare."""
+    by rare, odd steps that it has never seen; they have a low likelihood."""
     reduction: Reduction | None = None
-    """How the step scores so far are reduced to one; None for what suits the labels that the
-    verifier was trained on (schemas/reductions.py), `min` where they are not known."""
+    """How the step scores so far are reduced to one; None for the reduction that suits the labels
+    that the verifier was trained on (schemas/reductions.py), `min` if they are not known."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of the logit in `likelihood+logit`."""
 
     @property
     def how(self) -> Reduction:
-        """The reduction, or the default where none is named and the labels are not known."""
+        """The reduction, or the default if none is named and the labels are not known."""
         return self.reduction or FALLBACK
 
     @property
@@ -41,7 +41,7 @@ class ScoreConfig(FrozenConfig):
 
     @property
     def name(self) -> str:
-        """As rankers are named: `likelihood+logit[min]`, `verifier[last]`, `likelihood`."""
+        """Named like a ranker: `likelihood+logit[min]`, `verifier[last]` or `likelihood`."""
         if self.by == "likelihood":
             return self.by
         weight = "" if self.by == "verifier" or self.weight == 1 else f",{self.weight:g}"
@@ -49,58 +49,58 @@ class ScoreConfig(FrozenConfig):
 
 
 class SearchLimits(FrozenConfig):
-    """How steps are drawn, and when a solution is given up.
+    """How steps are drawn, and when a solution is cut.
 
-    `max_steps` and `max_step_tokens` apply where solutions are drawn step by step; strategies that
-    draw whole ones use `max_tokens` alone.
+    `max_steps` and `max_step_tokens` apply if solutions are drawn step by step; strategies that
+    draw whole solutions use only `max_tokens`.
     """
 
     temperature: Annotated[float, Field(ge=0)] = 1.0
-    """0 is greedy, and then all continuations of a prefix are the same."""
+    """0 is greedy, which makes all continuations of a prefix the same."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Nucleus sampling: the share of probability that is sampled from."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
-    """Longest solution in tokens; one cut here is `truncated`, never finished."""
+    """Maximum tokens of a solution; a longer one is `truncated`, never finished."""
     max_step_tokens: Annotated[int, Field(ge=1)] = 512
-    """Longest step in tokens; a solution with a longer one is `truncated`."""
+    """Maximum tokens of a step; a solution with a longer one is `truncated`."""
     max_steps: Annotated[int, Field(ge=1)] = 40
-    """Maximum number of steps of a solution; one not finished by then is `truncated`."""
+    """Maximum number of steps of a solution; one that is not finished by then is `truncated`."""
 
 
 class SearchJob(FrozenConfig):
     """Which problems are searched, by which strategies, at which budgets."""
 
     problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
-    """The problems; loaded into the run first, if it does not have them."""
+    """The problems; loaded into the run first if it does not have them."""
     set_name: SetName = "eval"
     """The name of this set of problems in the run."""
     policy: EngineConfig = VLLMConfig(model=SHIPPED_POLICY)
     """The model that solves."""
     verifier: EngineConfig | None = None
-    """The model that scores steps; None for strategies that need none."""
+    """The model that scores steps; None if no strategy needs one."""
     prompt: PromptConfig = PlainPromptConfig()
     """How the policy is prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
     """What decides whether an answer is right, and which answers are the same."""
     strategies: Annotated[tuple[Strategy, ...], Field(min_length=1)] = (BeamConfig(),)
-    """Each is run at each budget."""
+    """The strategies; each is run at each budget."""
     budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (16,)
     """Candidates per problem (N)."""
     score: ScoreConfig = ScoreConfig()
-    """What prefixes are ranked by."""
+    """The value that prefixes are ranked by."""
     limits: SearchLimits = SearchLimits()
     """How steps are drawn, and how long solutions may be."""
     candidates_per_unit: Annotated[int, Field(ge=1)] = 1024
     """Approximate number of candidates of a unit; a problem is never split. All problems of a unit
     are searched concurrently."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """Bins, intervals and reductions of what is reported."""
+    """Bins, intervals and reductions of the reported figures."""
     pool: PoolConfig = PoolConfig()
     """The actors."""
     seed: int = 0
     """Combined with problem, strategy and budget into the seed of each draw."""
     roles: Annotated[dict[ModelRole, RoleConfig], Since(4)] = {}  # noqa: RUF012
-    """Models besides policy and verifier that strategies prompt, such as a judge or a critic."""
+    """Models that strategies prompt besides policy and verifier, such as a judge or a critic."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

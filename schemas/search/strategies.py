@@ -1,7 +1,7 @@
-"""The search strategies: a config each, whose class variables say what the strategy is.
+"""The search strategies: each has a config, whose class variables say what the strategy is.
 
-A new strategy is a config here and its name in the union `Strategy`, a file in
-`tasks/search/strategies/` with one coroutine, and a line in the registry there.
+To add a strategy, add a config here and its name to the union `Strategy`, a file with one coroutine
+in `tasks/search/strategies/`, and a line in the registry there.
 """
 
 import re
@@ -15,8 +15,8 @@ from schemas.rows import ModelRole
 from schemas.units import derive_id
 
 Pick = Literal["majority", "best", "weighted"]
-"""How the candidates of a search become one answer: `majority` by their votes, `best` by what the
-search ranks by, `weighted` by votes weighted with the verifier's scores."""
+"""How one answer is picked among the candidates of a search: `majority` by votes, `best` by the
+value that the search ranks by, `weighted` by votes weighted with the verifier's scores."""
 
 
 Width = Annotated[int, Field(ge=1)]
@@ -25,25 +25,25 @@ _LABEL = re.compile(r"(?P<type>\w+)(\[.*\])?( by \S+)?")
 
 
 class StrategyConfig(FrozenConfig):
-    """What every strategy's config has. The class variables say what a strategy is."""
+    """Base of the strategies' configs. The class variables say what a strategy is."""
 
     roles: ClassVar[tuple[ModelRole, ...]] = ("policy",)
-    """The models that it cannot run without. A verifier is also needed wherever the job's score
-    reads one and the strategy ranks by it."""
+    """The roles of the models that it needs. It also needs a verifier if it ranks and the job's
+    score reads one."""
     optional_roles: ClassVar[tuple[ModelRole, ...]] = ()
-    """Roles that the policy fills where a job gives them no model of their own."""
+    """Roles that the policy fills if the job has no model for them."""
     ranks: ClassVar[bool] = True
     """Whether the job's score decides what it keeps or picks."""
     is_stepwise: ClassVar[bool] = True
     """Whether it draws solutions step by step from the bare question. The pruned branches of such
     a search become preference pairs (builder `search_trees`)."""
     is_independent: ClassVar[bool] = False
-    """Whether its candidates are independent samples of the policy, which nothing was pruned from:
-    the difficulty of problems is read from them, and the view `solve_rate` counts them."""
+    """Whether its candidates are independent samples of the policy, none of them pruned. The
+    difficulty of problems is read from such candidates, and the view `solve_rate` counts them."""
     has_chains: ClassVar[bool] = False
-    """Whether its candidates are chains of attempts, which vote chain by chain."""
+    """Whether its candidates form chains of attempts, which vote chain by chain."""
     default_pick: ClassVar[Pick] = "best"
-    """The pick that it is reported by."""
+    """The pick whose answers are reported as the strategy's."""
     in_sweep: ClassVar[bool] = False
     """Whether `stepmill search --sweep` runs it."""
 
@@ -56,7 +56,7 @@ class StrategyConfig(FrozenConfig):
 
     @classmethod
     def grid(cls, budget: int) -> list[Self]:
-        """Its settings to compare with one another at one budget: the defaults, if nothing else."""
+        """The settings to compare with one another at a budget; unless overridden, the defaults."""
         return [cls.model_validate({})]
 
     def label(self) -> str:
@@ -71,7 +71,7 @@ class StrategyConfig(FrozenConfig):
         return f"{self.type}[{settings}]" if settings else self.type
 
     def check_budget(self, budget: int) -> None:
-        """Refuse a budget that cannot be spent exactly.
+        """Reject a budget that cannot be spent exactly.
 
         Raises:
             ValueError: says what was expected.
@@ -82,7 +82,7 @@ class _WidthConfig(StrategyConfig):
     """A strategy that draws `width` continuations of a prefix."""
 
     width: Width = 4
-    """Continuations of each prefix that is kept (M)."""
+    """Continuations of each kept prefix (M)."""
 
     def check_budget(self, budget: int) -> None:
         """See StrategyConfig."""
@@ -119,7 +119,7 @@ class BestOfNConfig(StrategyConfig):
 
 
 class FilterVoteConfig(StrategyConfig):
-    """N solutions, each judged by the policy itself; a vote of those it accepts (2403.02419)."""
+    """N solutions, each judged by the policy or a judge; the accepted ones vote (2403.02419)."""
 
     ranks: ClassVar[bool] = False
     is_stepwise: ClassVar[bool] = False
@@ -133,7 +133,7 @@ class FilterVoteConfig(StrategyConfig):
     )
     """The prompt of the judge; `{question}` and `{solution}` are filled in."""
     max_judge_tokens: Annotated[int, Field(ge=1)] = 512
-    """Cut-off of a judgement; one without a verdict does not filter."""
+    """Maximum tokens of a judgement; one without a verdict rejects nothing."""
     judge_temperature: Annotated[float, Field(ge=0)] = 0.0
     """Temperature of the judge; 0 is greedy."""
 
@@ -150,7 +150,7 @@ class BeamConfig(_WidthConfig):
 
 
 class DvtsConfig(_WidthConfig):
-    """N / width independent subtrees; of each step the best of `width` is kept."""
+    """N / width independent subtrees; for each step the best of `width` is kept."""
 
     default_pick: ClassVar[Pick] = "weighted"
     in_sweep: ClassVar[bool] = True
@@ -164,8 +164,8 @@ class RebaseConfig(StrategyConfig):
     in_sweep: ClassVar[bool] = True
     type: Literal["rebase"] = "rebase"
     balance_temperature: Annotated[float, Field(gt=0)] | None = None
-    """Temperature of the softmax; None is 0.2 for a verifier's scores, as published, and 1 where
-    scores are log probabilities."""
+    """Temperature of the softmax; None is 0.2 for a verifier's scores, as published, and 1 for log
+    probabilities."""
 
 
 class LookaheadConfig(_WidthConfig):
@@ -189,10 +189,11 @@ class MctsConfig(StrategyConfig):
     select: Literal["puct", "uct"] = "puct"
     """`puct` with the policy's likelihood as prior (as in AlphaZero), or `uct`."""
     width: Width = 4
-    """Continuations drawn from a prefix when it is first entered, and again whenever all of them
+    """Continuations drawn from a prefix when it is first visited, and again whenever all of them
     are used up."""
     exploration: Annotated[float, Field(gt=0)] = 0.7
-    """Weight of the bonus for rarely visited prefixes under `uct`; `puct` computes its own."""
+    """Weight of the bonus for rarely visited prefixes under `uct`; `puct` computes its own
+    weight."""
     root_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of Dirichlet noise in the prior at the root under `puct`; AlphaZero uses 0.25."""
     noise_alpha: Annotated[float, Field(gt=0)] = 0.3
@@ -200,7 +201,7 @@ class MctsConfig(StrategyConfig):
 
 
 class TreeOfThoughtsConfig(_WidthConfig):
-    """Breadth or depth first over steps, valued by the verifier (arXiv:2305.10601)."""
+    """Breadth-first or depth-first over steps, valued by the verifier (arXiv:2305.10601)."""
 
     roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
     type: Literal["tree_of_thoughts"] = "tree_of_thoughts"
@@ -222,8 +223,8 @@ class RevisionsConfig(StrategyConfig):
     sequential: Annotated[int, Field(ge=1)] = 4
     """Attempts in a chain; N / sequential chains run side by side."""
     context: Annotated[int, Field(ge=1)] = 4
-    """Maximum number of earlier attempts that an attempt sees, the newest; fewer where they do
-    not fit."""
+    """Maximum number of earlier attempts, the newest, that an attempt sees; fewer if they do not
+    fit."""
     template: Annotated[str, Field(min_length=1)] = (
         "{question}\n\nEarlier attempts, which may be wrong:\n\n{attempts}\n\nA better attempt:\n"
     )
@@ -273,13 +274,13 @@ SWEEP: tuple[Strategy, ...] = tuple(
     for config in STRATEGY_CONFIGS.values()
     if config.in_sweep
 )
-"""The strategies of `stepmill search --sweep`; votes are picks of the first."""
+"""The strategies of `stepmill search --sweep`; votes are picks of the first one."""
 
 
 def strategy_of(label: str) -> type[StrategyConfig] | None:
     """The strategy whose candidates and branches have this label in the `strategy` column.
 
-    None for what is not a search, and for judgements and lookaheads made during one.
+    None for anything but a search, and for judgements and lookaheads of a search.
     """
     found = _LABEL.fullmatch(label)
     return None if found is None else STRATEGY_CONFIGS.get(found["type"])
@@ -292,7 +293,7 @@ def draws_stepwise(label: str) -> bool:
 
 
 def _check_places(config: Any, template: str, *places: str) -> Any:
-    """The config, if its template has all places to fill in."""
+    """The config, if its template has all the placeholders."""
     for place in places:
         if place not in template:
             raise ValueError(f"template: expected {place} in it, got {template!r}")
@@ -300,5 +301,5 @@ def _check_places(config: Any, template: str, *places: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    """A setting as part of a name: long texts by a hash, others as they are."""
+    """A setting as part of a name: a hash of a long text, other values as they are."""
     return f"#{derive_id(value)[:6]}" if isinstance(value, str) and len(value) > 20 else str(value)

@@ -22,9 +22,9 @@ class DpoConfig(TrainingRecipe):
     epochs: Annotated[float, Field(gt=0)] = 1.0
     """Passes over the rows."""
     hidden_lr: Annotated[float, Field(gt=0)] = 5e-4
-    """Rate of matrices; `schemas/training/recipe.py` has values for large models."""
+    """Learning rate of matrices; `schemas/training/recipe.py` has values for large models."""
     beta: Annotated[float, Field(gt=0)] = 0.1
     """Weight of the KL divergence from the reference: larger values keep the policy closer."""
     sft_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the chosen completion's own likelihood in the loss (RPO, arXiv:2404.19733); it
-    keeps right solutions from becoming unlikely together with wrong ones."""
+    """Weight of the chosen completion's likelihood in the loss (RPO, arXiv:2404.19733), which keeps
+    right solutions from becoming unlikely along with wrong ones."""

@@ -1,4 +1,4 @@
-"""All training methods. A method is its config here and its module in `tasks/training/methods`."""
+"""All training methods. A method is a config here and a module in `tasks/training/methods`."""
 
 from typing import Annotated
 

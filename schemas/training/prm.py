@@ -13,7 +13,7 @@ VerifierData = Literal["prm", "orm", "mixture"]
 
 
 class EarlyStopping(FrozenConfig):
-    """Stop when the held-out loss no longer falls, and take the best weights seen."""
+    """Stop when the held-out loss no longer falls, and keep the best weights."""
 
     every_steps: Annotated[int, Field(ge=1)] = 100
     """Optimizer steps between two measurements on the held-out problems; a checkpoint is written
@@ -23,7 +23,7 @@ class EarlyStopping(FrozenConfig):
 
 
 class PrmTrainingConfig(TrainingRecipe):
-    """What a verifier is trained from, on which labels, and how long.
+    """The model that a verifier is trained from, its labels and its recipe.
 
     Takes sets of the form `stepwise`.
     """
@@ -61,47 +61,48 @@ class PrmTrainingConfig(TrainingRecipe):
     )
 
     base_model: str
-    """Causal language model whose body is trained further: a folder or a Hugging Face id."""
+    """Causal language model to train further, without its head: a folder or a Hugging Face id."""
     model_name: ModelName = "verifier"
     """First part of the trained model's id; the second is a hash of its weights."""
     data: VerifierData = "prm"
-    """`prm` every labelled step, `orm` only the last step by the answer, `mixture` both."""
+    """`prm` uses every labelled step, `orm` only the last step with the answer's label, `mixture`
+    both."""
     targets: Literal["hard", "soft"] = "hard"
-    """`hard` 0 or 1 per step, `soft` the solved fraction of the step's rollouts."""
+    """`hard` is 0 or 1 per step, `soft` the solved fraction of the step's rollouts."""
     separator: Annotated[str, Field(min_length=1)] = "\n"
     """Text after every step; the step is read at its last token, in training and serving."""
     max_length: Annotated[int, Field(ge=16)] = 1024
-    """Longest prompt and solution in tokens; longer ones are dropped and counted."""
+    """Maximum tokens of prompt and solution; longer rows are dropped and counted."""
     outcome_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Largest share of outcome-only rows among the rows of a `mixture`."""
+    """Maximum share of outcome-only rows in a `mixture`."""
     outcome_weight: Annotated[float, Field(gt=0)] = 1.0
-    """Weight of an outcome row's label in a `mixture`, where a step's label weighs 1."""
+    """Weight of an outcome row's label in a `mixture`, relative to 1 for a step's label."""
     eval_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the problems, with all their rows, that are kept from training to measure on."""
+    """Share of the problems that are held out, with all their rows, to measure on."""
     epochs: Annotated[float, Field(gt=0)] = 3.0
     """Passes over the training rows."""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """`muon` for hidden matrices with AdamW for the rest, or AdamW for all."""
     hidden_lr: Annotated[float, Field(gt=0)] = 1e-5
-    """Rate of matrices; 1e-3 suits a model of a million weights, 1e-5 one of billions."""
+    """Learning rate of matrices; 1e-3 suits a model of a million weights, 1e-5 one of billions."""
     head_lr: Annotated[float, Field(gt=0)] | None = None
-    """Rate of the score layer, which starts at zero; None for `hidden_lr`."""
+    """Learning rate of the score layer, whose weights start at zero; None for `hidden_lr`."""
     warmup_steps: Annotated[int, Field(ge=0)] = 30
     """Steps over which the rates rise from zero."""
     decay_fraction: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """Last share of the steps, over which the rates fall to zero in a line."""
+    """Last share of the steps, over which the rates fall linearly to zero."""
     lora: Annotated[LoraConfig | None, Since(4)] = None
-    """Train low-rank additions and the score layer only; None trains all weights."""
+    """Train only low-rank additions and the score layer; None trains all weights."""
     save_every_steps: Annotated[int, Field(ge=1), Since(4)] = 200
-    """Steps between two checkpoints to resume from; two are kept until the training is done."""
+    """Steps between two checkpoints to resume from; two are kept until training ends."""
     early_stopping: EarlyStopping | None = None
-    """None trains to the end."""
+    """When to stop early; None trains to the end."""
     seed: int = 0
-    """Order of rows, choice of held-out problems and of outcome rows."""
+    """Decides the order of rows, the held-out problems and the outcome rows."""
 
     @property
     def rates(self) -> dict[str, float | None]:
-        """The optimizer's rates by kind of weight."""
+        """The learning rates by kind of weight."""
         return {**super().rates, "head_lr": self.head_lr or self.hidden_lr}
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
-"""What the configs of all training methods share: the recipe, and what the trainer reads of a job.
+"""What all training methods share: the recipe, and what the trainer reads from a job.
 
 The defaults are for the shipped policy of 0.7 million weights; RESULTS.md has what each method
-reaches with them. For models of billions, what the methods' papers and TRL's own defaults agree on:
+reaches with them. For models of billions, the methods' papers and TRL's defaults agree on:
 
 | | shipped policy | billions, all weights | billions, LoRA |
 |---|---|---|---|
@@ -26,7 +26,7 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class LoraConfig(FrozenConfig):
-    """Low-rank additions to the linear layers are trained, and merged into them at the end."""
+    """Train low-rank additions to the linear layers, which are merged into them at the end."""
 
     rank: Annotated[int, Field(ge=1)] = 16
     """Columns of each addition's two matrices."""
@@ -37,60 +37,60 @@ class LoraConfig(FrozenConfig):
 
 
 class TrainingRecipe(FrozenConfig):
-    """What all methods have in common.
+    """Base of the methods' configs.
 
-    A method's config has a field `type`, the name of its module in `tasks/training/methods`, and
-    says by class variables what it is.
+    A method's config has a field `type`, the name of its module in `tasks/training/methods`; its
+    class variables say what the method is.
     """
 
     form: ClassVar[Form]
     """The form of the sets that the method takes."""
     role: ClassVar[ModelRole]
-    """What the trained model does: a policy generates, a verifier scores steps."""
+    """The role of the trained model: a policy generates, a verifier scores steps."""
     can_shard: ClassVar[bool] = True
     """Whether `sharding` may be `full`."""
 
     epochs: Annotated[float, Field(gt=0)] = 2.0
     """Passes over the rows."""
     max_steps: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps; takes the place of `epochs` when given."""
+    """Optimizer steps; replaces `epochs` if given."""
     batch_size: Annotated[int, Field(ge=1)] = 16
-    """Rows of one optimizer step, over all workers."""
+    """Rows per optimizer step, over all workers."""
     micro_batch_size: Annotated[int, Field(ge=1)] | None = None
-    """Rows a worker holds in memory at once; None for its whole share of the batch."""
+    """Rows that a worker holds in memory at once; None for its whole share of the batch."""
     max_length: Annotated[int, Field(ge=16)] = 2048
-    """Longest prompt and completion in tokens; longer rows are dropped and counted."""
+    """Maximum tokens of prompt and completion; longer rows are dropped and counted."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """`muon` for hidden matrices with AdamW for the rest, or AdamW for all."""
     hidden_lr: Annotated[float, Field(gt=0)] = 2e-3
-    """Rate of matrices; the table above has values for large models."""
+    """Learning rate of matrices; the table above has values for large models."""
     other_lr: Annotated[float, Field(gt=0)] | None = None
-    """Rate of embeddings, head, norms and biases; None for a quarter of `hidden_lr` with Muon and
-    all of it with AdamW."""
+    """Learning rate of embeddings, head, norms and biases; None for a quarter of `hidden_lr` with
+    Muon and the same rate with AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled decay of the hidden matrices."""
     warmup_steps: Annotated[int, Field(ge=0)] = 20
     """Steps over which the rates rise from zero."""
     decay_fraction: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Last share of the steps, over which the rates fall to zero in a line."""
+    """Last share of the steps, over which the rates fall linearly to zero."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    """Longest gradient; a longer one is scaled to this length."""
+    """Maximum norm of the gradient; a longer one is scaled down to it."""
     lora: LoraConfig | None = None
-    """Train low-rank additions only; None trains all weights."""
+    """Train only low-rank additions; None trains all weights."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16` computes in mixed precision, for GPUs; trained weights stay float32."""
     gradient_checkpointing: bool = False
-    """Compute activations twice to hold fewer in memory, for large models."""
+    """Recompute activations in the backward pass to save memory, for large models."""
     save_every_steps: Annotated[int, Field(ge=1)] = 200
-    """Steps between two checkpoints to resume from; two are kept until the training is done."""
+    """Steps between two checkpoints to resume from; two are kept until training ends."""
     num_workers: Annotated[int, Field(ge=0)] = 1
-    """Training processes under Ray Train, one per GPU where there are GPUs; 0 trains in the
+    """Training processes under Ray Train, one per GPU on machines with GPUs; 0 trains in the
     calling process, without Ray."""
     seed: int = 0
-    """Order of rows, and draws of rollouts."""
+    """Decides the order of rows and the sampled solutions."""
     sharding: Annotated[Literal["none", "full"], Since(4)] = "none"
-    """`full` spreads weights, gradients and optimizer state over the workers (FSDP2), for models
-    that do not fit on one; `none` keeps all of them on every worker."""
+    """`full` distributes weights, gradients and optimizer state over the workers (FSDP2), for
+    models that do not fit on one; `none` keeps all of them on every worker."""
 
     @property
     def method(self) -> str:
@@ -99,7 +99,7 @@ class TrainingRecipe(FrozenConfig):
 
     @property
     def rates(self) -> dict[str, float | None]:
-        """The optimizer's rates by kind of weight; None for a head without a rate of its own."""
+        """The learning rates by kind of weight; None for a head without its own rate."""
         is_muon = self.optimizer == "muon"
         other = self.other_lr or (self.hidden_lr / 4 if is_muon else self.hidden_lr)
         return {"hidden_lr": self.hidden_lr, "other_lr": other, "head_lr": None}
@@ -124,10 +124,10 @@ class TrainingRecipe(FrozenConfig):
 
 
 class TrainingJob(FrozenConfig):
-    """What the trainer reads of a job, whichever model it makes."""
+    """What the trainer reads from a job, whichever model it makes."""
 
     prompt: PromptConfig = PlainPromptConfig()
-    """How the set's prompts were made: a chat prompt holds its special tokens already."""
+    """How the set's prompts were made: a chat prompt already contains its special tokens."""
 
     @property
     def recipe(self) -> TrainingRecipe:
@@ -146,12 +146,12 @@ class TrainingJob(FrozenConfig):
 
 
 def check_batch(batch_size: int, micro_batch_size: int | None, num_workers: int) -> None:
-    """Refuse a batch that workers cannot share, or that cannot be cut into micro-batches.
+    """Reject a batch that cannot be shared by the workers or split into micro-batches.
 
     Args:
-        batch_size: rows of one optimizer step, over all workers.
-        micro_batch_size: rows a worker holds at once; None for its whole share.
-        num_workers: training processes; 0 is the calling one.
+        batch_size: rows per optimizer step, over all workers.
+        micro_batch_size: rows that a worker holds at once; None for its whole share.
+        num_workers: training processes; 0 is the calling process.
 
     Raises:
         ValueError: names the field and says what was expected.

@@ -1,4 +1,4 @@
-"""What a drawn solution earns; a config per reward, each a module of `tasks/training/rewards`."""
+"""The rewards of sampled solutions: a config each, with a module in `tasks/training/rewards`."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,15 +9,15 @@ from schemas.engines import EngineConfig
 
 
 class GradeRewardConfig(FrozenConfig):
-    """A reward for the end of a solution, by its answer (R3, arXiv:2402.05808)."""
+    """A reward for the answer of a solution (R3, arXiv:2402.05808)."""
 
     type: Literal["grade"] = "grade"
     right: float = 1.0
-    """The answer is right."""
+    """The reward of a right answer."""
     parsable: float = 0.2
-    """There is an answer, and it is wrong."""
+    """The reward of a wrong answer."""
     neither: float = 0.0
-    """There is no answer, or the solution was cut off."""
+    """The reward of a solution without an answer, or one that was cut off."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -32,8 +32,8 @@ class GradeRewardConfig(FrozenConfig):
 class VerifierRewardConfig(FrozenConfig):
     """A verifier's scores of the steps, as differences of their running minimum.
 
-    Each step earns what it changes the lowest score so far, so a solution earns its lowest score,
-    and no further step can raise that; one without an answer, or cut off, earns 0.
+    The reward of a step is the change in the lowest score so far. So a solution's reward is its
+    lowest score, which no further step can raise. It is 0 without an answer, or if cut off.
     """
 
     type: Literal["verifier"] = "verifier"

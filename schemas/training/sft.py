@@ -18,12 +18,12 @@ class ImitationRecipe(TrainingRecipe):
 
     type: str
     packing: bool = False
-    """Lay the rows of a micro-batch one after another instead of padding them to one length.
-    The loss is the same; on a GPU with flash attention it saves what padding costs."""
+    """Concatenate the rows of a micro-batch instead of padding them to one length. The loss is the
+    same; on a GPU with flash attention this saves the cost of padding."""
 
 
 class SftConfig(ImitationRecipe):
-    """Imitation: the likelihood of each completion given its prompt is raised.
+    """Imitation: raise the likelihood of each completion given its prompt.
 
     Takes sets of the form `prompt_completion`. A row's weight scales its loss.
     """

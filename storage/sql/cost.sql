@@ -1,15 +1,14 @@
 -- One row per run x stage x strategy x role x model: rows made, tokens spent, seconds of engine
--- time, and the result. What verifiers read is in `scored_tokens`; `cached_tokens` is the part of
--- prompts and readings found in a cache. What a search's verifier read is a row of its own, which
--- made and kept nothing: the solutions are the policy's. A policy in training is one model, whatever
+-- time, and the result. `scored_tokens` are the tokens that verifiers read, `cached_tokens` those of
+-- prompts and scored texts that were found in a cache. The verifier of a search has its own row, with
+-- no rows made or kept, as the solutions are the policy's. A policy in training is one model, whatever
 -- its step.
--- `engine_s` is the part of their actors' time that the stage's units took, shared among its
--- strategies, roles and models by the tokens they generated and scored (by rows where there are
--- none); null where a file does not say, as in files of the first schema version.
--- `num_kept` counts what was worth the tokens, and `kept` says what that is: of solutions those right
--- by their newest verdict, of rollouts the steps of their stage that got a hard label, of scores the
--- solutions scored without an error. `tokens_per_kept` is generated and scored tokens for each of
--- them, null where there is none.
+-- `engine_s` is the actors' time that the units of the stage took, divided among its strategies,
+-- roles and models by the tokens they generated and scored (by rows if there are no tokens); null if
+-- a file does not record it, as in files of the first schema version.
+-- `num_kept` counts the useful results, and `kept` names them: solutions that are right by their
+-- newest verdict, steps of the stage that got a hard label from rollouts, or solutions scored without
+-- an error. `tokens_per_kept` is the generated and scored tokens per result, null without any.
 with labelled as (
     select run_id, stage, completer as model, count(*) as num_labelled
     from step_labels

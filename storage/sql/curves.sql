@@ -1,8 +1,8 @@
 -- One row per run x stage x set x policy x verifier x strategy x pick x budget x arm x bin x metric
--- x against: the figure as it was measured last; stage `search` has those of searches,
--- `evaluation` those of samples. What needs no verifier has none, and appears once however many
--- verifiers were evaluated. Set and time are null in figures of a store's first version. Stores of
--- version 3 glued names together; here each has its column, as schemas/metric_names.py has it.
+-- x against: the newest measurement of the figure; stage `search` has the figures of searches,
+-- `evaluation` those of samples. Figures that need no verifier have none, and appear once however
+-- many verifiers were evaluated. Set and time are null in stores of the first version. Version 3
+-- joined several names in one column; they are separated here as in schemas/metric_names.py.
 with parsed as (
     select
         *,

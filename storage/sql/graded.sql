@@ -1,5 +1,5 @@
--- One row per trajectory of `trajectories`, with the same columns: `answer`, `correct` and `grader`
--- are those of its newest verdict, where it was graded again.
+-- One row per trajectory of `trajectories`, with the same columns; `answer`, `correct` and `grader`
+-- are those of its newest verdict if it was graded again.
 with newest as (
     select
         run_id, trajectory_id,

@@ -1,4 +1,4 @@
--- One row per run x method x step index: how many steps are labelled right, wrong, not at all.
+-- One row per run x method x step index: how many steps are labelled right, wrong, or not labelled.
 select
     run_id, method, step_index,
     count(*) as num_steps,

@@ -1,4 +1,4 @@
--- One row per run x problem: the problem as the run's first file that holds it has it.
+-- One row per run x problem: the problem as in the first file of the run that contains it.
 select
     run_id, problem_id,
     any_value(source) as source, any_value(split) as split,

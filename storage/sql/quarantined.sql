@@ -1,5 +1,5 @@
--- One row per unit that failed for a reason of its own and is not there yet: its newest failure, and
--- how often it failed. A run with the same run id tries it again.
+-- One row per unit that failed because of its own content and is not committed: its newest failure,
+-- and how often it failed. A run with the same run id tries it again.
 with ranked as (
     select
         run_id, stage, unit, error_type, message, happened_at,
@@ -7,10 +7,10 @@ with ranked as (
         row_number() over (partition by unit order by happened_at desc) as age
     from failures
 ),
-there as (
+committed as (
     select concat(table_name, '/run_id=', run_id, '/stage=', stage, '/', unit, '.parquet') as unit
     from units
 )
 select run_id, stage, unit, error_type, message, num_failures, happened_at
 from ranked
-where age = 1 and unit not in (select unit from there)
+where age = 1 and unit not in (select unit from committed)

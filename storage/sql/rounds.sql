@@ -1,7 +1,7 @@
 -- One row per run x round x policy x split: what a loop sampled from a policy in a round, and how
 -- varied the right solutions are. `num_solved` counts problems with a right solution, `num_texts`
--- the distinct right solutions of all problems, `num_paths` those that still differ when only
--- numbers, operators and line ends are left of them. The newest verdicts count.
+-- the distinct right solutions of all problems, `num_paths` those that still differ when reduced to
+-- numbers, operators and line ends. The newest verdicts count.
 with solutions as (
     select
         s.run_id, s.round, s.policy, p.split, s.problem_id, s.correct,

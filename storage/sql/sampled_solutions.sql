@@ -1,5 +1,5 @@
--- One row per whole solution that was sampled or imported and came to an end, by its newest verdict:
--- no rollouts, no branches of search trees, none that an engine refused.
+-- One row per whole solution that was sampled or imported, finished or truncated, with its newest
+-- verdict; without rollouts, branches of search trees, and solutions that an engine rejected.
 select
     run_id, stage, trajectory_id, problem_id, policy, strategy, sample_index, round,
     status, answer, correct, grader, steps

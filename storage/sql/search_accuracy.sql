@@ -1,7 +1,7 @@
 -- One row per run x set x policy x verifier x strategy x budget x pick: how often the pick's answer
--- is right, and what the search cost per problem. Each search counts: a problem that a run searched
--- twice in the same way, with another seed, counts twice in `num_searches`. What could not be
--- graded, errors included, is left out of `accuracy`; an unfinished search is wrong.
+-- is right, and the cost of the search per problem. Each search counts: a problem that a run searched
+-- twice with different seeds counts twice in `num_searches`. Answers that could not be graded,
+-- including errors, are left out of `accuracy`; an unfinished search counts as wrong.
 select
     run_id, set_name, policy, verifier, strategy, budget, pick,
     any_value(is_main) as is_main,

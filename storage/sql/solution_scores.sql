@@ -1,5 +1,5 @@
--- One row per run x verifier x trajectory that was scored: its step scores reduced to one, in every
--- way that a ranker knows.
+-- One row per run x verifier x scored trajectory: its step scores reduced to one by each of the
+-- reductions.
 select
     run_id, verifier, trajectory_id,
     list_min(scores) as min_score,

@@ -1,6 +1,6 @@
 -- One row per run x problem x policy x strategy: how often the policy's whole solutions are right.
--- Ungraded and failed trajectories are counted apart, never as wrong. The newest verdicts count.
--- Of searches only those that draw independent solutions are in it: the candidates of a tree are no
+-- Ungraded and failed trajectories are counted separately, never as wrong. The newest verdicts count.
+-- Only searches that draw independent solutions are included: the candidates of a tree are not a
 -- sample of the policy's solutions.
 with counted as (
     select

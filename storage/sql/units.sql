@@ -1,5 +1,5 @@
--- One row per committed unit: the file it lies in (a folded file holds several units), its rows, and
--- the seconds of an actor's time that its work took (null in files of older versions).
+-- One row per committed unit: its file (a folded file contains several units), its number of rows,
+-- and the seconds of an actor's time that its work took (null in files of older versions).
 with held as (
     select
         path, num_rows as file_rows,

@@ -1,7 +1,6 @@
 -- One row per verifier that was trained in the store: the labels that it learned from. `data` is
--- `prm`, `orm` or `mixture`, `targets` hard or soft, `method` as in step_labels. Each is
--- that of the model's `metrics`; what these lack is that of its run's trainings, if all agree; else
--- null.
+-- `prm`, `orm` or `mixture`, `targets` hard or soft, `method` as in step_labels. Each value comes from
+-- the model's `metrics`, or else from the trainings of its run if they all agree, or else is null.
 with verifiers as (
     select
         model_id, run_id,

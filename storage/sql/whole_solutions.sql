@@ -1,7 +1,7 @@
--- One row per trajectory whose parents are in its run: the whole solution, with the steps that a
--- branch of a search tree, or a rollout, has from the rows it continues. `answer` and `correct` are
--- those of the newest verdict. A revision or a judgement (`branch_step` 0) begins anew.
--- All texts of the store are put together before anything is filtered.
+-- One row per trajectory whose parents are in its run: the whole solution, including the steps that
+-- a branch of a search tree or a rollout takes from the rows it continues. `answer` and `correct` are
+-- those of the newest verdict. A revision or a judgement (`branch_step` 0) starts a new text.
+-- All texts of the store are assembled before any filter applies.
 with recursive whole as (
     select run_id, trajectory_id, steps
     from trajectories

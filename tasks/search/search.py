@@ -15,8 +15,9 @@ from schemas.unit_names import TreesName
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
 from tasks.prompts.formats import PromptFormat, make_prompt_format
+from tasks.search.context import SearchContext
 from tasks.search.rows import make_rows
-from tasks.search.session import Search, SearchContext
+from tasks.search.session import Search
 from tasks.search.strategies.registry import STRATEGIES
 
 

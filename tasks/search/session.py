@@ -1,91 +1,52 @@
 """The moves that every search is made of: draw steps, draw whole solutions, score prefixes.
 
-A `Search` is one problem's search. Its moves keep the tree: what they drew, what it cost and what
-failed, so a strategy only says what to draw next. A request that an engine rejects becomes a node
-of state `error`; it takes the place in the budget that it was drawn for.
+A `Search` is the search of one problem. Its moves record in the tree what they drew, what it cost
+and what failed, so a strategy only decides what to draw next. A request that an engine rejects
+becomes a node of state `error`, which still counts against the budget.
 
-Seeds: continuation i of a node is drawn with a seed that depends on the search's seed, the node's
-path and i alone, so the same engine, alone with one search, makes the same tree again.
+Seeds: continuation i of a node is drawn with a seed that depends only on the search's seed, the
+node's path and i. So an engine that runs one search at a time makes the same tree again.
 """
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from schemas.engines import Completion, GenerationRequest, ScoringRequest
+from schemas.engines import Completion, GenerationRequest
 from schemas.errors import RequestRejected
 from schemas.rows import ModelRole, Step
-from schemas.search import ScoreConfig, SearchLimits
 from schemas.units import derive_seed
-from tasks.engines.base import Engine
-from tasks.engines.host import Counters
-from tasks.prompts.formats import PromptFormat
 from tasks.prompts.messages import Message, user
+from tasks.search.context import SearchContext
 from tasks.search.ranking import rank_node
+from tasks.search.readings import Readings
 from tasks.search.tree import Cost, Node, State
 from tasks.steps.segmentation import measure_steps
 
-_Reading = tuple[tuple[str, ...], bool]
-"""What a verifier reads: the steps of a prefix, and whether they are a whole solution."""
 _MAX_BLANKS = 3
-"""Separators in a row that a policy may write before a step, until the solution counts as cut."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchContext:
-    """What the searches of many problems share."""
-
-    engines: Mapping[ModelRole, Engine]
-    """By role; every search has a policy."""
-    prompt_formats: Mapping[ModelRole, PromptFormat]
-    """Of every engine that generates, by role."""
-    limits: SearchLimits
-    score: ScoreConfig
-    needs_likelihood: bool
-    """Whether a continuation without log probabilities is of no use."""
-    counters: Counters
-
-    @property
-    def policy(self) -> Engine:
-        """The model that solves."""
-        return self.engines["policy"]
-
-    @property
-    def prompt_format(self) -> PromptFormat:
-        """How the policy is prompted, and what ends a step."""
-        return self.prompt_formats["policy"]
-
-    @property
-    def verifier(self) -> Engine | None:
-        """The model that scores steps, where there is one."""
-        return self.engines.get("verifier")
-
-    def writer(self, role: ModelRole) -> ModelRole:
-        """The role itself where a model has it; else the policy, which stands in for it."""
-        return role if role in self.prompt_formats else "policy"
+"""Separators in a row that a policy may write before a step; with one more the solution is cut."""
 
 
 class Search:
-    """One problem, one strategy, one budget: the tree so far and the moves that make it grow."""
+    """One problem, one strategy, one budget: the tree so far, and the moves that extend it."""
 
     def __init__(self, question: str, budget: int, context: SearchContext, *, seed: int) -> None:
-        """An empty tree.
+        """Start with an empty tree.
 
         Args:
-            question: the problem's.
+            question: the question of the problem.
             budget: candidates to make (N).
             context: engines and limits.
-            seed: of everything that is drawn.
+            seed: the seed of everything that is drawn.
         """
         self.question = question
         self.budget = budget
         self.context = context
         self.seed = seed
         self.roots: list[Node] = []
-        self._readings: dict[_Reading, Node] = {}
-        """The first node of each text that the verifier has read."""
         self.root = self.begin([user(question)])
+        self._readings = Readings(question, self.root.prompt, context)
 
     def begin(
         self,
@@ -95,14 +56,14 @@ class Search:
         role: str | None = None,
         writer: ModelRole = "policy",
     ) -> Node:
-        """Another root: a prompt of its own, about the solution `after` (see Node).
+        """Add a root with another prompt, about the solution `after` (see Node).
 
         Args:
-            messages: the dialogue that is continued there; it ends with a message of the user.
-            places: tell this root from the others, whichever of them begins first.
+            messages: the dialogue to continue; it ends with a message of the user.
+            places: identify this root among the others, in whichever order they are added.
             after: the solution it is about.
             role: see Node.
-            writer: the role of the model that is to answer.
+            writer: the role of the model that answers.
         """
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
@@ -123,11 +84,11 @@ class Search:
         Args:
             node: the prefix.
             num: steps to draw.
-            temperature: None for that of the limits.
+            temperature: None for the one in the limits.
             with_scores: False leaves the scoring to the caller.
 
         Returns:
-            The new nodes in order of drawing, equal ones among them.
+            The new nodes in order of drawing, including equal ones.
 
         Raises:
             EngineFailed: an engine is gone.
@@ -143,7 +104,7 @@ class Search:
     async def expand_all(
         self, shares: Sequence[tuple[Node, int]], *, with_scores: bool = True
     ) -> list[Node]:
-        """Draw next steps of several prefixes at once; all new nodes, prefix by prefix."""
+        """Draw next steps of several prefixes concurrently; all new nodes, prefix by prefix."""
         drawn = await asyncio.gather(
             *(self.expand(node, num, with_scores=with_scores) for node, num in shares)
         )
@@ -160,7 +121,7 @@ class Search:
     ) -> list[Node]:
         """Draw `num` whole continuations of a prefix; the last node of each.
 
-        Limits of steps do not hold for them: they end by themselves or at `max_tokens`.
+        The limits of steps do not apply: a continuation ends by itself or at `max_tokens`.
 
         Raises:
             EngineFailed: an engine is gone.
@@ -196,25 +157,16 @@ class Search:
         return ends
 
     async def score(self, nodes: Sequence[Node]) -> None:
-        """Have the verifier read what is unread of these prefixes, and rank them.
+        """Have the verifier read the unread steps of these prefixes, and rank the prefixes.
 
-        A prefix whose scores cannot be had becomes an `error`.
+        A prefix whose scores cannot be obtained becomes an `error`.
 
         Raises:
             EngineFailed: the verifier is gone.
         """
         usable = [node for node in nodes if node.state != "error"]
-        # Told before reading, which may make errors of them.
-        keys = [_reading_of(node) for node in usable]
-        first_of: dict[_Reading, Node] = {}
-        for key, node in zip(keys, usable, strict=True):
-            first_of.setdefault(key, self._readings.get(key, node))
-        unread = {key: node for key, node in first_of.items() if key not in self._readings}
-        await asyncio.gather(*(self._fill_scores(node) for node in unread.values()))
-        self._readings |= unread
-        for key, node in zip(keys, usable, strict=True):
-            if (first := first_of[key]) is not node:
-                _copy_scores(first, node)
+        await self._readings.read(usable)
+        for node in usable:
             if node.state != "error":
                 node.ranking = rank_node(node, self.context.score)
 
@@ -244,7 +196,7 @@ class Search:
         room: int,
         temperature: float | None,
     ) -> Node:
-        """The node of one drawn step; separators before it are part of it."""
+        """The node of one drawn step, which includes the separators before it."""
         separator = self.context.prompt_formats[node.writer].separator
         seed = self._seed_of(node) + index
         text, num_tokens = "", 0
@@ -254,8 +206,8 @@ class Search:
                 return self._add(node, index, None, "error", cost, seed=seed, reason=completion)
             text += completion.text
             num_tokens += len(completion.token_ids)
-            told = completion.logprobs
-            logprob = _add_logprobs(logprob, None if told is None else math.fsum(told))
+            logprobs = completion.logprobs
+            logprob = _add_logprobs(logprob, None if logprobs is None else math.fsum(logprobs))
             is_blank = completion.stop_string is not None and not text.strip()
             if not is_blank or blank == _MAX_BLANKS or num_tokens >= room:
                 break
@@ -266,7 +218,7 @@ class Search:
                 room - num_tokens,
                 stop=(separator,),
                 temperature=temperature,
-                behind=text,
+                after=text,
             )
             cost = _add_costs(cost, more)
         assert not isinstance(completion, str)
@@ -276,9 +228,10 @@ class Search:
         reason = None
         if completion.finish_reason == "length":
             is_long_step = num_tokens >= room == limits.max_step_tokens
-            told = f"a step of more than {room} tokens" if is_long_step else None
             written = node.num_tokens + num_tokens
-            state, reason = "truncated", told or _why_cut(written, limits.max_tokens)
+            state, reason = "truncated", _why_cut(written, limits.max_tokens)
+            if is_long_step:
+                reason = f"a step of more than {room} tokens"
         elif completion.stop_string is None:
             state = "finished"
         elif step is None:
@@ -296,19 +249,19 @@ class Search:
         *,
         stop: tuple[str, ...] = (),
         temperature: float | None = None,
-        behind: str = "",
+        after: str = "",
     ) -> list[tuple[Completion | str, Cost]]:
-        """Continuations of a prefix, each with its cost; or in each place why there is none."""
+        """Continuations of a prefix and `after`: the completion or its error, and the cost."""
         limits, engine = self.context.limits, self.context.engines[node.writer]
         request = GenerationRequest(
             prompt=node.prompt,
-            prefix=node.text + behind,
+            prefix=node.text + after,
             n=num,
             temperature=limits.temperature if temperature is None else temperature,
             top_p=limits.top_p,
             max_tokens=max(room, 1),
             stop=stop,
-            seed=self._seed_of(node, len(behind)) + first,
+            seed=self._seed_of(node, len(after)) + first,
             with_logprobs=True,
             has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
         )
@@ -319,7 +272,7 @@ class Search:
         drawn: list[tuple[Completion | str, Cost]] = []
         for index, completion in enumerate(generation.completions):
             cost = Cost(generated_tokens=len(completion.token_ids))
-            if index == 0:  # what the continuations share stands on the first
+            if index == 0:  # the first one carries what all of them share
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
@@ -334,40 +287,9 @@ class Search:
     @property
     def _silent(self) -> str:
         return (
-            f"the policy {self.context.policy.model_id} tells no log probabilities, and "
+            f"the policy {self.context.policy.model_id} reports no log probabilities, and "
             f"score.by={self.context.score.by} needs them: set score.by=verifier"
         )
-
-    async def _fill_scores(self, node: Node) -> None:
-        """Fill in the scores of a prefix that are not there yet."""
-        verifier = self.context.verifier
-        lineage = [n for n in node.lineage() if n.step is not None]
-        unread = [n for n in lineage if n.score is None]
-        if verifier is None or not unread or lineage[-1].score is not None:
-            return
-        known = next(
-            i for i in range(len(lineage), -1, -1) if not i or lineage[i - 1].score is not None
-        )
-        request = ScoringRequest(
-            prompt=self.root.prompt,
-            question=self.question,
-            steps=tuple(n.step.text for n in lineage if n.step is not None),
-            num_known=known,
-            has_chat_template=self.context.prompt_format.has_chat_template,
-            is_whole=node.state == "finished",
-        )
-        try:
-            scoring = await verifier.score(request)
-            computed = scoring.scored_tokens - scoring.cached_tokens
-            node.cost.scored_tokens += computed
-            self.context.counters.scored_tokens += computed
-            scores = _check_scores(scoring.scores, len(lineage) - known)
-        except RequestRejected as rejection:
-            node.state, node.reason = "error", str(rejection)
-            return
-        # A model of whole solutions gives one value: it stands on the last step.
-        for read, score in zip(lineage[len(lineage) - len(scores) :], scores, strict=True):
-            read.score = score
 
     def _add(
         self,
@@ -380,7 +302,7 @@ class Search:
         seed: int,
         reason: str | None = None,
     ) -> Node:
-        """A new child; an end of text behind a separator is no step and changes no likelihood."""
+        """A new child; an end of text after a separator adds no step and no likelihood."""
         child = Node(
             prompt=parent.prompt,
             parent=parent,
@@ -399,9 +321,9 @@ class Search:
         parent.children.append(child)
         return child
 
-    def _seed_of(self, node: Node, num_behind: int = 0) -> int:
-        """With which the first continuation of a prefix is drawn; the next ones count on."""
-        return derive_seed(self.seed, *node.path, num_behind)
+    def _seed_of(self, node: Node, num_after: int = 0) -> int:
+        """The seed of the first continuation of a prefix; each further one adds 1."""
+        return derive_seed(self.seed, *node.path, num_after)
 
     def _close_at_limits(self, node: Node) -> None:
         """Cut an open prefix that has reached a limit."""
@@ -414,39 +336,11 @@ class Search:
             node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"
 
 
-def _why_cut(num_tokens: int, most: int) -> str:
-    """Why a solution of so many tokens, of which it may have `most`, was not finished."""
-    if num_tokens < most:
+def _why_cut(num_tokens: int, maximum: int) -> str:
+    """Why a solution with this number of tokens, of at most `maximum`, was not finished."""
+    if num_tokens < maximum:
         return f"not finished after {num_tokens} tokens, which fill the policy's context"
-    return f"not finished after {most} tokens"
-
-
-def _reading_of(node: Node) -> _Reading:
-    return tuple(step.text for step in node.steps()), node.state == "finished"
-
-
-def _copy_scores(read: Node, node: Node) -> None:
-    """Give a prefix the scores of one with the same text, which was read in its stead."""
-    if read.state == "error":
-        node.state, node.reason = read.state, read.reason
-    scores = [n.score for n in read.lineage() if n.step is not None]
-    steps = [n for n in node.lineage() if n.step is not None]
-    for step, score in zip(steps, scores, strict=True):
-        step.score = score if step.score is None else step.score
-
-
-def _check_scores(scores: Sequence[float], num_expected: int) -> Sequence[float]:
-    """Scores that may be used.
-
-    Raises:
-        RequestRejected: another number of them, or one that is no number in [0, 1].
-    """
-    if len(scores) not in (1, num_expected):
-        raise RequestRejected(f"verifier: expected {num_expected} scores, got {len(scores)}")
-    for index, score in enumerate(scores):
-        if not (math.isfinite(score) and 0.0 <= score <= 1.0):
-            raise RequestRejected(f"verifier: score {index}: expected one in [0, 1], got {score}")
-    return scores
+    return f"not finished after {maximum} tokens"
 
 
 def _add_logprobs(one: float | None, other: float | None) -> float | None:

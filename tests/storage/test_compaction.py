@@ -141,7 +141,7 @@ def test_files_of_an_older_version_are_folded_with_null_columns(store, unit_of):
 def test_an_open_connection_reads_on_and_folding_waits_for_it(full):
     connection, before = connect(full.url), ids(full)
     with pytest.raises(StoreUnusable, match="it has been read for"):
-        compact(full, patience_s=0)
+        compact(full, timeout_s=0)
     found = query(connection, "select trajectory_id from trajectories order by 1").fetchall()
     assert [row[0] for row in found] == before
     connection.close()

@@ -1,4 +1,4 @@
-"""What `stepmill doctor` asks of the machine; nothing heavy is imported, nothing is started."""
+"""What `stepmill doctor` checks on the machine, without heavy imports or starting anything."""
 
 import functools
 import os
@@ -38,7 +38,7 @@ def machine_checks(root: str) -> list[Callable[[], Iterable[Finding]]]:
 
 
 def check_python() -> Iterable[Finding]:
-    """The interpreter against what the distribution asks for."""
+    """The version of the interpreter against the one that the distribution requires."""
     wanted = metadata.metadata("stepmill")["Requires-Python"]
     found = ".".join(map(str, sys.version_info[:3]))
     fits = SpecifierSet(wanted or "").contains(found)
@@ -51,7 +51,7 @@ def check_python() -> Iterable[Finding]:
 
 
 def check_packages() -> Iterable[Finding]:
-    """Every package that stepmill needs against the versions that work."""
+    """The version of every package that stepmill needs against the versions that work."""
     required = [Requirement(text) for text in metadata.requires("stepmill") or []]
     wrong, num_there = [], 0
     for package in required:
@@ -88,7 +88,7 @@ def check_vllm() -> Iterable[Finding]:
     elif not wanted.contains(next(iter(builds.values())), prereleases=True):
         state, advice = "problem", f"expected a version {wanted}: `make setup`"
     elif has_gpu and is_cpu:
-        state, advice = "warning", "there is a GPU: a new `make setup` installs the CUDA build"
+        state, advice = "warning", "a GPU was found: a new `make setup` installs the CUDA build"
     elif not has_gpu and not is_cpu:
         state, advice = "problem", "this vLLM needs a GPU, and this machine has none: `make setup`"
     elif is_cpu and torch and "cpu" not in torch:
@@ -196,7 +196,7 @@ def check_ray() -> Iterable[Finding]:
 
 @functools.cache
 def _gpus() -> list[str]:
-    """A line per GPU; empty if there is none or the driver does not answer."""
+    """A line per GPU; empty without one, or if the driver does not answer."""
     try:
         answer = subprocess.run(
             [*_NVIDIA_SMI, "--format=csv,noheader"],

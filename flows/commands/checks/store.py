@@ -1,4 +1,4 @@
-"""What `stepmill doctor` asks of a store: is it whole, and does its place keep the commit rule."""
+"""What `stepmill doctor` checks in a store: that it is whole and can keep the commit rule."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -70,7 +70,7 @@ def check_place(store: Store) -> Iterable[Finding]:
 
 
 def check_files(inspection: Inspection) -> Iterable[Finding]:
-    """Files that SQL leaves out, and files that are not of the layout."""
+    """Files that SQL leaves out, and files in places where no unit writes."""
     yield _named(
         "unusable files",
         inspection.unusable,
@@ -99,7 +99,7 @@ def check_files(inspection: Inspection) -> Iterable[Finding]:
 
 
 def check_sizes(inspection: Inspection) -> Iterable[Finding]:
-    """How many files there are; many small ones make SQL slow."""
+    """The number of files; many small ones make SQL slow."""
     small = {
         name: f"{num:,} files of {inspection.num_bytes[name] / num / 1000:,.0f} kB on average"
         for name, num in inspection.num_files.items()
@@ -112,7 +112,7 @@ def check_sizes(inspection: Inspection) -> Iterable[Finding]:
 
 
 def check_leftovers(store: Store) -> Iterable[Finding]:
-    """What processes that were killed left half-made."""
+    """Unfinished files that killed processes left."""
     there = leftovers(store.files_root)
     old = {
         left.path: f"{left.num_bytes:,} bytes, {left.age_s / 3600:.1f} hours old"
@@ -120,12 +120,12 @@ def check_leftovers(store: Store) -> Iterable[Finding]:
         if left.age_s >= _OLD_S
     }
     yield _named(
-        "leftovers", old, "warning", "gone by themselves a day after; remove them if nothing runs"
+        "leftovers", old, "warning", "removed after a day; delete them yourself if nothing runs"
     )
 
 
 def check_rows(store: Store) -> Iterable[Finding]:
-    """What the rows say: runs without an end, units that failed, and ids that are there twice."""
+    """What the rows say: runs without an end, units that failed, and duplicate ids."""
     connection = connect(store.url)
     names = {
         " ".join(filter(None, (run["run_id"], run["flow"], run["part"]))): (
@@ -156,7 +156,7 @@ def check_rows(store: Store) -> Iterable[Finding]:
         "a run with the same run id tries them again",
     )
     yield _named(
-        "ids there twice",
+        "duplicate ids",
         {
             f"{row['run_id']} {row['trajectory_id']}": f"{row['num_rows']} rows"
             for row in ask(connection, "duplicate_ids")
@@ -167,7 +167,7 @@ def check_rows(store: Store) -> Iterable[Finding]:
 
 
 def _named(check: str, reasons: Mapping[str, str], state: State, advice: str) -> Finding:
-    """A finding of things with their reasons; well if there are none."""
+    """A finding that lists things with their reasons; all is well without any."""
     if not reasons:
         return Finding(check=check, found="none")
     return Finding(

@@ -1,4 +1,4 @@
--- One row, or none: the config (JSON) of the verifier that a run searched with last.
+-- One row, or none: the config (JSON) of the verifier that a run last searched with.
 select config -> '$.verifier' as verifier
 from runs
 where run_id = $run_id and flow = 'search' and config ->> '$.verifier' is not null

@@ -1,4 +1,4 @@
--- One row, or none: where the newest verifier of the store lies.
+-- One row, or none: the path of the newest verifier of the store.
 select path
 from models
 where role = 'verifier'

@@ -1,4 +1,4 @@
--- One row per pick of one search of a problem, the one that the search is reported by first.
+-- One row per pick of one search of a problem, the main pick first.
 select pick, is_main, trajectory_id, answer, correct, status, generated_tokens, scored_tokens
 from decisions
 where

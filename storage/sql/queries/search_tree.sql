@@ -1,4 +1,4 @@
--- One row per trajectory of one search of a problem, in the order of its making.
+-- One row per trajectory of one search of a problem, in the order of `sample_index`.
 select *
 from graded
 where

@@ -1,4 +1,4 @@
--- One row: what a policy's solutions of a round are, over all splits; see the view `rounds`.
+-- One row: counts of a policy's solutions of a round, over all splits; see the view `rounds`.
 select
     sum(num_problems) as num_problems,
     sum(num_solved) as num_solved,

@@ -55,7 +55,7 @@ def test_a_file_that_takes_long_to_commit_does_not_hold_up_the_other_units(store
     is_held, may_go = threading.Event(), threading.Event()
 
     def hold():
-        with alone(store.root / MARKER, patience_s=10):
+        with alone(store.root / MARKER, timeout_s=10):
             is_held.set()
             may_go.wait(10)
 

@@ -20,8 +20,9 @@ from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import make_prompt_format
 from tasks.regrading.regrade import Regrader
 from tasks.sampling.sample import sample_problem
+from tasks.search.context import SearchContext
 from tasks.search.rows import make_rows
-from tasks.search.session import Search, SearchContext
+from tasks.search.session import Search
 from tasks.search.strategies.majority import sample_for_majority
 from tasks.step_labels.rollouts import roll_out_trajectories
 

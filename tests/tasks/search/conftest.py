@@ -27,9 +27,10 @@ from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.graders import make_grader
 from tasks.prompts.formats import PromptFormat
+from tasks.search.context import SearchContext
 from tasks.search.decide import decide
 from tasks.search.rows import make_rows
-from tasks.search.session import Search, SearchContext
+from tasks.search.session import Search
 from tasks.search.strategies.registry import STRATEGIES
 from tasks.search.tree import Node
 

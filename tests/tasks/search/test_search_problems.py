@@ -17,6 +17,7 @@ from tasks.search.search import SearchTask, search_problems, search_seed
 from tasks.search.task import decide_unit
 
 CHAIN = MarkovConfig(num_steps=3, p_right=0.7, p_recover=0.0)
+CELL = "eval.beam-n4-421984db8386"
 
 
 def make_task(strategy=None, *, budget: int = 4, **fields: object) -> SearchTask:
@@ -44,7 +45,7 @@ def units(store: Store, unit_of, make_problem):
     problems_unit = unit_of(PROBLEMS.name, stage="problems", name="eval")
     store.commit(problems_unit, problems, seconds=0.0)
 
-    def make(name: str = "eval.beam-n4-0123456789ab.00000", rows: tuple[int, int] = (0, 6)):
+    def make(name: str = f"{CELL}.00000", rows: tuple[int, int] = (0, 6)):
         return unit_of(
             TRAJECTORIES.name, stage="search", name=name, inputs=(problems_unit.path,), rows=rows
         )
@@ -57,7 +58,7 @@ def search(store: Store, unit, task: SearchTask):
 
     async def run():
         try:
-            return await host.run(unit, search_problems, {"eval.beam-n4-0123456789ab": task})
+            return await host.run(unit, search_problems, {CELL: task})
         finally:
             await host.close()
 
@@ -86,9 +87,7 @@ def test_a_unit_makes_the_rows_that_other_cuts_of_the_problems_make(store, units
         row
         for index, rows in enumerate([(0, 2), (2, 6)])
         for row in store.read(
-            search(
-                store, make_unit(f"eval.beam-n4-0123456789ab.0001{index}", rows), make_task()
-            ).path
+            search(store, make_unit(f"{CELL}.0001{index}", rows), make_task()).path
         )
     ]
 
@@ -121,9 +120,7 @@ def test_a_dead_engine_ends_the_unit(store, units):
     engine = DeadEngine(CHAIN)
     context = UnitContext(store, {"policy": engine, "verifier": engine}, Counters())
     with pytest.raises(EngineFailed, match="gone"):
-        asyncio.run(
-            search_problems(make_unit(), {"eval.beam-n4-0123456789ab": make_task()}, context)
-        )
+        asyncio.run(search_problems(make_unit(), {CELL: make_task()}, context))
 
 
 def test_strategies_without_a_verifier_need_none_in_the_pool(store, units):
@@ -141,7 +138,7 @@ def test_a_unit_of_trees_is_decided_once(store, units, unit_of):
     unit = unit_of(
         "decisions",
         stage="search",
-        name="eval.beam-n4-0123456789ab.00000",
+        name=f"{CELL}.00000",
         inputs=(trees.path, make_unit().inputs[0]),
     )
     receipt = decide_unit.fn(store.url, unit, task)

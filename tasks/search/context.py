@@ -1,0 +1,44 @@
+"""What the searches of a unit share: engines, prompts, limits and counters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.rows import ModelRole
+from schemas.search import ScoreConfig, SearchLimits
+from tasks.engines.base import Engine
+from tasks.engines.host import Counters
+from tasks.prompts.formats import PromptFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchContext:
+    """The engines of a search by role, and how they are used."""
+
+    engines: Mapping[ModelRole, Engine]
+    """By role; every search has a policy."""
+    prompt_formats: Mapping[ModelRole, PromptFormat]
+    """By role; every engine that generates has one."""
+    limits: SearchLimits
+    score: ScoreConfig
+    needs_likelihood: bool
+    """Whether a continuation without log probabilities cannot be used."""
+    counters: Counters
+
+    @property
+    def policy(self) -> Engine:
+        """The model that solves."""
+        return self.engines["policy"]
+
+    @property
+    def prompt_format(self) -> PromptFormat:
+        """How the policy is prompted, and what ends a step."""
+        return self.prompt_formats["policy"]
+
+    @property
+    def verifier(self) -> Engine | None:
+        """The model that scores steps; None for searches without one."""
+        return self.engines.get("verifier")
+
+    def writer(self, role: ModelRole) -> ModelRole:
+        """The role itself if a model has it; otherwise the policy, which stands in for it."""
+        return role if role in self.prompt_formats else "policy"
