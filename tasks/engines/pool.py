@@ -1,4 +1,4 @@
-"""Hosts as Ray actors, and units handed to those with room. The engines' only `import ray`.
+"""Hosts as Ray actors, and units handed to those with room.
 
 Ray places actors, reports their deaths and ends them; the pool replaces them and redoes their units
 itself. Ray's own `max_restarts` is a budget of the actor, which a single unit that kills its actor
@@ -8,25 +8,14 @@ only its own deaths count. A unit that was committed before the death returns at
 """
 
 import contextlib
-import logging
 import os
 import pickle
-import queue
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import (
-    NodeDiedError,
-    ObjectLostError,
-    OutOfDiskError,
-    OutOfMemoryError,
-    RayActorError,
-    RayError,
-    RayTaskError,
-    WorkerCrashedError,
-)
+from ray.exceptions import RayError
 
 from schemas.engines import EngineConfig, VLLMConfig
 from schemas.errors import (
@@ -39,85 +28,13 @@ from schemas.errors import (
 from schemas.pool import PoolConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
+from tasks.engines.cluster import fetch, fetch_unless_all_dead, start_ray
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Counters, Host, Work
 from tasks.engines.policy_change import is_exchangeable
 from tasks.engines.roster import Member, Roster
 
 _MAX_CPU_ACTORS = 8
-_OBJECT_STORE_BYTES = 256 * 1024**2
-"""Unit descriptions and receipts are all that travels."""
-_STARTS = 3
-"""Attempts to start a Ray on this machine; on a busy one its processes may be late."""
-
-_LOST = (
-    RayActorError,
-    NodeDiedError,
-    ObjectLostError,
-    OutOfDiskError,
-    OutOfMemoryError,
-    WorkerCrashedError,
-)
-"""What Ray raises when an actor, its node or its result is gone."""
-
-_LOOK_EVERY_S = 5.0
-
-_starting = threading.Lock()
-
-
-def start_ray() -> None:
-    """Connect to the cluster that RAY_ADDRESS names, or start a Ray on this machine.
-
-    The kernel ends Ray's processes with the thread that started them, so unless this is the main
-    thread a daemon thread starts them, which stays alive as long as the process.
-    """
-    with _starting:
-        if ray.is_initialized():
-            return
-        if threading.current_thread() is threading.main_thread():
-            _init_ray()
-            return
-        outcome: queue.Queue[BaseException | None] = queue.Queue()
-
-        def start_and_stay() -> None:
-            try:
-                _init_ray()
-            except BaseException as error:
-                outcome.put(error)
-            else:
-                outcome.put(None)
-                threading.Event().wait()
-
-        threading.Thread(target=start_and_stay, name="ray", daemon=True).start()
-        if (error := outcome.get()) is not None:
-            raise error
-
-
-def _init_ray() -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address := os.environ.get("RAY_ADDRESS"):
-        ray.init(address=address, **quiet)
-        return
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    # "local": without it Ray would join whichever instance was last started on this machine.
-    store = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    for num_left in reversed(range(_STARTS)):
-        try:
-            ray.init(address="local", **store, **quiet)
-            return
-        except Exception as error:  # Ray raises bare ones where its processes are slow to start
-            ray.shutdown()
-            if num_left == 0:
-                raise EngineUnreachable(
-                    f"Ray did not start on this machine, {_STARTS} times: {error}"
-                ) from error
-
-
-def stop_ray() -> None:
-    """Disconnect, and stop a Ray that `start_ray` started."""
-    ray.shutdown()
 
 
 class EnginePool:
@@ -186,7 +103,7 @@ class EnginePool:
         while True:
             with self._roster.take(alone=num_deaths > 0) as member:
                 try:
-                    return _get(member.actor.run.remote(unit, work, config))
+                    return fetch(member.actor.run.remote(unit, work, config))
                 except EngineUnreachable:
                     raise
                 except EngineFailed as error:
@@ -220,7 +137,7 @@ class EnginePool:
             calls = [(m, m.actor.change_policy.remote(policy)) for m in self._roster.members()]
             for member, call in calls:
                 try:
-                    _get(call)
+                    fetch(call)
                 except EngineUnreachable:
                     raise
                 except EngineFailed:
@@ -242,7 +159,7 @@ class EnginePool:
 
     def process_ids(self) -> list[int]:
         """The process of each open actor."""
-        return [_get(actor.process_id.remote()) for actor in self._roster.actors()]
+        return [fetch(actor.process_id.remote()) for actor in self._roster.actors()]
 
     def close(self) -> None:
         """End the actors; a unit at work raises EngineFailed."""
@@ -298,7 +215,7 @@ class EnginePool:
             actor = self._actor_class.remote(self._root, engines)
             self._living.add(actor)
         try:
-            _get_unless_all_dead(actor.open.remote())
+            fetch_unless_all_dead(actor.open.remote())
         except BaseException:
             self._end(actor)
             raise
@@ -411,36 +328,6 @@ def _rename(pool: EnginePool, engines: EngineSet) -> bool:
         if old in _shared and _shared[old][0] is pool:
             _shared[new] = _shared.pop(old)
     return True
-
-
-def _get_unless_all_dead(call: Any) -> Any:
-    """As `_get`, for an actor that waits for room: with all nodes dead it would never get any.
-
-    Raises:
-        EngineUnreachable: as `_get`, or no node is left.
-    """
-    while not ray.wait([call], timeout=_LOOK_EVERY_S)[0]:
-        if not any(node["Alive"] for node in ray.nodes()):
-            raise EngineUnreachable("all nodes of the Ray cluster are dead")
-    return _get(call)
-
-
-def _get(call: Any) -> Any:
-    """The result of an actor's call; an error raised in the actor is raised here as what it was.
-
-    Raises:
-        EngineUnreachable: Ray itself is gone.
-        EngineFailed: the actor is dead or cannot be reached, or its engine is gone.
-    """
-    try:
-        return ray.get(call)
-    except RayTaskError as error:
-        raise error.cause from error
-    except _LOST as error:
-        what = " ".join(str(error).partition("Some common causes")[0].split())
-        raise EngineFailed(what) from error
-    except RayError as error:
-        raise EngineUnreachable(f"Ray does not answer: {error}") from error
 
 
 def _is_worth_another_actor(error: Exception) -> bool:

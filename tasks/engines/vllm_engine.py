@@ -28,7 +28,8 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
-from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
+from tasks.engines.vllm_arguments import prepare_environment, refusals
+from tasks.engines.vllm_drivers import Driver, open_driver
 from tasks.models.folders import (
     check_model_folder,
     has_tied_embeddings,

@@ -31,7 +31,7 @@ from tasks.training.common import (
     lr_factor,
 )
 from tasks.training.length_batches import LengthBatches
-from tasks.training.optimizers import make_adamw, make_optimizer
+from tasks.training.optimizers import make_optimizer
 from tasks.training.rows import RowEncoder
 from tasks.training.sharding import let_cpus_shard, sharding_arguments
 
@@ -117,9 +117,10 @@ class MethodTrainer(Trainer):
         if self.optimizer is None:
             trained: Any = self.model if model is None else model
             recipe = self.work.job.recipe
-            make = make_optimizer if recipe.optimizer == "muon" else make_adamw
             rates: Any = recipe.rates
-            self.optimizer = make(trained, weight_decay=recipe.weight_decay, **rates)
+            self.optimizer = make_optimizer(
+                trained, kind=recipe.optimizer, weight_decay=recipe.weight_decay, **rates
+            )
         return self.optimizer
 
     def create_scheduler(
