@@ -46,8 +46,8 @@ _starting = threading.Lock()
 def start_ray() -> None:
     """Connect to the cluster that RAY_ADDRESS names, or start a Ray on this machine.
 
-    The kernel ends Ray's processes with the thread that started them, so unless this is the main
-    thread a daemon thread starts them, which stays alive as long as the process.
+    The kernel ends Ray's processes with the thread that started them. So unless this is the main
+    thread, they are started by a daemon thread that lives as long as the process.
     """
     with _starting:
         if ray.is_initialized():
@@ -77,7 +77,7 @@ def stop_ray() -> None:
 
 
 def fetch(call: Any) -> Any:
-    """The result of an actor's call; an error raised in the actor is raised here as what it was.
+    """The result of an actor's call; an error raised in the actor is raised here unchanged.
 
     Raises:
         EngineUnreachable: Ray itself is gone.
@@ -95,7 +95,7 @@ def fetch(call: Any) -> Any:
 
 
 def fetch_unless_all_dead(call: Any) -> Any:
-    """As `fetch`, for an actor that waits for room: with all nodes dead it would never get any.
+    """As `fetch`, for an actor that waits for resources, which it never gets if all nodes are dead.
 
     Raises:
         EngineUnreachable: as `fetch`, or no node is left.
@@ -120,9 +120,9 @@ def _init_ray() -> None:
         try:
             ray.init(address="local", **store, **quiet)
             return
-        except Exception as error:  # Ray raises bare ones where its processes are slow to start
+        except Exception as error:  # what Ray raises where its processes are slow to start
             ray.shutdown()
             if num_left == 0:
                 raise EngineUnreachable(
-                    f"Ray did not start on this machine, {_MAX_STARTS} times: {error}"
+                    f"Ray did not start on this machine in {_MAX_STARTS} attempts: {error}"
                 ) from error

