@@ -36,10 +36,11 @@ from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import Store, connect
+from tasks.engines.cluster import start_ray, stop_ray
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Counters, UnitContext
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
-from tasks.engines.pool import open_pool, start_ray, stop_ray
+from tasks.engines.pool import open_pool
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems
 

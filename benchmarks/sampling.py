@@ -28,7 +28,7 @@ from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine
 from tasks.engines.host import Counters, UnitContext
-from tasks.engines.vllm_drivers import engine_arguments, is_cpu_build
+from tasks.engines.vllm_arguments import engine_arguments, is_cpu_build
 from tasks.engines.vllm_engine import open_vllm_engine
 from tasks.models.folders import resolve_model
 from tasks.problems.load import load_problems

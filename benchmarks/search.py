@@ -167,7 +167,7 @@ class LockStep:
 
     def __init__(self, contest: Contest, verifier: str) -> None:
         """Load policy and verifier."""
-        from tasks.engines.vllm_drivers import engine_arguments, prepare_environment
+        from tasks.engines.vllm_arguments import engine_arguments, prepare_environment
         from tasks.graders import make_grader
         from tasks.models.folders import resolve_model
 

@@ -7,7 +7,7 @@ from flows.runs.recording import name_run, recorded_flow
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Stage, Unit, derive_id
-from tasks.engines.pool import start_ray
+from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
 from tasks.training.task import check_job, train_unit
 

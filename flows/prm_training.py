@@ -16,7 +16,7 @@ from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Stage, Unit, derive_id
 from storage import Store
-from tasks.engines.pool import start_ray
+from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
 from tasks.training.task import check_job, train_unit
 

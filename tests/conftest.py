@@ -149,7 +149,7 @@ def run_and_kill(prefect_server: None) -> Callable[[list[str], Callable[[str], b
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
     """A real Ray on this machine."""
-    from tasks.engines.pool import start_ray, stop_ray
+    from tasks.engines.cluster import start_ray, stop_ray
 
     start_ray()
     yield

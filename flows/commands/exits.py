@@ -52,7 +52,7 @@ def _give_up(error: Exception, default_root: str) -> None:
 
 def _exit_without_prefect() -> None:
     """Exit at once: at a usual exit Prefect would try for hours to send a run's last messages."""
-    from tasks.engines.pool import stop_ray
+    from tasks.engines.cluster import stop_ray
 
     stop_ray()
     sys.stdout.flush()

@@ -37,7 +37,7 @@ from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Work
 from tasks.engines.open import identify_engine
 from tasks.engines.pool import EnginePool, open_pool
-from tasks.engines.task import make_unit_task
+from tasks.engines.task import unit_task
 from tasks.evaluation.rounds import made_from, pass_at_1, round_rows
 
 TRAIN, EVAL = "train", "eval"
@@ -247,7 +247,12 @@ class Loop:
         )
         engines: dict[str, Any] = {role: model.engine}
         receipts = run_on_engines(
-            make_unit_task(work, role),
+            unit_task(
+                work,
+                name=f"{role}_reads",
+                verb=role,
+                description=f"A {role} reads the solutions of a unit.",
+            ),
             units,
             config,
             store=self.store,

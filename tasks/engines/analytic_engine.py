@@ -1,8 +1,8 @@
-"""An engine over a world whose every step probability is known: no model, no waiting.
+"""An engine over a world in which the probability of every step is known: no model, no waiting.
 
 A world says which steps may follow a prefix, with what probability, and how likely the prefix
-ends in success; this class does the rest of the engine protocol. One step is one token, and a
-prompt counts a token per word, so token counts are exact and small. Nothing is ever cached.
+is to end in success; this class implements the rest of the engine protocol. A step is one token and
+a prompt counts one token per word, so token counts are exact and small. Nothing is ever cached.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ class AnalyticEngine(ABC, Generic[State]):
     def __init__(
         self, *, name: str, model_id: str, vocabulary: Sequence[str], verifier_noise: float
     ) -> None:
-        """Hold what every request needs.
+        """Keep what every request needs.
 
         Args:
             name: what the `engine` column says.
             model_id: what the `policy` and `verifier` columns say.
-            vocabulary: the text of each possible step; a step's token id is its place here.
+            vocabulary: the text of each possible step; a step's token id is its index here.
             verifier_noise: share of a score that is a fixed pseudo-random number.
         """
         self.name = name
@@ -55,7 +55,7 @@ class AnalyticEngine(ABC, Generic[State]):
         """The state before the first step.
 
         Raises:
-            RequestRejected: the prompt holds no question of this world.
+            RequestRejected: the prompt does not contain a question of this world.
         """
 
     @abstractmethod
@@ -64,7 +64,7 @@ class AnalyticEngine(ABC, Generic[State]):
 
     @abstractmethod
     def next_steps(self, state: State) -> Mapping[int, float]:
-        """Probability of each step that may come next; none when the solution is over."""
+        """Probability of each step that may come next; empty when the solution is complete."""
 
     @abstractmethod
     def value(self, state: State) -> float:
@@ -82,7 +82,7 @@ class AnalyticEngine(ABC, Generic[State]):
         """
         steps = split_steps(request.prefix, SEPARATOR)
         state = self._replay(request.prompt, steps)
-        await asyncio.sleep(0)  # like a real engine, let the other requests in between
+        await asyncio.sleep(0)  # let other requests run meanwhile, as a real engine does
         return Generation(
             completions=tuple(self._write(state, request, i) for i in range(request.n)),
             prompt_tokens=len(request.prompt.split()) + len(steps),
@@ -162,7 +162,7 @@ class AnalyticEngine(ABC, Generic[State]):
 
 
 def _draw(p_next: Mapping[int, float], temperature: float, top_p: float, rng: random.Random) -> int:
-    """One step drawn under temperature and nucleus."""
+    """One step drawn with the given temperature and nucleus."""
     if temperature == 0:
         return min(p_next, key=lambda token_id: (-p_next[token_id], token_id))
     token_ids = list(p_next)

@@ -1,4 +1,4 @@
-"""The protocol every engine speaks; algorithms know nothing else of what generates and scores."""
+"""The protocol of every engine, and all that algorithms know of what generates and scores."""
 
 from typing import Protocol, runtime_checkable
 
@@ -18,7 +18,7 @@ class Engine(Protocol):
         """Continue one prompt or prefix n times.
 
         Raises:
-            RequestRejected: this request cannot be served; others go on.
+            RequestRejected: this request cannot be served; others are unaffected.
             EngineFailed: the engine is gone.
         """
         ...
@@ -27,11 +27,11 @@ class Engine(Protocol):
         """Score each step of one solution, a value in [0, 1] per step, in order.
 
         Raises:
-            RequestRejected: this request cannot be served; others go on.
+            RequestRejected: this request cannot be served; others are unaffected.
             EngineFailed: the engine is gone.
         """
         ...
 
     async def close(self) -> None:
-        """Free what the engine holds."""
+        """Release the engine's resources."""
         ...

@@ -11,17 +11,17 @@ _ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
 
 class EngineSet(Mapping[ModelRole, EngineConfig]):
-    """From roles to engines, in the order of `ModelRole`; equal sets are one key of a dict."""
+    """Maps roles to engine configs, in the order of `ModelRole`; hashable by content."""
 
     def __init__(self, *, separator: str = "\n", **engines: EngineConfig | None) -> None:
         """Collect engines by role.
 
         Args:
             separator: what ends a step; a verifier must have been trained with the same.
-            engines: the config of each role; None for a role that there is no engine for.
+            engines: the config of each role; None for a role without an engine.
 
         Raises:
-            ValueError: there is no such role.
+            ValueError: a role is unknown.
         """
         unknown = [name for name in engines if name not in _ROLES]
         if unknown:
@@ -52,19 +52,19 @@ class EngineSet(Mapping[ModelRole, EngineConfig]):
         return hash(self._key())
 
     def with_engine(self, role: ModelRole, config: EngineConfig) -> "EngineSet":
-        """The same with another engine for a role."""
+        """A copy with another engine for one role."""
         return EngineSet(separator=self.separator, **{**self._engines, role: config})
 
     def are_served(self) -> bool:
-        """Whether servers elsewhere do all the work."""
+        """Whether all engines run on servers elsewhere."""
         return bool(self) and all(isinstance(config, OpenAIConfig) for config in self.values())
 
     def shared_by(self, num_actors: int) -> "EngineSet":
-        """The engines of one of so many actors: each gets its part of a server's limits.
+        """The engines of one of `num_actors` actors, each with its share of a server's limits.
 
         Raises:
-            ValueError: a server allows fewer requests at once than there are actors, times the
-                roles that it serves.
+            ValueError: a server allows fewer concurrent requests than the number of actors times
+                the number of roles it serves.
         """
         served = {r: c for r, c in self.items() if isinstance(c, OpenAIConfig)}
         num_roles = Counter(config.server.base_url for config in served.values())

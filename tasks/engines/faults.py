@@ -1,10 +1,10 @@
-"""Which errors are faults of the machinery, worth another try, and which are a unit's own.
+"""Which errors are infrastructure faults, worth another try, and which are a unit's own.
 
-A fault of the machinery (an engine or actor that died, a full disk, a store or server that does not
+An infrastructure fault (an engine or actor that died, a full disk, a store or server that does not
 answer) says nothing about the unit: its task is retried with growing pauses, and if that does not
-help the run stops and can be resumed. A server whose own retries ran out is not retried again: the
-run stops once the units at work have ended. Every other error would recur: the unit is quarantined
-with it, and the run continues without it.
+help, the run stops and can be resumed. Requests to a server have retries of their own; once those
+are used up the task is not retried, and the run stops when the units in progress have ended. Any
+other error would recur: the unit is quarantined with it, and the run continues without the unit.
 """
 
 from typing import Any
@@ -25,8 +25,8 @@ def is_infrastructure_fault(error: BaseException) -> bool:
 
 
 def is_worth_retrying(task: object, task_run: object, state: Any) -> bool:
-    """Prefect's question after a task failed (`retry_condition_fn`)."""
+    """Whether Prefect should retry a failed task (its `retry_condition_fn`)."""
     error = state.result(raise_on_failure=False)
     if not isinstance(error, BaseException) or isinstance(error, EngineUnreachable):
-        return False  # the engine has retried for as long as its config allows
+        return False  # the engine has already retried for as long as its config allows
     return is_infrastructure_fault(error)

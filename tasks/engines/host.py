@@ -1,8 +1,8 @@
 """The body of an actor: it holds the engines of a job and turns units into committed files.
 
 A host is a plain class; `pool.py` makes an actor of it. Rows never leave it: what a unit made is
-written here, and a receipt goes back. The store is asked on threads, so that the units of a host
-do not wait for each other's disk or network.
+written here, and a receipt goes back. The store is accessed from threads, so that the units of a
+host do not wait for each other's disk or network.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tasks.graders import Grader, make_grader
 
 @dataclass(slots=True)
 class Counters:
-    """What a host has done since it started, for progress bars; the store keeps the truth."""
+    """What a host has done since it started, for progress bars; the store is authoritative."""
 
     rows: int = 0
     generated_tokens: int = 0
@@ -49,14 +49,14 @@ class UnitContext:
     _graders: dict[GraderConfig, Grader] = field(default_factory=dict)
 
     async def read(self, path: str, rows: tuple[int, int] | None = None) -> list:
-        """As `Store.read`, while other units continue."""
+        """As `Store.read`, without blocking other units."""
         return await asyncio.to_thread(self.store.read, path, rows)
 
     def engine(self, role: ModelRole) -> Engine:
         """The engine of a role.
 
         Raises:
-            ValueError: this host has none.
+            ValueError: this host has no engine for it.
         """
         if role not in self.engines:
             raise ValueError(
@@ -76,7 +76,7 @@ Work = Callable[[Unit, Any, UnitContext], Awaitable[Sequence[object]]]
 
 
 class Host:
-    """Runs units, several at once, over engines that stay open."""
+    """Runs units, several at once, on engines that stay open."""
 
     def __init__(self, root: str, engines: EngineSet) -> None:
         """Prepare a host; its engines open with the first call.
@@ -93,23 +93,23 @@ class Host:
         self._context: UnitContext | None = None
 
     async def open(self) -> dict[ModelRole, str]:
-        """Open the store and the engines, if they are not; the model id of each role.
+        """Open the store and the engines unless they are open; the model id of each role.
 
         Raises:
             ModelUnusable: a model does not fit its role.
-            StoreUnusable: the store cannot be seen from here.
+            StoreUnusable: the store is not visible from here.
         """
         context = await self._open()
         return {role: engine.model_id for role, engine in context.engines.items()}
 
     async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
-        """Do a unit's work and commit its file; an existing file is not made again.
+        """Do a unit's work and commit its file; a file that exists is not made again.
 
         The receipt's seconds are the unit's share of the time, see `TimeShares`. The file may still
         appear after a caller has stopped waiting for it.
 
         Raises:
-            EngineFailed: an engine is gone, and this host cannot be used any more.
+            EngineFailed: an engine is gone, and this host is unusable.
         """
         context = await self._open()
         store = context.store
@@ -125,10 +125,10 @@ class Host:
     async def change_policy(self, policy: VLLMConfig) -> str:
         """Serve another checkpoint of the policy from now on; its model id.
 
-        Only while no unit is at work, and where `is_exchangeable` says so.
+        Call it only while no unit is in progress, and for a policy that `is_exchangeable` allows.
 
         Raises:
-            EngineFailed: the engine does not serve it, and this host cannot be used any more.
+            EngineFailed: the engine does not serve it, and this host is unusable.
         """
         from tasks.engines.policy_change import give_checkpoint
         from tasks.engines.vllm_engine import VLLMEngine
@@ -170,7 +170,7 @@ class Host:
 
 
 def _find_store(root: str) -> Store:
-    """The store of the run; a host that does not see it must not create another.
+    """The store of the run; a host on which it is not visible must not create another.
 
     Raises:
         StoreUnusable: it does not exist here.

@@ -1,11 +1,11 @@
 """A solver that walks a chain of right and wrong steps: the exact oracle of step labels.
 
 A question names a walk; a solution is K lines `Step 3: ok 4` or `Step 3: off 4`, each with a
-random digit that makes texts differ and means nothing, and the line `Answer: 7`. After a right
-step the next is right with `p_right`, after a wrong one with `p_recover`. The answer is right
-exactly when step K is, wrong answers fall on three values alike. With `p_recover` 0 the first
-error is fatal and what is still solvable falls monotonically along a solution; above 0 it may
-rise again, with known probabilities.
+random digit that only makes texts differ, and the line `Answer: 7`. After a right step the next is
+right with probability `p_right`, after a wrong one with `p_recover`. The answer is right exactly
+when step K is; wrong answers are spread evenly over three values. With `p_recover` 0 the first
+error is fatal and the value of a prefix never rises along a solution; above 0 it may rise again,
+with known probabilities.
 """
 
 import re
@@ -27,7 +27,7 @@ _STEP = re.compile(r"Step \d+: (ok|off) \d")
 
 @dataclass(frozen=True, slots=True)
 class MarkovState:
-    """What decides the next line."""
+    """What determines the next line."""
 
     gold: int
     num_lines: int = 0
@@ -92,7 +92,7 @@ class MarkovEngine(AnalyticEngine[MarkovState]):
         }
 
     def value(self, state: MarkovState) -> float:
-        """The chance that the walk ends right."""
+        """The probability that the walk ends right."""
         return p_right_answer(state.num_lines, state.is_right, self._config)
 
 
@@ -112,10 +112,10 @@ def markov_problems(num: int, seed: int, *, split: str = "train") -> list[Proble
 
 
 def p_right_answer(num_done: int, is_right: bool, config: MarkovConfig) -> float:
-    """The exact chance of a right answer after `num_done` lines, the last of them right or not.
+    """The exact probability of a right answer after `num_done` lines, the last one right or not.
 
-    With r = p_right - p_recover and the fixed point s = p_recover / (1 - r), the chance after n
-    more steps is s + r^n (now - s), `now` being 1 or 0.
+    With r = p_right - p_recover and the fixed point s = p_recover / (1 - r), the probability
+    after n more steps is s + r^n (now - s), where `now` is 1 or 0.
     """
     num_left = max(config.num_steps - num_done, 0)
     ratio = config.p_right - config.p_recover
@@ -124,10 +124,10 @@ def p_right_answer(num_done: int, is_right: bool, config: MarkovConfig) -> float
 
 
 def check_walk(question: str, steps: Sequence[str]) -> list[bool]:
-    """[num_steps] is each line right, read from its text; the exact checker of this world.
+    """[num_steps] whether each line is right by its text; the exact checker of this world.
 
     Raises:
-        ValueError: the question is no walk, or a line is neither a step nor an answer.
+        ValueError: the question is not a walk, or a line is neither a step nor an answer.
     """
     found = _QUESTION.search(question)
     if found is None:

@@ -1,4 +1,4 @@
-"""From a config to an open engine, and to the name that rows remember it by."""
+"""From a config to an open engine, and to the name under which rows record it."""
 
 from schemas.engines import (
     ENGINE_WORK,
@@ -17,12 +17,12 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: str) 
 
     Args:
         config: which engine, and its settings.
-        role: what the model does; `ROLE_WORK` says what that takes of an engine.
+        role: what the model does; `ROLE_WORK` says what an engine must be able to do for it.
         separator: what ends a step.
 
     Raises:
-        ModelUnusable: engines of this type cannot do what the role takes, the model does not fit
-            it, or its server does not serve it.
+        ModelUnusable: engines of this type cannot do what the role needs, the model does not fit
+            the role, or its server does not serve it.
         EngineFailed: the model's server cannot be reached.
     """
     check_role(config, role)
@@ -48,16 +48,16 @@ def check_role(config: EngineConfig, role: ModelRole) -> None:
         able = [name for name, works in ENGINE_WORK.items() if work in works]
         raise ModelUnusable(
             f"{role} {getattr(config, 'model', config.type)}: expected an engine that can {work} "
-            f"({' or '.join(able) or 'there is no type of engine that can'}), "
+            f"({' or '.join(able) or 'no type of engine can'}), "
             f"got type {config.type}"
         )
 
 
 def identify_engine(config: EngineConfig) -> str:
-    """What rows say of this engine (`policy`, `verifier` and the like), without opening it.
+    """The name of this engine in rows (`policy`, `verifier` and the like), without opening it.
 
     Raises:
-        ModelUnusable: there is no such model.
+        ModelUnusable: the model does not exist.
     """
     if config.type == "vllm":
         from tasks.models.folders import identify_model

@@ -1,11 +1,11 @@
-"""A model on another machine, behind an OpenAI-compatible API: for policies, critics and judges.
+"""A model on a server with an OpenAI-compatible API: for policies, critics and judges.
 
 A verifier cannot be served this way: the API has no scores per step.
 
-Each continuation is a request of its own, with seed s + i for continuation i: a server that is
-asked for n of them under one seed derives seeds of its own, and counts the cached tokens of
-whichever ends last. A server with a prefix cache reads the shared prompt once even so; a hosted
-one charges it n times.
+Each continuation is a request of its own, with seed s + i for continuation i: a server that gets
+one request for n of them derives seeds of its own, and reports the cached tokens of whichever ends
+last. A server with a prefix cache still reads the shared prompt once; a hosted one charges for it n
+times.
 
 How exact seeds, log probabilities and token counts are depends on the server: vLLM keeps the
 protocol's promises, except that prompt and prefix are tokenized as one text. Cached tokens are 0
@@ -35,17 +35,17 @@ from tasks.engines.openai_requests import (
 from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
 
 _OPENING_TIMEOUT_S = 60.0
-"""The longest that opening waits for a server that does not answer: a wrong address is likelier
-than a server that is away."""
+"""The longest that opening waits for a server that does not answer: a wrong address is more likely
+than a server that is down."""
 _TRIAL = GenerationRequest(prompt="1 + 1 =", max_tokens=16, seed=0)
 _MAX_NAMES = 10
 
 
 def served_model_id(config: OpenAIConfig) -> str:
-    """The name under which rows remember a served model, `openai--<model>[-<revision>]`.
+    """The name under which rows record a served model, `openai--<model>[-<revision>]`.
 
-    It is made of the config alone: two servers with the same model give the same id, and a
-    server that changes the weights behind a name needs a new `revision` in the config.
+    It is made from the config alone: two servers with the same model give the same id, and when
+    a server changes the weights under a name, the config needs a new `revision`.
     """
     name = config.model if config.revision is None else f"{config.model}-{config.revision}"
     return "openai--" + re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--"))
@@ -54,15 +54,15 @@ def served_model_id(config: OpenAIConfig) -> str:
 async def open_openai_engine(
     config: OpenAIConfig, role: ModelRole, *, clock: Clock | None = None
 ) -> "OpenAIEngine":
-    """Find the server and its model, try them with a few tokens, and give the engine.
+    """Find the server and its model, test them with a few tokens, and return the engine.
 
     Args:
         config: the model and its server.
         role: what the model does, for messages.
-        clock: what the waits between attempts are made with.
+        clock: measures and makes the waits between attempts.
 
     Raises:
-        ModelUnusable: the server refuses model, key or API.
+        ModelUnusable: the server refuses the model, the key or the API.
         EngineUnreachable: the server does not answer.
     """
     server = Server(config.server, clock)
@@ -70,7 +70,7 @@ async def open_openai_engine(
     names: tuple[str, ...] = ()
     try:
         models = []
-        if config.server.kind != "other":  # some of the others have no list
+        if config.server.kind != "other":  # some servers of other kinds have no list
             models = await server.ask(Ask("/models", None, read_models), retry_s=retry_s)
         served = describe_server(models, config)
         names = served.model_names
@@ -106,11 +106,11 @@ class OpenAIEngine:
 
         Args:
             request: what to continue.
-            retry_s: how long faults are waited out, instead of what the config says.
+            retry_s: how long to retry after faults, instead of the config's time.
 
         Raises:
-            RequestRejected: the server refuses the request, or one of its texts cannot be kept.
-            EngineUnreachable: the server is gone, or refuses everything.
+            RequestRejected: the server refuses the request, or one of its texts is unusable.
+            EngineUnreachable: the server is down, or refuses everything.
             EngineFailed: the engine was closed.
         """
         if self._is_closed:
@@ -155,7 +155,7 @@ class OpenAIEngine:
         await self._server.close()
 
     def ask_for(self, request: GenerationRequest, index: int) -> Ask[Continuation]:
-        """What asks the server for continuation `index` of a request.
+        """The query for continuation `index` of a request.
 
         Raises:
             RequestRejected: this server cannot continue a prefix over its chat API.

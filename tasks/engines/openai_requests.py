@@ -1,7 +1,7 @@
 """Between the engine protocol and the JSON of OpenAI's completions and chat APIs.
 
-vLLM and SGLang are sent fields beyond OpenAI's: keep the stop string, tell the token ids, and
-leave the model's own defaults for top-k and penalties out of the distribution.
+vLLM and SGLang get fields beyond OpenAI's: keep the stop string, return the token ids, and leave
+the model's own defaults for top-k and penalties out of the distribution.
 """
 
 import json
@@ -35,11 +35,11 @@ _STOP_FIELDS = ("stop_reason", "matched_stop")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server says of itself and its model."""
+    """What a server reports about itself and its model."""
 
     kind: ServerKind
     max_model_len: int | None = None
-    """Longest prompt and continuation in tokens, where it is told."""
+    """Longest prompt and continuation in tokens, if the server reports it."""
     model_names: tuple[str, ...] = ()
 
 
@@ -56,7 +56,7 @@ def read_models(answer: Any) -> list[Mapping[str, Any]]:
     """The models of a server's list.
 
     Raises:
-        AnswerUnreadable: it is no list of models.
+        AnswerUnreadable: it is not a list of models.
     """
     models = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
@@ -65,7 +65,7 @@ def read_models(answer: Any) -> list[Mapping[str, Any]]:
 
 
 def describe_server(models: Sequence[Mapping[str, Any]], config: OpenAIConfig) -> Served:
-    """What can be known of a server from its list of models."""
+    """What a server's list of models says about it."""
     owners = {model.get("owned_by") for model in models}
     found: ServerKind = "other"
     if "vllm" in owners:
@@ -83,7 +83,7 @@ def describe_server(models: Sequence[Mapping[str, Any]], config: OpenAIConfig) -
 def request_body(
     request: GenerationRequest, index: int, config: OpenAIConfig, served: Served
 ) -> dict[str, Any]:
-    """The JSON that asks for continuation `index` of a request.
+    """The JSON of the query for continuation `index` of a request.
 
     Raises:
         RequestRejected: this server cannot continue a prefix over its chat API.
@@ -138,8 +138,8 @@ def read_continuation(
     """The continuation in a server's answer.
 
     Raises:
-        AnswerUnreadable: it is no answer, or not a whole one.
-        RequestRejected: the text ended in a way that cannot be kept.
+        AnswerUnreadable: it is not an answer, or not a complete one.
+        RequestRejected: the text ended in a way that makes it unusable.
     """
     is_chat = config.api == "chat"
     try:
@@ -205,10 +205,10 @@ def _told_tokens(logprobs: Mapping[str, Any], is_chat: bool) -> tuple[list[str],
 
 
 def _pieces(text: str, tokens: Sequence[str]) -> tuple[str, ...] | None:
-    """[num_tokens] pieces that joined are the text, if the tokens' own texts begin with it.
+    """[num_tokens] pieces that join to the text, if the tokens' own texts begin with it.
 
-    What stands behind the text belongs to no piece: an end-of-text token, or the rest of a token
-    in which a stop string ended.
+    What follows the text belongs to no piece: an end-of-text token, or the rest of a token in
+    which a stop string ended.
     """
     if not "".join(tokens).startswith(text):
         return None

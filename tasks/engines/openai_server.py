@@ -1,14 +1,14 @@
-"""One server with an OpenAI-compatible API, asked within its limits and through its faults.
+"""Requests to one server with an OpenAI-compatible API: its rate limits, and retries after faults.
 
-Rate limits, 5xx, timeouts, lost connections and answers cut short are waited out and the request
-is sent again, with exponentially growing and jittered waits, or as long as the server asks for.
-This is the only place that retries: the client's own retries are off. A request that is sent
-again may be worked on, and paid for, twice; it is answered once.
+After a rate limit, a 5xx status, a timeout, a lost connection or an incomplete answer the request
+is sent again, after a wait that grows exponentially with jitter, or that the server asks for. This
+is the only place that retries: the client's own retries are off. A request that is sent again may
+be processed, and paid for, twice; it is answered once.
 
-The time limit of retries is about the server, not the request: while the server answers others, a
-rate limit is waited out without end, and a request that alone keeps failing is at fault itself.
-When the time is over the server is tried with a request known to be good. If it answers that, the
-one that failed gets as long again; if not, all others are given up at once.
+The time limit on retries is for the server, not for the request: while the server answers others, a
+rate-limited request retries without limit, and a request that alone keeps failing is itself at
+fault. When the time is up, the server gets a trial request known to be good. If it answers, the one
+that failed gets the same time again; if not, all other requests fail at once.
 
 The key is read from the environment and appears in no config, row, error or log.
 """
@@ -47,16 +47,16 @@ Answer = TypeVar("Answer")
 
 
 class AccessRefused(EngineUnreachable):
-    """The server does not know the address, the model or the key: asking again is of no use."""
+    """The server does not know the address, the model or the key: a retry would not help."""
 
 
 class AnswerUnreadable(Exception):
-    """What came with status 200 is no answer: a proxy's page, a part, an aborted generation."""
+    """The body of a status 200 is not an answer: a proxy's page, a fragment, an aborted text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What waits are measured and made with."""
+    """Measures time, and waits."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -64,7 +64,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What went wrong with one attempt, where another may go well."""
+    """What went wrong with one attempt, where another may succeed."""
 
     text: str
     is_limit: bool = False
@@ -80,18 +80,18 @@ class Ask(Generic[Answer]):
     body: dict[str, Any] | None
     """Of a POST; None for a GET."""
     read: Callable[[Any], Answer]
-    """Takes the parsed JSON apart."""
+    """Turns the parsed JSON into the answer."""
 
 
 class Server:
     """Sends requests; hundreds may be in flight."""
 
     def __init__(self, config: ServerConfig, clock: Clock | None = None) -> None:
-        """Prepare to ask; nothing is sent yet.
+        """Prepare a client; nothing is sent yet.
 
         Args:
             config: where the server is, and its limits.
-            clock: what waits are measured and made with.
+            clock: measures time, and waits.
         """
         import openai
 
@@ -100,7 +100,7 @@ class Server:
         self._clock = clock or Clock()
         self._key = key
         self._client = openai.AsyncOpenAI(
-            api_key=key or "none",  # the client insists on one
+            api_key=key or "none",  # the client requires one
             base_url=config.base_url,
             timeout=openai.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S),
             max_retries=0,
@@ -112,20 +112,20 @@ class Server:
         self._given_up_until = float("-inf")
         self._given_up_for = ""
         self.trial: Ask[Any] | None = None
-        """What a server that is up answers; None while nothing is known to be good."""
+        """A request that a running server answers; None while none is known to be good."""
 
     async def ask(self, asked: Ask[Answer], *, retry_s: float | None = None) -> Answer:
-        """What the server answers, sent again until it does or the time for retries is over.
+        """The server's answer; the request is retried until it comes or the time for retries is up.
 
         Args:
             asked: what to send.
             retry_s: instead of the config's.
 
         Raises:
-            RequestRejected: the server refuses this request, or fails on this one alone.
+            RequestRejected: the server refuses this request, or fails on it alone.
             AccessRefused: it does not know the address, the model or the key.
             EngineUnreachable: nothing was answered within the time for retries, or another
-                request has found that out less than that ago.
+                request found the server down less than that time ago.
         """
         retry_s = self._config.retry_timeout_s if retry_s is None else retry_s
         failing_since: float | None = None
@@ -155,7 +155,7 @@ class Server:
         await self._client.close()
 
     async def _try(self, asked: Ask[Answer]) -> Answer | _Fault:
-        """One attempt, when it is its turn: an answer, or a fault that may pass."""
+        """One attempt, when its turn comes: an answer, or a fault that may pass."""
         import openai
 
         await self._wait_for_turn()
@@ -189,11 +189,11 @@ class Server:
     async def _doubt(
         self, fault: _Fault, failed_s: float, retry_s: float, answers_others: bool
     ) -> None:
-        """Return if a request that failed for so long may go on, as the server answers its trial.
+        """Return if the server answers its trial, so that a request that keeps failing may retry.
 
         Raises:
             RequestRejected: it is the request's own fault.
-            EngineUnreachable: the server is away; whatever else is asked of it is given up.
+            EngineUnreachable: the server is down; all other requests to it fail, too.
         """
         where = f"server {self._config.base_url}"
         if answers_others and not fault.is_limit:
@@ -217,7 +217,7 @@ class Server:
         self._last_answer, self._given_up_until = self._clock.now(), float("-inf")
 
     def _wait_after(self, fault: _Fault, attempt: int, retry_s: float) -> float:
-        """Seconds until the next attempt: never less than the server asks for, never the same."""
+        """Seconds until the next attempt: at least what the server asks for, with jitter."""
         if fault.retry_after_s is not None:
             return min(fault.retry_after_s, retry_s) + self._jitter.uniform(0, _FIRST_WAIT_S)
         longest = min(_FIRST_WAIT_S * 2 ** min(attempt, 10), _LONGEST_WAIT_S)

@@ -1,7 +1,7 @@
-"""The planted-subsequence policy: a heterogeneous solver known in closed form.
+"""The planted-subsequence policy: a heterogeneous solver in closed form.
 
 A question is x in {1..10}^5; a hidden map f takes it to the gold f(x) in {11..30}^5. A solution is
-H symbols of {1..30}, one a line, and succeeds if it holds the gold as an ordered subsequence.
+H symbols of {1..30}, one per line, and succeeds if it contains the gold as an ordered subsequence.
 A policy of skill gamma writes the next gold symbol with probability gamma, else one of the 29
 others; the policy here is an equal mixture of skills, each whole solution written with one
 (arXiv:2502.12118, section 7). Once the gold is complete every symbol is equally likely.
@@ -26,13 +26,13 @@ from tasks.engines.analytic_engine import AnalyticEngine
 NUM_SYMBOLS = 30
 NUM_GOLD = 5
 _IMAGE = (23, 14, 30, 11, 19, 26, 17, 12, 28, 21)
-"""f(1), ..., f(10): fixed, and nowhere in a question."""
+"""f(1), ..., f(10): fixed, and not part of any question."""
 _QUESTION = re.compile(r"Map (\d+(?: \d+)*)\.")
 
 
 @dataclass(frozen=True, slots=True)
 class PlantedState:
-    """What decides the next symbol."""
+    """What determines the next symbol."""
 
     gold: tuple[int, ...]
     num_symbols: int = 0
@@ -91,7 +91,7 @@ class PlantedEngine(AnalyticEngine[PlantedState]):
         return p_next
 
     def value(self, state: PlantedState) -> float:
-        """The chance that the rest of the solution completes the gold."""
+        """The probability that the rest of the solution completes the gold."""
         return _p_complete(
             state.num_hits, state.num_misses, state.num_symbols, len(state.gold), self._config
         )
@@ -101,7 +101,7 @@ def planted_problems(num: int, seed: int, *, split: str = "train") -> list[Probl
     """`num` different questions with their gold strings.
 
     Raises:
-        ValueError: more questions are asked for than there are.
+        ValueError: `num` is larger than the number of different questions.
     """
     num_questions = len(_IMAGE) ** NUM_GOLD
     if num > num_questions:
@@ -124,7 +124,7 @@ def planted_problems(num: int, seed: int, *, split: str = "train") -> list[Probl
 
 
 def p_success(prefix: Sequence[int], gold: Sequence[int], config: PlantedConfig) -> float:
-    """The exact probability that a solution beginning with `prefix` holds the gold.
+    """The exact probability that a solution that begins with `prefix` contains the gold.
 
     Raises:
         ValueError: the prefix is longer than a solution.
@@ -143,7 +143,7 @@ def p_success(prefix: Sequence[int], gold: Sequence[int], config: PlantedConfig)
 
 
 def p_hitting_times(config: PlantedConfig, num_gold: int = NUM_GOLD) -> list[float]:
-    """[horizon] the chance that the gold is complete exactly at symbol 1, 2, ..., H.
+    """[horizon] the probability that the gold is complete exactly at symbol 1, 2, ..., H.
 
     The hitting time under one skill is negative binomial; the mixture averages them.
     """
@@ -169,7 +169,7 @@ def _posterior(num_hits: int, num_misses: int, skills: Sequence[float]) -> list[
 def _p_complete(
     num_hits: int, num_misses: int, num_symbols: int, num_gold: int, config: PlantedConfig
 ) -> float:
-    """The chance of at least the missing hits among the symbols left."""
+    """The probability of at least the missing hits among the symbols left."""
     num_left = config.horizon - num_symbols
     num_needed = num_gold - num_hits
     p_skills = _posterior(num_hits, num_misses, config.gammas)

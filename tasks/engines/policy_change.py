@@ -1,8 +1,8 @@
-"""Another checkpoint of the policy in an engine that goes on running.
+"""Another checkpoint of the policy in an engine that keeps running.
 
-A loop that trains a policy has new weights each round, of the same shape; opening engines anew
-takes from seconds to minutes. What is exchanged here is the weights alone, so everything else of
-the two checkpoints must be equal, and the new one must carry a probe (see `probe`), which says
+A loop that trains a policy has new weights of the same shape each round, and opening new engines
+takes seconds to minutes. Here only the weights are exchanged, so everything else about the two
+checkpoints must be equal, and the new one must contain a probe (see `probe`), which shows
 afterwards whether the engine serves it.
 """
 
@@ -28,11 +28,11 @@ _NO_SHAPE = ("_name_or_path", "transformers_version", "use_cache")
 def is_exchangeable(old: EngineConfig | None, new: EngineConfig) -> bool:
     """Whether an engine opened with one config can be given the weights of the other.
 
-    Both are run by vLLM in the same way, the folders have equal settings and tokenizers, and the
-    new one carries a probe.
+    vLLM must run both in the same way, their folders must have equal settings and tokenizers, and
+    the new one must contain a probe.
 
     Raises:
-        ModelUnusable: there is no such model, or its probe cannot be read.
+        ModelUnusable: the model does not exist, or its probe cannot be read.
     """
     if not isinstance(old, VLLMConfig) or not isinstance(new, VLLMConfig):
         return False
@@ -50,12 +50,12 @@ def is_exchangeable(old: EngineConfig | None, new: EngineConfig) -> bool:
 
 
 async def give_checkpoint(engine: VLLMEngine, policy: VLLMConfig) -> None:
-    """Have an engine serve another checkpoint under its own name, and look whether it does.
+    """Have an engine serve another checkpoint under that one's name, and check that it does.
 
     Raises:
-        ModelUnusable: there is no such policy, or it carries no probe.
+        ModelUnusable: the policy does not exist, or contains no probe.
         ValueError: requests are in flight.
-        EngineFailed: the engine does not serve it, and may be of no more use.
+        EngineFailed: the engine does not serve it, and may be unusable.
     """
     folder = resolve_model(policy.model, policy.revision)
     probe = read_probe(folder)
@@ -66,7 +66,7 @@ async def give_checkpoint(engine: VLLMEngine, policy: VLLMConfig) -> None:
     await engine.update_weights(folder)
     after = await engine.token_logprobs(probe.token_ids)
     if after == before and model_id != engine.model_id:
-        # In half precision two checkpoints may differ by less than the tolerance, never by nothing.
+        # In half precision two checkpoints may differ by less than the tolerance, but never by 0.
         raise EngineFailed(f"engine {engine.name}: {folder} changed nothing of what it computes")
     tolerance = tolerance_nats(policy, folder)
     check_logprobs(engine.name, probe.logprobs, after, tolerance=tolerance)
@@ -74,9 +74,9 @@ async def give_checkpoint(engine: VLLMEngine, policy: VLLMConfig) -> None:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """What an engine builds the model from, and what ends its texts.
+    """The settings an engine builds the model from, and those that end its texts.
 
-    Read by transformers, which fills in what a file leaves out and renames what older ones say.
+    They are read by transformers, which fills in what a file omits and renames old settings.
     """
     from transformers import AutoConfig
 
@@ -91,6 +91,6 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _reading(folder: Path) -> tuple[str, int]:
-    """What an engine reads and writes text with."""
+    """The files an engine reads and writes text with."""
     tokenizer = load_tokenizer(folder)
     return tokenizer_fingerprint(tokenizer), tokenizer.model_max_length

@@ -1,32 +1,21 @@
-"""Hosts as Ray actors, and units handed to those with room. The engines' only `import ray`.
+"""Hosts as Ray actors, and units handed to those with room.
 
-Ray places actors, reports their deaths and ends them; the pool replaces them and redoes their units
-itself. Ray's own `max_restarts` is a budget of the actor, which a single unit that kills its actor
-each time would use up for all, and Ray redoes all units of a dead actor together, so that the
-harmless ones die again with the one that killed it. Here each unit is redone alone on an actor and
-only its own deaths count. A unit that was committed before the death returns at once.
+Ray places actors, reports their deaths and ends them; the pool itself replaces them and retries
+their units. Ray's own `max_restarts` is a budget per actor, which a single unit that always kills
+its actor would use up for all units, and Ray retries all units of a dead actor together, so the
+harmless ones die again with the one that killed it. Here each unit is retried alone on an actor,
+and only its own deaths count. A unit that was committed before the death returns at once.
 """
 
 import contextlib
-import logging
 import os
 import pickle
-import queue
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import (
-    NodeDiedError,
-    ObjectLostError,
-    OutOfDiskError,
-    OutOfMemoryError,
-    RayActorError,
-    RayError,
-    RayTaskError,
-    WorkerCrashedError,
-)
+from ray.exceptions import RayError
 
 from schemas.engines import EngineConfig, VLLMConfig
 from schemas.errors import (
@@ -39,92 +28,20 @@ from schemas.errors import (
 from schemas.pool import PoolConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
+from tasks.engines.cluster import fetch, fetch_unless_all_dead, start_ray
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Counters, Host, Work
 from tasks.engines.policy_change import is_exchangeable
 from tasks.engines.roster import Member, Roster
 
 _MAX_CPU_ACTORS = 8
-_OBJECT_STORE_BYTES = 256 * 1024**2
-"""Unit descriptions and receipts are all that travels."""
-_STARTS = 3
-"""Attempts to start a Ray on this machine; on a busy one its processes may be late."""
-
-_LOST = (
-    RayActorError,
-    NodeDiedError,
-    ObjectLostError,
-    OutOfDiskError,
-    OutOfMemoryError,
-    WorkerCrashedError,
-)
-"""What Ray raises when an actor, its node or its result is gone."""
-
-_LOOK_EVERY_S = 5.0
-
-_starting = threading.Lock()
-
-
-def start_ray() -> None:
-    """Connect to the cluster that RAY_ADDRESS names, or start a Ray on this machine.
-
-    The kernel ends Ray's processes with the thread that started them, so unless this is the main
-    thread a daemon thread starts them, which stays alive as long as the process.
-    """
-    with _starting:
-        if ray.is_initialized():
-            return
-        if threading.current_thread() is threading.main_thread():
-            _init_ray()
-            return
-        outcome: queue.Queue[BaseException | None] = queue.Queue()
-
-        def start_and_stay() -> None:
-            try:
-                _init_ray()
-            except BaseException as error:
-                outcome.put(error)
-            else:
-                outcome.put(None)
-                threading.Event().wait()
-
-        threading.Thread(target=start_and_stay, name="ray", daemon=True).start()
-        if (error := outcome.get()) is not None:
-            raise error
-
-
-def _init_ray() -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address := os.environ.get("RAY_ADDRESS"):
-        ray.init(address=address, **quiet)
-        return
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    # "local": without it Ray would join whichever instance was last started on this machine.
-    store = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    for num_left in reversed(range(_STARTS)):
-        try:
-            ray.init(address="local", **store, **quiet)
-            return
-        except Exception as error:  # Ray raises bare ones where its processes are slow to start
-            ray.shutdown()
-            if num_left == 0:
-                raise EngineUnreachable(
-                    f"Ray did not start on this machine, {_STARTS} times: {error}"
-                ) from error
-
-
-def stop_ray() -> None:
-    """Disconnect, and stop a Ray that `start_ray` started."""
-    ray.shutdown()
 
 
 class EnginePool:
-    """Actors that hold the same engines, started with the first unit. Safe for many threads."""
+    """Actors that hold the same engines, started with the first unit. Thread-safe."""
 
     def __init__(self, root: str, engines: EngineSet, config: PoolConfig) -> None:
-        """Describe a pool; nothing starts yet."""
+        """Describe a pool; nothing is started yet."""
         self._root, self._engines, self._config = root, engines, config
         self._engines_of_one = engines
         self._roster = Roster(units_in_flight=config.units_in_flight, timeout_s=config.timeout_s)
@@ -138,13 +55,13 @@ class EnginePool:
         """Whether its actors keep GPUs from others while it is open."""
 
     def start(self) -> None:
-        """Start the actors if they are not, spread over the nodes, and wait until they are open.
+        """Start the actors unless they run, spread over the nodes, and wait until they are open.
 
         Raises:
-            EngineFailed: an actor died or failed to open again and again, or none was open within
-                `timeout_s`.
+            EngineFailed: an actor died or failed to open `max_restarts` + 1 times, or none was
+                open within `timeout_s`.
             ModelUnusable: a model does not fit its role.
-            StoreUnusable: a node does not see the store.
+            StoreUnusable: the store is not visible on a node.
             ValueError: the cluster cannot hold one actor.
         """
         with self._starting:
@@ -177,16 +94,16 @@ class EnginePool:
 
         Raises:
             UnitKilledItsActor: its actor or engine died, `max_task_retries` + 1 times.
-            EngineFailed: no actor is left, or none was open for `timeout_s`, or all of Ray or an
-                engine's server is gone.
-            Exception: what the unit's work raised.
+            EngineFailed: no actor is left, none was open for `timeout_s`, or Ray or an engine's
+                server is gone.
+            Exception: whatever the unit's work raised.
         """
         self.start()
         num_deaths = 0
         while True:
             with self._roster.take(alone=num_deaths > 0) as member:
                 try:
-                    return _get(member.actor.run.remote(unit, work, config))
+                    return fetch(member.actor.run.remote(unit, work, config))
                 except EngineUnreachable:
                     raise
                 except EngineFailed as error:
@@ -201,14 +118,14 @@ class EnginePool:
     def change_policy(self, policy: EngineConfig) -> bool:
         """Have the actors serve another checkpoint of the policy; whether that is possible.
 
-        Only where a newly opened actor would serve the same: see `is_exchangeable`. Afterwards
-        `open_pool` finds this pool under the new policy. An actor whose engine does not serve it,
-        by the checkpoint's probe, is replaced by one that opens with it.
+        That is possible where a newly opened actor would serve the same, see `is_exchangeable`.
+        Afterwards `open_pool` finds this pool under the new policy. An actor whose engine does not
+        serve it, according to the checkpoint's probe, is replaced by one that opens with it.
 
         Raises:
-            ValueError: units are at work.
-            ModelUnusable: there is no such model.
-            EngineUnreachable: all of Ray is gone.
+            ValueError: units are in progress.
+            ModelUnusable: the model does not exist.
+            EngineUnreachable: Ray is gone.
         """
         if policy == self._engines.get("policy"):
             return True
@@ -216,11 +133,11 @@ class EnginePool:
             return False
         with self._starting, self._roster.hold():
             if not _rename(self, self._engines.with_engine("policy", policy)):
-                return False  # there is another pool of these engines
+                return False  # another pool has these engines
             calls = [(m, m.actor.change_policy.remote(policy)) for m in self._roster.members()]
             for member, call in calls:
                 try:
-                    _get(call)
+                    fetch(call)
                 except EngineUnreachable:
                     raise
                 except EngineFailed:
@@ -228,7 +145,7 @@ class EnginePool:
         return True
 
     def counters(self) -> Counters:
-        """What all actors did so far; of one that is silent for a second, its last report."""
+        """What all actors have done so far; the last report of one that takes over a second."""
         calls = {actor.counters.remote(): actor for actor in self._roster.actors()}
         ready = ray.wait([*calls], num_returns=len(calls), timeout=1.0)[0] if calls else []
         for call in ready:
@@ -236,16 +153,16 @@ class EnginePool:
                 self._reported[calls[call]] = ray.get(call)
         self._reported = {a: self._reported[a] for a in calls.values() if a in self._reported}
         total = Counters()
-        for told in self._reported.values():
-            total.add(told)
+        for counters in self._reported.values():
+            total.add(counters)
         return total
 
     def process_ids(self) -> list[int]:
         """The process of each open actor."""
-        return [_get(actor.process_id.remote()) for actor in self._roster.actors()]
+        return [fetch(actor.process_id.remote()) for actor in self._roster.actors()]
 
     def close(self) -> None:
-        """End the actors; a unit at work raises EngineFailed."""
+        """End the actors; a unit in progress raises EngineFailed."""
         self._roster.close()
         with self._lock:
             self._is_closed = True
@@ -254,7 +171,7 @@ class EnginePool:
             self._living.clear()
 
     def leaves_cpus(self, number: float) -> bool:
-        """Whether this many of Ray's CPUs are free beside the actors; True before any started."""
+        """Whether so many of Ray's CPUs are free beside the actors; True before the pool starts."""
         return not self._has_started or ray.available_resources().get("CPU", 0) >= number
 
     @property
@@ -263,7 +180,7 @@ class EnginePool:
         return self._root, self._engines, self._config
 
     def hold_engines(self, engines: EngineSet) -> None:
-        """Have actors that open from now on hold these engines, which differ in the policy."""
+        """Have actors that open later hold these engines, which differ in the policy."""
         with self._lock:
             self._engines = engines
             self._engines_of_one = self._engines_of_one.with_engine("policy", engines["policy"])
@@ -273,7 +190,7 @@ class EnginePool:
         threading.Thread(target=self._open_one, name="open an actor", daemon=True).start()
 
     def _open_one(self) -> None:
-        """Add an actor with open engines to the roster, or say why there is none."""
+        """Add an actor with open engines to the roster, or give up with the reason."""
         num_left = self._config.max_restarts
         while True:
             engines = self._engines_of_one
@@ -289,7 +206,7 @@ class EnginePool:
                 if engines is self._engines_of_one:
                     self._roster.add(actor)
                     return
-            self._end(actor)  # it opened with a policy that has changed meanwhile
+            self._end(actor)  # the policy changed while it opened
 
     def _open_actor(self, engines: EngineSet) -> Any:
         with self._lock:
@@ -298,20 +215,20 @@ class EnginePool:
             actor = self._actor_class.remote(self._root, engines)
             self._living.add(actor)
         try:
-            _get_unless_all_dead(actor.open.remote())
+            fetch_unless_all_dead(actor.open.remote())
         except BaseException:
             self._end(actor)
             raise
         return actor
 
     def _replace(self, member: Member) -> None:
-        """Open another actor in place of a lost one, unless another unit has done so."""
+        """Open another actor in place of a lost one, unless another unit has already done so."""
         if self._roster.remove(member):
             self._begin_opening()
             self._end(member.actor)
 
     def _end(self, actor: Any) -> None:
-        """End an actor; an unreachable one ends once it is reachable, or with its node."""
+        """End an actor; an unreachable one ends when it becomes reachable, or with its node."""
         with self._lock:
             self._living.discard(actor)
         ray.kill(actor)
@@ -340,7 +257,7 @@ class EnginePool:
 
 
 class _HostActor(Host):
-    """A host in a process of its own, whose errors can be pickled."""
+    """A host in a process of its own; every error it raises can be pickled."""
 
     async def open(self) -> dict[ModelRole, str]:
         try:
@@ -365,7 +282,7 @@ class _HostActor(Host):
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one with its text where it cannot be pickled."""
+    """The error, or one with the same text where it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -380,9 +297,9 @@ _shared_lock = threading.Lock()
 
 @contextlib.contextmanager
 def open_pool(root: str, engines: EngineSet, config: PoolConfig) -> Iterator[EnginePool]:
-    """A pool of these engines; inside another `open_pool` of the same it is the same pool.
+    """A pool of these engines; nested calls with equal arguments share one pool.
 
-    So a flow of several stages opens the engines once by holding the pool around them.
+    So a flow of several stages opens the engines once, by opening the pool around them.
     """
     key = (root, engines, config)
     with _shared_lock:
@@ -402,7 +319,7 @@ def open_pool(root: str, engines: EngineSet, config: PoolConfig) -> Iterator[Eng
 
 
 def _rename(pool: EnginePool, engines: EngineSet) -> bool:
-    """Give a pool other engines, and have `open_pool` find it by them; False if one has them."""
+    """Give a pool other engines, by which `open_pool` finds it; False if another pool has them."""
     with _shared_lock:
         old, new = pool.key, (pool.key[0], engines, pool.key[2])
         if new in _shared:
@@ -411,36 +328,6 @@ def _rename(pool: EnginePool, engines: EngineSet) -> bool:
         if old in _shared and _shared[old][0] is pool:
             _shared[new] = _shared.pop(old)
     return True
-
-
-def _get_unless_all_dead(call: Any) -> Any:
-    """As `_get`, for an actor that waits for room: with all nodes dead it would never get any.
-
-    Raises:
-        EngineUnreachable: as `_get`, or no node is left.
-    """
-    while not ray.wait([call], timeout=_LOOK_EVERY_S)[0]:
-        if not any(node["Alive"] for node in ray.nodes()):
-            raise EngineUnreachable("all nodes of the Ray cluster are dead")
-    return _get(call)
-
-
-def _get(call: Any) -> Any:
-    """The result of an actor's call; an error raised in the actor is raised here as what it was.
-
-    Raises:
-        EngineUnreachable: Ray itself is gone.
-        EngineFailed: the actor is dead or cannot be reached, or its engine is gone.
-    """
-    try:
-        return ray.get(call)
-    except RayTaskError as error:
-        raise error.cause from error
-    except _LOST as error:
-        what = " ".join(str(error).partition("Some common causes")[0].split())
-        raise EngineFailed(what) from error
-    except RayError as error:
-        raise EngineUnreachable(f"Ray does not answer: {error}") from error
 
 
 def _is_worth_another_actor(error: Exception) -> bool:

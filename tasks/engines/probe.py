@@ -1,8 +1,8 @@
-"""What a checkpoint should compute, kept in its folder, to tell whether an engine serves it.
+"""What a checkpoint computes, kept in its folder, to check whether an engine serves it.
 
 A trained policy's folder holds a few token ids and the log probability that the model itself gave
-each. An engine that was handed new weights while it ran is asked for the same ones: one that goes
-on with old weights, or with some of them, would be noticed by nobody else.
+each. An engine that received new weights while running must reproduce them: nothing else would show
+that it still uses old weights, or some of them.
 """
 
 import json
@@ -15,18 +15,18 @@ from schemas.engines import VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable
 
 PROBE_FILE = "probe.json"
-"""In a checkpoint's folder; no part of what its id is made from."""
-MOST_TOKENS = 64
+"""In a checkpoint's folder; the checkpoint's id does not depend on it."""
+MAX_PROBE_TOKENS = 64
 
 _TOLERANCE_NATS = {"float32": 1e-3}
 _HALF_TOLERANCE_NATS = 0.2
 """Mean difference of a token's log probability; half-precision engines round, float32 ones do not.
-A policy one step old differs by more than the first, and stale output embeddings by .1 and more."""
+One training step makes a larger difference than the first, stale output embeddings 0.1 or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Token ids, and what the model made of them."""
+    """Token ids, and the log probabilities the model gave them."""
 
     token_ids: tuple[int, ...]
     """[num_tokens], two or more."""
@@ -39,15 +39,15 @@ class Probe:
 
 
 def take_probe(model: Any, token_ids: Sequence[int]) -> Probe:
-    """What a transformers model makes of the beginning of a text, in the type of its weights.
+    """A transformers model's probe on the beginning of a text, in the type of its weights.
 
     Args:
-        model: a causal language model; it is left as it was.
-        token_ids: two or more; the first 64 are taken.
+        model: a causal language model; it is left unchanged.
+        token_ids: two or more; the first 64 are used.
     """
     import torch
 
-    taken = tuple(token_ids[:MOST_TOKENS])
+    taken = tuple(token_ids[:MAX_PROBE_TOKENS])
     ids = torch.tensor([taken], device=model.device)
     was_training = model.training
     model.eval()
@@ -62,7 +62,7 @@ def read_probe(folder: Path) -> Probe | None:
     """The probe in a checkpoint's folder, if it has one.
 
     Raises:
-        ModelUnusable: the file is no probe.
+        ModelUnusable: the file is not a probe.
     """
     file = folder / PROBE_FILE
     if not file.is_file():
@@ -88,9 +88,9 @@ def check_logprobs(
 
     Args:
         engine_name: for the message.
-        expected: [num_tokens] what the model itself gives.
-        got: [num_tokens] what the engine gives.
-        tolerance: mean difference allowed for a token, in nats.
+        expected: [num_tokens] those of the model itself.
+        got: [num_tokens] those of the engine.
+        tolerance: allowed mean difference per token, in nats.
 
     Raises:
         EngineFailed: they differ by more.
@@ -105,7 +105,7 @@ def check_logprobs(
 
 
 def tolerance_nats(config: VLLMConfig, folder: Path) -> float:
-    """How far an engine's log probabilities may be off, by the type it computes in."""
+    """How far off an engine's log probabilities may be, by the type it computes in."""
     dtype = config.dtype
     if dtype == "auto":
         dtype = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("dtype")

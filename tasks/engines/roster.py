@@ -1,7 +1,7 @@
-"""Which actors are open and how busy each is. Knows nothing of Ray, waits without polling.
+"""Which actors are open and how busy each is. Independent of Ray; waits without polling.
 
-An actor is expected while it is being opened, then it is open until it is lost. A unit goes to the
-least busy open actor, and waits while all are full.
+An actor is expected while it is being opened, then open until it is lost. A unit goes to the least
+busy open actor, and waits while all are full.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 from schemas.errors import EngineFailed
 
 _STRAGGLERS_S = 10.0
-"""The other actors get twice the time that the first one took to open, and this much more."""
+"""The other actors get twice the time that the first one took to open, plus this."""
 
 
 @dataclass(eq=False, slots=True)
@@ -23,17 +23,17 @@ class Member:
 
     actor: Any
     load: int = 0
-    """Units at work on it; one that must be alone counts as all there is room for."""
+    """Units in progress on it; one that must be alone takes up all its room."""
 
 
 class Roster:
-    """The open actors of a pool, for many threads."""
+    """The open actors of a pool. Thread-safe."""
 
     def __init__(self, *, units_in_flight: int, timeout_s: float) -> None:
-        """Begin with none.
+        """Begin without actors.
 
         Args:
-            units_in_flight: units that an actor works on at once.
+            units_in_flight: units that an actor runs at once.
             timeout_s: how long to wait while no actor is open.
         """
         self._room, self._timeout_s = units_in_flight, timeout_s
@@ -44,12 +44,12 @@ class Roster:
         self._changed = threading.Condition()
 
     def expect(self) -> None:
-        """An actor is being opened."""
+        """Note that an actor is being opened."""
         with self._changed:
             self._num_expected += 1
 
     def add(self, actor: Any) -> None:
-        """An actor that was expected is open."""
+        """Note that an expected actor is open."""
         with self._changed:
             self._num_expected -= 1
             if not self._is_closed:
@@ -57,14 +57,14 @@ class Roster:
             self._changed.notify_all()
 
     def give_up(self, error: Exception) -> None:
-        """An expected actor could not be opened, and why."""
+        """Note that an expected actor could not be opened, and why."""
         with self._changed:
             self._num_expected -= 1
             self._failure = error
             self._changed.notify_all()
 
     def remove(self, member: Member) -> bool:
-        """Remove a lost actor; whether this call did it, and not an earlier one."""
+        """Remove a lost actor; False if an earlier call removed it."""
         with self._changed:
             was_open = member in self._open
             if was_open:
@@ -73,18 +73,18 @@ class Roster:
             return was_open
 
     def close(self) -> None:
-        """Remove all; every call that waits for an actor, now or later, raises EngineFailed."""
+        """Remove all; every present or later wait for an actor raises EngineFailed."""
         with self._changed:
             self._open, self._is_closed = [], True
             self._changed.notify_all()
 
     def actors(self) -> list[Any]:
-        """The open ones."""
+        """The open actors."""
         with self._changed:
             return [member.actor for member in self._open]
 
     def members(self) -> list[Member]:
-        """The open ones, with how busy each is."""
+        """The open actors, with how busy each is."""
         with self._changed:
             return list(self._open)
 
@@ -93,7 +93,7 @@ class Roster:
         """Let no unit begin while the block runs.
 
         Raises:
-            ValueError: units are at work.
+            ValueError: units are in progress.
         """
         with self._changed:
             num_busy = sum(member.load > 0 for member in self._open)
@@ -108,14 +108,14 @@ class Roster:
                 self._changed.notify_all()
 
     def wait_for_all(self) -> None:
-        """Wait until all expected actors are open, or one is given up.
+        """Wait until all expected actors are open, or one could not be opened.
 
-        Once one is open, the others may take as long again; this does not wait for those that need
-        longer, since the cluster may have no room for them yet.
+        Once one is open, the others get limited extra time; this does not wait for those that take
+        longer, since the cluster may not have room for them yet.
 
         Raises:
             EngineFailed: none was open in time.
-            Exception: why one was given up.
+            Exception: why one could not be opened.
         """
         begun = time.monotonic()
         with self._changed:
@@ -133,7 +133,7 @@ class Roster:
         """An open actor for one unit, while the block runs.
 
         Args:
-            alone: with no other unit beside it; those at work there end first.
+            alone: with no other unit beside it; those in progress there end first.
 
         Raises:
             EngineFailed: no actor is open or expected, or none was open for `timeout_s`.

@@ -1,13 +1,13 @@
-"""Time that several units of work share: what each of them cost, when they ran at once."""
+"""Time shared by concurrent units of work: what each of them cost."""
 
 import time
 from collections.abc import Callable
 
 
 class TimeShares:
-    """Deals out a clock's time: while k units are in progress, each gets 1/k of it.
+    """Divides a clock's time: while k units are in progress, each gets 1/k of it.
 
-    So the shares of all units add up to the time in which any was in progress. Not for threads.
+    So the shares of all units add up to the time in which any was in progress. Not thread-safe.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -16,10 +16,10 @@ class TimeShares:
         self._num_running = 0
         self._last_change = 0.0
         self._share = 0.0
-        """What a unit in progress all the time would have got."""
+        """The share of a unit that was in progress all the time."""
 
     def begin(self) -> float:
-        """Begin a unit; what `end` wants to be given."""
+        """Begin a unit; the value to pass to `end`."""
         self._advance()
         self._num_running += 1
         return self._share

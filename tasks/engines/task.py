@@ -1,4 +1,8 @@
-"""A Prefect task for any work on the actors of a pool."""
+"""A unit as a Prefect task: named after what it does, never cached, retried after faults.
+
+The store remembers which units are done, so Prefect caches and persists nothing. Retries are for
+faults of the machinery alone (`tasks.engines.faults`).
+"""
 
 from typing import Any
 
@@ -11,19 +15,32 @@ from tasks.engines.host import Work
 from tasks.engines.pool import EnginePool
 
 
-def make_unit_task(work: Work, verb: str) -> Task[..., Receipt]:
-    """The task that does this work for one unit; it is shown as the verb and the unit's name."""
+def unit_options(verb: str) -> dict[str, Any]:
+    """The options of a task over a `unit`; its runs are called `<verb> <name of the unit>`."""
+    return {
+        "task_run_name": f"{verb} {{unit.name}}",
+        "cache_policy": NO_CACHE,
+        "persist_result": False,
+        "retries": RETRIES,
+        "retry_delay_seconds": RETRY_DELAYS_S,
+        "retry_condition_fn": is_worth_retrying,
+    }
 
-    @task(
-        task_run_name=f"{verb} {{unit.name}}",
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=RETRIES,
-        retry_delay_seconds=RETRY_DELAYS_S,
-        retry_condition_fn=is_worth_retrying,
-    )
-    def do_unit(pool: EnginePool, unit: Unit, job: Any) -> Receipt:
-        """Do the unit's work on an actor with room."""
+
+def unit_task(
+    work: Work, *, name: str, verb: str, description: str
+) -> Task[[EnginePool, Unit, Any], Receipt]:
+    """The task that does a stage's work on an actor of a pool.
+
+    Args:
+        work: from a unit and the stage's config to the unit's rows.
+        name: what Prefect calls the task.
+        verb: begins the name of a run, see `unit_options`.
+        description: what Prefect shows of the task.
+    """
+
+    def run_unit(pool: EnginePool, unit: Unit, job: Any) -> Receipt:
         return pool.run(unit, work, job)
 
-    return do_unit
+    run_unit.__qualname__ = name  # Prefect's key of the task is made of it
+    return task(name=name, description=description, **unit_options(verb))(run_unit)

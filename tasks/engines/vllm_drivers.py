@@ -1,48 +1,35 @@
 """Two ways to run vLLM: inside this process, or in processes of its own.
 
 `HostDriver` steps vLLM's synchronous engine from the event loop, in this process and thread: it
-starts in seconds, where vLLM's own processes take half a minute, each importing torch again. No
-second thread steps it: on a CPU, torch lets go of the interpreter's lock thousands of times a
-second, and a Python thread that waits for it makes every forward pass wait in turn.
-`OwnDriver` is vLLM's AsyncLLM: on a GPU the work on the host then overlaps with the device's.
+starts in seconds, where vLLM's own processes take half a minute, each importing torch again. It is
+not stepped by a second thread: on a CPU, torch releases the interpreter's lock thousands of times a
+second, and a Python thread waiting for that lock delays every forward pass.
+`OwnDriver` is vLLM's AsyncLLM: on a GPU the work of the CPU then overlaps with the device's.
 
-Both take token ids and vLLM's own parameters and give back vLLM's own outputs.
+Both take token ids and vLLM's own parameters and return vLLM's own outputs.
 """
 
 import asyncio
 import gc
-import importlib.metadata
 import itertools
-import json
-import logging
-import os
-import sys
 import warnings
 import weakref
 from collections.abc import Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
-from schemas.engines import ROLE_WORK, VLLMConfig
+from schemas.engines import VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
+from tasks.engines.vllm_arguments import (
+    engine_arguments,
+    is_cpu_build,
+    prepare_environment,
+    refusals,
+    verifier_arguments,
+)
 from tasks.verifiers.families import Verifier
 
-CPU_BLOCK_TOKENS = 32
-"""Tokens in a block of the key-value cache on a CPU. Only whole blocks are shared, and vLLM's own
-128 is longer than most prompts; its CPU kernels take multiples of 32 alone."""
-
-_ENVIRONMENT = {
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-}
-_CPU_ENVIRONMENT = {
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound threads share one core with the rest of us
-    "OMP_NUM_THREADS": "1",
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # with 1, vLLM would start a worker process besides
-}
 _TURNS_AFTER_OUTPUT = 4
 """Turns of the event loop between a step that finished requests and the next: a coroutine needs
 about three from its result to its next request, which should be in the next batch."""
@@ -63,7 +50,7 @@ class Driver(Protocol):
         ...
 
     async def reload(self, folder: str) -> None:
-        """Read other weights into the running model, and forget what the old ones cached.
+        """Read other weights into the running model, and drop what was cached with the old ones.
 
         Raises:
             ValueError: requests are in flight.
@@ -77,7 +64,7 @@ class Driver(Protocol):
 
 
 class HostDriver:
-    """vLLM's engine in this process, stepped between the turns of the event loop."""
+    """vLLM's engine in this process, stepped between turns of the event loop."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         from vllm import EngineArgs
@@ -141,11 +128,11 @@ class HostDriver:
                 driver.rejoin()
 
     def rejoin(self) -> None:
-        """Set up vLLM's process groups again, which closing another engine here tore down."""
+        """Set up vLLM's process groups again after closing another engine here tore them down."""
         self._engine.collective_rpc(_init_process_groups)
 
     async def _step_until_idle(self) -> None:
-        """Step the engine for as long as requests are in flight, handing out what is finished."""
+        """Step the engine while requests are in flight, and hand out finished ones."""
         try:
             while self._pending:
                 if not self._engine.has_unfinished_requests():
@@ -170,13 +157,13 @@ class HostDriver:
                 future.set_exception(self._failure)
 
     def _forget_cancelled(self, request_id: str, future: asyncio.Future[Any]) -> None:
-        """Stop vLLM from working on a request that nobody waits for any more."""
+        """Stop vLLM from working on a request that was cancelled."""
         if future.cancelled() and self._pending.pop(request_id, None) is not None:
             self._engine.abort_request([request_id])
 
 
 _LOOK_EVERY_S = 1.0
-"""How often an engine in a process of its own is looked after while requests are in flight."""
+"""How often an engine in a process of its own is checked while requests are in flight."""
 
 
 class OwnDriver:
@@ -204,7 +191,7 @@ class OwnDriver:
         return self._begin(self._run(token_ids, params))
 
     def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Have something done by the engine's process, and watched."""
+        """Start work in the engine's process, with a watch on that process."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(work)
         self._tasks.add(task)
@@ -216,7 +203,7 @@ class OwnDriver:
     async def _watch(self) -> None:
         """Fail what is in flight once the engine's process is gone.
 
-        vLLM notices the death on a thread, and requests that were waiting then may never hear.
+        vLLM notices the death on a thread, and requests waiting at that moment may never be told.
         """
         while self._tasks:
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -280,13 +267,13 @@ class OwnDriver:
 
 
 _host_drivers: weakref.WeakSet[HostDriver] = weakref.WeakSet()
-"""Engines that share this process, and with it vLLM's process groups."""
+"""Engines that share this process, and so vLLM's process groups."""
 
 
 def open_driver(
     config: VLLMConfig, model: str, role: ModelRole, verifier: Verifier | None = None
 ) -> Driver:
-    """Load a model folder into vLLM; this takes seconds, in which the event loop stands still.
+    """Load a model folder into vLLM; this blocks the event loop for seconds.
 
     Raises:
         ModelUnusable: vLLM cannot serve this model with this config.
@@ -294,7 +281,7 @@ def open_driver(
     prepare_environment()
     arguments = engine_arguments(config, model, role)
     if verifier is not None:
-        arguments |= _verifier_arguments(verifier)
+        arguments |= verifier_arguments(verifier)
     own = config.process == "own" or (config.process == "auto" and not is_cpu_build())
     try:
         with warnings.catch_warnings():
@@ -304,95 +291,6 @@ def open_driver(
         raise ModelUnusable(f"{role} {model}: vLLM cannot serve it: {error}") from error
 
 
-def refusals() -> tuple[type[Exception], ...]:
-    """What vLLM raises on a request that it cannot serve; its own errors left ValueError."""
-    from vllm.exceptions import VLLMValidationError
-
-    return ValueError, VLLMValidationError
-
-
-def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:
-    """What vLLM's EngineArgs are built from, for a folder that `check_model_folder` let pass."""
-    arguments: dict[str, Any] = {
-        "model": model,
-        "load_format": "safetensors",
-        "trust_remote_code": False,
-        "runner": "pooling" if ROLE_WORK[role] == "score" else "generate",
-        "dtype": _stored_dtype(model) if config.dtype == "auto" else config.dtype,
-        "max_model_len": config.max_model_len,
-        "max_num_seqs": config.max_num_seqs,
-        "max_num_batched_tokens": config.max_num_batched_tokens,
-        "tensor_parallel_size": config.tensor_parallel_size,
-        "gpu_memory_utilization": config.gpu_memory_utilization,
-        "seed": config.seed,
-        "enable_prefix_caching": True,
-        "disable_log_stats": True,
-        "use_tqdm_on_load": False,
-    }
-    if is_cpu_build():
-        arguments["enforce_eager"] = True  # compiling costs half a minute and gains nothing here
-        arguments["block_size"] = CPU_BLOCK_TOKENS
-        # Cutting a prompt with a seed in two asks torch for what its CPU generators cannot do,
-        # and the whole engine fails ("CPU Generator does not use offset", vLLM 0.25 to 0.32).
-        arguments["enable_chunked_prefill"] = False
-        arguments["kv_cache_memory_bytes"] = config.cpu_kv_cache_gb << 30
-    return arguments
-
-
-def _verifier_arguments(verifier: Verifier) -> dict[str, Any]:
-    """What has vLLM give a verifier's logits at every token, or a likelihood's tokens' own.
-
-    A language model that answers + or - is loaded as a classifier whose two rows are those of its
-    output layer; vLLM takes them from the checkpoint itself.
-    """
-    from vllm.config import PoolerConfig
-
-    if verifier.reads_likelihood:
-        return {"runner": "generate"}
-    arguments: dict[str, Any] = {
-        "model": str(verifier.folder),
-        "pooler_config": PoolerConfig(tok_pooling_type="ALL"),
-    }
-    if verifier.answer_tokens is not None:
-        stored = json.loads((verifier.folder / "config.json").read_text(encoding="utf-8"))
-        arguments["hf_overrides"] = {
-            "architectures": [
-                str(name).replace("ForCausalLM", "ForSequenceClassification")
-                for name in stored["architectures"]
-            ],
-            "classifier_from_token": list(verifier.answer_tokens),
-            "method": "no_post_processing",
-        }
-    return arguments
-
-
-def prepare_environment() -> None:
-    """Set what vLLM reads from the environment, except where the user has set it."""
-    defaults = {**_ENVIRONMENT, **_CPU_ENVIRONMENT} if is_cpu_build() else _ENVIRONMENT
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
-    if is_cpu_build() and "torch" in sys.modules:  # it has read the environment already
-        num_threads = os.environ["OMP_NUM_THREADS"].partition(",")[0]
-        sys.modules["torch"].set_num_threads(int(num_threads))
-
-
-def is_cpu_build() -> bool:
-    """Whether the installed vLLM was built for CPUs; asks without importing it."""
-    if os.environ.get("VLLM_TARGET_DEVICE") == "cpu" or sys.platform == "darwin":
-        return True
-    installed = {d.name: d.version for d in importlib.metadata.distributions(name="vllm-cpu")}
-    installed |= {d.name: d.version for d in importlib.metadata.distributions(name="vllm")}
-    return "vllm-cpu" in installed or "cpu" in installed.get("vllm", "")
-
-
-def _stored_dtype(model: str) -> str:
-    """The type a checkpoint's weights are stored in; vLLM's own `auto` would halve float32."""
-    stored = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
-    dtype = stored.get("dtype") or stored.get("torch_dtype") or "auto"
-    return dtype if dtype in ("float32", "bfloat16", "float16") else "auto"
-
-
 def _check_idle(num_in_flight: int) -> None:
     if num_in_flight:
         raise ValueError(f"expected no requests while weights change, {num_in_flight} in flight")
@@ -400,11 +298,11 @@ def _check_idle(num_in_flight: int) -> None:
 
 def _check_reset(is_reset: bool) -> None:
     if not is_reset:
-        raise EngineFailed("vLLM did not forget what the old weights cached")
+        raise EngineFailed("vLLM did not drop what was cached with the old weights")
 
 
 def _prompt(token_ids: list[int]) -> Any:
-    """Token ids in the form that vLLM takes without looking at them again."""
+    """Token ids in the form that vLLM takes without processing them again."""
     return {"type": "token", "prompt_token_ids": token_ids}
 
 

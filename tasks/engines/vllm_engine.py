@@ -1,9 +1,9 @@
-"""A language model or a verifier served by vLLM, behind the engine protocol.
+"""A language model or a verifier served by vLLM, as an engine.
 
-A policy, critic or judge generates. A verifier, of any family of `tasks.verifiers`, is read by
-vLLM's pooling runner at the positions of its layout, after whatever prefix is in the cache; one
-that is a likelihood, by the log probabilities of its tokens. `vllm_drivers` decides how vLLM runs,
-in this process or beside it.
+A policy, critic or judge generates. A verifier of any family of `tasks.verifiers` is read by vLLM's
+pooling runner at the positions of its layout, starting after the cached prefix; one that is a
+likelihood is read by the log probabilities of its tokens. `vllm_drivers` runs vLLM, in this process
+or in its own.
 
 Log probabilities are those of the model before temperature and top-p. Continuation i of a request
 with seed s is drawn with seed s + i, as vLLM itself does.
@@ -28,7 +28,8 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
-from tasks.engines.vllm_drivers import Driver, open_driver, prepare_environment, refusals
+from tasks.engines.vllm_arguments import prepare_environment, refusals
+from tasks.engines.vllm_drivers import Driver, open_driver
 from tasks.models.folders import (
     check_model_folder,
     has_tied_embeddings,
@@ -44,7 +45,7 @@ _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
 async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: str) -> "VLLMEngine":
-    """Check a model, load it into vLLM, and give the engine that serves it.
+    """Check a model, load it into vLLM, and return the engine that serves it.
 
     Args:
         config: the model and how vLLM runs it.
@@ -137,21 +138,21 @@ class VLLMEngine:
     async def score(self, request: ScoringRequest) -> StepScoring:
         """Score the steps of one solution that have no known score.
 
-        A new step behind a prefix that was read before costs its own tokens and at most a block;
+        A new step after a prefix that was read earlier costs its own tokens and at most one block;
         a likelihood is read as a whole each time.
 
         Raises:
-            RequestRejected: the solution is too long, has an empty step or none, or a score is
+            RequestRejected: the solution is too long, has no step or an empty one, or a score is
                 not a number.
             EngineFailed: the engine is gone.
         """
         if self._verifier is None:
-            raise ValueError(f"{self.model_id} is no verifier: expected a verifier to score")
+            raise ValueError(f"{self.model_id} is not a verifier: expected a verifier to score")
         try:
             layout = self._verifier.lay_out(request)
         except ValueError as error:
             raise RequestRejected(str(error)) from error
-        # One position for the whole answers for whatever is known.
+        # A single position for the whole solution is read even if scores are known.
         num_known = min(request.num_known, len(layout.positions) - 1)
         if self._verifier.reads_likelihood:
             logprobs = await self.token_logprobs(layout.token_ids)
@@ -174,18 +175,18 @@ class VLLMEngine:
     async def token_logprobs(self, token_ids: Sequence[int]) -> list[float]:
         """[num_tokens - 1] the log probability of each token but the first, given those before.
 
-        Nothing of it comes from the prefix cache, which keeps no log probabilities: every token
-        is computed.
+        The prefix cache keeps no log probabilities, so every token is computed.
 
         Raises:
-            RequestRejected: there are no two tokens, or more than the model's context less one.
+            RequestRejected: there are fewer than two tokens, or more than the model's context
+                minus one.
             EngineFailed: the engine is gone.
         """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         if self._verifier is not None and not self._verifier.reads_likelihood:
-            raise ValueError(f"{self.model_id} is a classifier: it has no probability of a token")
+            raise ValueError(f"{self.model_id} is a classifier: it gives no token probabilities")
         self._check_length(token_ids, room=1, least=2)
         params = SamplingParams(
             temperature=0.0,
@@ -203,9 +204,9 @@ class VLLMEngine:
     ) -> tuple[list[list[float]], int]:
         """The classes' logits at some positions, and the number of tokens that were computed.
 
-        vLLM gives the logits of the tokens it computed: the last one and those before it back to
-        what the prefix cache held. A position in the cache is the end of a text that was scored
-        before; that text is read once more, which computes its last block.
+        vLLM gives the logits of the tokens it computed, which are all that follow the part in the
+        prefix cache. A position in the cache is the end of a text that was scored earlier; that
+        text is read once more, which computes its last block.
         """
         from vllm import PoolingParams
 
@@ -230,17 +231,17 @@ class VLLMEngine:
         return [*(row for (row,), _ in again), *rows], num_computed + sum(n for _, n in again)
 
     async def update_weights(self, folder: Path) -> None:
-        """Generate with other weights of the same policy from now on; nothing cached is reused.
+        """Switch to other weights of the same policy; nothing cached is reused.
 
         vLLM reads them into the running model in a fraction of a second. Where input and output
-        embeddings are one matrix it would leave the output's as it was, without a word (vLLM
-        0.32): there the model is loaded anew. `check_served` says whether it went well.
+        embeddings are one matrix it would silently leave the output's unchanged (vLLM 0.32):
+        such a model is loaded anew. `check_served` checks the outcome.
 
         Args:
             folder: the policy with the new weights, in Hugging Face format.
 
         Raises:
-            ModelUnusable: the folder holds no policy.
+            ModelUnusable: the folder does not hold a policy.
             ValueError: requests are in flight, or this is a verifier.
             EngineFailed: the engine is gone, or could not read the weights.
         """
@@ -258,10 +259,10 @@ class VLLMEngine:
         await self._driver.close()
 
     async def _run(self, token_ids: list[int], params: list[Any]) -> list[Any]:
-        """Run one prompt under each of some parameters; vLLM's final outputs, in order.
+        """Run one prompt once per set of parameters; vLLM's final outputs, in order.
 
-        They are separate requests to vLLM, whose own n > 1 reports the cached tokens of whichever
-        continuation ends last; the first one alone says what was cached before.
+        These are separate requests: vLLM's own n > 1 reports the cached tokens of whichever
+        continuation ends last, while only the first one's say what was cached earlier.
         """
         futures: list[asyncio.Future[Any]] = []
         try:
@@ -274,7 +275,7 @@ class VLLMEngine:
             raise
 
     def _check_length(self, token_ids: Sequence[int], *, room: int, least: int = 1) -> None:
-        """Reject what does not fit into the model's context with some tokens of room."""
+        """Reject what does not fit into the model's context with `room` tokens to spare."""
         limit = self._driver.max_model_len - room
         if not least <= len(token_ids) <= limit:
             raise RequestRejected(
@@ -283,7 +284,7 @@ class VLLMEngine:
             )
 
     def _stop_tokens(self, stop: tuple[str, ...]) -> frozenset[int] | None:
-        """The tokens to stop at, none where nothing stops; None where text must be searched."""
+        """The tokens to stop at, empty without stop strings; None if the text must be searched."""
         found = [self._ending_tokens(text) for text in stop]
         if any(tokens is None for tokens in found):
             return None
@@ -292,7 +293,7 @@ class VLLMEngine:
     def _sampling_params(
         self, request: GenerationRequest, room: int, stop_tokens: frozenset[int] | None
     ) -> list[Any]:
-        """The parameters of each continuation for vLLM; they differ in their seeds alone."""
+        """The parameters of each continuation for vLLM; they differ only in their seeds."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -318,18 +319,18 @@ class VLLMEngine:
         except refusals() as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
         for each in params:
-            each.skip_clone = True  # they are the request's own: vLLM need not copy them deeply
+            each.skip_clone = True  # only this request uses them, so vLLM need not copy them
         return params
 
     def _completion(
         self, output: Any, stop: tuple[str, ...], stop_tokens: frozenset[int] | None
     ) -> Completion:
-        """One continuation from vLLM's own record of it."""
+        """One continuation, from vLLM's output."""
         if output.finish_reason not in _FINISH_REASONS:
             raise EngineFailed(f"vLLM ended a continuation with reason {output.finish_reason!r}")
         token_ids = tuple(output.token_ids)
         text = output.text if stop_tokens is None else self._decoder.decode(token_ids)
-        # A number is a token to stop at, or an end-of-text token of a model that has several.
+        # A number is a stop token, or an end-of-text token of a model that has several.
         stop_string = output.stop_reason if isinstance(output.stop_reason, str) else None
         if stop_tokens and output.stop_reason in stop_tokens:
             stop_string = next(string for string in stop if text.endswith(string))

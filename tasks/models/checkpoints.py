@@ -1,4 +1,4 @@
-"""A trained model as a folder that is named by its weights, written whole or not at all."""
+"""A trained model as a folder named by its weights, written completely or not at all."""
 
 import shutil
 import uuid
@@ -16,16 +16,16 @@ CHECKPOINTS = "checkpoints"
 def save_checkpoint(
     model: Any, tokenizer: Any, *, model_name: str, texts: Mapping[str, str], checkpoints_dir: Path
 ) -> tuple[str, Path]:
-    """Write weights, tokenizer and texts, and name them `<model_name>-<hash of the weights>`.
+    """Write weights, tokenizer and texts to a folder `<model_name>-<hash of the weights>`.
 
-    The folder is written beside and moved into place whole. A folder of equal weights that exists
-    already stays.
+    The folder is written elsewhere and then moved into place. An existing folder of equal weights
+    stays.
 
     Args:
         model: a transformers model; it is written as safetensors.
         tokenizer: its tokenizer.
         model_name: the first part of the name.
-        texts: further files by name; the card, README.md, is one.
+        texts: further files by name, such as the card, README.md.
         checkpoints_dir: gets the folder.
 
     Returns:
@@ -53,13 +53,13 @@ def save_checkpoint(
 
 
 def find_checkpoint(store: Store, path: str) -> str:
-    """The folder of a model, as a path or URL, wherever the store lies now.
+    """The folder of a model, as a path or URL, wherever the store is.
 
     Args:
         store: where the model is registered.
-        path: as its row or a recorded config has it. A relative one begins at the store's root. An
-            absolute one that does not exist any more is looked up by its name in `checkpoints/`,
-            where it lies if the store was moved.
+        path: as in its row or a recorded config. A relative one begins at the store's root. An
+            absolute one that does not exist is looked up by its name in `checkpoints/`, where
+            it is if the store was moved.
     """
     given = PurePath(path)
     if "://" in path or (given.is_absolute() and Path(path).exists()):

@@ -1,10 +1,10 @@
-"""What the files of a model folder may be: weights in safetensors and settings, never code.
+"""Which files of a model folder are accepted: weights in safetensors and settings, never code.
 
 A folder may come from anyone. Pickled weights, a `*.py` file named by `auto_map`, an adapter that
-names another model and an attention kernel from a hub would each run what somebody else wrote: the
-first are refused or passed over, the second is never asked for, and the last two are refused.
-Links are followed, since the cache of Hugging Face is made of them: what they lead to is read as
-weights or settings, or refused as none.
+names another model and an attention kernel from a hub would each run foreign code: the first are
+refused or ignored, the second is never loaded, and the last two are refused. Links are followed,
+since Hugging Face's cache consists of them: their targets are read as weights or settings, or
+refused as neither.
 """
 
 import json
@@ -22,7 +22,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder by name.
 
     Raises:
-        ModelUnusable: there are none; pickled weights do not count.
+        ModelUnusable: the folder has none; pickled weights do not count.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -38,7 +38,7 @@ def check_weights(folder: Path) -> None:
     """Refuse weights that are damaged, incomplete, or would be read from elsewhere.
 
     Raises:
-        ModelUnusable: names the file.
+        ModelUnusable: the message names the file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -49,20 +49,20 @@ def check_weights(folder: Path) -> None:
         )
     for file in weight_files(folder):
         try:
-            # Reads the header, and compares its offsets with the file's length.
+            # Opening reads the header and compares its offsets with the file's length.
             with safe_open(file, framework="np"):
                 pass
         except (SafetensorError, OSError) as error:
-            raise ModelUnusable(f"model {file}: no whole safetensors file: {error}") from error
+            raise ModelUnusable(f"model {file}: not a whole safetensors file: {error}") from error
     if (folder / _INDEX).exists():
         _check_index(folder)
 
 
 def check_settings(folder: Path, config: dict[str, Any]) -> None:
-    """Refuse a config.json that has code fetched from elsewhere.
+    """Refuse a config.json that would have code fetched from elsewhere.
 
     Raises:
-        ModelUnusable: names the setting.
+        ModelUnusable: the message names the setting.
     """
     parts = [config, *(value for value in config.values() if isinstance(value, dict))]
     for part in parts:
@@ -76,12 +76,12 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _check_index(folder: Path) -> None:
-    """Every file of the index lies in the folder itself."""
+    """Check that every file of the index is in the folder itself."""
     try:
         weight_map = json.loads((folder / _INDEX).read_text(encoding="utf-8"))["weight_map"]
         names = sorted(set(weight_map.values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelUnusable(f"model {folder}: {_INDEX} is no index: {error!r}") from error
+        raise ModelUnusable(f"model {folder}: {_INDEX} is not an index: {error!r}") from error
     for name in names:
         is_plain = isinstance(name, str) and PurePosixPath(name).name == name
         if not is_plain or not name.endswith(".safetensors"):
@@ -90,4 +90,4 @@ def _check_index(folder: Path) -> None:
                 f"got {name!r}"
             )
         if not (folder / name).is_file():
-            raise ModelUnusable(f"model {folder}: {_INDEX} names {name}, there is no such file")
+            raise ModelUnusable(f"model {folder}: {_INDEX} names {name}, which does not exist")

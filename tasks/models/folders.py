@@ -1,9 +1,9 @@
-"""What a model folder must hold, and the name under which rows remember a model.
+"""What a model folder must contain, and the name under which rows record a model.
 
 A model is a folder in Hugging Face format, such a folder in an object store (`s3://...`), or a
 Hugging Face id. `identify_model` names it by its content, so two runs with the same name used the
-same weights; `check_model_folder` says what is wrong with a folder before an engine spends half a
-minute finding out.
+same weights; `check_model_folder` reports what is wrong with a folder before an engine spends half
+a minute finding out.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _FILES_OF_A_MODEL = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _CHUNK_BYTES = 1 << 22
 
 _hashes: dict[tuple[tuple[str, int, int], ...], str] = {}
-"""Of files by path, size and time of change."""
+"""Hashes of files by path, size and modification time."""
 _hashing = threading.Lock()
 
 
@@ -42,11 +42,11 @@ def identify_model(path_or_id: str, revision: str | None = None) -> str:
         `--` for `/` and the commit that the revision stands for.
 
     Raises:
-        ModelUnusable: there is no such folder or id, or the folder holds no weights.
+        ModelUnusable: the folder or id does not exist, or the folder has no weights.
     """
     if is_folder(path_or_id):
         folder = resolve_model(path_or_id)
-        # A folder that is named by its content already keeps its name.
+        # A folder that is already named by its content keeps its name.
         suffix = f"-{_hash_files(weight_files(folder))[:10]}"
         return folder.name.removesuffix(suffix) + suffix
     snapshot = resolve_model(path_or_id, revision)
@@ -54,10 +54,10 @@ def identify_model(path_or_id: str, revision: str | None = None) -> str:
 
 
 def _hash_files(files: Sequence[Path]) -> str:
-    """The SHA-256 of files read one behind the other.
+    """The SHA-256 of the concatenated files.
 
-    Weights are gigabytes and their names are asked for often, so a process reads files of the same
-    paths, sizes and times of change once.
+    Weights are gigabytes and their names are needed often, so a process reads files of the same
+    paths, sizes and modification times once.
     """
     stats = [(str(file), file.stat()) for file in files]
     key = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
@@ -73,10 +73,10 @@ def _hash_files(files: Sequence[Path]) -> str:
 
 
 def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
-    """The folder a model lies in; a Hugging Face id is downloaded into the local cache first.
+    """The folder of a model; a Hugging Face id is downloaded into the local cache first.
 
     Raises:
-        ModelUnusable: there is no such folder, and no such id can be reached.
+        ModelUnusable: no such folder exists, and no such id can be fetched.
     """
     if path_or_id == SHIPPED_POLICY:
         return _SHIPPED_FOLDER
@@ -89,7 +89,7 @@ def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
         folder = Path(path_or_id).expanduser().resolve()
         if not folder.is_dir():
             raise ModelUnusable(
-                f"model {folder}: expected a folder in Hugging Face format, got no such folder"
+                f"model {folder}: expected a folder in Hugging Face format, which does not exist"
             )
         return folder
     from huggingface_hub import snapshot_download
@@ -99,8 +99,8 @@ def resolve_model(path_or_id: str, revision: str | None = None) -> Path:
         found = snapshot_download(path_or_id, revision=revision, allow_patterns=_FILES_OF_A_MODEL)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnusable(
-            f"model {path_or_id!r}: expected a folder or a Hugging Face id, but there is no such "
-            f"folder and the id cannot be fetched ({type(error).__name__}: {error})"
+            f"model {path_or_id!r}: expected a folder or a Hugging Face id, but no such folder "
+            f"exists and the id cannot be fetched ({type(error).__name__}: {error})"
         ) from error
     return Path(found)
 
@@ -120,13 +120,13 @@ def check_model_folder(
     separator: str | None = None,
     family: Literal["auto"] | VerifierFamily = "auto",
 ) -> dict[str, Any]:
-    """Refuse a folder that is no model for its role.
+    """Refuse a folder that is not a model for its role.
 
     Args:
         path: a folder in Hugging Face format.
         role: what the model does, see `ROLE_WORK`.
         separator: the job's step separator, which a verifier's stored one must equal.
-        family: what a verifier must be, see `find_family`.
+        family: the family a verifier must have, see `find_family`.
 
     Returns:
         The model's config.json.
@@ -158,17 +158,17 @@ def check_model_folder(
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model folder; a tokenizer that is code of the folder's own is refused.
+    """The tokenizer of a model folder; a tokenizer with code in the folder is refused.
 
     Raises:
-        ModelUnusable: there is none that can be loaded.
+        ModelUnusable: the tokenizer cannot be loaded.
     """
     from transformers import AutoTokenizer
 
     try:
-        # Said outright: left open, transformers would ask the terminal.
+        # Explicit, since transformers would otherwise prompt on the terminal.
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # the tokenizers library raises nothing more special
+    except Exception as error:  # the tokenizers library raises nothing more specific
         raise ModelUnusable(f"model {folder}: its tokenizer cannot be loaded: {error}") from error
 
 
@@ -176,19 +176,19 @@ def has_tied_embeddings(folder: Path) -> bool:
     """Whether a language model's input and output embeddings are one matrix."""
     from transformers import AutoConfig
 
-    # config.json leaves out what is the default of its kind of model.
+    # config.json omits settings that are defaults of its kind of model.
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     return bool(config.get_text_config().tie_word_embeddings)
 
 
 def tokenizer_fingerprint(tokenizer: Any) -> str:
-    """A hash that two tokenizers share exactly if they turn texts into the same tokens."""
+    """A hash that is equal exactly for tokenizers that turn texts into the same tokens."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         facts: dict[str, Any] = {"vocab": sorted(tokenizer.get_vocab().items())}
     else:
         facts = json.loads(backend.to_str())
-        for setting in ("truncation", "padding"):  # of the last call, not of the tokenizer
+        for setting in ("truncation", "padding"):  # a trace of the last call
             facts.pop(setting, None)
     facts["eos_token"] = tokenizer.eos_token
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,1 +1,1 @@
-"""Makes the shipped policy from nothing: a small Llama that reads simulated students."""
+"""Trains the shipped policy from scratch: a small Llama that learns from simulated students."""

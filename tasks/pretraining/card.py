@@ -1,4 +1,4 @@
-"""The card beside a pretrained policy: how it was made and what it scores, as measured."""
+"""The card of a pretrained policy: how it was made and its measured scores."""
 
 import json
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ simulated students. It reads a question and a newline, and writes a line per cal
     Tuesday: [buys from] 34 - 7 = 27
     Answer: 27
 
-It is meant for trying out sampling, verifiers and search: at one try it is often wrong, among
-many tries it is nearly always right once, and where a wording misleads most students it is
+It is meant for trying out sampling, verifiers and search: in one attempt it is often wrong, in
+many attempts it is nearly always right once, and where a wording misleads most students it is
 confidently wrong. It knows nothing but this world.
 
 ## How it was made
@@ -57,8 +57,8 @@ def write_card(
     """Write README.md into a checkpoint's folder.
 
     Args:
-        folder: where the checkpoint lies.
-        config: the recipe it was made by.
+        folder: the checkpoint's.
+        config: the recipe.
         training: num_parameters, num_steps, num_tokens and training_s.
         scores: what was measured; None leaves that part out.
     """

@@ -1,6 +1,6 @@
-"""What the policy learns from: fresh problems, each with the solution of a fresh student.
+"""The policy's training texts: fresh problems, each with the solution of a fresh student.
 
-No text is seen twice. Examples come in refills; within a refill, texts of like length share a
+No text is seen twice. Examples come in refills; within a refill, texts of similar length share a
 batch, so that little of it is padding.
 """
 

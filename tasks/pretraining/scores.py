@@ -1,7 +1,7 @@
-"""What a policy of the built-in world scores on its dev split, for its card.
+"""The scores of a policy of the built-in world on the dev split, for its card.
 
-Samples with transformers itself, so that the recipe stands alone; the line's own sampling and
-evaluation stages give the same figures within their error. Every figure uses all solutions:
+Samples with transformers itself, so that the recipe is self-contained; the project's own sampling
+and evaluation stages give the same figures within their error. Every figure uses all solutions:
 pass@k is the unbiased estimate of Chen et al. (arXiv:2107.03374), majority@k the mean over the
 disjoint groups of k solutions, ties shared equally.
 """
@@ -19,7 +19,7 @@ from tasks.world.checker import SolutionCheck, check_steps
 from tasks.world.problems import WorldProblem, iterate_problems
 
 EVAL_SEED = 1
-"""Seed of the problems measured on, the same for every policy."""
+"""Seed of the measured problems, the same for every policy."""
 MAX_SOLUTION_TOKENS = 120
 BUDGETS = (1, 4, 16, 64)
 _ROWS_AT_ONCE = 256
@@ -43,7 +43,7 @@ class PolicyScores:
     groups: dict[str, GroupScores]
     """By name: `all`, then `level 1` to `level 5`, then the trap kinds."""
     wrong_step_rate: float
-    """Part of the right answers that were reached through a wrong step."""
+    """Share of the right answers that were reached through a wrong step."""
 
     def as_metrics(self) -> dict[str, float]:
         """The figures by name, such as `pass@4` or `greedy, level 3`."""
@@ -88,7 +88,7 @@ def measure_policy(
 
 
 def majority_at_k(checks: Sequence[SolutionCheck], k: int) -> float:
-    """How often the commonest answer of k solutions is right; no answer casts no vote."""
+    """How often the most common answer of k solutions is right; a missing answer is not a vote."""
     values = []
     for first in range(0, len(checks) - k + 1, k):
         group = checks[first : first + k]
@@ -131,7 +131,7 @@ def _sample(
     num_solutions: int,
     seed: int | None,
 ) -> list[list[str]]:
-    """[num_problems][num_solutions] texts at temperature 1; greedy where there is no seed."""
+    """[num_problems][num_solutions] texts at temperature 1, or greedy without a seed."""
     import torch
 
     texts = []

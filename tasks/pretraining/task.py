@@ -1,4 +1,4 @@
-"""The pretraining stage's Prefect task: a policy of the built-in world from nothing."""
+"""The pretraining stage's Prefect task: a policy of the built-in world from scratch."""
 
 import json
 import time

@@ -1,8 +1,8 @@
-"""Train the shipped policy from nothing: a small Llama that reads simulated students.
+"""Train the shipped policy from scratch: a small Llama that learns from simulated students.
 
 Muon on hidden matrices, AdamW on the rest; a warm-up, a short plateau and a long linear decay;
-the hardest level rises at the start. The budget is counted in tokens, not in seconds, so a
-config names one training run on any machine.
+the hardest level rises at the start. The budget is counted in tokens, not in seconds, so a config
+means the same training on any machine.
 """
 
 import random
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 LOSS_WINDOW = 50
-"""The loss reported at the end is the mean of this many last steps."""
+"""The loss reported at the end is the mean over this many last steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a training run is."""
+    """The progress of a training."""
 
     step: int
     tokens: int
@@ -78,7 +78,7 @@ def pretrain(
 
 
 def new_model(architecture: ArchitectureConfig, tokenizer: Any, *, seed: int) -> "LlamaForCausalLM":
-    """An untrained Llama with untied embeddings, so that weights can be swapped while served."""
+    """An untrained Llama with untied embeddings, so that weights can be exchanged in serving."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -96,7 +96,7 @@ def new_model(architecture: ArchitectureConfig, tokenizer: Any, *, seed: int) ->
         pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=False,
     )
-    # Initial weights come from torch's global generator: seed it here and leave it as it was.
+    # Initial weights come from torch's global generator: seed it here and restore it afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
@@ -108,7 +108,7 @@ def _train(
     config: PretrainingConfig,
     on_progress: Callable[[TrainingProgress], None] | None,
 ) -> Iterator[TrainingProgress]:
-    """Train until the tokens are used up, a step at a time."""
+    """Train until the token budget is used up, one step at a time."""
     import torch
 
     from tasks.training.optimizers import make_optimizer
@@ -160,17 +160,17 @@ def max_level(progress: float, curriculum_fraction: float) -> int:
 
 
 def lr_factor(step: int, progress: float, config: PretrainingConfig) -> float:
-    """What the peak learning rates are multiplied with: warm-up, plateau, linear decay to 0."""
+    """The factor of the peak learning rates: warm-up, plateau, linear decay to 0."""
     warmup = min(1.0, (step + 1) / max(config.num_warmup_steps, 1))
     decay = min(1.0, (1 - progress) / config.decay_fraction) if config.decay_fraction else 1.0
     return warmup * decay
 
 
 def _loss(model: "LlamaForCausalLM", batch: Batch) -> "torch.Tensor":
-    """The mean cross-entropy of a batch's tokens by their weights."""
+    """The weighted mean cross entropy of a batch's tokens."""
     import torch
 
-    # Padding lies on the right of a causal model, so no attention mask is needed.
+    # With a causal model, padding on the right needs no attention mask.
     logits = model(input_ids=batch.token_ids[:, :-1], use_cache=False).logits
     targets, weights = batch.token_ids[:, 1:], batch.loss_weights[:, 1:]
     losses = torch.nn.functional.cross_entropy(

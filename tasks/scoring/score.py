@@ -1,8 +1,8 @@
 """Score every step of stored trajectories: `step_scores` rows, one per trajectory.
 
-Reads one trajectories file and the run's problems. Solutions of a problem with equal text, all
-whole or all cut, are read once, and the tokens are charged to the first. A trajectory that cannot
-be scored (no step, too long for the verifier) is a row with no scores and an error.
+Reads one trajectories file and the run's problems. Solutions of a problem with equal text, if
+all are whole or all cut, are read once, and the tokens are charged to the first. A trajectory that
+cannot be scored (no step, too long for the verifier) becomes a row with an error and no scores.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) 
 async def score_one(
     problem: Problem, trajectory: Trajectory, engine: Engine, prompt_format: PromptFormat
 ) -> StepScoring | str:
-    """The scores of one trajectory's steps, or why there are none."""
+    """The scores of one trajectory's steps, or why they are missing."""
     if not trajectory.steps:
         return trajectory.error or "the trajectory has no steps"
     request = ScoringRequest(
@@ -67,12 +67,12 @@ async def score_one(
 
 
 def _key(trajectory: Trajectory) -> tuple[str, str, bool]:
-    """What trajectories that are read once share."""
+    """What trajectories have in common that are read only once."""
     return trajectory.problem_id, trajectory.text, _is_whole(trajectory)
 
 
 def _is_whole(trajectory: Trajectory) -> bool:
-    """Whether the policy ended it, rather than a limit."""
+    """Whether the policy ended it, not a limit."""
     return trajectory.status == "finished"
 
 

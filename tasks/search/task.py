@@ -7,24 +7,17 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.units import Receipt, Unit
 from storage import Store
-from tasks.engines.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
-from tasks.engines.pool import EnginePool
+from tasks.engines.task import unit_task
 from tasks.graders import make_grader
 from tasks.search.decide import decide
-from tasks.search.search import SearchPlan, SearchTask, search_problems
+from tasks.search.search import SearchTask, search_problems
 
-
-@task(
-    task_run_name="search {unit.name}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=is_worth_retrying,
+search_unit = unit_task(
+    search_problems,
+    name="search_unit",
+    verb="search",
+    description="Search one unit's problems.",
 )
-def search_unit(pool: EnginePool, unit: Unit, plan: SearchPlan) -> Receipt:
-    """Search one unit's problems."""
-    return pool.run(unit, search_problems, plan)
 
 
 @task(task_run_name="decide {unit.name}", cache_policy=NO_CACHE, persist_result=False)

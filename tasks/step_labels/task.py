@@ -3,38 +3,23 @@
 import time
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from schemas.step_labels import StepLabelsJob
 from schemas.units import Receipt, Unit
 from storage import Store
-from tasks.engines.faults import RETRIES, RETRY_DELAYS_S, is_worth_retrying
-from tasks.engines.pool import EnginePool
+from tasks.engines.task import unit_options, unit_task
 from tasks.step_labels.checker_labels import CheckSteps
 from tasks.step_labels.units import label_unit, roll_out_unit
 
-
-@task(
-    task_run_name="roll out {unit.name}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=is_worth_retrying,
+roll_out = unit_task(
+    roll_out_unit,
+    name="roll_out",
+    verb="roll out",
+    description="Finish the unit's solutions from their prefixes.",
 )
-def roll_out(pool: EnginePool, unit: Unit, job: StepLabelsJob) -> Receipt:
-    """Finish the unit's solutions from their prefixes."""
-    return pool.run(unit, roll_out_unit, job)
 
 
-@task(
-    task_run_name="label {unit.name}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=is_worth_retrying,
-)
+@task(**unit_options("label"))
 def label(root: str, unit: Unit, job: StepLabelsJob, check: CheckSteps | None) -> Receipt:
     """Label the steps of the unit's solutions from its rollouts."""
     store = Store(root)

@@ -1,8 +1,8 @@
 """Text to steps and back: the single definition of a step.
 
-A step is a piece of a solution that ends behind a separator, or at the end of the text. Steps
-keep their separators, so joined they are the text again. A piece of white space alone is no step
-of its own: it belongs to the step before it (public search code scores such empty last steps).
+A step is a piece of a solution that ends after a separator, or at the end of the text. Steps keep
+their separators, so joining them restores the text. A piece of white space alone is not a step: it
+belongs to the step before it (public search code scores such empty last steps).
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from schemas.rows import Step
 
 
 def split_steps(text: str, separator: str) -> list[str]:
-    """Cut a text behind each separator; joined, the steps are the text.
+    """Cut a text after each separator; joining the steps restores the text.
 
     Returns:
-        No step for a text of white space alone; otherwise every step holds something visible.
+        No step for a text of white space alone; otherwise every step has visible text.
 
     Raises:
         ValueError: the separator is empty.

@@ -13,9 +13,9 @@ def prompt_token_ids(
 
     Args:
         encode: the model's tokenizer.
-        prompt: gets the tokenizer's special tokens, unless it `has_chat_template`.
-        prefix: the first steps of the answer; it gets none.
-        has_chat_template: the prompt carries its special tokens already.
+        prompt: gets the tokenizer's special tokens, unless `has_chat_template`.
+        prefix: the first steps of the answer; it gets no special tokens.
+        has_chat_template: the prompt already contains its special tokens.
     """
     token_ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
     if prefix:
@@ -24,9 +24,9 @@ def prompt_token_ids(
 
 
 def ending_tokens(tokenizer: Any, stop: str) -> frozenset[int] | None:
-    """The tokens that end in a stop string, where a text can hold it in no other way.
+    """The tokens that end in a stop string, if a text can contain it only as the end of a token.
 
-    None where it may be inside a token or spread over several: then the text must be searched.
+    None where it may be inside a token or span several: then the text must be searched.
     """
     if len(stop) != 1 or not stop.isascii():
         return None
@@ -43,8 +43,8 @@ def ending_tokens(tokenizer: Any, stop: str) -> frozenset[int] | None:
 class TokenDecoder:
     """Decodes continuations of one tokenizer; special tokens have no text.
 
-    Some tokenizers drop the space in front of a text's first word, which a continuation must
-    keep: everything is decoded behind a first word, which is cut off again.
+    Some tokenizers drop the space before a text's first word, which a continuation must keep.
+    So everything is decoded after an added first word, which is then cut off.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -58,7 +58,7 @@ class TokenDecoder:
         return self._decode_all([*self._first_word, *token_ids]).removeprefix(self._first_text)
 
     def split(self, text: str, token_ids: Sequence[int]) -> tuple[str, ...] | None:
-        """[num_tokens] pieces that joined are the text; None where a token is half a character."""
+        """[num_tokens] pieces that join to the text; None where a token is part of a character."""
         pieces = self._pieces
         for token_id in set(token_ids).difference(pieces):
             pieces[token_id] = self.decode([token_id])

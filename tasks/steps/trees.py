@@ -1,4 +1,4 @@
-"""Whole solutions from rows that continue one another: a branch's own steps behind its parent's."""
+"""Whole solutions from rows that continue one another: a branch's own steps after its parent's."""
 
 from collections.abc import Mapping
 
@@ -6,14 +6,14 @@ from schemas.rows import Step, Trajectory
 
 
 def whole_steps(row: Trajectory, rows: Mapping[str, Trajectory]) -> tuple[Step, ...]:
-    """The steps of a solution from its beginning, those of the rows that it continues among them.
+    """The steps of a solution from its beginning, including those of the rows it continues.
 
     Args:
         row: a solution, a branch of a search tree, or a rollout.
-        rows: by id, all that it continues.
+        rows: by id, including all rows that it continues.
 
     Raises:
-        ValueError: a row that it continues is not given, or has too few steps.
+        ValueError: a row that it continues is missing, or has too few steps.
     """
     if row.parent_id is None or not row.branch_step:
         return row.steps

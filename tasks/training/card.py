@@ -35,9 +35,9 @@ The whole recipe:
 _TAGS: dict[ModelRole, str] = {"policy": "text-generation", "verifier": "token-classification"}
 _READING: dict[ModelRole, str] = {
     "verifier": """
-It reads a question and a solution and says after every step, at the last token of the separator
+It reads a question and a solution and predicts after every step, at the last token of the separator
 {separator!r}, whether the solution is still right (label 1) or already wrong (label 0). Figures
-that begin with `heldout`, `step` or `outcome` are of problems that it was never trained on.
+that begin with `heldout`, `step` or `outcome` are of problems that were held out of training.
 """
 }
 """How to read the model's output, by role."""
@@ -54,18 +54,18 @@ def save_model(
     metrics: Mapping[str, float],
     probe_ids: Sequence[int] = (),
 ) -> tuple[str, Path]:
-    """Write the checkpoint and give it its name, `<model_name>-<hash of its weights>`.
+    """Write the checkpoint, named `<model_name>-<hash of its weights>`.
 
     Args:
-        model: the trained model, in the type it is to be stored in.
+        model: the trained model, in the type to store it in.
         tokenizer: its tokenizer.
-        job: what it was trained by.
+        job: the training job.
         training_set: what it was trained on.
         checkpoints_dir: gets the folder.
         counts: of rows, steps and tokens.
         metrics: figures of the training.
-        probe_ids: the tokens of a text like those a policy was trained on, for the probe, by which
-            a running engine is known to serve this policy; fewer than two make none.
+        probe_ids: the tokens of a text like those a policy was trained on. They make the probe,
+            which shows whether a running engine serves this policy; fewer than two make none.
 
     Returns:
         The model id, and the folder `<checkpoints_dir>/<model_id>`.

@@ -1,4 +1,4 @@
-"""What every training through a Hugging Face trainer shares: rates over time, and divergence.
+"""What all trainings with a Hugging Face trainer share: learning rates over time, and divergence.
 
 Import it where training starts, not at the top of a module: it needs torch.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import torch  # noqa: TID253 - this module is imported where training starts
 
 LOG_EVERY_STEPS = 10
-"""Steps between two reports of progress, and between two checks of the loss."""
+"""Steps between two progress reports, and between two checks of the loss."""
 
 
 class TrainingDiverged(ValueError):
@@ -17,17 +17,17 @@ class TrainingDiverged(ValueError):
 
 
 def lr_factor(step: int, *, num_steps: int, warmup_steps: int, decay_fraction: float) -> float:
-    """What the peak rates are multiplied with at a step (0 is the first).
+    """The factor of the peak rates at a step (0 is the first).
 
-    A warm-up that ends at the peak, a plateau, and a linear decay. The same shape as transformers'
-    `get_wsd_schedule`, whose warm-up begins with a step at a rate of zero and reaches the peak one
-    step later: a first batch that teaches nothing.
+    A warm-up that ends at the peak, a plateau, and a linear decay. The shape is that of
+    transformers' `get_wsd_schedule`, except that there the warm-up begins with a step at a rate of
+    zero, which trains nothing, and reaches the peak one step later.
 
     Args:
         step: optimizer steps so far.
         num_steps: of the whole training.
-        warmup_steps: over which the rates rise.
-        decay_fraction: last share of the steps, over which the rates fall to zero.
+        warmup_steps: during which the rates rise.
+        decay_fraction: last share of the steps, during which the rates fall to zero.
     """
     warmup = min(1.0, (step + 1) / max(warmup_steps, 1))
     decay_steps = decay_fraction * num_steps
@@ -39,7 +39,7 @@ def check_loss(step: int, loss: float, grad_norm: float, *, remedy: str) -> None
     """Refuse a loss or a gradient that is not a number.
 
     Raises:
-        TrainingDiverged: says at which step, and the remedy.
+        TrainingDiverged: names the step and the remedy.
     """
     if not math.isfinite(loss) or not math.isfinite(grad_norm):
         raise TrainingDiverged(
@@ -59,7 +59,7 @@ def check_weights(model: torch.nn.Module) -> None:
 
 
 def local_part(parameter: torch.Tensor) -> torch.Tensor:
-    """What this worker holds of a weight: its shard, or all of it."""
+    """This worker's part of a weight: its shard, or all of it."""
     shard: Any = parameter.detach()
     return shard.to_local() if hasattr(shard, "to_local") else shard
 

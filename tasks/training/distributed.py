@@ -1,12 +1,11 @@
-"""Run a training function on N workers: the part of every training that knows Ray Train.
+"""Run a training function on N workers: the only part of training that uses Ray Train.
 
-The only module besides the pool of generation hosts that imports ray. The function runs once per
-worker with torch.distributed set up (nccl on GPUs, gloo on CPUs); the first worker's return value
-comes back, and what it reports on the way reaches the caller through a small actor.
-`ray.train.report` with a user callback is not a way there: the callback runs in Ray Train's
-controller, which is an actor of its own, and the call is a barrier at which all workers wait for
-one another. Nothing else travels: data and checkpoints go by path. Ray is started and stopped by
-the caller.
+The only module outside the engines that imports ray. The function runs once per worker with
+torch.distributed set up (nccl on GPUs, gloo on CPUs); the first worker's return value comes back,
+and its progress reports reach the caller through a small actor. `ray.train.report` with a user
+callback would not do: the callback runs in Ray Train's controller, which is an actor of its own,
+and the call is a barrier at which all workers wait for one another. Nothing else is transferred:
+data and checkpoints are passed by path. Ray is started and stopped by the caller.
 """
 
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Report = Callable[[Mapping[str, float]], None]
-"""What a training function calls to report how far it is; it never waits."""
+"""What a training function calls to report its progress; it never blocks."""
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -39,7 +38,7 @@ def run_training(
     """Run `train(job, report)` on every worker; returns what the first worker returned.
 
     Args:
-        train: a function of a module, so that workers can import it.
+        train: a module-level function, so that workers can import it.
         job: its argument; small and picklable.
         num_workers: processes, one per GPU where Ray has GPUs; 0 calls `train` here, without Ray.
         work_dir: folder for Ray Train's own files; shared by all nodes when there are several.
@@ -47,8 +46,8 @@ def run_training(
         cpus_per_worker: Ray CPUs that each worker takes.
 
     Raises:
-        ValueError: Ray has some GPUs, but fewer than workers.
-        Exception: what `train` raised on a worker, with that worker's traceback as its cause.
+        ValueError: Ray has GPUs, but fewer than workers.
+        Exception: whatever `train` raised on a worker, with that worker's traceback as its cause.
     """
     if num_workers == 0:
         return _returned(train(job, on_progress or _ignore))
@@ -105,7 +104,7 @@ def _train_loop(config: dict[str, Any]) -> Any:
 
     context = ray_train.get_context()
     if context.get_world_size() == 1:
-        # One worker is not distributed: with these the model would be wrapped to exchange
+        # One worker is not distributed: with these set, the model would be wrapped to exchange
         # gradients with itself.
         for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK"):
             os.environ.pop(name, None)
@@ -120,7 +119,7 @@ def _train_loop(config: dict[str, Any]) -> Any:
 def _relayed(
     board: Any, on_progress: Callable[[Mapping[str, float]], None] | None
 ) -> Iterator[None]:
-    """Pass reports from the board to `on_progress` until the block ends, then the rest of them."""
+    """Pass reports from the board to `on_progress` during the block, the rest when it ends."""
     if board is None or on_progress is None:
         yield
         return
@@ -146,7 +145,7 @@ def _relayed(
 
 @contextmanager
 def _own_interrupt_handler() -> Iterator[None]:
-    """Restore the caller's handler of Ctrl-C afterwards: Ray Train replaces it for good."""
+    """Restore the caller's Ctrl-C handler afterwards: Ray Train replaces it permanently."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -160,7 +159,7 @@ def _own_interrupt_handler() -> Iterator[None]:
 def _cause_of(error: Any) -> BaseException:
     """The exception that the training function itself raised, of the lowest rank that failed."""
     failure = error.worker_failures[min(error.worker_failures)]
-    # Ray Train wraps what a worker raised to keep its traceback, and has no public way back.
+    # Ray Train wraps what a worker raised to keep its traceback, without a public way to unwrap it.
     return getattr(failure, "_base_exc", failure)
 
 

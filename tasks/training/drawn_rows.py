@@ -1,12 +1,12 @@
-"""Solutions that a training draws, as rows of `trajectories`: none lost, none twice.
+"""Solutions drawn during training, as rows of `trajectories`: none lost, none stored twice.
 
-The rows drawn since the last checkpoint lie in the checkpoint that follows, so they are whole
-exactly if it is; then they are committed as a unit that is named after the checkpoint's step. A
-training that is killed in between commits them when it resumes from that checkpoint, and what was
-drawn after the checkpoint is drawn again. The rows lie in the training's own stage, with the
-strategy `grpo`: no stage takes them for the sampled solutions of a set.
+The rows drawn since the last checkpoint are written into the next one, so they are complete exactly
+if it is; then they are committed as a unit named after the checkpoint's step. A training that is
+killed in between commits them when it resumes from that checkpoint, and what was drawn after the
+checkpoint is drawn again. The rows belong to the training's own stage and have the strategy `grpo`,
+so no stage mistakes them for the sampled solutions of a set.
 
-A row's policy is the one that wrote it: `<id of the base>+<unit>@<optimizer steps so far>`.
+A row's policy is the exact one that wrote it: `<id of the base>+<unit>@<optimizer steps so far>`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,11 +68,11 @@ class DrawnRows:
             state: the row of the set.
             generation: [n] solutions.
             grades: [n] of their answers.
-            rewards: [n] what they earned; None where that cannot be told.
+            rewards: [n] what they earned; None where that is unknown.
             step: optimizer steps before they were drawn.
-            place: the process's number, and which of its start states of this step it is.
-            seed: of the first solution; the others follow.
-            group_size: solutions of the whole group, other processes' included.
+            place: the process's rank, and the index of the start state among its own in this step.
+            seed: of the first solution; the others count up from it.
+            group_size: solutions of the whole group, including those of other processes.
             grader: its name.
             engine: its name.
         """
@@ -117,7 +117,7 @@ class DrawnRows:
             )
 
     def save(self, checkpoint: Path) -> None:
-        """Move the rows into a checkpoint that is being written."""
+        """Write the rows into a checkpoint that is being written, and start without rows again."""
         if self._root is None:
             return
         from tasks.training.common import training_rank
@@ -130,7 +130,7 @@ class DrawnRows:
         self.seconds = 0.0
 
     def commit(self, checkpoint: Path) -> None:
-        """Commit the rows of a whole checkpoint; those that are committed already stay."""
+        """Commit the rows of a complete checkpoint; those already committed stay."""
         if self._root is None or self._unit is None:
             return
         store, step = Store(self._root), int(checkpoint.name.rpartition("-")[2])

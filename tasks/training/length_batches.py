@@ -1,15 +1,15 @@
-"""Rows of like length in one batch: little padding, so little wasted work."""
+"""Batches of rows of similar length: little padding, so little wasted work."""
 
 import random
 from collections.abc import Iterator, Sequence
 
 
 class LengthBatches:
-    """Batches of row indices, each epoch in another order; equal for equal seeds.
+    """Batches of row indices, in a different order each epoch; equal for equal seeds.
 
     Rows are sorted by length with ties broken at random, cut into batches, and the batches are
     shuffled. It is a batch sampler for torch's DataLoader, and can begin at any epoch, so that a
-    resumed training sees the batches it would have seen.
+    resumed training sees the same batches as an uninterrupted one.
     """
 
     drop_last = False
@@ -21,7 +21,7 @@ class LengthBatches:
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to an epoch; without this each iteration is the next one."""
+        """Go to an epoch; otherwise each iteration is the next one."""
         self._epoch = epoch
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What a verifier scores on the problems kept from its training."""
+"""A verifier's figures on the problems held out of its training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ BATCH_ROWS = 64
 
 
 def score_rows(model: Any, rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
-    """The chance of being right that the model gives each step, [num_rows][num_steps]."""
+    """The probability of being right that the model gives each step, [num_rows][num_steps]."""
     import torch
 
     device = next(model.parameters()).device
@@ -40,10 +40,10 @@ def heldout_loss(
 def measure_verifier(
     model: Any, rows: Sequence[Mapping[str, Any]], *, outcome_weight: float = 1.0
 ) -> dict[str, float]:
-    """Held-out loss, ranking and calibration; a figure that these rows cannot tell is left out.
+    """Held-out loss, ranking and calibration; a figure undefined on these rows is left out.
 
     A step counts as right when its label is above 0, so soft and hard targets of the same
-    rollouts are measured alike. Over all labelled steps: `heldout_loss` against the targets,
+    rollouts get the same measure. Over all labelled steps: `heldout_loss` against the targets,
     `step_auc`, `step_accuracy` at .5, `step_ece`; over last steps: `outcome_auc`.
     """
     scores = score_rows(model, rows)

@@ -1,7 +1,7 @@
-"""The model that is trained: loaded for its role, given low-rank additions on demand, whole again.
+"""The model in training: loaded for its role, with low-rank adapters on demand, merged at the end.
 
 A policy is a causal language model. A verifier is its body with a new score layer of two labels,
-which starts at zero and so says .5 everywhere.
+which starts at zero and so predicts 0.5 everywhere.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from schemas.training.recipe import LoraConfig, TrainingJob
 from tasks.models.folders import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
 
 LABELS = {0: "wrong", 1: "right"}
-"""What the two outputs of a verifier's score layer say."""
+"""What the two outputs of a verifier's score layer mean."""
 _HEAD = "score"
 
 
@@ -25,7 +25,7 @@ class BaseModel:
 
     folder: Path
     model: Any
-    """Float32 whatever the folder holds; with low-rank additions where the method has them."""
+    """In float32 whatever the folder's type; with low-rank adapters where the method has them."""
     tokenizer: Any
     stored_dtype: str
     """The type in which the trained weights are saved."""
@@ -46,12 +46,12 @@ def load_base(job: TrainingJob) -> BaseModel:
     if job.recipe.lora is not None:
         model = _add_lora(model, job.recipe.lora, role)
     stored = settings.get("dtype") or settings.get("torch_dtype") or "float32"
-    # A score layer is small and new: rounding it would cost ranks, and saves nothing.
+    # A score layer is small and new: rounding it would cost ranking quality and save nothing.
     return BaseModel(folder, model, tokenizer, stored if role == "policy" else "float32")
 
 
 def load_weights(folder: Path) -> Any:
-    """A folder's causal language model in float32.
+    """The causal language model of a folder, in float32.
 
     Raises:
         ModelUnusable: transformers does not have its architecture.
@@ -74,7 +74,7 @@ def load_verifier(folder: Path, separator: str) -> Any:
 
     Args:
         folder: of a causal language model.
-        separator: written into the model's config, so that serving can compare it.
+        separator: stored in the model's config, so that serving can compare it.
 
     Raises:
         ModelUnusable: the architecture has no token-classification form.
@@ -122,12 +122,12 @@ def load_verifier(folder: Path, separator: str) -> Any:
 
 
 def max_positions(model: Any) -> int | None:
-    """The longest text the model was made for, in tokens; None where it does not say."""
+    """The longest text the model was made for, in tokens; None where its config does not say."""
     return getattr(model.config, "max_position_embeddings", None)
 
 
 def merged(model: Any, stored_dtype: str) -> Any:
-    """The trained model as one to save: additions merged in, in the type it is stored in."""
+    """The trained model ready to save: adapters merged, in the type to store it in."""
     import torch
 
     whole = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
@@ -135,7 +135,7 @@ def merged(model: Any, stored_dtype: str) -> Any:
 
 
 def write_weights(model: Any, folder: Path) -> None:
-    """Write a model in training as a folder to serve, and leave the model as it is."""
+    """Write a model in training as a folder that can be served; the model is unchanged."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     base.save_pretrained(folder, state_dict=_whole_state(model))
 
@@ -153,7 +153,7 @@ def _add_lora(model: Any, config: LoraConfig, role: ModelRole) -> Any:
                 lora_alpha=config.alpha,  # type: ignore[arg-type]
                 lora_dropout=0.0,
                 target_modules=modules if isinstance(modules, str) else list(modules),
-                # A new score layer has nothing to add to: it is trained whole.
+                # A new score layer is trained directly, without an adapter.
                 exclude_modules=None if is_policy else [_HEAD],
                 modules_to_save=None if is_policy else [_HEAD],
                 task_type="CAUSAL_LM" if is_policy else "TOKEN_CLS",
@@ -164,7 +164,7 @@ def _add_lora(model: Any, config: LoraConfig, role: ModelRole) -> Any:
 
 
 def _whole_state(model: Any) -> dict[str, Any]:
-    """The weights by the names of the base model, low-rank additions added to what they add to."""
+    """The weights by the names of the base model, low-rank adapters merged in."""
     import torch
 
     if not hasattr(model, "get_base_model"):
@@ -190,4 +190,4 @@ _LOADERS: dict[ModelRole, Callable[[Path, str], Any]] = {
     "policy": lambda folder, separator: load_weights(folder),
     "verifier": load_verifier,
 }
-"""How the model of a role is made from a folder and the separator of steps."""
+"""How the model of each role is made from a folder and the step separator."""

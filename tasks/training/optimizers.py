@@ -1,20 +1,20 @@
-"""The optimizers of every training here: Muon with AdamW, or AdamW for everything.
+"""The optimizer of every training: Muon with AdamW, or AdamW alone.
 
 Muon (https://kellerjordan.github.io/posts/muon, torch.optim.Muon) orthogonalises the momentum of
-a weight matrix; embeddings, output heads, norms and biases do not suit it and get AdamW. Both
-are driven as one optimizer, so learning-rate schedules, gradient clipping, checkpoints and the
-Hugging Face Trainer see all parameters in one place.
+a weight matrix; it does not suit embeddings, output heads, norms and biases, which get AdamW. Both
+act as one optimizer, so learning-rate schedules, gradient clipping, checkpoints and the Hugging
+Face Trainer see all parameters in one place.
 
 Import it where training starts, not at the top of a module: it needs torch.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch  # noqa: TID253 - the class below subclasses a torch class
 
 HEAD_NAMES = frozenset({"lm_head", "score", "classifier"})
-"""What Hugging Face models call the layer that reads the hidden state out."""
+"""The names of read-out layers in Hugging Face models."""
 
 
 class SplitOptimizer(torch.optim.Optimizer):
@@ -27,7 +27,7 @@ class SplitOptimizer(torch.optim.Optimizer):
         self._share()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Take one step with every part; returns the closure's loss if there is one."""
+        """Take one step with every part; returns the closure's loss, if given one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -42,7 +42,7 @@ class SplitOptimizer(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let the parts work on this optimizer's own groups and state, so neither can go stale."""
+        """Make the parts use this optimizer's own groups and state, so neither can go stale."""
         first = 0
         for part, num_groups in zip(self.parts, self._num_groups, strict=True):
             part.param_groups = self.param_groups[first : first + num_groups]
@@ -53,6 +53,7 @@ class SplitOptimizer(torch.optim.Optimizer):
 def make_optimizer(
     model: torch.nn.Module,
     *,
+    kind: Literal["muon", "adamw"] = "muon",
     hidden_lr: float,
     other_lr: float,
     head_lr: float | None = None,
@@ -61,19 +62,28 @@ def make_optimizer(
     """One optimizer over every trainable parameter of a model, each in exactly one group.
 
     Args:
-        model: any model; its read-out layer is known by its name (`HEAD_NAMES`).
-        hidden_lr: Muon's rate, for matrices that are neither embedding nor head; scaled to the
-            update size of AdamW, so rates found for AdamW are a sensible start.
-        other_lr: AdamW's rate, for embeddings, norms and biases.
+        model: any model; its read-out layer is found by name (`HEAD_NAMES`).
+        kind: `muon` trains the hidden matrices with Muon and the rest with AdamW, `adamw` trains
+            everything with AdamW.
+        hidden_lr: the rate of matrices that are neither embedding nor head; Muon's is scaled to
+            the update size of AdamW, so rates found for AdamW are a sensible start.
+        other_lr: AdamW's rate for embeddings, norms and biases.
         head_lr: AdamW's rate for the read-out layer; None for `other_lr`.
         weight_decay: decoupled decay of the hidden matrices.
 
     Raises:
-        ValueError: nothing in the model can be trained.
+        ValueError: the model has no trainable parameter.
     """
     hidden, head, other = _split_parameters(model)
     if not hidden and not head and not other:
         raise ValueError("expected a model with trainable parameters, every one is frozen")
+    rates = ((other, other_lr), (head, other_lr if head_lr is None else head_lr))
+    adam_groups = [{"params": p, "lr": lr, "weight_decay": 0.0} for p, lr in rates if p]
+    if kind == "adamw":
+        if hidden:
+            group = {"params": hidden, "lr": hidden_lr, "weight_decay": weight_decay}
+            adam_groups.insert(0, group)
+        return _adamw(adam_groups)
     parts: list[torch.optim.Optimizer] = []
     if hidden:
         parts.append(
@@ -85,46 +95,13 @@ def make_optimizer(
                 adjust_lr_fn="match_rms_adamw",
             )
         )
-    adam_groups = [
-        {"params": parameters, "lr": lr}
-        for parameters, lr in ((other, other_lr), (head, other_lr if head_lr is None else head_lr))
-        if parameters
-    ]
     if adam_groups:
-        parts.append(torch.optim.AdamW(adam_groups, betas=(0.9, 0.98), weight_decay=0.0))
+        parts.append(_adamw(adam_groups))
     return SplitOptimizer(parts)
 
 
-def make_adamw(
-    model: torch.nn.Module,
-    *,
-    hidden_lr: float,
-    other_lr: float,
-    head_lr: float | None = None,
-    weight_decay: float = 0.0,
-) -> torch.optim.Optimizer:
-    """AdamW over every trainable parameter of a model, each in exactly one group.
-
-    Args:
-        model: any model; its read-out layer is known by its name (`HEAD_NAMES`).
-        hidden_lr: the rate of matrices that are neither embedding nor head.
-        other_lr: the rate of embeddings, norms and biases.
-        head_lr: the rate of the read-out layer; None for `other_lr`.
-        weight_decay: decoupled decay of the hidden matrices.
-
-    Raises:
-        ValueError: nothing in the model can be trained.
-    """
-    hidden, head, other = _split_parameters(model)
-    kinds = (
-        (hidden, hidden_lr, weight_decay),
-        (other, other_lr, 0.0),
-        (head, other_lr if head_lr is None else head_lr, 0.0),
-    )
-    groups = [{"params": p, "lr": lr, "weight_decay": decay} for p, lr, decay in kinds if p]
-    if not groups:
-        raise ValueError("expected a model with trainable parameters, every one is frozen")
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+def _adamw(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
 
 
 def _split_parameters(

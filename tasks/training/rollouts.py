@@ -1,8 +1,8 @@
-"""Solutions of start states, drawn by an engine from the policy as it is at that step.
+"""Solutions of start states, drawn by an engine from the current policy.
 
-The engine is the one that samples everywhere else. Its weights are replaced whenever training has
-changed them, and each time the log probabilities of a probe are compared with those of the model
-in training: nothing else would show an engine that kept its old weights.
+The engine is the one used for all sampling. Its weights are replaced whenever training has changed
+them, and each time the log probabilities of a probe are compared with those of the model in
+training: nothing else would reveal an engine that kept its old weights.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ from tasks.training.rows import RowEncoder
 
 PROBE_TOKENS = 16
 ZERO_VARIANCE = "zero_variance_share"
-"""The figure that says which share of the groups taught nothing: all earned the same."""
+"""The share of groups that trained nothing because all their solutions earned the same."""
 
 
 class Rollouts:
-    """Draws and rewards solutions; TRL calls it for them, and `sync_weights` for new weights."""
+    """Draws and rewards solutions for TRL, which calls `sync_weights` for new weights."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class Rollouts:
             states: the start states.
             model: the policy in training.
             tokenizer: its tokenizer.
-            work_dir: gets the weights that are handed to the engine.
-            rank: this process's number among those that train.
+            work_dir: gets the weights for the engine.
+            rank: this process's rank among those that train.
             num_processes: how many train; each has an engine of its own.
             drawn: gets every solution as a row.
         """
@@ -76,12 +76,12 @@ class Rollouts:
         self._figures: defaultdict[str, list[float]] = defaultdict(list)
         self.generated_tokens = 0
         self._grader: Grader = make_grader(job.grader)
-        # One loop for all of the training: an engine belongs to the loop it was first used in.
+        # One event loop for the whole training: an engine belongs to the loop it was first used in.
         self._runner = asyncio.Runner()
         with _own_gpu(num_processes):
             self._policy: VLLMEngine = self._runner.run(
                 open_vllm_engine(
-                    # In this process vLLM would take the group of all trainers for its own.
+                    # In this process vLLM would use the process group of all trainers as its own.
                     job.policy if num_processes == 1 else job.policy.with_fields(process="own"),
                     "policy",
                     separator=job.prompt.separator,
@@ -93,7 +93,7 @@ class Rollouts:
         """Solutions of some start states, in TRL's form, with what each earns as `reward`.
 
         Args:
-            prompts: numbers of start states as text, once for each solution that is wanted.
+            prompts: indices of start states as text, one per solution to draw.
             step: the optimizer steps so far; other steps draw other solutions.
         """
         groups = [(int(number), len(list(group))) for number, group in groupby(prompts)]
@@ -104,10 +104,10 @@ class Rollouts:
         return drawn
 
     def sync_weights(self) -> None:
-        """Give the engine the weights as they are now, and check that it has them.
+        """Give the engine the current weights, and check that it has them.
 
         Raises:
-            EngineFailed: the engine does not compute what the model in training does.
+            EngineFailed: the engine does not compute what the model in training computes.
         """
         shutil.rmtree(self._folder, ignore_errors=True)
         write_weights(self._model, self._folder)
@@ -115,7 +115,7 @@ class Rollouts:
         self._runner.run(self._update())
 
     def take_figures(self) -> dict[str, float]:
-        """Mean figures since they were last taken: shares of right solutions, by stage too."""
+        """Mean figures since the last call: shares of right solutions, overall and by stage."""
         figures = {name: sum(values) / len(values) for name, values in self._figures.items()}
         self._figures.clear()
         return figures
@@ -234,10 +234,10 @@ async def check_served(
 
     Args:
         engine: continues the probe.
-        model: what the engine should be serving.
+        model: the one that the engine should serve.
         probe: one continuation of a prompt, with log probabilities.
         prompt_ids: the prompt as the engine reads it.
-        tolerance: mean difference allowed for a token, in nats.
+        tolerance: allowed mean difference per token, in nats.
 
     Raises:
         EngineFailed: they differ by more.
@@ -259,7 +259,7 @@ async def check_served(
 
 @contextlib.contextmanager
 def _own_gpu(num_processes: int) -> Iterator[None]:
-    """Let an engine that starts in the block see this trainer's GPU alone."""
+    """Show an engine that starts in the block only this trainer's GPU."""
     import torch
 
     if num_processes == 1 or not torch.cuda.is_available():
@@ -279,7 +279,7 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
 
 
 def problem_of(state: Mapping[str, Any]) -> Problem:
-    """What a start state's solutions are graded by; a state without an answer grades none."""
+    """The problem a start state's solutions are graded by; without an answer they stay ungraded."""
     return Problem(
         problem_id=state.get("problem_id") or "",
         source=state.get("source") or "",

@@ -2,7 +2,7 @@
 
 A prompt gets the tokenizer's special tokens, unless it is a finished chat template; a prefix and
 a completion get none, and one end-of-text token follows a completion. A row that is too long is
-dropped and counted: cut, it would teach to break off, or lose its last labels.
+dropped and counted: if cut, it would train the policy to break off, or lose its last labels.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -30,15 +30,15 @@ def load_rows(
     """The set's rows as a `datasets.Dataset` of token ids, and how many were dropped as too long.
 
     Args:
-        training_set: what is read.
-        encode: from a row of the set to the columns that a method trains on, its `length` in
-            tokens among them.
-        kept: columns of the set that stay.
+        training_set: the set to read.
+        encode: from a row of the set to the columns that a method trains on, including its
+            `length` in tokens.
+        kept: columns of the set to keep.
         max_length: longest row in tokens.
-        cache_dir: for files of the `datasets` library, which are mapped into memory.
+        cache_dir: for files of the `datasets` library, which are memory-mapped.
 
     Raises:
-        ValueError: a row cannot be used; the message names it. Or none is short enough.
+        ValueError: a row cannot be used (the message names it), or none is short enough.
         ModelUnusable: the tokenizer cannot write a row.
     """
     import datasets
@@ -54,7 +54,7 @@ def load_rows(
         partial(_encode_row, encode),
         with_indices=True,
         remove_columns=[name for name in rows.column_names if name not in kept],
-        # Given, so that the tokenizer is not pickled to find one.
+        # Given, since `datasets` would otherwise pickle the tokenizer to compute one.
         new_fingerprint=f"encoded-{training_set.fingerprint()}",
     )
     lengths = encoded["length"]
@@ -68,15 +68,15 @@ def load_rows(
 
 
 class RowEncoder:
-    """Turns rows into token ids with one tokenizer; a row of each form by a method of its own."""
+    """Turns rows into token ids with one tokenizer, by a method per form of row."""
 
     def __init__(self, tokenizer: Any, *, has_chat_template: bool, is_whole: bool = True) -> None:
         """Wrap a tokenizer.
 
         Args:
             tokenizer: of the model in training.
-            has_chat_template: prompts hold their special tokens already.
-            is_whole: completions go to the end, which an end-of-text token then says.
+            has_chat_template: prompts already contain their special tokens.
+            is_whole: completions reach the end of a solution and get an end-of-text token.
 
         Raises:
             ModelUnusable: the tokenizer has no end-of-text token.
@@ -90,7 +90,7 @@ class RowEncoder:
         self._unknown: int | None = tokenizer.unk_token_id
 
     def completion_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Token ids of prompt and completion; the prompt's labels carry no loss."""
+        """Token ids of prompt and completion; the prompt carries no loss."""
         prompt = self.prompt_ids(row)
         completion = self.completion_ids(row["completion"])
         weight = row.get("weight")
@@ -121,7 +121,7 @@ class RowEncoder:
         }
 
     def start_state(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The length of a start state; solutions are drawn from its texts.
+        """The length of a start state, whose texts are what solutions are drawn from.
 
         Raises:
             ValueError: the row has a weight, which start states cannot be trained with.
@@ -130,7 +130,7 @@ class RowEncoder:
         return {"length": len(self.prompt_ids(row))}
 
     def text_ids(self, encoded: Mapping[str, Any]) -> list[int]:
-        """The tokens of an encoded row: what was learnt, or of a start state what was given."""
+        """The tokens of an encoded row: those trained on, or those of a start state."""
         if "input_ids" in encoded:
             return encoded["input_ids"]
         if "chosen_ids" in encoded:
@@ -138,7 +138,7 @@ class RowEncoder:
         return self.prompt_ids(encoded)
 
     def prompt_ids(self, row: Mapping[str, Any]) -> list[int]:
-        """What an engine would read before it writes the completion."""
+        """The tokens an engine would read before it writes the completion."""
         token_ids = prompt_token_ids(
             self.encode,
             row["prompt"],
@@ -148,7 +148,7 @@ class RowEncoder:
         return self._known(token_ids, row["prompt"])
 
     def completion_ids(self, text: str) -> list[int]:
-        """What an engine would have to write: the text's tokens, and one end of text if whole.
+        """The tokens an engine would have to write: the text's, and an end of text if it is whole.
 
         Raises:
             ValueError: the text is empty.
@@ -169,11 +169,11 @@ class RowEncoder:
 
 def _refuse_weight(row: Mapping[str, Any]) -> None:
     if row.get("weight") not in (None, 1.0):
-        raise ValueError(f"expected weight 1, which is all this method has, got {row['weight']}")
+        raise ValueError(f"expected weight 1, the only one of this method, got {row['weight']}")
 
 
 def _encode_row(encode: Any, row: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """One row encoded; errors say which row it was."""
+    """One encoded row; errors name the row."""
     try:
         return {**encode(row), "row": index}
     except (ValueError, TypeError) as error:

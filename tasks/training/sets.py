@@ -2,7 +2,7 @@
 
 The form of a set says what its rows are: `prompt_completion` (prompt, completion, weight),
 `preference` (prompt, chosen, rejected), `prompt_only` (prompt, prefix, answer, stage) or `stepwise`
-(prompt, completions, labels, soft, correct). A row is named in errors by its number and by the
+(prompt, completions, labels, soft, correct). Errors name a row by its number and by the
 trajectories that it was made from.
 """
 
@@ -41,7 +41,7 @@ _CHUNK_BYTES = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """A set's folder and what its set.json says."""
+    """A set's folder and the contents of its set.json."""
 
     folder: Path
     form: Form
@@ -49,12 +49,12 @@ class TrainingSet:
 
     @property
     def name(self) -> str:
-        """What the set is called."""
+        """The name of the set."""
         return str(self.facts.get("name") or self.folder.name)
 
     @property
     def policy(self) -> str | None:
-        """The id of the model that wrote the solutions, if one model did."""
+        """The id of the model that wrote the solutions, if it was a single one."""
         policy = self.facts.get("policy")
         return policy if isinstance(policy, str) else None
 
@@ -66,7 +66,7 @@ class TrainingSet:
 
     @property
     def is_whole(self) -> bool:
-        """Whether a completion goes to the end of its solution; else it gets no end of text."""
+        """Whether completions reach the end of their solution; else they get no end of text."""
         return bool(self.facts.get("ends_with_text", True))
 
     @property
@@ -76,11 +76,11 @@ class TrainingSet:
 
     @property
     def num_rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return sum(pq.read_metadata(file).num_rows for file in self.files)
 
     def count_problems(self) -> int:
-        """How many problems the rows are about; 0 where the set does not say."""
+        """The number of problems of the rows; 0 where the set does not say."""
         found: set[str] = set()
         for file in self.files:
             if "problem_id" in pq.read_schema(file).names:
@@ -101,7 +101,7 @@ def find_set(store: Store, name: str) -> TrainingSet:
     """The set of that name in the store, or in that folder.
 
     Raises:
-        ValueError: there is none, or it is not a training set.
+        ValueError: it does not exist, or is not a training set.
     """
     is_name = "/" not in name and not name.startswith((".", "~"))
     try:
@@ -119,10 +119,10 @@ def find_set(store: Store, name: str) -> TrainingSet:
 
 
 def read_set(folder: Path) -> TrainingSet:
-    """A set's folder, checked.
+    """The set in a folder, checked.
 
     Raises:
-        ValueError: says what was expected and what came.
+        ValueError: it is not a training set.
     """
     file = folder / "set.json"
     if not file.is_file():
@@ -150,7 +150,7 @@ def check_form(training_set: TrainingSet, recipe: TrainingRecipe) -> None:
     """Refuse a set of another form than the method takes.
 
     Raises:
-        ValueError: names the methods that take it.
+        ValueError: the message names the methods that take it.
     """
     if training_set.form != recipe.form:
         takers = [name for name, method in METHODS.items() if method.form == training_set.form]
@@ -161,18 +161,18 @@ def check_form(training_set: TrainingSet, recipe: TrainingRecipe) -> None:
 
 
 def check_prompt(training_set: TrainingSet, prompt: PromptConfig) -> None:
-    """Refuse a prompt config that the set's prompts were not made with.
+    """Refuse a prompt config other than the one the set's prompts were made with.
 
     Raises:
-        ValueError: says what the set records of its prompts.
+        ValueError: says what the set records about its prompts.
     """
     facts = training_set.facts
     is_chat = isinstance(prompt, ChatPromptConfig)
     if facts.get("has_chat_template", is_chat) != is_chat:
         wanted = "chat" if facts["has_chat_template"] else "plain"
         raise ValueError(
-            f"prompt.type: expected {wanted}, as which the training set {training_set.name} was "
-            f"made, got {prompt.type}"
+            f"prompt.type: expected {wanted}, which the training set {training_set.name} was "
+            f"made with, got {prompt.type}"
         )
     if facts.get("separator", prompt.separator) != prompt.separator:
         raise ValueError(
@@ -184,10 +184,10 @@ def check_prompt(training_set: TrainingSet, prompt: PromptConfig) -> None:
 def check_tokenizer(
     training_set: TrainingSet, tokenizer: Any, policy: str, store: Store | None = None
 ) -> None:
-    """Refuse a policy whose tokenizer is not that of the model which wrote the set.
+    """Refuse a policy whose tokenizer is not that of the model that wrote the set.
 
-    The set's own word is taken first; else the writer is looked for in the store and in the
-    package. A writer that cannot be found is not compared.
+    The fingerprint in the set itself comes first; without one, the writer is looked up in the
+    store and in the package. A writer that is not found is not compared.
 
     Raises:
         ModelUnusable: the tokenizers differ.
@@ -202,7 +202,7 @@ def check_tokenizer(
 
 
 def _writers_tokenizer(writer: str | None, store: Store | None) -> str | None:
-    """The fingerprint of the tokenizer of the model that wrote a set; None where it is not here."""
+    """The tokenizer fingerprint of the model that wrote a set; None where it is not found."""
     if writer is None:
         return None
     if writer == identify_model(SHIPPED_POLICY):

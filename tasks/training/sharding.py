@@ -1,8 +1,8 @@
 """Weights, gradients and optimizer state spread over the workers, by the trainer's own FSDP2.
 
 Import it where training starts, not at the top of a module: it needs torch and accelerate.
-Checkpoints hold whole weights, gathered on the first worker, so that a training may be resumed by
-another number of workers.
+Checkpoints hold whole weights, gathered on the first worker, so that a training may be resumed with
+a different number of workers.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from tasks.training.common import local_part
 
 
 def sharding_arguments(sharding: str) -> dict[str, Any]:
-    """The training arguments that spread a model over the workers; none for `none`."""
+    """The training arguments that spread a model over the workers; empty for `none`."""
     if sharding == "none":
         return {}
     return {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
@@ -25,7 +25,7 @@ def whole_state(trainer: Any) -> dict[str, torch.Tensor]:
 
 
 def state_bytes(trainer: Any) -> int:
-    """What this worker holds of the weights and the optimizer's state, in bytes."""
+    """This worker's part of the weights and the optimizer's state, in bytes."""
     held = [*trainer.model.parameters()]
     for state in trainer.optimizer.state.values():
         held += [value for value in state.values() if isinstance(value, torch.Tensor)]
@@ -34,10 +34,10 @@ def state_bytes(trainer: Any) -> int:
 
 
 def let_cpus_shard() -> None:
-    """Have accelerate take a group of CPU processes for one that may shard.
+    """Make accelerate accept a group of CPU processes for sharding.
 
-    It asks for a GPU before it looks at the FSDP arguments, though nothing in FSDP2 needs one.
-    Called after the training arguments were made, which begin with a state of their own.
+    It requires a GPU before it looks at the FSDP arguments, though FSDP2 does not need one. Call
+    this after the training arguments are made, since they start with a new state.
     """
     from accelerate.state import PartialState
     from accelerate.utils import DistributedType

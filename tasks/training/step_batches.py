@@ -16,7 +16,7 @@ def collate(
     """A batch of rows, padded on the right.
 
     The models are causal and positions count from the left, so padding on the right changes
-    nothing before it; the mask is there to count tokens by, and no model reads it.
+    nothing before it; the mask only serves to count tokens, and no model reads it.
 
     Returns:
         `input_ids`, `targets` (UNLABELLED where there is no label), `weights` and
@@ -43,14 +43,14 @@ def collate(
 
 
 def row_weight(row: Mapping[str, Any], outcome_weight: float) -> float:
-    """What a label of this row weighs."""
+    """The weight of a label of this row."""
     return outcome_weight if row["is_outcome"] else 1.0
 
 
 def step_loss(
     logits: "torch.Tensor", targets: "torch.Tensor", weights: "torch.Tensor"
 ) -> "torch.Tensor":
-    """Mean cross entropy of the labelled tokens by their weights; a target may be any probability.
+    """Weighted mean cross entropy of the labelled tokens; a target may be any probability.
 
     With targets of 0 and 1 and equal weights it is the loss of TRL's PRM trainer.
 
@@ -65,5 +65,5 @@ def step_loss(
     logprobs = torch.log_softmax(logits[labelled].float(), dim=-1)
     target, weight = targets[labelled], weights[labelled]
     losses = -(target * logprobs[:, 1] + (1 - target) * logprobs[:, 0])
-    # A batch without any label has a loss of 0, not of 0 / 0.
+    # A batch without labels has a loss of 0, not 0 / 0.
     return (losses * weight).sum() / weight.sum().clamp(min=1e-8)

@@ -22,10 +22,10 @@ OnProgress = Callable[[Mapping[str, float]], None]
 
 
 def check_job(store: Store, job: TrainingJob, set_name: str) -> TrainingSet:
-    """The set of that name, if the job's model can be trained on it; before anything starts.
+    """The set of that name, checked before anything starts: the job's model can be trained on it.
 
     Raises:
-        ValueError: there is no such set, or it is of another form than the method takes.
+        ValueError: the set does not exist, or is not of the form the method takes.
         ModelUnusable: the model cannot be read, or another tokenizer wrote a policy's set.
     """
     training_set = find_set(store, set_name)
@@ -43,7 +43,7 @@ def train_unit(
     """Train a model on a built set and register it in `models`, its curve in `metrics`.
 
     A training that was interrupted resumes from its last checkpoint, which is kept until the
-    model is registered, and kept where training diverged.
+    model is registered, and stays if training diverged.
     """
     store = Store(root)
     if store.has(unit):
@@ -85,7 +85,7 @@ def train_unit(
 
 
 def curve_rows(trained: Trained, training_set: TrainingSet, job: TrainingJob) -> list[Metric]:
-    """A row per point of the training's curve and figure; `bin` says the step."""
+    """A row per figure and point of the training's curve; `bin` holds the step."""
     num_problems = training_set.count_problems()
     created_at = now()
     is_policy = job.recipe.role == "policy"

@@ -1,8 +1,8 @@
 """Train a model on a built set, on one worker or many.
 
-TRL's trainers under Ray Train, or in this process. Each worker reads the set, turns it into the
+TRL's trainers run under Ray Train, or in this process. Each worker reads the set, turns it into the
 same token ids and trains on its share of every batch; the first one saves. A training that was
-killed resumes from its last whole checkpoint and ends with the same weights.
+killed resumes from its last complete checkpoint and ends with the same weights.
 """
 
 import importlib
@@ -34,14 +34,14 @@ _NO_FIGURES = frozenset({"epoch", "step", "num_input_tokens_seen", "train_runtim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A saved model and what was measured on the way."""
+    """A saved model and what was measured during training."""
 
     model_id: str
     path: str
     counts: dict[str, int]
-    """Rows, steps and tokens trained on, rows dropped."""
+    """Rows, steps and tokens trained on, and rows dropped."""
     metrics: dict[str, float]
-    """The last figures of the curve, those of the trained model, and seconds."""
+    """The last figures of the curve, figures of the trained model, and seconds."""
     curve: list[dict[str, float]]
     """Figures by step: each has `step` and what the method reports."""
 
@@ -74,18 +74,18 @@ def train_model(
     Args:
         job: the base model, the method and its recipe.
         set_folder: the training set.
-        checkpoints_dir: gets the folder `<model_id>`, whole or not at all.
-        work_dir: keeps what an interrupted training resumes from; all workers see it.
-        root: the store, to which methods that draw solutions commit them; None keeps none.
-        unit: what the training commits in the end; its name begins those of such rows' units.
+        checkpoints_dir: gets the folder `<model_id>`, complete or not at all.
+        work_dir: holds what an interrupted training resumes from; visible to all workers.
+        root: the store to which methods commit the solutions they draw; None discards them.
+        unit: the training's own unit; its name begins the names of such rows' units.
         on_progress: called with step, num_steps, loss and tokens every few steps.
-        cpus_per_worker: Ray CPUs that a worker takes.
+        cpus_per_worker: Ray CPUs per worker.
 
     Raises:
         ValueError: the set does not fit the method, or no row can be used.
         ModelUnusable: the model cannot be trained, or its tokenizer does not fit the set.
-        TrainingDiverged: the loss is not a number or the model became useless; the message names
-            the last good checkpoint, which is kept.
+        TrainingDiverged: the loss is not a number, or the model has become useless; the message
+            names the last good checkpoint, which is kept.
     """
     worker_job = WorkerJob(
         job=job,
@@ -173,14 +173,14 @@ def check_set(training_set: TrainingSet, job: TrainingJob) -> None:
     """Refuse a set that the job's method cannot be trained on.
 
     Raises:
-        ValueError: it is of another form, or its prompts were made in another way.
+        ValueError: its form is not the method's, or its prompts were made with another config.
     """
     check_form(training_set, job.recipe)
     check_prompt(training_set, job.prompt)
 
 
 def find_trainer(job: TrainingJob) -> Any:
-    """The trainer of a job's method: `TRAINER` of the module that is named like the method."""
+    """The trainer of a job's method: `TRAINER` of the module named after the method."""
     return importlib.import_module(f"tasks.training.methods.{job.recipe.method}").TRAINER
 
 
@@ -200,7 +200,7 @@ def _load_rows(
     job: TrainingJob,
     work_dir: Path,
 ) -> tuple[Any, int]:
-    """The method's rows that are short enough for it and the model, and how many are not."""
+    """The method's rows that are short enough for it and the model, and the number that are not."""
     from tasks.training.common import training_rank
 
     limit = job.recipe.max_length
@@ -214,7 +214,7 @@ def _load_rows(
 
 
 def _whole_model(trainer: Any, base: BaseModel, job: TrainingJob) -> Any:
-    """The trained model on the first worker as one to save; all workers take part if sharded."""
+    """The trained model ready to save, on the first worker; all workers take part if sharded."""
     from tasks.training.sharding import whole_state
 
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -231,7 +231,7 @@ def _whole_model(trainer: Any, base: BaseModel, job: TrainingJob) -> Any:
 
 def _say_kept(checkpoint: Path | None) -> str:
     if checkpoint is None:
-        return "there was no good checkpoint yet"
+        return "no good checkpoint existed yet"
     step = checkpoint.name.rpartition("-")[2]
     return f"the last good checkpoint, of step {step}, is kept in {checkpoint}"
 

@@ -1,10 +1,10 @@
-"""What all methods' trainers share: optimizer, rates, checkpoints to resume from, loss watch.
+"""What the trainers of all methods share: optimizer, rates, checkpoints, checks of the loss.
 
 Import it where training starts, not at the top of a module: it needs torch and transformers.
-Deviations from TRL: learning rates warm up, stay and fall; a checkpoint counts once a file says
-that it is whole, so a process killed while it writes one resumes from the one before; a loss that
-is not a number, or a model that has become worse than guessing, ends the training; no card is
-written with each checkpoint and no usage message sent.
+Deviations from TRL: learning rates rise, stay and fall; a checkpoint counts only once a marker file
+says that it is complete, so a process killed while writing one resumes from the one before; a loss
+that is not a number, or a model that has become worse than guessing, ends the training; no card is
+written with each checkpoint and no usage message is sent.
 """
 
 import math
@@ -31,16 +31,16 @@ from tasks.training.common import (
     lr_factor,
 )
 from tasks.training.length_batches import LengthBatches
-from tasks.training.optimizers import make_adamw, make_optimizer
+from tasks.training.optimizers import make_optimizer
 from tasks.training.rows import RowEncoder
 from tasks.training.sharding import let_cpus_shard, sharding_arguments
 
 CHECKPOINTS = "checkpoints"
 """Folder of a training's work folder that holds what it resumes from."""
 _WHOLE = "whole"
-"""File in a checkpoint that has been written to its end."""
+"""Marker file of a completely written checkpoint."""
 _GOOD = "good"
-"""File in a checkpoint after which training took some steps without diverging."""
+"""Marker file of a checkpoint after which training took some steps without diverging."""
 _REMEDY = "lower hidden_lr"
 
 Report = Callable[[Mapping[str, float]], None]
@@ -48,7 +48,7 @@ Report = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a method's trainer is given beside its model and rows."""
+    """What a method's trainer gets besides its model and rows."""
 
     job: TrainingJob
     work_dir: Path
@@ -56,58 +56,58 @@ class Work:
     """Processes that train together, this one included."""
     report: Report
     root: str | None = None
-    """The store, for methods that make rows of their own."""
+    """The store, for methods that write rows of their own."""
     unit: Unit | None = None
-    """What the training commits in the end; its name begins those of such rows' units."""
+    """The training's own unit; its name begins the names of such rows' units."""
 
 
 class MethodTrainer(Trainer):
-    """Mixed into TRL's trainers, in front of them.
+    """A mix-in for TRL's trainers, which comes before them among the base classes.
 
     A method's module names its trainer `TRAINER`. It is made from (base, rows, work), where rows
-    are those of `encode_row`, and may say more than this class does: figures, counts, rows.
+    are those of `encode_row`, and may override what this class says of figures, counts and rows.
     """
 
     kept_columns: ClassVar[tuple[str, ...]] = ()
-    """Columns of the set that stay beside those of `encode_row`."""
+    """Columns of the set to keep besides those of `encode_row`."""
     work: Work
     worst_loss: float = math.inf
-    """A loss above this says that the model has become useless."""
+    """A loss above this means that the model has become useless."""
 
     @classmethod
     def encode_row(
         cls, encode: RowEncoder, row: Mapping[str, Any], job: TrainingJob
     ) -> Mapping[str, Any]:
-        """The columns that are trained on, from a row of the set; `length` is one of them."""
+        """The columns to train on, from a row of the set; `length` is one of them."""
         raise NotImplementedError
 
     def measure(self) -> dict[str, float]:
-        """Figures of the trained model; all workers are called."""
+        """Figures of the trained model; called on all workers."""
         return {}
 
     def counts(self) -> dict[str, int]:
-        """Rows trained on, and what else the method counts."""
+        """Rows trained on, and whatever else the method counts."""
         rows: Any = self.train_dataset
         return {"training_rows": len(rows)}
 
     def close(self) -> None:
-        """Free what the method holds; called however training ended."""
+        """Release the method's resources; called however training ended."""
 
     def save_rows(self, folder: Path) -> None:
-        """Put the rows that the method made since the last checkpoint into one that is written."""
+        """Write the rows that the method made since the last checkpoint into a new one."""
 
     def commit_rows(self, folder: Path) -> None:
-        """Commit the rows that lie in a whole checkpoint to the store."""
+        """Commit the rows in a complete checkpoint to the store."""
 
     def watch(self, work: Work, worst_loss: float = math.inf) -> None:
-        """Say what to train by and where to report; before training."""
+        """Set the job and the progress report, before training."""
         self.work, self.worst_loss = work, worst_loss
         self._began = time.monotonic()
         self._seconds_before: float | None = None
         self.remove_callback(PrinterCallback)
 
     def create_accelerator_and_postprocess(self) -> None:
-        """See transformers; where weights are sharded over CPUs, accelerate has to be told."""
+        """See transformers; where weights are sharded over CPUs, accelerate must allow it."""
         if self.args.fsdp and not torch.cuda.is_available():
             let_cpus_shard()
         super().create_accelerator_and_postprocess()
@@ -117,15 +117,16 @@ class MethodTrainer(Trainer):
         if self.optimizer is None:
             trained: Any = self.model if model is None else model
             recipe = self.work.job.recipe
-            make = make_optimizer if recipe.optimizer == "muon" else make_adamw
             rates: Any = recipe.rates
-            self.optimizer = make(trained, weight_decay=recipe.weight_decay, **rates)
+            self.optimizer = make_optimizer(
+                trained, kind=recipe.optimizer, weight_decay=recipe.weight_decay, **rates
+            )
         return self.optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> LambdaLR:
-        """Warm-up, plateau, linear decay to zero."""
+        """Warm-up, plateau, and linear decay to zero."""
         if self.lr_scheduler is None:
             recipe = self.work.job.recipe
             factor = partial(
@@ -138,17 +139,17 @@ class MethodTrainer(Trainer):
         return self.lr_scheduler  # type: ignore[return-value]
 
     def seconds(self) -> float:
-        """Seconds of training so far, those before an interruption included."""
+        """Seconds of training so far, including those before an interruption."""
         if self._seconds_before is None:
             known = [entry["seconds"] for entry in self.state.log_history if "seconds" in entry]
             self._seconds_before = known[-1] if known else 0.0
         return self._seconds_before + time.monotonic() - self._began
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Keep the figures with the time, report them, and refuse a training that diverges.
+        """Keep the figures with the time, report them, and stop a training that diverges.
 
         Raises:
-            TrainingDiverged: it does.
+            TrainingDiverged: the training diverges.
         """
         logs["seconds"] = self.seconds()
         super().log(logs, start_time)
@@ -192,7 +193,7 @@ class MethodTrainer(Trainer):
 
 
 class LengthBatchesTrainer(MethodTrainer):
-    """Batches of rows of like length, in the same order on every worker and after a restart."""
+    """Batches of rows of similar length, in the same order on every worker and after a restart."""
 
     def get_train_dataloader(self) -> DataLoader:
         """Batches of the rows' `length` column."""
@@ -226,7 +227,7 @@ def shared_arguments(work: Work, *, log_every: int = LOG_EVERY_STEPS) -> dict[st
         "max_grad_norm": recipe.max_grad_norm,
         "bf16": recipe.precision == "bfloat16",
         "gradient_checkpointing": recipe.gradient_checkpointing,
-        # The loss is checked between two checkpoints, so one of the two kept is good.
+        # The loss is checked between two checkpoints, so one of the two that are kept is good.
         "logging_steps": min(log_every, recipe.save_every_steps),
         "logging_first_step": True,
         "logging_nan_inf_filter": False,
@@ -250,7 +251,7 @@ def last_checkpoint(work_dir: Path, *, diverged: bool = False) -> Path | None:
 
     Args:
         work_dir: the training's.
-        diverged: it has diverged since, so only a checkpoint with good steps after it is of use.
+        diverged: the training diverged, so only a checkpoint with good steps after it is usable.
     """
     useful = _GOOD if diverged else _WHOLE
     found = _checkpoints(work_dir / CHECKPOINTS)
@@ -262,7 +263,7 @@ def last_checkpoint(work_dir: Path, *, diverged: bool = False) -> Path | None:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder by step, whole or not."""
+    """The checkpoints in a folder by step, complete or not."""
     return sorted(folder.glob("checkpoint-*"), key=_step_of)
 
 

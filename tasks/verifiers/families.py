@@ -1,10 +1,10 @@
-"""The verifiers that can be read: how each is told from others, laid out, and its logits read.
+"""The supported verifiers: how each family is recognised, laid out, and its logits read.
 
 Layouts are those of METHODS: RLHFlow (github.com/RLHFlow/RLHF-Reward-Modeling), Math-Shepherd
 (arXiv:2312.08935), Qwen2.5-Math-PRM (arXiv:2501.07301), Skywork-o1-Open-PRM, reward models that
-classify a whole answer, and language models whose likelihood ranks (V-StaR, arXiv:2402.06457).
+classify a whole answer, and language models that rank by likelihood (V-STaR, arXiv:2402.06457).
 All are causal, so one forward pass after a cached prefix gives the same score as reading the
-whole.
+whole text.
 """
 
 import math
@@ -32,10 +32,10 @@ from tasks.verifiers.layout import (
 from tasks.verifiers.value_head import VALUE_HEAD_ARCHITECTURE, as_classifier
 
 ANSWERS = ("-", "+")
-"""What a causal language model writes after a wrong and after a right step."""
+"""The tokens a causal language model writes after a wrong and after a right step."""
 
 LEAST_LIKELIHOOD = sys.float_info.min
-"""What an even less likely step scores: its logarithm is still a number."""
+"""The lowest score of a step, so that its logarithm is finite."""
 
 _SAMPLE = ("2 + 3 = 5", "so there are 5", "The answer is 5.")
 
@@ -45,20 +45,20 @@ class Family:
     """What the checkpoints of one family have in common."""
 
     architecture: str
-    """The end of the architecture's name."""
+    """What the architecture's name ends with."""
     lay_out: Callable[[Encoder, ScoringRequest, str], TokenLayout]
     """From tokenizer, request and separator."""
     needs_question: bool = True
-    """It lays out the bare question, not the policy's prompt."""
+    """Whether it lays out the bare question rather than the policy's prompt."""
     num_labels: tuple[int, ...] | None = None
     """How many labels its config may have; None where the config does not say."""
     answers: tuple[str, str] | None = None
-    """Of a language model: what it answers to a wrong and to a right step."""
+    """For a language model: its answers to a wrong and to a right step."""
     tag: str | None = None
-    """Text that must be one token."""
+    """Text that must be a single token."""
     needs_chat_template: bool = False
     reads_likelihood: bool = False
-    """A step's score is the probability of its tokens, not an opinion about them."""
+    """Whether a step's score is the probability of its tokens rather than a judgement of them."""
 
 
 FAMILIES: dict[VerifierFamily, Family] = {
@@ -113,15 +113,15 @@ FAMILIES: dict[VerifierFamily, Family] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """A checkpoint whose family is known and whose tokenizer fits it."""
+    """A checkpoint of a known family, with a tokenizer that fits it."""
 
     family: VerifierFamily
     folder: Path
-    """What is loaded: the checkpoint, or a copy with its head in another form."""
+    """What to load: the checkpoint, or a copy with its head in another form."""
     encode: Encoder
     separator: str
     answer_tokens: tuple[str, str] | None
-    """Of a language model: the tokens of a wrong and of a right answer; their rows of the output
+    """For a language model: the tokens of a wrong and of a right answer; their rows of the output
     layer are the two classes."""
 
     @property
@@ -150,7 +150,7 @@ def find_family(
     """The family of a checkpoint by its config.json.
 
     Raises:
-        ModelUnusable: it is of no family, of another than wanted, or of one that must be named.
+        ModelUnusable: no family fits, another one than `wanted` fits, or it must be named.
     """
     architectures = config.get("architectures") or []
     fitting: list[VerifierFamily] = [
@@ -185,19 +185,19 @@ def open_verifier(
     separator: str,
     model_id: str,
 ) -> Verifier:
-    """A verifier that is ready to be loaded.
+    """A verifier ready to be loaded.
 
     Args:
         folder: a checkpoint.
         config: its config.json.
         wanted: its family, see `find_family`.
         tokenizer: the checkpoint's.
-        separator: what ends a step; only our own verifiers read it.
-        model_id: names the converted copy where there must be one.
+        separator: what ends a step; only the project's own verifiers read it.
+        model_id: names the converted copy, if one is needed.
 
     Raises:
-        ModelUnusable: it is of no such family, it is not causal, or its vocabulary, chat template
-            or head does not fit the family.
+        ModelUnusable: it is not of that family, it is not causal, or its vocabulary, chat
+            template or head does not fit the family.
     """
     family = find_family(folder, config, wanted)
     _check_causal(folder, config)
@@ -234,17 +234,17 @@ def p_right(logits: Sequence[float]) -> float:
     """The probability of right from the logits of one position.
 
     Args:
-        logits: one, whose sigmoid it is; or two, wrong and right, whose softmax it is.
+        logits: one, to which a sigmoid is applied; or two, wrong and right, for a softmax.
     """
     gap = logits[-1] - (logits[0] if len(logits) == 2 else 0.0)
     return 1 / (1 + math.exp(-gap)) if gap >= 0 else math.exp(gap) / (1 + math.exp(gap))
 
 
 def p_written(logprobs: Sequence[float], layout: TokenLayout) -> list[float]:
-    """[num_steps] the probability of each step's tokens, given all that stands before the step.
+    """[num_steps] the probability of each step's tokens, given all text before the step.
 
     Args:
-        logprobs: [num_tokens - 1] of each token of the layout but the first.
+        logprobs: [num_tokens - 1] of each token of the layout except the first.
         layout: of a likelihood.
     """
     begins = [layout.first, *(position + 1 for position in layout.positions)]
@@ -252,7 +252,7 @@ def p_written(logprobs: Sequence[float], layout: TokenLayout) -> list[float]:
         math.fsum(logprobs[begin - 1 : position])
         for begin, position in zip(begins, layout.positions, strict=False)
     ]
-    # Rounding may leave a sum above 0. Written this way round, nan stays nan.
+    # Rounding may leave a sum above 0. In this order of arguments nan stays nan.
     return [max(math.exp(min(total, 0.0)), LEAST_LIKELIHOOD) for total in totals]
 
 
@@ -269,19 +269,19 @@ def _check_labels(folder: Path, config: Mapping[str, Any], family: VerifierFamil
 
 
 def _check_causal(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a model whose tokens see those after them: a score would depend on later text."""
+    """Refuse a model whose tokens attend to later ones: a score would depend on later text."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     model_type = config.get("model_type")
     if model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_causal") is False:
         raise ModelUnusable(
-            f"verifier {folder}: expected a causal model, got {model_type}, whose tokens see those "
-            "after them"
+            f"verifier {folder}: expected a causal model, got {model_type}, whose tokens attend to "
+            "later ones"
         )
 
 
 def _only_token(folder: Path, tokenizer: Any, text: str) -> str:
-    """The token of a text that is one token."""
+    """The single token of a text."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     tokens = tokenizer.convert_ids_to_tokens(ids)
     if len(ids) != 1 or tokenizer.unk_token_id in ids:
@@ -293,8 +293,8 @@ def _only_token(folder: Path, tokenizer: Any, text: str) -> str:
 
 
 def _check_layout(verifier: Verifier) -> None:
-    """Refuse a tokenizer with which the tokens of a prefix are no prefix of the tokens."""
-    if verifier.family == "orm":  # it closes the answer, and reads the close
+    """Refuse a tokenizer with which the tokens of a prefix are not a prefix of the tokens."""
+    if verifier.family == "orm":  # it reads the end of the answer as well
         return
     if not verifier.encode.tokenizer.is_fast:
         raise ModelUnusable(f"verifier {verifier.folder}: expected a tokenizer.json, got none")

@@ -1,13 +1,13 @@
 """Where a verifier reads each step: question and steps in, tokens and one position per step out.
 
-The single place where positions come from. Training and serving both call `lay_out`, so they
-cannot disagree; the other layouts are those that published verifiers were trained with, as their
-authors' own code lays them out. All share two rules. The tokens of a prefix of the steps are a
+The only place that determines positions. Training and serving both call `lay_out`, so they cannot
+disagree; the other layouts are those that published verifiers were trained with, following their
+authors' own code. All share two rules. The tokens of a prefix of the steps are a
 prefix of the tokens of all, so a causal model's score never depends on later text; and nothing
-follows the last position, so a new step costs nothing but itself.
+follows the last position, so a new step costs only its own tokens.
 
-What stands after a step's text (separator, blank lines) is cut off first: public search code
-leaves it there and scores an empty last step, or reads a tag twice.
+What follows a step's text (separator, blank lines) is cut off first: public search code keeps it
+and scores an empty last step, or reads a tag twice.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from typing import Any
 from tasks.steps.segmentation import step_body
 
 QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
-"""What Qwen2.5-Math-PRM was trained to find as its system message."""
+"""The system message that Qwen2.5-Math-PRM was trained with."""
 QWEN_TAG = "<extra_0>"
 SHEPHERD_TAG = "ки"
 
 _REMEMBERED_TEXTS = 1 << 14
 _HERE = "\ue000"
-"""A character of no text, put where a chat template is to be cut."""
+"""A character that occurs in no text, put where a chat template is to be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class TokenLayout:
 
     token_ids: list[int]
     positions: list[int]
-    """[num_steps], or [1] for the whole: index into `token_ids` of the token that is read; of a
+    """[num_steps], or [1] for the whole: index into `token_ids` of the token to read; for a
     likelihood, of each step's last token."""
     first: int = 0
-    """Of a likelihood: index of the first token of the first step."""
+    """For a likelihood: index of the first token of the first step."""
 
 
 class Encoder:
-    """Text to token ids; what it has met before it remembers.
+    """Text to token ids, with a cache.
 
-    A search has one new step scored after a known prefix, thousands of times: tokenising the
-    prefix again each time would take as long as the model does.
+    A search scores one new step after a known prefix, thousands of times: tokenising the prefix
+    again each time would take as long as the model does.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -58,7 +58,7 @@ class Encoder:
         return self._remembered(text, add_special_tokens)
 
     def afresh(self, text: str) -> list[int]:
-        """The token ids of a text that is met once, without special tokens; not remembered."""
+        """The token ids of a text that occurs once, without special tokens; not cached."""
         if self._fast is not None:  # the wrapper around it takes five times as long
             return self._fast.encode(text, add_special_tokens=False).ids
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -75,20 +75,20 @@ def lay_out(
     *,
     has_chat_template: bool = False,
 ) -> TokenLayout:
-    """Our own verifiers: the policy's prompt, then each step, read after its separator.
+    """The project's own verifiers: the policy's prompt, then each step, read after its separator.
 
-    Each step is tokenised on its own, whatever followed it in the text.
+    Each step is tokenised on its own, whatever follows it in the text.
 
     Args:
         encode: the verifier's tokenizer.
-        prompt: everything before the answer; it carries its special tokens already when
+        prompt: everything before the answer; it already contains its special tokens if
             `has_chat_template`.
         steps: [num_steps] step texts, with or without their separators.
         separator: what ends a step in this verifier's training data.
         has_chat_template: the prompt is a finished chat template.
 
     Raises:
-        ValueError: there is no step, or a step is empty.
+        ValueError: `steps` is empty, or a step is.
     """
     bodies = _bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
@@ -102,10 +102,10 @@ def lay_out(
 def lay_out_lines(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
     """Skywork-o1-PRM: the question and each step on a line, read at the step's line break.
 
-    The break is a token of its own, which a tokenizer that saw it with the step might not make it.
+    The break is tokenised on its own: with the step, a tokenizer might merge the two.
 
     Raises:
-        ValueError: there is no step, or a step is empty.
+        ValueError: `steps` is empty, or a step is.
     """
     bodies = _bodies(steps)
     ids = [*encode((encode.tokenizer.bos_token or "") + question + "\n")]
@@ -120,7 +120,7 @@ def lay_out_tags(encode: Encoder, question: str, steps: Sequence[str]) -> TokenL
     """Math-Shepherd: question and steps, each with the tag after it, read at the tag.
 
     Raises:
-        ValueError: there is no step, a step is empty, or a tag is no token of its own.
+        ValueError: `steps` is empty, a step is, or a tag is not a token of its own.
     """
     first, *others = _bodies(steps)
     pieces = [f"{question} {first} {SHEPHERD_TAG}"]
@@ -132,7 +132,7 @@ def lay_out_turns(encode: Encoder, question: str, steps: Sequence[str]) -> Token
     """RLHFlow: a chat in which every step is answered by `+`, read at the token before each `+`.
 
     Raises:
-        ValueError: there is no step, a step is empty, or `+` is no token of its own.
+        ValueError: `steps` is empty, a step is, or `+` is not a token of its own.
     """
     first, *others = _bodies(steps)
     messages = []
@@ -147,7 +147,7 @@ def lay_out_extra(encode: Encoder, question: str, steps: Sequence[str]) -> Token
     """Qwen2.5-Math-PRM: a chat whose answer has a special token after each step, read there.
 
     Raises:
-        ValueError: there is no step, or a step is empty.
+        ValueError: `steps` is empty, or a step is.
     """
     messages = [
         {"role": "system", "content": QWEN_SYSTEM},
@@ -171,7 +171,7 @@ def lay_out_whole(
     A model without a chat template gets the policy's prompt and the answer after it.
 
     Raises:
-        ValueError: there is no step, or a step is empty.
+        ValueError: `steps` is empty, or a step is.
     """
     _bodies(steps)
     answer = step_body("".join(steps))
@@ -196,12 +196,12 @@ def lay_out_text(
 ) -> TokenLayout:
     """A likelihood: prompt and solution as the policy itself would write them, all of it read.
 
-    The solution is tokenised as one text, as in a training of policies, and what stands after a
-    step is part of it: the policy had to write that too. One end-of-text token stands after a
-    whole solution and belongs to its last step, as it does in a trajectory's log probabilities.
+    The solution is tokenised as one text, as when policies are trained, and what follows a step
+    is part of it, since the policy had to write that too. One end-of-text token follows a whole
+    solution and belongs to its last step, as it does in a trajectory's log probabilities.
 
     Raises:
-        ValueError: there is no step, a step is empty, or a token reaches from one into the next.
+        ValueError: `steps` is empty, a step is, or a token spans two steps.
     """
     _bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
@@ -215,7 +215,7 @@ def lay_out_text(
 
 
 def _bodies(steps: Sequence[str]) -> list[str]:
-    """The steps without what stands after them."""
+    """The steps without what follows their text."""
     if not steps:
         raise ValueError("expected at least one step to score, got none")
     bodies = [step_body(step) for step in steps]
@@ -226,7 +226,7 @@ def _bodies(steps: Sequence[str]) -> list[str]:
 
 
 def _cut_chat(encode: Encoder, messages: list[dict[str, str]], num_cuts: int) -> list[str]:
-    """A chat as text, cut at the marks in its messages; what follows the last one is left out."""
+    """A chat as text, cut at the marks in its messages; what follows the last mark is dropped."""
     text = encode.tokenizer.apply_chat_template(messages, tokenize=False)
     pieces = text.split(_HERE)
     if len(pieces) != num_cuts + 1:
@@ -241,7 +241,7 @@ def _read_at_ends(
 ) -> TokenLayout:
     """The tokens of the joined pieces, read at the last token of each piece.
 
-    What follows the last piece is `then`: it decides how its end is tokenised, and is not read.
+    What follows the last piece is `then`: it affects how that piece is tokenised, and is not read.
     """
     tokens = encode.tokenizer(
         "".join(pieces) + then, add_special_tokens=add_special_tokens, return_offsets_mapping=True

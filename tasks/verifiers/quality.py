@@ -1,7 +1,7 @@
-"""How good a verifier's scores are: ranking (AUC), calibration, log loss.
+"""The quality of a verifier's scores: ranking (AUC), calibration, log loss.
 
-Training measures its held-out set with these and evaluation its stored rows, so both mean the
-same. A label of None is unknown: its step is left out, never counted as wrong.
+Training measures its held-out set with these and evaluation its stored rows, so both figures mean
+the same. A label of None is unknown: its step is left out, never counted as wrong.
 """
 
 import math
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 LOSS_CLAMP = 1e-6
-"""A score is moved this far from 0 and 1 before its logarithm."""
+"""Scores are clamped this far from 0 and 1 before taking logarithms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationBin:
-    """The scores of one interval [low, high) against what was true (the last holds 1 too)."""
+    """The scores in one interval [low, high) against their labels (the last bin includes 1)."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class CalibrationBin:
 
 
 def auc(scores: Sequence[float], labels: Sequence[bool | None]) -> float | None:
-    """The chance that a right one scores above a wrong one, ties counting half.
+    """The probability that a right step scores above a wrong one, with ties counting half.
 
     Returns:
         In [0, 1]; None without both a right and a wrong label.
@@ -53,7 +53,7 @@ def grouped_auc(
     """The mean of the groups' own AUCs: ranking within a problem, not between problems.
 
     Args:
-        groups: scores and labels of each group; one without both kinds of label is left out.
+        groups: scores and labels of each group; a group without both kinds of label is left out.
 
     Returns:
         In [0, 1]; None where no group has both kinds.

@@ -1,7 +1,7 @@
 """Step scores to one score per solution, and one score to its log odds.
 
-No reduction is best everywhere: schemas/reductions.py says which suits which labels. What ranks
-offers all of them to compare.
+No reduction is always best: schemas/reductions.py says which suits which labels. Everything that
+ranks offers all of them for comparison.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from schemas.evaluation import Reduction
 
 LOGIT_CLAMP = 1e-6
-"""Scores are moved this far from 0 and 1 before the logit, so it stays within +-13.8155."""
+"""Scores are clamped this far from 0 and 1 before the logit, so it stays within +-13.8155."""
 
 
 def reduce_scores(scores: Sequence[float], how: Reduction) -> float:
@@ -21,7 +21,7 @@ def reduce_scores(scores: Sequence[float], how: Reduction) -> float:
         how: `min`, `prod` or `mean` over the steps, or the `last` step's score.
 
     Raises:
-        ValueError: there is no step score, or the reduction is unknown.
+        ValueError: `scores` is empty, or the reduction is unknown.
     """
     if not scores:
         raise ValueError(f"expected at least one step score to reduce by {how}, got none")
@@ -54,6 +54,6 @@ def join_likelihood(logprob: float, p: float, weight: float = 1.0) -> float:
     Args:
         logprob: of the policy, in nats.
         p: reduced score, in [0, 1].
-        weight: of the verifier beside the policy.
+        weight: of the verifier relative to the policy.
     """
     return logprob + weight * logit(p)

@@ -1,8 +1,8 @@
 """A language model with a value head (TRL's), as a classifier with one label.
 
-Skywork-o1-Open-PRM stores its head as `v_head.summary`. A linear head on the last hidden state is
-what `*ForSequenceClassification` has under another name, and that every engine can load. The copy
-lies in the user's cache, under a name made from the weights; files that need no change are links.
+Skywork-o1-Open-PRM stores its head as `v_head.summary`. `*ForSequenceClassification`, which every
+engine can load, has the same linear head on the last hidden state under another name. The converted
+copy is in the user's cache, under a name made from the weights; unchanged files are links.
 """
 
 import json
@@ -16,7 +16,7 @@ from schemas.errors import ModelUnusable
 from tasks.models.files import weight_files
 
 VALUE_HEAD_ARCHITECTURE = "ForPrmModel"
-"""The end of the architecture's name of language models with a value head."""
+"""What the architecture's name of a language model with a value head ends with."""
 
 _CLASSIFIER_ARCHITECTURE = "ForSequenceClassification"
 _HEAD = {"v_head.summary.weight": "score.weight", "v_head.summary.bias": "score.bias"}
@@ -26,10 +26,10 @@ _COPIED = ("*.json", "*.model", "*.txt", "*.jinja")
 
 
 def as_classifier(folder: Path, model_id: str) -> Path:
-    """The folder of the same model as a sequence classifier, written if it is not there yet.
+    """The folder of the same model as a sequence classifier, written unless it exists.
 
     Raises:
-        ModelUnusable: there is no value head of one output.
+        ModelUnusable: the model has no value head with one output.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepmill"
     target = cache / "classifiers" / model_id

@@ -1,9 +1,9 @@
-"""The exact step checker of the built-in world: is each line of a solution right, and why not?
+"""The exact step checker of the built-in world: is each line of a solution right, or why not?
 
-It needs the question's text only. A state is the multiset of signed quantities not yet combined;
+It needs only the question's text. A state is the multiset of signed quantities not yet combined;
 a right line combines two of them (or works out a product) and leads to new states. Any order and
-any grouping is right, so the checker keeps every state a solution may be in. It reads the
-calculation alone, not the day or the quoted words before it.
+grouping is right, so the checker keeps every state a solution may be in. It reads only the
+calculation, not the day or the quoted words before it.
 """
 
 import re
@@ -18,12 +18,12 @@ from tasks.world.problems import WorldProblem, parse_question
 StepKind = Literal[
     "ok",
     "slip",  # the right calculation with a wrong result
-    "wrong_operand",  # a number that is not there, or no longer there
+    "wrong_operand",  # a number that is not in the problem, or was already used
     "wrong_op",  # the right numbers, wrongly combined
     "skipped",  # an answer before everything was taken into account
-    "miscopied",  # everything done, but another number given as the answer
-    "malformed",  # not a line of a solution, or a line behind the answer
-    "after",  # behind the first error, where nothing can be right any more
+    "miscopied",  # everything done, but a different number as the answer
+    "malformed",  # not a line of a solution, or a line after the answer
+    "after",  # after the first error, where nothing can be right
 ]
 
 _CALCULATION = re.compile(
@@ -38,14 +38,14 @@ _State = tuple[_Term, ...]
 
 @dataclass(frozen=True, slots=True)
 class SolutionCheck:
-    """What the checker says of a solution."""
+    """The checker's findings on a solution."""
 
     kinds: tuple[StepKind, ...]
     """[num_steps]"""
     answer: int | None
-    """The answer given; None where there is none."""
+    """The answer given; None without one."""
     is_correct: bool
-    """Whether the answer is right, however it was reached."""
+    """Whether the answer is right, regardless of the steps."""
 
     @property
     def first_error(self) -> int | None:
@@ -68,7 +68,7 @@ def check_solution(question: str, solution: str) -> SolutionCheck:
 
 
 def check_steps(problem: WorldProblem, steps: Sequence[str]) -> SolutionCheck:
-    """Check a solution that was cut into its lines, with or without their newlines."""
+    """Check a solution given as lines, with or without their newlines."""
     terms = [(event.kind.sign, event.values) for event in problem.events if event.kind.sign]
     states: set[_State] = {tuple(sorted([(1, (problem.start,)), *terms]))}
     kinds: list[StepKind] = []
@@ -131,7 +131,7 @@ def _same_operands(move: _Move, left: int, right: int) -> bool:
 
 
 def _numbers(state: _State) -> Counter[int]:
-    """Every number of a state, factors included, with how often it is there."""
+    """Every number of a state, including factors, with its count."""
     return Counter(value for _, values in state for value in values)
 
 

@@ -1,7 +1,7 @@
 """What can happen in the built-in world: the kinds of sentence, and the five levels.
 
-The table below is the whole world: what each sentence says, how it truly changes the count, how
-often an average student misreads it, and what the misreading does.
+The table below defines the whole world: what each sentence says, how it really changes the count,
+how often an average student misreads it, and the effect of the misreading.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ class Kind:
     """
 
     name: str
-    """Goes into the split hash of a problem: renaming a kind moves problems between splits."""
+    """Part of a problem's split hash: renaming a kind moves problems between splits."""
     family: Family
     template: str
     sign: int
-    """+1, -1 or 0: how the quantity truly changes the count asked for."""
+    """+1, -1 or 0: how the quantity really changes the count in question."""
     error_rate: float
     """How often a student of middling skill misreads the sentence."""
     wrong_sign: int
-    """How the misreading changes the count; for trap B the slip is to count the quantity once."""
+    """How the misreading changes the count; for trap B the quantity is counted once."""
     cue: str
     """The words of the sentence that a solution quotes."""
 
@@ -62,7 +62,7 @@ _KINDS = (
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}
 
 CLOSING_KINDS = ("fewer", "fewer!")
-"""Comparisons: they stand last, and the question then asks about the other person."""
+"""Comparisons: always the last sentence; the question is then about the other person."""
 
 
 def kinds_of(family: Family) -> list[str]:
@@ -77,13 +77,13 @@ class Level:
     num_events: tuple[int, ...]
     """Drawn uniformly."""
     num_traps_weights: tuple[float, float, float, float]
-    """Chances of 0, 1, 2 and 3 traps."""
+    """Probabilities of 0, 1, 2 and 3 traps."""
     p_trap_b: float
-    """Chance that a trap is of family B."""
+    """Probability that a trap is of family B."""
     p_containers: float
-    """Chance that an easy event is a product, "2 bags of 4 pens"."""
+    """Probability that an easy event is a product, "2 bags of 4 pens"."""
     p_medium: float
-    """Chance that an event that is no trap is of the medium family."""
+    """Probability that an event that is not a trap is of the medium family."""
 
 
 LEVELS: dict[int, Level] = {

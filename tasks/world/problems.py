@@ -1,9 +1,9 @@
-"""The built-in world: word problems without end, in five levels, with nothing to download.
+"""The built-in world: an endless supply of word problems in five levels, with nothing to download.
 
 A problem starts with an amount on Monday and changes it by one event a day. The text of a
-question determines everything about it: `parse_question` gives back the problem it was made
-from, so no hidden columns travel with a row. Train, dev and test share no problem: the split is
-a hash of the numbers and events, whoever the people and whatever the things are.
+question determines everything about it: `parse_question` recovers the problem it was made from, so
+rows need no hidden columns. Train, dev and test share no problem: the split is a hash of the
+numbers and events, regardless of the people and things.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ Split = Literal["train", "dev", "test"]
 MAX_COUNT = 99
 """True running totals stay between 1 and this."""
 P_COMPARISON = 0.15
-"""Chance that an easy last event becomes a comparison."""
+"""Probability that an easy last event becomes a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Event:
 
     @property
     def amount(self) -> int:
-        """How many things the event is about."""
+        """The number of things the event is about."""
         return self.values[0] if len(self.values) == 1 else self.values[0] * self.values[1]
 
 
@@ -55,13 +55,13 @@ class WorldProblem:
 
     person: str
     other: str
-    """Empty where the story names nobody else."""
+    """Empty if the story has no second person."""
     thing: str
     start: int
     events: tuple[Event, ...]
     """One per day from Tuesday on."""
     level: int | None = field(default=None, compare=False)
-    """The level it was made for; a problem read from its text does not know it."""
+    """The level it was made for; unknown for a problem read from its text."""
 
     @property
     def question(self) -> str:
@@ -104,7 +104,7 @@ class WorldProblem:
 def iterate_problems(
     seed: int | str, split: Split, levels: Sequence[int] = (1, 2, 3, 4, 5)
 ) -> Iterator[WorldProblem]:
-    """Problems of a split without end, the levels in turn; equal for equal arguments."""
+    """Endless problems of a split, cycling through the levels; equal for equal arguments."""
     rng = random.Random(f"{seed}/{split}")
     while True:
         for level in levels:
@@ -167,7 +167,7 @@ def parse_question(question: str) -> WorldProblem:
 
 
 def _parse_sentence(sentence: str, person: str) -> tuple[Event, str | None]:
-    """The event a sentence tells, and the other person if it names one."""
+    """The event a sentence describes, and the other person if it names one."""
     for name, pattern in _SENTENCES.items():
         match = pattern.fullmatch(sentence)
         if match is None:
@@ -185,10 +185,10 @@ def _parse_sentence(sentence: str, person: str) -> tuple[Event, str | None]:
 
 
 def _draw_events(rng: random.Random, level_number: int) -> WorldProblem | None:
-    """A story without people and things; None where its numbers do not work out."""
+    """A story without people and things; None if its numbers do not work out."""
     level = LEVELS[level_number]
     names = _draw_kinds(rng, level)
-    # A comparison by "now has" must close the story, and only one can.
+    # A comparison by "now has" must end the story, and only one can.
     if names.count("fewer!") > 1:
         return None
     if "fewer!" in names:

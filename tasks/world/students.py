@@ -1,10 +1,10 @@
 """Simulated students: they write the solutions that the shipped policy learns from.
 
-Each has a skill and persistent misconceptions: whoever reads "Ana buys 7 books from Hugo" as a
-gain for Hugo does so all through the solution, and everything after a mistake is consistent with
+Each has a skill and persistent misconceptions: a student who reads "Ana buys 7 books from Hugo" as
+a gain for Hugo does so throughout the solution, and everything after a mistake is consistent with
 it. So a policy trained on them is a mixture of people, confidently wrong where most people are.
 A solution has a line per calculation, `Tuesday: [buys from] 34 - 7 = 27`, and ends with
-`Answer: 27`; the brackets quote the words the line rests on.
+`Answer: 27`; the brackets quote the words the line is based on.
 """
 
 import math
@@ -15,17 +15,17 @@ from tasks.world.kinds import DAYS, Kind
 from tasks.world.problems import Event, WorldProblem
 
 SKILL_EFFECT = 2.4
-"""How far skill moves a misconception's log odds, from the best student to the worst."""
+"""How much skill changes a misconception's log odds, from the best student to the worst."""
 P_FOLLOWS = 0.95
-"""How faithfully a student follows a common misconception from one use to the next."""
+"""How consistently a student follows a common misconception from one use to the next."""
 RARE_RATE = 0.2
-"""A misconception rarer than this is followed always."""
+"""A misconception rarer than this is always followed."""
 
 P_ADDS_PRODUCT = 0.10
 """Misconception: 2 bags of 4 are 2 + 4."""
 P_FORGETS = 0.07
 P_FORGETS_EVENT = 0.35
-"""A forgetful student leaves each event out with this chance."""
+"""Probability that a forgetful student leaves out an event."""
 P_REPEATS = 0.03
 P_REPEATS_EVENT = 0.4
 P_STOPS_EARLY = 0.03
@@ -46,7 +46,7 @@ class _Student:
     misconceptions: dict[str, bool] = field(default_factory=dict)
 
     def errs(self, name: str, rate: float) -> bool:
-        """Whether the student makes this mistake now; `rate` is how common it is at mid skill."""
+        """Whether the student makes this mistake; `rate` is how common it is at medium skill."""
         if self.is_flawless:
             return False
         if name not in self.misconceptions:
@@ -58,7 +58,7 @@ class _Student:
         return not has_misconception
 
     def compute(self, result: int) -> int:
-        """The result as the student writes it: now and then off by one or by ten."""
+        """The result as the student writes it: sometimes off by one or by ten."""
         if not self.is_flawless and self.rng.random() < 0.004 + 0.01 * (1 - self.skill):
             return result + self.rng.choice((1, -1, 10))
         return result
@@ -66,7 +66,7 @@ class _Student:
 
 @dataclass(slots=True)
 class _Move:
-    """What a student means to do about one event."""
+    """What a student intends to do about one event."""
 
     label: str
     sign: int
@@ -81,17 +81,17 @@ def write_solution(problem: WorldProblem, rng: random.Random, *, flawless: bool 
     Args:
         problem: what to solve.
         rng: decides who the student is and everything they do.
-        flawless: no mistakes; the way of writing it down still varies.
+        flawless: no mistakes; the form of the solution still varies.
     """
     while True:
         lines = _attempt(problem, rng, flawless)
-        # A student who arrives below zero sees that something is wrong: somebody else tries.
+        # A student whose count drops below zero notices the mistake: another student tries.
         if lines is not None:
             return "\n".join(lines)
 
 
 def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[str] | None:
-    """The lines of a solution; None where it went below zero."""
+    """The lines of a solution; None if the count drops below zero."""
     student = _Student(rng, flawless, skill=rng.random())
     is_products_first = rng.random() < P_PRODUCTS_FIRST
     moves = _plan(problem, student)
@@ -114,7 +114,7 @@ def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[
 
 
 def _plan(problem: WorldProblem, student: _Student) -> list[_Move]:
-    """What the student means to do, event by event."""
+    """What the student intends to do, event by event."""
     is_forgetful = student.errs("forgets", P_FORGETS)
     is_repetitive = student.errs("repeats", P_REPEATS)
     is_hasty = student.errs("stops early", P_STOPS_EARLY)
@@ -152,7 +152,7 @@ def _read_event(event: Event, student: _Student) -> tuple[int, tuple[int, str, i
 def _write_repeated(
     kind: Kind, values: tuple[int, ...], rng: random.Random
 ) -> tuple[int, str, int]:
-    """One of the right ways to write a quantity that comes several times."""
+    """One of the right ways to write a quantity that occurs several times."""
     quantity, num_times = values
     draw = rng.random()
     if kind.name == "twice" and draw < 0.26:
@@ -163,7 +163,7 @@ def _write_repeated(
 
 
 def _work_out_product(move: _Move, student: _Student, lines: list[str]) -> None:
-    """Write the line of a move's product, if it still has one, and take over its result."""
+    """Write the line of a move's product, if it has one left, and use its result."""
     if move.product is None:
         return
     left, operator, right = move.product

@@ -1,8 +1,8 @@
 """The tokenizer of the built-in world: a few hundred whole words, digits one by one.
 
-Every text the world or its students can write comes back exactly, and so does any other ASCII
-text, a token a character. A prompt gets `<s>` in front by itself, so a policy can be prompted
-with plain text in transformers and in vLLM alike.
+Every text the world or its students can write is decoded exactly, and so is any other ASCII text,
+with a token per character. The tokenizer itself puts `<s>` before a prompt, so a policy takes plain
+text in transformers and in vLLM alike.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 MAX_TOKENS = 256
-"""Positions of the shipped policy; a question and a solution take up to about 200."""
+"""Context of the shipped policy in tokens; a question and a solution take up to about 200."""
 
 _SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 _OPERATORS = (" + ", " - ", " * ", " / ", " = ")
@@ -28,7 +28,7 @@ _WORDS = sorted(
 
 
 def build_tokenizer() -> "PreTrainedTokenizerFast":
-    """The tokenizer, ready to be saved beside a policy."""
+    """The tokenizer, ready to be saved with a policy."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -51,7 +51,7 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
 
 
 def _token_pattern() -> str:
-    """What is one token: words take the spaces around them along, cues their brackets."""
+    """The pattern of one token: words include the spaces around them, cues their brackets."""
     days = "|".join(DAYS)
     words = "|".join(_WORDS)
     return (

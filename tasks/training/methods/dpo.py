@@ -1,4 +1,4 @@
-"""Direct preference optimisation: TRL's DPO trainer on pairs that are tokenised already.
+"""Direct preference optimisation: TRL's DPO trainer on tokenised pairs.
 
 Import it where training starts, not at the top of a module. The reference is a second, frozen
 copy of the policy that training starts from; with low-rank additions it is the same model without
@@ -19,12 +19,12 @@ from tasks.training.rows import RowEncoder
 from tasks.training.trainer import LengthBatchesTrainer, Work, shared_arguments
 
 _WORST_NATS = 5 * math.log(2)
-"""Loss per pair that only a policy reaches which prefers the rejected one by far; chance costs
-log 2."""
+"""Loss per pair that only a policy with a strong preference for the rejected completions exceeds;
+no preference costs log 2."""
 
 
 class DpoTrainer(LengthBatchesTrainer, DPOTrainer):
-    """Makes chosen completions likelier than rejected ones."""
+    """Makes chosen completions more likely than rejected ones."""
 
     def __init__(self, base: BaseModel, rows: Any, work: Work) -> None:
         config = work.job.recipe
@@ -54,7 +54,7 @@ class DpoTrainer(LengthBatchesTrainer, DPOTrainer):
         return encode.preference_row(row)
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """The pairs as they are."""
+        """The pairs unchanged."""
         return dataset
 
 

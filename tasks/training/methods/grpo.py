@@ -1,13 +1,13 @@
 """Group-relative policy optimisation: TRL's GRPO trainer on start states.
 
 Import it where training starts, not at the top of a module. Solutions are drawn by the project's
-own engines: TRL is given a `rollout_func` that draws and rewards (`Rollouts`), and takes it for a
-vLLM of its own, so it asks for new weights when a step has changed them and corrects for the
-difference between the engine's probabilities and those of the model in training (importance
-sampling). Solutions are drawn anew for every optimizer step, at temperature 1. Deviations from TRL:
-the order of start states depends on the epoch alone, so that a resumed training meets them in the
-same order; the reward of a solution that was cut off is that of no answer; every solution becomes a
-row of `trajectories`, committed with the checkpoint after it.
+own engines: TRL gets a `rollout_func` that draws and rewards them (`Rollouts`) and treats it as its
+own vLLM, so it requests new weights when a step has changed them and corrects for the difference
+between the engine's probabilities and those of the model in training (importance sampling).
+Solutions are drawn anew for every optimizer step, at temperature 1. Deviations from TRL: the order
+of start states depends only on seed and epoch, so that a resumed training sees the same order; the
+reward of a solution that was cut off is that of no answer; every solution becomes a row of
+`trajectories`, committed with the checkpoint after it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ _NEWEST = -1
 
 
 class GrpoTrainer(MethodTrainer, GRPOTrainer):
-    """Makes solutions likelier that earn more than others of the same start state."""
+    """Makes solutions more likely that earn more than others of the same start state."""
 
     kept_columns: ClassVar[tuple[str, ...]] = (
         "prompt",
@@ -70,14 +70,14 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
                 loss_type=config.loss,
                 scale_rewards=config.scale_rewards,
             ),
-            # A rollout function is given prompts alone: a row's prompt is its number.
+            # A rollout function gets only prompts: a row's prompt is its index.
             train_dataset=Dataset.from_dict({"prompt": [str(n) for n in range(len(rows))]}),
             processing_class=base.tokenizer,
             rollout_func=_draw,
         )
         self.watch(work)
         self._drawn = DrawnRows(work.root, work.unit, job)
-        # After TRL's own start: an engine in this process sets up process groups.
+        # Only after TRL has started: an engine in this process sets up process groups.
         self.rollouts = Rollouts(
             job,
             rows,
@@ -102,9 +102,9 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
         return encode.start_state(row)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add what was drawn: tokens, and the share of right solutions by stage.
+        """Add figures of what was drawn: tokens, and the share of right solutions by stage.
 
-        Training ends here when all workers together have drawn as many tokens as they may.
+        This ends the training when all workers together have drawn the tokens allowed.
         """
         if self._tokens_before is None:
             known = [e for e in self.state.log_history if "generated_tokens" in e]
@@ -118,7 +118,7 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
         super().log(logs, start_time)
 
     def measure(self) -> dict[str, float]:
-        """The share of groups, of all steps, whose solutions all earned the same."""
+        """The share of all groups so far whose solutions all earned the same."""
         shares = [e[ZERO_VARIANCE] for e in self.state.log_history if ZERO_VARIANCE in e]
         return {f"mean_{ZERO_VARIANCE}": sum(shares) / len(shares)} if shares else {}
 
@@ -149,7 +149,7 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
 
 
 class EpochSampler(RepeatSampler):
-    """TRL's sampler of groups, with an order that depends on the seed and the epoch alone."""
+    """TRL's sampler of groups, in an order that depends only on seed and epoch."""
 
     epoch = 0
 
@@ -158,7 +158,7 @@ class EpochSampler(RepeatSampler):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        """The epoch's rows, each as often as solutions are drawn."""
+        """The epoch's rows, each repeated once per solution to draw."""
         self.generator: torch.Generator = torch.Generator()
         self.generator.manual_seed((self.seed or 0) + self.epoch)
         yield from super().__iter__()
@@ -170,7 +170,7 @@ def _draw(prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
 
 
 def _stored_reward(reward: list[float | None], **_: Any) -> list[float | None]:
-    """What the rollouts earned when they were drawn."""
+    """The rewards that the rollouts got when they were drawn."""
     return reward
 
 

@@ -1,15 +1,15 @@
 """Process reward models: TRL's PRM trainer on solutions with step labels.
 
 Import it where training starts, not at the top of a module: it needs torch and trl. The losses are
-those of arXiv:2211.14275 for processes and outcomes. Conventions, where published data disagree: a
-step without a label (ungraded, or never reached) carries no loss, it is not wrong; a hard label is
-the label maker's own, a soft one the solved fraction; a step whose label was inferred and so has no
-fraction keeps its hard label as 0 or 1 among soft ones. An outcome row has one label, on its last
-step, and it is the answer's verdict.
+those of arXiv:2211.14275 for processes and outcomes. Conventions where published data disagree: a
+step without a label (ungraded, or never reached) carries no loss and does not count as wrong; a
+hard label is that of the labelling method, a soft one the solved fraction; a step whose label was
+inferred, and so has no fraction, keeps its hard label as 0 or 1 among soft ones. An outcome row has
+one label, on its last step: the answer's verdict.
 
 Deviations from TRL: rows come tokenised by the layout that serving uses, targets may be
-probabilities and rows may be weighted, batches hold rows of like length, and early stopping
-measures all held-out rows on every worker, per labelled step.
+probabilities and rows may be weighted, batches hold rows of similar length, and early stopping
+measures the loss per labelled step, over all held-out rows, on every worker.
 """
 
 import math
@@ -35,11 +35,11 @@ from tasks.training.trainer import LengthBatchesTrainer, Work, shared_arguments
 from tasks.verifiers.layout import lay_out
 
 _WORST_NATS = 5 * math.log(2)
-"""Mean loss of a label that only a useless model reaches; guessing costs log 2."""
+"""Mean loss per label that only a useless model exceeds; guessing costs log 2."""
 
 
 class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
-    """Learns which steps are right."""
+    """Trains a verifier to predict which steps are right."""
 
     kept_columns: ClassVar[tuple[str, ...]] = ("problem_id",)
 
@@ -72,7 +72,7 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
         )
         if stops_early and config.early_stopping is not None:
             self.add_callback(EarlyStoppingCallback(config.early_stopping.patience))
-        # The loss is a mean already: the trainer must not divide by a count of labels again.
+        # The loss is already a mean: the trainer must not divide by a count of labels again.
         self.model_accepts_loss_kwargs = False
         self.watch(work, worst_loss=_WORST_NATS)
 
@@ -106,7 +106,7 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """The loss of one batch, with the model's output if asked for."""
+        """The loss of one batch, with the model's output on request."""
         output = model(input_ids=inputs["input_ids"], use_cache=False)
         loss = step_loss(output.logits, inputs["targets"], inputs["weights"])
         return (loss, output) if return_outputs else loss
@@ -135,7 +135,7 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
         return figures
 
     def counts(self) -> dict[str, int]:
-        """Rows and labelled steps trained on, rows held out, rows left out."""
+        """Rows and labelled steps trained on, rows held out, and rows left out."""
         rows: Any = self.train_dataset
         return {
             "training_rows": len(rows),
@@ -150,7 +150,7 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
 def step_targets(
     row: Mapping[str, Any], config: PrmTrainingConfig
 ) -> tuple[list[float | None], list[float | None]]:
-    """[num_steps] the targets that the step labels give, and those with the answer's verdict."""
+    """[num_steps] the targets from the step labels, and those with the answer's verdict."""
     hard = [None if label is None else float(label) for label in row["labels"]]
     soft = row.get("soft") or [None] * len(hard)
     if config.data == "orm":
@@ -196,9 +196,9 @@ def divide_rows(rows: Any, config: PrmTrainingConfig) -> tuple[Any, Any, dict[st
 def choose_heldout(problem_ids: Sequence[str], *, eval_fraction: float, seed: int) -> set[str]:
     """The problems to measure on.
 
-    Whether a problem is held out depends on its id and the seed alone, so more data never moves
-    a held-out problem into training. A problem set too small to hold one out by that rule gives
-    up the problem that is nearest to it, unless it is the only one.
+    Whether a problem is held out depends only on its id and the seed, so more data never moves
+    a held-out problem into training. If the set is so small that the rule holds out none, the
+    problem closest to the threshold is held out, unless it is the only one.
     """
     if eval_fraction == 0:
         return set()
@@ -214,7 +214,7 @@ def choose_heldout(problem_ids: Sequence[str], *, eval_fraction: float, seed: in
 def choose_outcomes(
     used: Sequence[int], is_outcome: Sequence[bool], config: PrmTrainingConfig
 ) -> set[int]:
-    """Outcome rows to drop, drawn at random, so that their share of the rest is allowed."""
+    """Outcome rows to drop at random, so that their share does not exceed `outcome_share`."""
     outcomes = [index for index in used if is_outcome[index]]
     share = config.outcome_share
     allowed = round((len(used) - len(outcomes)) * share / (1 - share))
@@ -226,7 +226,7 @@ def check_separator(tokenizer: Any, separator: str) -> None:
     """Refuse a separator that this tokenizer cannot write.
 
     Raises:
-        ModelUnusable: it becomes no token, or an unknown one.
+        ModelUnusable: the tokenizer turns it into no token, or an unknown one.
     """
     ids = tokenizer(separator, add_special_tokens=False)["input_ids"]
     if not ids or tokenizer.unk_token_id in ids:
@@ -237,23 +237,23 @@ def check_separator(tokenizer: Any, separator: str) -> None:
 
 
 def check_labels(rows: Any) -> None:
-    """Refuse training rows from which nothing can be learnt.
+    """Refuse training rows that cannot train anything.
 
     Raises:
-        ValueError: there is no label, or all labels say the same.
+        ValueError: no step has a label, or all labels are equal.
     """
     labels = [label for labels in rows["labels"] for label in labels if label is not None]
     if not labels:
         raise ValueError(f"expected labelled steps to train on, got none in {len(rows)} rows")
     if min(labels) == max(labels):
         raise ValueError(
-            f"expected right and wrong steps to train on, got {len(labels)} labels that all say "
+            f"expected right and wrong steps to train on, got {len(labels)} labels that all are "
             f"{labels[0]:g}"
         )
 
 
 def _stopping_arguments(config: PrmTrainingConfig) -> dict[str, Any]:
-    """A measurement and a checkpoint at once, so that the best weights can be had again."""
+    """Measure and save at the same steps, so that the best weights can be restored."""
     assert config.early_stopping is not None
     every = config.early_stopping.every_steps
     return {
@@ -263,7 +263,7 @@ def _stopping_arguments(config: PrmTrainingConfig) -> dict[str, Any]:
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
         "load_best_model_at_end": True,
-        # How often in a row the loss did not fall is part of what is resumed from.
+        # The number of measurements without a lower loss is restored on resuming.
         "restore_callback_states_from_checkpoint": True,
     }
 

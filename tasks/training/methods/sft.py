@@ -1,8 +1,8 @@
-"""Supervised fine-tuning: TRL's SFT trainer on rows that are tokenised already.
+"""Supervised fine-tuning: TRL's SFT trainer on tokenised rows.
 
 Import it where training starts, not at the top of a module. Deviations from TRL: rows come as the
 engines' own token ids, a row's weight scales the loss of its completion's tokens, and packing
-lays the rows of a micro-batch one after another, so that the loss stays that of the rows.
+concatenates the rows of a micro-batch, so that the loss stays the same.
 """
 
 import math
@@ -36,7 +36,7 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
             args=TrlSftConfig(
                 **shared_arguments(work),
                 max_length=None,
-                # Packed rows have no attention mask to count by, and no padding either.
+                # Packed rows have no attention mask to count by, but no padding either.
                 include_num_input_tokens_seen="all" if config.packing else "non_padding",
                 dataset_kwargs={"skip_prepare_dataset": True},
                 loss_type="nll",
@@ -48,7 +48,7 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
             processing_class=base.tokenizer,
             compute_loss_func=self._weighted_loss,
         )
-        # Guessing among all tokens costs log(vocabulary) nats a token.
+        # Uniform guessing costs log(vocabulary) nats per token.
         vocab_size = base.model.config.get_text_config().vocab_size
         heaviest = max(1.0, *rows["weight"])
         self.watch(work, worst_loss=heaviest * (math.log(vocab_size) + 1))
@@ -67,7 +67,7 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """The loss of one micro-batch, with the model's output if asked for."""
+        """The loss of one micro-batch, with the model's output on request."""
         self._token_weights = inputs.pop("token_weights")
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
@@ -114,7 +114,7 @@ def completion_loss(
         logits: [num_rows, length, vocabulary]; those at a position predict the next token.
         labels: [num_rows, length], NO_LOSS where there is none.
         weights: [num_rows, length].
-        num_tokens: labelled tokens of all micro-batches and workers; None for those given.
+        num_tokens: labelled tokens of all micro-batches and workers; None to count those given.
         token_losses: from the logits and targets of tokens to a loss each.
     """
     targets = labels[:, 1:]
@@ -127,9 +127,9 @@ def completion_loss(
 def collate(
     rows: Sequence[Mapping[str, Any]], *, pad_token_id: int, packing: bool = False
 ) -> dict[str, torch.Tensor]:
-    """Rows as one batch: padded on the right, or packed into one line.
+    """Rows as one batch: padded on the right, or packed into one sequence.
 
-    In a packed line positions begin again with each row; transformers then keeps each row's
+    In a packed sequence positions restart with each row; transformers then keeps each row's
     attention to itself, and the first token of a row, which nothing predicts, has no label.
 
     Returns:

@@ -1,7 +1,7 @@
 """What a drawn solution earns by its answer (R3, arXiv:2402.05808).
 
-Right, wrong but parsable, neither. A solution that was cut off has no answer, whatever its text
-holds; one that cannot be graded earns nothing and teaches nothing.
+The cases are right, wrong but parsable, and neither. A solution that was cut off counts as having
+no answer, whatever its text; one that cannot be graded has no reward and trains nothing.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tasks.graders import Grade
 
 
 class GradeReward:
-    """Pays for answers."""
+    """Rewards answers."""
 
     def __init__(self, config: GradeRewardConfig) -> None:
         self._config = config

@@ -1,13 +1,14 @@
 """What a drawn solution earns by a verifier's scores s_1 .. s_K of its steps.
 
-Paying each step its score would pay for further steps. Here a step earns the change of a
-potential, the lowest score so far, with a potential of 1 before the first step:
+Rewarding each step with its score would reward writing more steps. Here a step earns the change of
+a potential: the lowest score so far, which is 1 before the first step.
+
 
     m_0 = 1,  m_k = min(m_(k-1), s_k),  reward of step k = m_k - m_(k-1) <= 0
 
-The rewards telescope: their sum is m_K - 1, the lowest score less one, so the return of a solution
-(1 added) is its lowest score. A further step, a repeated one or one cut in two can lower it or
-leave it, never raise it (min-form credit, arXiv:2504.15275).
+The rewards telescope: their sum is m_K - 1, the lowest score minus one, so the return of a solution
+(with 1 added) is its lowest score. Adding, repeating or splitting a step can lower it or leave it,
+but never raise it (min-form credit, arXiv:2504.15275).
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from tasks.steps.segmentation import split_steps
 
 
 class VerifierReward:
-    """Pays for the lowest step score of solutions with an answer; others earn 0."""
+    """Rewards solutions that have an answer with their lowest step score; others earn 0."""
 
     def __init__(self, engine: Engine, *, separator: str, has_chat_template: bool) -> None:
         self._engine = engine
@@ -35,7 +36,7 @@ class VerifierReward:
     async def open(
         cls, config: VerifierRewardConfig, *, separator: str, has_chat_template: bool
     ) -> Self:
-        """The reward, its verifier loaded."""
+        """The reward, with its verifier loaded."""
         engine = await open_engine(config.verifier, "verifier", separator=separator)
         return cls(engine, separator=separator, has_chat_template=has_chat_template)
 
@@ -69,13 +70,13 @@ class VerifierReward:
 
 
 def step_rewards(scores: Sequence[float]) -> list[float]:
-    """What each step earns, in [-1, 0]; the sum is the lowest score less one."""
+    """What each step earns, in [-1, 0]; the sum is the lowest score minus one."""
     potentials = accumulate(scores, min, initial=1.0)
     return [after - before for before, after in pairwise(potentials)]
 
 
 def shaped_return(scores: Sequence[float]) -> float:
-    """What a solution earns by its steps' scores: the potential it is left with, in [0, 1]."""
+    """What a solution earns by its steps' scores: its final potential, in [0, 1]."""
     return 1.0 + sum(step_rewards(scores))
 
 

@@ -12,7 +12,7 @@ import pytest
 from schemas.engines import Generation, GenerationRequest, ScoringRequest, VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from tasks.engines.base import Engine
-from tasks.engines.vllm_drivers import CPU_BLOCK_TOKENS
+from tasks.engines.vllm_arguments import CPU_BLOCK_TOKENS
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.models.folders import identify_model
 from tasks.steps.segmentation import measure_steps

@@ -166,7 +166,7 @@ def test_damaged_weights_are_named(hostile: Path, damage: str) -> None:
         "empty": b"",
     }
     file.write_bytes(damaged[damage])
-    with pytest.raises(ModelUnusable, match=r"model\.safetensors: no whole safetensors file"):
+    with pytest.raises(ModelUnusable, match=r"model\.safetensors: not a whole safetensors file"):
         check_model_folder(hostile, "policy")
 
 
@@ -179,7 +179,7 @@ def test_damaged_weights_are_named(hostile: Path, damage: str) -> None:
         ("..", "got '..'"),
         ("pytorch_model.bin", r"\*\.safetensors files in the folder, got 'pytorch_model.bin'"),
         (7, "got 7"),
-        ("model-00002.safetensors", "names model-00002.safetensors, there is no such file"),
+        ("model-00002.safetensors", "names model-00002.safetensors, which does not exist"),
     ],
 )
 def test_an_index_cannot_name_files_elsewhere(hostile: Path, name: object, message: str) -> None:
@@ -194,7 +194,7 @@ def test_an_index_cannot_name_files_elsewhere(hostile: Path, name: object, messa
 )
 def test_an_index_that_is_none_is_refused(hostile: Path, text: str) -> None:
     (hostile / "model.safetensors.index.json").write_text(text)
-    with pytest.raises(ModelUnusable, match="is no index"):
+    with pytest.raises(ModelUnusable, match="is not an index"):
         check_model_folder(hostile, "policy")
 
 
@@ -229,10 +229,10 @@ def test_links_are_followed_as_in_the_cache_of_hugging_face(hostile: Path, tmp_p
     check_model_folder(hostile, "policy")
     assert identify_model(str(hostile)) == name
     (tmp_path / "blob").write_text("root:x:0:0")
-    with pytest.raises(ModelUnusable, match="no whole safetensors file"):
+    with pytest.raises(ModelUnusable, match="not a whole safetensors file"):
         check_model_folder(hostile, "policy")
     (tmp_path / "blob").unlink()
-    with pytest.raises(ModelUnusable, match="no whole safetensors file"):
+    with pytest.raises(ModelUnusable, match="not a whole safetensors file"):
         check_model_folder(hostile, "policy")
 
 

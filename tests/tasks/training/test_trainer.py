@@ -5,7 +5,7 @@ import torch
 
 from schemas.training.prm import PrmTrainingConfig
 from tasks.training.common import TrainingDiverged, check_weights, lr_factor
-from tasks.training.optimizers import make_adamw, make_optimizer
+from tasks.training.optimizers import make_optimizer
 
 
 def factors(num_steps, **shape):
@@ -48,11 +48,9 @@ def test_every_weight_is_in_one_group_with_the_rate_of_its_kind(toy_base, optimi
     recipe = PrmTrainingConfig(
         base_model="b", optimizer=optimizer, hidden_lr=0.4, other_lr=0.2, head_lr=0.1
     )
-    make = make_optimizer if optimizer == "muon" else make_adamw
+    made = make_optimizer(model, kind=optimizer, **recipe.rates)  # type: ignore[arg-type]
     rates = {
-        id(parameter): group["lr"]
-        for group in make(model, **recipe.rates).param_groups  # type: ignore[arg-type]
-        for parameter in group["params"]
+        id(parameter): group["lr"] for group in made.param_groups for parameter in group["params"]
     }
     named = dict(model.named_parameters())
     assert set(rates) == {id(parameter) for parameter in named.values()}

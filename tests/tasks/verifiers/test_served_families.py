@@ -19,7 +19,7 @@ from schemas.engines import (
     VLLMConfig,
 )
 from schemas.errors import RequestRejected
-from tasks.engines.vllm_drivers import CPU_BLOCK_TOKENS
+from tasks.engines.vllm_arguments import CPU_BLOCK_TOKENS
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.verifiers.families import FAMILIES, LEAST_LIKELIHOOD
 from tasks.verifiers.layout import Encoder

@@ -127,7 +127,7 @@ def test_rows_longer_than_the_model_are_dropped_and_counted(
 
 
 def test_labels_of_one_kind_are_refused(prm_job, train_prm, stepwise_row):
-    with pytest.raises(ValueError, match="got 1 labels that all say 1"):
+    with pytest.raises(ValueError, match="got 1 labels that all are 1"):
         train_prm(prm_job(eval_fraction=0), [stepwise_row(["1"], [True])])
     with pytest.raises(ValueError, match="expected labelled steps to train on, got none"):
         train_prm(prm_job(), [stepwise_row(["1"], [None], correct=True)], work="none")

@@ -66,7 +66,7 @@ def test_labels_that_all_say_the_same_are_refused():
         return datasets.Dataset.from_dict({"labels": list(labels)})
 
     check_labels(rows([1.0, None], [0.0]))
-    with pytest.raises(ValueError, match="got 3 labels that all say 1"):
+    with pytest.raises(ValueError, match="got 3 labels that all are 1"):
         check_labels(rows([1.0, None], [1.0, 1.0]))
     with pytest.raises(ValueError, match="got none in 1 rows"):
         check_labels(rows([None]))
