@@ -1,4 +1,4 @@
-"""Is this solution right? One grader per kind of check, built from its config.
+"""Whether a solution is right: one grader per kind of check, built from its config.
 
 A new kind is a config in `schemas/graders.py`, a file beside these, and a line in `GRADERS`.
 """
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class _GraderClass(Protocol):
-    """What the table below holds: makes a grader of its config."""
+    """Makes a grader from its config."""
 
     comparable: bool
 

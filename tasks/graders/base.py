@@ -14,11 +14,11 @@ class Grade:
     answer: str | None
     """As written in the text, markup around it removed; None where the text marks no answer."""
     correct: bool | None
-    """None is ungraded: the problem cannot be graded by, or a limit was hit."""
+    """None is ungraded: the problem cannot be used for grading, or a limit was hit."""
 
 
 UNGRADED = Grade(None, None)
-"""Of a text that says nothing about the problem."""
+"""The grade of a text that says nothing about the problem."""
 
 
 @runtime_checkable

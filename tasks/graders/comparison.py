@@ -165,7 +165,7 @@ class Comparer:
         return self._compare_in_any_order(region, other.items, depth)
 
     def _around(self, excluded: Sequence[str]) -> tuple[str, ...] | None:
-        """The intervals between excluded numbers; None where they are no plain numbers."""
+        """The intervals between excluded numbers; None where they are not plain numbers."""
         forms = [self._make_form(item) for item in excluded]
         numbers = sorted((form.number, form.latex) for form in forms if form.number is not None)
         if len(numbers) != len(forms):

@@ -1,17 +1,17 @@
 r"""Where a text says its answer. One rule for solutions of models and for reference solutions.
 
 Full-width characters are read, and given back, as ordinary ones.
-What stands in a thought (`<think>…</think>`) is no answer; a thought that never ends has none.
+Text in a thought (`<think>…</think>`) is not an answer; a thought that never ends contains none.
 In the rest, in this order:
 
 1. What follows the last of the caller's own marks, if there are any.
 2. The content of the last `\boxed{…}`, `\fbox{…}` or `\boxed 2` that is closed and not empty. Boxes
    side by side (`\boxed{3}, \boxed{5} or \boxed{7}`) are one answer. A box that is never closed is
-   no answer, however much of it was written.
+   not an answer, however much of it was written.
 3. What follows the last mark that is followed by an answer (`marks`): `Answer: X`, `answer is X`,
-   `#### X`, `<answer>X</answer>` and their like, in English and Chinese. If a box was opened there,
+   `#### X`, `<answer>X</answer>` and the like, in English and Chinese. If a box was opened there,
    it was not closed, and there is no answer.
-4. Nothing, unless the caller asks for the last number. That credits numbers that were never
+4. Nothing, unless the caller wants the last number. That credits numbers that were never
    meant as the answer, so it is off by default.
 
 Time is linear in the text, whatever it holds.

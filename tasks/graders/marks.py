@@ -3,7 +3,7 @@ r"""What follows a mark such as `Answer:` or `####`, up to the end of what it sa
 An answer is the rest of the mark's line (or the first line after it that holds anything, or the
 display mathematics on the lines after it), up to the end of the sentence or to a clause that
 explains it (`9, because …`). A heading (`#### Explanation`) or a remark (`the answer is correct`)
-is no answer if a mark before it has one.
+is not an answer if a mark before it has one.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from tasks.graders.boxes import holds_box, last_boxed
 
 _MAX_TRIED = 4
-"""Marks that are read from the end; before them nothing is looked for."""
+"""Maximum number of marks read from the end; earlier ones are ignored."""
 _MAX_CHARS = 5000
 _ANSWER = re.compile(
     r"answer(?:\*\*)?(?:\s{0,3}[:=\uff1a\uff1d](?:\*\*)?"

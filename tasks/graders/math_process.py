@@ -2,7 +2,7 @@
 
 Math-Verify limits its time with SIGALRM, which only a program's main thread may use, and a power
 tower or a factorial cannot be stopped from inside the interpreter at all. So it runs in processes
-of its own (`math_worker`), asked over pipes, from any thread.
+of its own (`math_worker`), which any thread can query over pipes.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from typing import Any
 _WORKER = Path(__file__).with_name("math_worker.py")
 _START_LIMIT_S = 120.0
 _WALL_FACTOR = 15
-"""Wall seconds allowed per processor second, for a machine that has better things to do."""
+"""Wall seconds allowed per processor second, for a busy machine."""
 _ATTEMPTS = 2
 
 
@@ -90,7 +90,7 @@ class _MathProcess:
         return self._process.pid if self._process is not None else None
 
     def ask(self, answers: tuple[str, ...]) -> Comparison:
-        """Ask, and once more if somebody else ended the worker meanwhile."""
+        """Send a request, and once more if something else ended the worker meanwhile."""
         undecided = Comparison(None, (True,) * len(answers))
         for _ in range(_ATTEMPTS):
             if self._process is None:

@@ -88,7 +88,7 @@ def _answer_requests(output: int, busy_with: mmap.mmap, processor_s: float) -> N
         line, _, pending = pending.partition(b"\n")
         request = json.loads(line)
         busy_with[:] = struct.pack("q", request["id"])
-        signal.setitimer(signal.ITIMER_PROF, processor_s)  # nobody handles it: the kernel ends us
+        signal.setitimer(signal.ITIMER_PROF, processor_s)  # unhandled: the kernel ends the process
         reply = reply_to(request["answers"])
         signal.setitimer(signal.ITIMER_PROF, 0)
         busy_with[:] = struct.pack("q", _NOT_BUSY)

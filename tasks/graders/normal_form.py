@@ -7,13 +7,13 @@ and 1e-7 is not 2e-7. Decided on purpose:
   `3,5` is a list.
 - Units are dropped (`units`): the question says which it wants. So `$18`, `18 dollars`,
   `18\text{ cm}`, `5 m/s` and `18^\circ` are numbers, while `5t` and `3 ab` stay products.
-- `million` and its like are no units: they multiply.
-- Percent is a hundredth: 10% is 1/10 and 0.1, never 10; or the sign is dropped, if asked.
+- `million` and the like are not units: they multiply.
+- Percent is a hundredth: 10% is 1/10 and 0.1, never 10; or the sign is dropped, as configured.
 - `52_8` is a numeral of base 8: equal to `52` (the question says the base), never to `52_9`.
 - `The answer is`, `\approx` and their like before an answer are dropped.
 
 Words (`\text{Evelyn}`, `(C)`, `no solution`) are compared without case and markup. An option with
-its text (`(C) 15`, `D: none`) is its letter, and also its text if the other answer is no letter.
+its text (`(C) 15`, `D: none`) is its letter, and also its text if the other answer is not a letter.
 Prose is right where it says the same words; what other words mean is not decided.
 """
 
@@ -86,7 +86,7 @@ class NormalForm:
     """What a parser is given; the text itself if it is overlong."""
     number: Fraction | None = None
     base: int | None = None
-    """Base written behind a numeral; `number` is then its digits read as decimal ones."""
+    """Base written after a numeral; `number` is then its digits read as decimal ones."""
     content: "NormalForm | None" = None
     """What is written after the letter of an option."""
 
@@ -141,7 +141,7 @@ def same_form(a: NormalForm, b: NormalForm) -> bool | None:
 
 
 def _option_content(a: NormalForm, b: NormalForm) -> bool | None:
-    """Compare the text of an option with an answer that is no letter."""
+    """Compare the text of an option with an answer that is not a letter."""
     option, other = (a, b) if a.content is not None else (b, a)
     return None if option.content is None else same_form(option.content, other)
 

@@ -53,7 +53,7 @@ class PlainNumber:
 
 
 def read_number(latex: str, multiplier: int = 1) -> PlainNumber | None:
-    """Read a tidy answer without its unit, or say that it is no plain number."""
+    """Read a tidy answer without its unit, or say that it is not a plain number."""
     match = _NUMBER.fullmatch(latex)
     if match is None:
         return None

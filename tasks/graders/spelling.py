@@ -2,8 +2,8 @@ r"""One spelling for the many ways of writing the same formula; no value is read
 
 Unicode signs become LaTeX commands and full-width characters ordinary ones, commands that differ
 only on paper become one, arguments get their braces (`\frac ab`, `\sqrt 10`, `√10`), delimiters
-and space that mean nothing go. `\sqrt12` is the root of 12: TeX would print √1·2, which nobody
-means. `\frac123` is left as it is, and is then no mathematics: it may be 1/23 or 12/3.
+and space that mean nothing go. `\sqrt12` is the root of 12: TeX would print √1·2, which is never
+meant. `\frac123` is left as it is, and is then not mathematics: it may be 1/23 or 12/3.
 """
 
 import re

@@ -1,15 +1,15 @@
-r"""Units behind a value: the question says which it wants, so they are dropped.
+r"""Units after a value: the question says which it wants, so they are dropped.
 
 A unit is not a variable. What counts as one:
 
 - upright text (`\text{ cm}`, `\mathrm{mi}/\mathrm{hr}`), also with a power, unless it is a word
-  that changes the value (`or more`, `a.m.`) or a lone letter that is no unit (`\mathrm{x}`);
+  that changes the value (`or more`, `a.m.`) or a lone letter that is not a unit (`\mathrm{x}`);
 - plain words of four letters and more, shorter ones and abbreviations only from a list: `3 ab`,
   `3 xyz` and `5t` stay products, and so does `5 m`, but `5 m/s` is a speed;
 - words in brackets: `51 (trucks)`;
 - degrees (`25°C`) and a currency sign; Chinese, Japanese and Korean words.
 
-`million` and its like are no units: they multiply.
+`million` and the like are not units: they multiply.
 """
 
 import re
@@ -139,7 +139,7 @@ def _starts(latex: str) -> list[int]:
 
 
 def _multiplier(unit: str) -> int | None:
-    """What a unit multiplies its value by; None if it is no unit."""
+    """What a unit multiplies its value by; None if it is not a unit."""
     if _DEGREES.fullmatch(unit) or _CURRENCY.fullmatch(unit):
         return 1
     if (han := _HAN.fullmatch(unit)) is not None:

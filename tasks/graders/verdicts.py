@@ -1,7 +1,7 @@
 """What counts of a grading: the one rule for texts that were cut, and for later gradings.
 
-A text cut at the token limit has not come to its end. A solution that was cut still counts by the
-answer that it marks, if it marks one: some policies write on after their answer. Without one it is
+A text cut at the token limit is not complete. A solution that was cut still counts by the
+answer that it marks, if it marks one: some policies write on after it. Without one it is
 ungraded, never wrong, because a longer limit might have made it right (counting it as wrong biases
 accuracies and labels). A rollout that was cut counts for nothing, whatever its text holds: it is a
 draw that was not finished, and its text may mark an answer in the prefix that it was given.

@@ -1,6 +1,6 @@
 """Rows of a file as rows of the store: `trajectories`, graded, and their `step_scores`.
 
-What a file does not say is 0: tokens, temperature, top_p and seed. `engine` is `import`, which
+What a file does not give is 0: tokens, temperature, top_p and seed. `engine` is `import`, which
 distinguishes these rows from sampled ones; no sampled row has a top_p of 0. A solution counts as
 finished.
 """

@@ -62,7 +62,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSurvey:
-    """What a file holds: its problems, how it is cut into chunks, what cannot be used."""
+    """The contents of a file: its problems, its chunks, and what cannot be used."""
 
     problems: pa.Table
     """Rows of `problems`."""
@@ -72,7 +72,7 @@ class FileSurvey:
     has_scores: bool
     num_left_out: int
     notes: tuple[str, ...]
-    """A line per row left out, with its number from 0; of very many, the first."""
+    """A line per row left out, with its number from 0; only the first ones of very many."""
 
     @property
     def problem_ids(self) -> list[str]:
@@ -83,15 +83,15 @@ class FileSurvey:
 def survey_file(
     job: ImportsJob, on_progress: Callable[[int], None] = lambda num_rows: None
 ) -> FileSurvey:
-    """Read the whole file once and keep its problems alone.
+    """Read the whole file once and keep only its problems.
 
     Args:
         job: the file and its columns.
         on_progress: called with the number of usable rows so far.
 
     Raises:
-        ValueError: there is no such file, a column that the job names occurs in no row, or no
-            row can be used.
+        ValueError: the file does not exist, a column that the job names occurs in no row, or
+            no row can be used.
     """
     seen = _Seen()
     tables, fingerprints = [PROBLEMS.schema.empty_table()], []
@@ -126,7 +126,7 @@ def survey_file(
 
 
 def read_chunks(job: ImportsJob) -> Iterator[Chunk]:
-    """The usable rows of the file, as many at a time as make a unit."""
+    """The usable rows of the file, in groups that each make a unit."""
     return _cut(_usable_rows(job, _Seen()), job)
 
 
@@ -173,7 +173,7 @@ def read_row(row: Row, index: int, job: ImportsJob) -> ImportedRow:
 
 @dataclass(slots=True)
 class _Seen:
-    """What one reading of a file met."""
+    """What one reading of a file found."""
 
     columns: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -29,18 +29,18 @@ class BadRow(Exception):
 
 
 Row = dict[str, Any] | BadRow
-"""Columns and their values, or why there are none."""
+"""Columns and their values, or why the row cannot be used."""
 
 
 def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
-    """The rows of a file in order; blank lines of JSONL are no rows.
+    """The rows of a file in order; blank lines of JSONL are skipped.
 
     Args:
         path: a `.jsonl` or `.json` file (a row a line), or a `.parquet` file.
         limit: only the first rows; None for all.
 
     Raises:
-        ValueError: there is no such file, or it is of another kind.
+        ValueError: the file does not exist, or is of another kind.
     """
     if not path.is_file():
         raise ValueError(f"expected a file at {path}, there is none")
@@ -57,12 +57,12 @@ def check_columns(there: Iterable[str], wanted: dict[str, str | None], source: s
     """Refuse a column that no row has: a misspelt name, not a bad row.
 
     Args:
-        there: the columns of all rows; where there is none at all, nothing is refused.
+        there: the columns of all rows; if empty, nothing is refused.
         wanted: from a config's field to the column it names.
         source: what the rows are called in the error.
 
     Raises:
-        ValueError: names the field, its column and the columns that are there.
+        ValueError: the message names the field, its column and the existing columns.
     """
     names = list(there)
     for field, column in wanted.items():
@@ -188,7 +188,7 @@ def _read_text(row: dict[str, Any], column: str) -> str:
 
 
 def _read_check(row: dict[str, Any], column: str | None) -> str | None:
-    """What checks a row's solutions, as JSON text; None where the row has nothing of the kind."""
+    """What checks a row's solutions, as JSON text; None if the row has none."""
     value = row.get(column) if column else None
     if value is None:
         return None
@@ -203,7 +203,7 @@ def _read_check(row: dict[str, Any], column: str | None) -> str | None:
 
 
 def _read_level(value: Any) -> int | None:
-    """The first number in a level such as "Level 2"; None where there is none that is small."""
+    """The first number in a level such as "Level 2"; None without one that is small."""
     match = re.search(r"\d+", str(value))
     return int(match[0]) if match and len(match[0]) <= _MAX_LEVEL_DIGITS else None
 

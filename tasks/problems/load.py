@@ -1,4 +1,4 @@
-"""Problems as rows of the store, from whichever place a config names.
+"""Problems as rows of the store, from the source that a config names.
 
 A row that cannot be used (no question, no answer) is left out and reported; the others are read.
 Ids are a hash of source, row number and text: stable across machines and runs, and two rows with
@@ -31,10 +31,10 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
 
     Returns:
         The problems in order, and notes: a line per row left out, with its number from 0, and per
-        question that is asked twice.
+        question that occurs twice.
 
     Raises:
-        ValueError: the file, set or a column is not there, or no row can be used.
+        ValueError: the file, set or a column does not exist, or no row can be used.
     """
     match config:
         case WorldProblemsConfig():

@@ -5,7 +5,7 @@ came before, stand as they are. A model with a chat template gets that template 
 dialogue, and a server with a chat API a JSON list of messages; a dialogue without a system message
 of its own begins with the prompt's.
 
-A plain model reads the texts one behind the other:
+A plain model reads the texts one after another:
 
     <system text>, an empty line
     <the template around the first message of the user>
@@ -32,7 +32,7 @@ class PromptFormat:
     build: Callable[[Sequence[Message]], str]
     """From a dialogue that ends with the user's message to the prompt."""
     has_chat_template: bool
-    """The prompt carries its special tokens already, or is a JSON list of messages."""
+    """Whether the prompt already contains its special tokens, or is a JSON list of messages."""
     separator: str
 
     def ask(self, question: str) -> str:
@@ -44,7 +44,7 @@ def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptForm
     """The prompt format of this model.
 
     Raises:
-        ModelUnusable: a chat prompt is asked of a model without a chat template.
+        ModelUnusable: a chat prompt is configured for a model without a chat template.
     """
     if isinstance(config, ChatPromptConfig):
         return PromptFormat(_chat_builder(config, engine), True, config.separator)

@@ -1,4 +1,4 @@
-"""A dialogue: what a model is told, what it is prompted with, and what it has answered so far."""
+"""A dialogue: a model's instructions, its prompts, and its answers so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ def check_dialogue(messages: Sequence[Message]) -> None:
     """Refuse a dialogue that no model can answer.
 
     Raises:
-        ValueError: it is not a system message, if any, and then turns of user and assistant that
-            begin and end with the user's.
+        ValueError: it is not an optional system message followed by turns of user and assistant
+            that begin and end with the user's.
     """
     roles = [message.role for message in messages]
     turns = roles[1:] if roles[:1] == ["system"] else roles

@@ -1,4 +1,4 @@
-"""Texts put into the places of a template, in a single pass."""
+"""Texts put into the fields of a template, in a single pass."""
 
 import re
 
@@ -6,11 +6,11 @@ import re
 def render(template: str, **fields: str) -> str:
     """The template with each `{name}` replaced by the text of that name.
 
-    Texts are put in as they are: a place that is written in one of them stays text. Braces around
+    Texts are inserted unchanged: a field name in braces in one of them stays text. Braces around
     anything else are part of the template too, since LaTeX and programs are full of them.
 
     Raises:
-        ValueError: the template has no place for a field, or a field that is not a text.
+        ValueError: the template lacks a field, or a field's value is not a text.
     """
     for name, text in fields.items():
         if not isinstance(text, str):

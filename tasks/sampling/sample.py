@@ -112,7 +112,7 @@ def sampling_seed(job: SamplingJob, problem: Problem) -> int:
 
 
 def _scope(unit: Unit, job: SamplingJob, policy: str) -> str:
-    """What tells a solution's id from those of other stages, and in a loop of other policies."""
+    """Distinguishes a solution's id from those of other stages, and in a loop of other policies."""
     scope = f"{unit.run_id}/{unit.stage}"
     return scope if job.round is None else f"{scope}/{policy}"
 

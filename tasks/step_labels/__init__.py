@@ -1,1 +1,1 @@
-"""Step labels: after which steps can a solution still end right?"""
+"""Step labels: after which steps a solution can still end right."""

@@ -1,8 +1,8 @@
 """First-error search by bisection (OmegaPRM, arXiv:2406.06592, section 3.2).
 
 It assumes that a solution which can no longer be saved after some step cannot be saved after any
-later one. Deviations: the paper starts from wrong solutions alone; here a right one is taken as
-right at every step without a test, as the assumption says. A prefix without a verdict ends the
+later one. Deviations: the paper starts only from wrong solutions; here a right one counts as right
+at every step without a test, as the assumption implies. A prefix without a verdict ends the
 search, and the steps between the last right and the first wrong prefix stay without a label.
 """
 
@@ -19,10 +19,10 @@ class Bracket:
 
     num_right: int
     first_wrong: int | None
-    """Index of a step known to be wrong, the first one after a finished search; None for none."""
+    """Index of a step known to be wrong, the first one after a finished search, or None."""
 
     def verdict(self, step_index: int) -> bool | None:
-        """Is the solution right after this step? None where the search did not find out."""
+        """Whether the solution is right after this step; None if the search did not find out."""
         if step_index < self.num_right:
             return True
         if self.first_wrong is not None and step_index >= self.first_wrong:
@@ -37,8 +37,8 @@ def bisect_first_error(
 
     Args:
         num_steps: steps of the solution; whole prefixes of 1 to num_steps - 1 steps are tested.
-        is_correct: the verdict on the final answer; None where there is none, and then the
-            last step gets a label only if an earlier one is wrong.
+        is_correct: the verdict on the final answer; None if ungraded: then the last
+            step gets a label only if an earlier one is wrong.
 
     Returns:
         What is known after at most ceil(log2(num_steps)) tests.
@@ -61,5 +61,5 @@ def bisect_first_error(
 
 
 def is_audited(trajectory: Trajectory, fraction: float) -> bool:
-    """Whether a trajectory belongs to the audited share; its id alone decides."""
+    """Whether a trajectory belongs to the audited share; that depends only on its id."""
     return derive_seed("audit", trajectory.trajectory_id) < fraction * 2**31

@@ -1,4 +1,4 @@
-"""Step labels by an exact checker, where the world has one: the truth that others are held to."""
+"""Step labels by an exact checker, where the world has one: the ground truth for other labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ CheckSteps = Callable[[str, Sequence[str]], Sequence[bool]]
 """From a question and step texts to whether the solution is still right after each step."""
 
 COMPLETER = "checker"
-"""What the `completer` column says, as nobody completes anything."""
+"""The value of the `completer` column, as no solution is completed."""
 
 
 def label_by_checker(
@@ -23,7 +23,7 @@ def label_by_checker(
         check: the checker.
 
     Raises:
-        ValueError: a trajectory's problem is not given, or the checker's verdicts do not fit.
+        ValueError: a trajectory's problem is missing, or the number of verdicts is wrong.
     """
     method = CheckerConfig().method
     labels = []

@@ -1,7 +1,7 @@
 """Step labels from stored rows: Monte Carlo estimates, and the outcome alone.
 
-Reads trajectories and their rollouts, makes step_labels; nothing is generated, so labels can be
-made again with another N, rule or search from the same rollouts. Soft estimate: the share of
+Reads trajectories and their rollouts, makes step_labels. Nothing is generated, so labels can be
+made again from the same rollouts with another N, rule or search. Soft estimate: the share of
 graded rollouts that are right; hard: at least `min_correct` of them are (arXiv:2312.08935).
 Deviation: a rollout without a verdict is left out of the estimate, not counted wrong.
 """
@@ -33,20 +33,20 @@ def label_steps(
 
     The last step is labelled by the answer (evidence `answer`, no rollouts), tested steps by
     their rollouts, and what a bisection did not test by what it found (`inferred`, no soft
-    estimate). A step that nothing tells about has neither label. `num_rollouts` counts those
+    estimate). A step about which nothing is known has neither label. `num_rollouts` counts those
     with a verdict, and solutions that the config counts as rollouts.
 
     Args:
         trajectories: the solutions to label.
-        rollouts: rows that continue these solutions; more than the method needs is fine.
+        rollouts: rows that continue these solutions; more than the method needs are allowed.
         config: how to label.
 
     Returns:
-        A label per step; behind them, for the audited trajectories of a method that rests on an
+        A label per step; after them, for the audited trajectories of a method that rests on an
         assumption, a second label per step by the plain method.
 
     Raises:
-        ValueError: a rollout continues a solution that is not given, rollouts come from several
+        ValueError: a rollout continues a missing solution, rollouts come from several
             policies, or a step has fewer than the method would have drawn.
     """
     if not trajectories:
@@ -79,7 +79,7 @@ def label_outcomes(trajectories: Sequence[Trajectory]) -> list[StepLabel]:
 
 
 def hard_label(verdicts: Sequence[bool | None], config: MonteCarloConfig) -> bool | None:
-    """The hard label that verdicts give; None if too few are there to be right."""
+    """The hard label that verdicts give; None if there are too few of them."""
     num_correct, num_graded = _count(verdicts)
     if num_correct >= config.min_correct:
         return True
@@ -93,7 +93,7 @@ class _Stored:
     completer: str
     prefixes: Mapping[PrefixKey, Prefix]
     rollouts: Mapping[PrefixKey, Sequence[Trajectory]]
-    """By sample index, whichever solution they hang on."""
+    """By sample index, whichever solution they are attached to."""
 
 
 def _label_trajectory(
@@ -158,7 +158,7 @@ def _verdicts(
 def _rollouts_by_prefix(
     trajectories: Sequence[Trajectory], rollouts: Sequence[Trajectory]
 ) -> dict[PrefixKey, list[Trajectory]]:
-    """The rollouts of each prefix by sample index, whichever solution they hang on."""
+    """The rollouts of each prefix by sample index, whichever solution they are attached to."""
     by_id = {trajectory.trajectory_id: trajectory for trajectory in trajectories}
     by_prefix: dict[PrefixKey, dict[int, Trajectory]] = {}
     for row in rollouts:
@@ -174,7 +174,7 @@ def _rollouts_by_prefix(
 
 
 def _completer(rollouts: Sequence[Trajectory]) -> str | None:
-    """The policy that made the rollouts; None where there are none."""
+    """The policy that made the rollouts; None without rollouts."""
     policies = sorted({row.policy for row in rollouts})
     if len(policies) > 1:
         raise ValueError(f"expected the rollouts of one policy, got those of {policies}")

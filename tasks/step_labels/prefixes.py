@@ -1,8 +1,8 @@
-"""The prefixes of a set of solutions, each of them once.
+"""The distinct prefixes of a set of solutions.
 
-Solutions of one problem often begin alike. A prefix is rolled out once, and its rollouts hang on
-the first solution that has it; the others find them by problem and text. A solution that the
-completer drew is a rollout of its own prefixes, too, and can be counted as one.
+Solutions of one problem often begin alike. A prefix is rolled out once, and its rollouts are
+attached to the first solution that has it; the others find them by problem and text. A solution
+that the completer drew is also a rollout of its own prefixes, and can be counted as one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ class Prefix:
     parent: Trajectory
     """The first solution that begins with it."""
     num_steps: int
-    """Steps of the parent that it keeps."""
+    """The number of the parent's steps that it keeps."""
     is_audited: bool
-    """One of the solutions that begin with it is audited: it gets every rollout."""
+    """Whether a solution that begins with it is audited, so that it gets every rollout."""
     known: tuple[bool, ...] = ()
     """Verdicts of the solutions that begin with it and count as its first rollouts."""
 
@@ -74,7 +74,7 @@ def collect_prefixes(
 def audited_trajectories(
     trajectories: Sequence[Trajectory], config: MonteCarloConfig
 ) -> Iterator[Trajectory]:
-    """The solutions that are labelled fully as well, because the labels rest on an assumption."""
+    """The solutions that are also labelled fully, to check the assumption behind the labels."""
     if config.needs_audit:
         yield from (t for t in trajectories if is_audited(t, config.audit_fraction))
 

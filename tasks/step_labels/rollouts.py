@@ -6,7 +6,7 @@ Reads trajectories, makes `trajectories` rows with strategy `rollout`, whose `pa
 All prefixes of all solutions are in flight at once and share their past in the engine's prefix
 cache. Each prefix is a coroutine of its own: none waits for another, except a bisection for its
 own last test. Rollout i of a prefix is drawn with a seed that depends on the prefix and i alone,
-so stopping earlier draws the first of the very same rollouts. The last step needs no rollout.
+so stopping earlier draws a prefix of the same rollouts. The last step needs no rollout.
 """
 
 import asyncio
@@ -61,10 +61,10 @@ async def roll_out_trajectories(
 
     Returns:
         Rows by prefix in the order in which prefixes first appear in `trajectories`, then by
-        sample index. Tokens of a prompt that several rollouts share stand on the first.
+        sample index. Tokens of a prompt that several rollouts share are counted on the first.
 
     Raises:
-        ValueError: a trajectory's problem is not given.
+        ValueError: a trajectory's problem is missing.
         EngineFailed: the engine is gone; what was in flight is cancelled.
     """
     for trajectory in trajectories:
@@ -102,17 +102,17 @@ class _Job:
     on_rows: Callable[[list[Trajectory]], None]
     prefixes: Mapping[PrefixKey, Prefix]
     tasks: dict[PrefixKey, asyncio.Task[list[Trajectory]]] = field(default_factory=dict)
-    """The prefixes that were begun; a second request for one waits for the first."""
+    """The prefixes that were started; a second request for one waits for the first."""
 
     def rows_of(self, key: PrefixKey) -> asyncio.Task[list[Trajectory]]:
-        """The rollouts of a prefix, begun if they were not."""
+        """The rollouts of a prefix, started if they were not."""
         if key not in self.tasks:
             self.tasks[key] = asyncio.create_task(_roll_out_prefix(self.prefixes[key], self))
         return self.tasks[key]
 
 
 async def _finish_all(waiting: Sequence[asyncio.Task[Any]], job: _Job) -> None:
-    """Wait for all; the first failure cancels the others and is raised as it is."""
+    """Wait for all; the first failure cancels the others and is raised unchanged."""
     try:
         await asyncio.gather(*waiting)
     except BaseException:
@@ -124,7 +124,7 @@ async def _finish_all(waiting: Sequence[asyncio.Task[Any]], job: _Job) -> None:
 
 
 async def _bisect(trajectory: Trajectory, job: _Job) -> None:
-    """Roll out the prefixes that a search for the first error asks for."""
+    """Roll out the prefixes that a search for the first error needs."""
     search = bisect_first_error(len(trajectory.steps), trajectory.correct)
     verdict: bool | None = None
     with suppress(StopIteration):

@@ -1,4 +1,4 @@
-"""When has a prefix had enough rollouts?
+"""When a prefix has had enough rollouts.
 
 `first_hit` stops once the hard label of all N rollouts is certain. `confidence` stops once it is
 probable enough, under this prior: with `p_fatal` no rollout can succeed, else the solve rate is
@@ -18,7 +18,7 @@ def num_to_draw(verdicts: Sequence[bool | None], config: MonteCarloConfig) -> in
 
     Args:
         verdicts: [num_drawn] of the rollouts so far; None for one without a verdict, which
-            counts as drawn and tells nothing.
+            counts as drawn but carries no information.
         config: rule, number of rollouts and wave size.
     """
     num_left = config.num_rollouts - len(verdicts)
@@ -42,7 +42,7 @@ def keep_until_stop(
 ) -> Sequence[bool | None]:
     """The first verdicts, as many as the stopping rule would have drawn of them.
 
-    The first `num_known` were there before anything was drawn, and stay.
+    The first `num_known` were known before anything was drawn, and stay.
     """
     num_kept = num_known
     while wave := min(num_to_draw(verdicts[:num_kept], config), len(verdicts) - num_kept):
@@ -53,7 +53,7 @@ def keep_until_stop(
 def p_label_right(
     *, num_correct: int, num_wrong: int, num_left: int, min_correct: int, p_fatal: float
 ) -> float:
-    """The chance that at least `min_correct` rollouts are right once the rest are drawn.
+    """The probability that at least `min_correct` rollouts are right once the rest are drawn.
 
     Exactly 1 or 0 where the rest cannot change the label.
     """

@@ -2,7 +2,7 @@
 
 A rollout unit reads a range of a trajectories file and the set's problems, and writes
 trajectories. A label unit reads the same range and its rollouts, and writes step labels: it needs
-no model, and can be done again with other rules.
+no model, and can be repeated with other rules.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def label_unit(
     """The labels of a unit's solutions; inputs are the solutions, the problems, the rollouts.
 
     Raises:
-        ValueError: labels by an exact checker are asked for, and there is none.
+        ValueError: labels by an exact checker are configured, and no checker is given.
     """
     trajectories, problems = _read(store, unit.inputs[0], unit.inputs[1], unit.rows)
     config = job.labels
