@@ -313,7 +313,7 @@ def test_describe_prints_every_field_with_type_default_and_meaning():
     code, text, _ = stepmill("describe", "beam")
     assert code == 0
     assert text.startswith("beam (strategy, BeamConfig): Keep the best N / width prefixes")
-    assert "width: int >= 1, default 4\n    Continuations of each prefix that is kept (M)." in text
+    assert "width: int >= 1, default 4\n    Continuations of each kept prefix (M)." in text
     _, text, _ = stepmill("describe", "regrading")
     for line in (
         'set_name: str like ^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$, default "eval"',
