@@ -49,7 +49,7 @@ def labelled(store, unit_of, make_problem, make_trajectory):
         for i in range(40)
         for step in range(2)
     ]
-    store.commit(unit_of(STEP_LABELS.name, "train.00000", stage="step_labels"), labels)
+    store.commit(unit_of(STEP_LABELS.name, "train.00000-000", stage="step_labels"), labels)
     return store
 
 
