@@ -21,14 +21,14 @@ from tasks.dataset_export.write import choose_rows, copy_rows, read_stages, spoo
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 
 Build = Callable[[CheckedSource, Any], Iterator[TrainingRow]]
-"""A builder: where it reads and its config in, its rows out."""
+"""A builder: from a source and its config to rows."""
 
 _SPOOL = "all-rows.parquet"
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltSet:
-    """What was written."""
+    """A set that was written."""
 
     folder: Path
     facts: dict[str, Any]
@@ -48,11 +48,11 @@ def build_set(
     """Write a set's files into an empty folder.
 
     Args:
-        store: for the test questions.
-        plan: what is built.
+        store: the store with the test questions.
+        plan: what to build.
         sources: the open solutions.
         name: the name of the set.
-        folder: where its folder, of that name, is made.
+        folder: where the folder of the set is made, with its name.
         on_progress: called with the number of rows so far.
 
     Raises:
@@ -98,7 +98,7 @@ def build_set(
 
 
 def find_builder(config: BuilderConfig) -> Build:
-    """The function `build` of the module that is named after the builder."""
+    """The function `build` in the module named after the builder."""
     return import_module(f"tasks.dataset_export.builders.{config.type}").build
 
 
@@ -106,7 +106,7 @@ def open_prompt_format(job: DatasetExportJob) -> PromptFormat:
     """How the policy was prompted.
 
     Raises:
-        ValueError: a chat prompt whose model is not known.
+        ValueError: the prompt is a chat prompt, and its model is not known.
     """
     assert job.prompt is not None
     if isinstance(job.prompt, ChatPromptConfig) and job.policy is None:
@@ -145,14 +145,14 @@ def _collect_facts(
 
 
 def _describe_filters(builder: BuilderConfig, min_score: float | None) -> str:
-    """What was kept, in words."""
+    """Which solutions were kept, in words."""
     if min_score is None:
         return builder.keeps
     return f"{builder.keeps} of {builder.score_reduction} score at least {min_score:.4f}"
 
 
 def _fingerprint_tokenizer(policy: EngineConfig | None) -> str | None:
-    """The tokenizer that the prompts are made for; None where this machine cannot read it."""
+    """The fingerprint of the prompts' tokenizer; None if this machine cannot read it."""
     if policy is None or policy.type != "vllm":
         return None
     from tasks.models.folders import load_tokenizer, resolve_model, tokenizer_fingerprint

@@ -1,4 +1,4 @@
-"""The description of a set: a card, a picture of its lengths, and set.json for programs.
+"""The description of a set: a card, a picture of lengths, and set.json for programs.
 
 `datasets.load_dataset` reads the front matter of the card (README.md).
 """
@@ -32,7 +32,7 @@ _LEARNED = {
     "stepwise": "steps",
 }
 _START_STATES = """
-# A solution continues the prefix, and is graded together with it.
+# A solution continues the prefix and is graded together with it.
 rows = rows.map(lambda row: {"prompt": row["prompt"] + row["prefix"]})
 """
 _STEP_LABELS = """
@@ -41,7 +41,7 @@ from trl.experimental.prm import PRMConfig, PRMTrainer
 arguments = PRMConfig(step_separator=%s, ...)
 """
 _STEPS = """
-# These completions are parts of solutions, so the end of text that TRL appends is removed again.
+# These completions are parts of solutions, so the end of text that TRL appends must be removed.
 trainer = DPOTrainer(..., train_dataset=rows)
 trainer.train_dataset = trainer.train_dataset.map(
     lambda row: {name: row[name][:-1] for name in ("chosen_ids", "rejected_ids")}
@@ -109,9 +109,9 @@ def write_card(folder: Path, facts: Mapping[str, Any], figures: SetFigures) -> N
     """Write README.md, the picture and set.json into a set's folder.
 
     Args:
-        folder: of the set.
+        folder: the folder of the set.
         facts: the content of set.json.
-        figures: counts and examples of its rows.
+        figures: counts and examples of the rows.
     """
     (folder / SET_FILE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     plot_lengths(figures, folder / PICTURE, learned=_LEARNED[facts["form"]])
@@ -156,7 +156,7 @@ def plot_lengths(figures: SetFigures, path: Path, *, learned: str) -> None:
 
 
 def _usage(facts: Mapping[str, Any]) -> str:
-    """What to do with TRL's own trainer, besides loading the rows."""
+    """Code that TRL's own trainer needs after the rows are loaded."""
     if facts["form"] == "prompt_only":
         return _START_STATES
     if facts["form"] == "stepwise":

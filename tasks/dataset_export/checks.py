@@ -1,8 +1,8 @@
-"""What must not be trained on: found before anything is written, left out, and counted.
+"""Finds what must not be trained on before anything is written, leaves it out, and counts it.
 
-Left out are problems that are in a test set, or nearly (shared pieces of n words), or whose prompt
-gives the answer away; and solutions that repeat a step, have steps too short to say anything, or
-nearly equal another one of the same problem with the same grade and answer.
+Problems are left out if they are in a test set, exactly or nearly (shared pieces of n words), or if
+their prompt gives the answer away; solutions if they repeat a step, have steps that are too short,
+or nearly equal another one of the same problem, grade and answer.
 """
 
 import re
@@ -32,9 +32,9 @@ class Checker:
         """Read the test questions once.
 
         Args:
-            config: what is checked.
-            test_questions: of all test sets.
-            build_prompt: from a question to the policy's prompt.
+            config: what to check.
+            test_questions: the questions of all test sets.
+            build_prompt: makes the policy's prompt from a question.
         """
         self._config = config
         self._build_prompt = build_prompt
@@ -49,7 +49,7 @@ class Checker:
         self.solutions: Counter[str] = Counter()
 
     def clean(self, problem: SolvedProblem) -> SolvedProblem | None:
-        """The problem with its usable solutions; None if it is not usable itself."""
+        """The problem with its usable solutions; None if the problem is not usable."""
         if (reason := self._problem_fault(problem)) is not None:
             self.problems[reason] += 1
             return None
@@ -89,7 +89,7 @@ class Checker:
         if min(map(len, map(step_body, steps)), default=0) < config.min_step_chars:
             return "short_steps"
         max_repeats = config.max_step_repeats
-        # Equal steps are rare: always counting them would take longer than all other checks.
+        # Equal steps are rare: counting them every time would take longer than all other checks.
         if max_repeats is None or len(set(steps)) == len(steps):
             return None
         is_repeated = max(Counter(map(step_body, steps)).values()) > max_repeats
@@ -112,10 +112,10 @@ class Checker:
 
 
 class _Distinct:
-    """Texts of which no two are alike.
+    """Texts of which no two are similar.
 
     Two sets with a Jaccard similarity of at least t share one of the first n - ceil(t n) + 1 of
-    their n elements, in any fixed order of all elements: only texts that do are compared.
+    their n elements, in any fixed order of all elements. Only texts that do are compared.
     """
 
     def __init__(self, threshold: float | None) -> None:
@@ -125,7 +125,7 @@ class _Distinct:
         self._by_first: dict[int, list[int]] = {}
 
     def add(self, text: str) -> str | None:
-        """Add a text; the reason if it is refused."""
+        """Add a text; the reason if it is rejected."""
         pieces = _PIECE.findall(text)
         normal = " ".join(pieces)
         if normal in self._texts:
@@ -134,7 +134,7 @@ class _Distinct:
         if self._threshold is None:
             return None
         shingles = frozenset(_pieces(pieces, _SHINGLE))
-        # The minimum share of n elements that a similar set has, with room for rounding.
+        # The minimum number of the n elements in a similar set, with room for rounding.
         num_first = len(shingles) - int(self._threshold * len(shingles) - 1e-9)
         first = sorted(shingles)[:num_first]
         near = {index for element in first for index in self._by_first.get(element, ())}
@@ -156,7 +156,7 @@ def _words(text: str) -> list[str]:
 
 
 def _pieces(words: Sequence[str], size: int) -> list[int]:
-    """Every `size` consecutive words; all of them together if there are fewer."""
+    """A hash of every `size` consecutive words, or of all words if they are fewer."""
     if len(words) <= size:
         return [hash(tuple(words))]
     return list(map(hash, zip(*(words[i:] for i in range(size)), strict=False)))

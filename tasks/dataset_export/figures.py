@@ -21,22 +21,22 @@ class SetFigures:
         self._form: Form = form
         self.num_rows = 0
         self.levels: Counter[str] = Counter()
-        """By level; `none` for problems without one."""
+        """Rows by level; `none` for problems without one."""
         self.sources: Counter[str] = Counter()
         self.stages: Counter[int] = Counter()
         self.steps_to_go: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
         """Steps by their label: `right`, `wrong`, `unlabelled`."""
         self.lengths = array("i")
-        """Characters that are learned, row by row; of the prefix for start states."""
+        """Characters of the learned text of each row; of the prefix for start states."""
         self.examples: list[dict[str, Any]] = []
-        """The first rows, each of a different level if there are several."""
+        """The first rows, each of a different level if the set has several."""
         self._problems: set[str] = set()
         self._seen_levels: set[int | None] = set()
 
     @property
     def num_problems(self) -> int:
-        """Problems that have a row."""
+        """Number of problems with a row."""
         return len(self._problems)
 
     def add(self, batch: pa.RecordBatch) -> None:

@@ -10,7 +10,7 @@ def find_nearest(text: str, others: Sequence[str]) -> tuple[int, int]:
     """The index of the nearest of some texts, the first of equally near ones, and its distance.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no text is given.
     """
     found = process.extractOne(text, others, scorer=Levenshtein.distance)
     if found is None:

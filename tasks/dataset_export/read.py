@@ -1,7 +1,7 @@
-"""The solutions behind the checks: what builders read, a problem at a time.
+"""The checked solutions that builders read, one problem at a time.
 
-The solutions come from the store as sorted record batches (`storage/solutions.py`) and are held for
-one problem at a time.
+The solutions come from the store as sorted record batches (`storage/solutions.py`); only those of
+one problem are in memory.
 """
 
 from collections import Counter
@@ -30,41 +30,41 @@ Value = TypeVar("Value")
 
 
 class CheckedSource:
-    """Where a builder reads: checked solutions, and the prompt of the policy that wrote them."""
+    """The source of a builder: checked solutions, and the prompt of the policy that wrote them."""
 
     def __init__(
         self, sources: Sources, checker: Checker, prompt_format: PromptFormat, *, seed: int = 0
     ) -> None:
-        """Put checks before the solutions.
+        """Apply checks to the solutions.
 
         Args:
-            sources: the open solutions, and what is known about them.
-            checker: what is left out.
+            sources: the open solutions, and facts about them.
+            checker: decides what is left out.
             prompt_format: how the policy was prompted.
-            seed: of what builders draw.
+            seed: the seed of what builders draw.
         """
         self._solutions = sources.solutions
         self._originals = sources.originals
         self.min_score = sources.min_score
-        """The minimum score of a solution; None where scores do not decide."""
+        """The minimum score of a solution; None if scores do not decide."""
         self.method = sources.method
         """The method of the step labels; None for builders that read none."""
         self.checker = checker
         self.prompt_format = prompt_format
         self.seed = seed
         self.left_out: Counter[str] = Counter()
-        """Rows that a builder leaves out, by reason; the card has the numbers."""
+        """Number of rows that a builder leaves out, by reason; the card shows it."""
 
     def build_prompt(self, problem: SolvedProblem) -> str:
         """What the policy reads before its solution."""
         return self.prompt_format.ask(problem.question)
 
     def solved(self, grades: Grades, *, min_score: float | None = None) -> Iterator[SolvedProblem]:
-        """Problems with their clean finished solutions, by problem id, in the drawn order.
+        """Problems with their clean finished solutions: by problem id, solutions in random order.
 
         Args:
             grades: which solutions.
-            min_score: the minimum score; None for any, unscored ones included.
+            min_score: the minimum score; None for any score, including none.
         """
         return self._clean(self._solutions.solutions(grades, min_score=min_score))
 
@@ -74,8 +74,8 @@ class CheckedSource:
         """Problems with their clean solutions that have step labels of the method.
 
         Args:
-            with_unlabelled: give the solutions without any label as well.
-            as_sampled: in the order in which they were sampled, in place of the drawn order.
+            with_unlabelled: also give solutions without any label.
+            as_sampled: in the order in which they were sampled, instead of a random order.
         """
         assert self.method is not None
         solutions = self._solutions.labelled(
@@ -97,7 +97,7 @@ class CheckedSource:
                     yield problem, [list(search) for _, search in groupby(rows, _search_of)]
 
     def originals(self) -> Iterator[SolvedProblem]:
-        """Original data in an order drawn from the seed: each a problem with one solution."""
+        """Original data in a random order by the seed, each as a problem with one solution."""
         others = self._originals
         batches = self._solutions.drawn_originals() if others is None else others.drawn_right()
         with closing(batches):
@@ -114,12 +114,12 @@ class CheckedSource:
 
 
 def take(values: Sequence[Value], num: int | None) -> Sequence[Value]:
-    """The first `num`; all for None."""
+    """The first `num` values; all for None."""
     return values if num is None else values[:num]
 
 
 def best_scored(solutions: Sequence[Solution]) -> list[Solution]:
-    """Solutions by their score, the best first, equal ones in their order; unscored ones last."""
+    """Solutions by score, the best first, equal scores in the given order; unscored ones last."""
     return sorted(solutions, key=lambda s: -s.score if s.score is not None else 1.0)
 
 
@@ -129,5 +129,5 @@ def _iterate_branches(batches: Iterable[pa.RecordBatch]) -> Iterator[Trajectory]
 
 
 def _search_of(row: Trajectory) -> tuple[object, ...]:
-    """What the rows of one search have in common, in the order they are sorted by."""
+    """What the rows of a search have in common, in the order that they are sorted by."""
     return row.strategy, row.budget, row.policy, row.verifier

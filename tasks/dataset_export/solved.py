@@ -11,7 +11,7 @@ Rows = TypeVar("Rows")
 
 
 class Solution(NamedTuple):
-    """A solution and what is known about it; a tuple, as there are millions of them."""
+    """A solution and facts about it; a tuple, since a set can have millions of them."""
 
     trajectory_id: str | None
     """None for a worked solution that came with the problem."""
@@ -20,11 +20,11 @@ class Solution(NamedTuple):
     correct: bool | None
     answer: str | None
     score: float | None
-    """The verifier's, reduced."""
+    """The verifier's score, reduced to one value."""
     labels: Sequence[bool | None] | None = None
-    """[num_steps] None for a step without a label."""
+    """[num_steps] the labels; None for a step without one."""
     soft: Sequence[float | None] | None = None
-    """[num_steps] None for a step whose label has no fraction."""
+    """[num_steps] the solved fractions; None for a step whose label has none."""
 
     @property
     def text(self) -> str:
@@ -33,12 +33,12 @@ class Solution(NamedTuple):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Its trajectory, where it is one."""
+        """The id of its trajectory, if it has one."""
         return () if self.trajectory_id is None else (self.trajectory_id,)
 
 
 class SolvedProblem(NamedTuple):
-    """A problem and some of its solutions, in the order of the pool."""
+    """A problem and some of its solutions, in the order of the source."""
 
     problem_id: str
     source: str
@@ -69,11 +69,11 @@ def iterate_rows(
 def solve_problems(
     problems: Iterable[pa.RecordBatch], solutions: Iterable[pa.RecordBatch]
 ) -> Iterator[SolvedProblem]:
-    """Problems that have solutions, each with all of its.
+    """Problems that have solutions, each with all of them.
 
     Args:
-        problems: in order of their ids.
-        solutions: in the same order; labelled ones have the columns of labels as well.
+        problems: problems in order of their ids.
+        solutions: solutions in the same order; labelled ones also have the columns of labels.
 
     Raises:
         ValueError: a solution's problem is not among the problems, or a label occurs twice.
@@ -86,11 +86,11 @@ def solve_problems(
 def join_problems(
     problems: Iterable[pa.RecordBatch], groups: Iterable[tuple[str, Rows]]
 ) -> Iterator[tuple[SolvedProblem, Rows]]:
-    """The problem, still without solutions, of each group of rows.
+    """The problem of each group of rows, without solutions, and the group.
 
     Args:
-        problems: in order of their ids.
-        groups: problem ids in the same order, each with what belongs to it.
+        problems: problems in order of their ids.
+        groups: problem ids in the same order, each with its rows.
 
     Raises:
         ValueError: a group's problem is not among the problems.
@@ -104,7 +104,7 @@ def join_problems(
 
 
 def read_drawn(batches: Iterable[pa.RecordBatch]) -> Iterator[SolvedProblem]:
-    """Solutions that carry their problem's columns, each as a problem with one solution."""
+    """Solutions with the columns of their problem, each as a problem with one solution."""
     names = ("problem_id", "source", "question", "gold", "level")
     own = ("trajectory_id", "steps", "correct", "answer", "score")
     for row in iterate_rows(batches, (*names, *own)):

@@ -1,7 +1,7 @@
-"""Where a set's rows come from, and whether they can be had.
+"""Where the rows of a set come from, and whether they exist.
 
-Everything that can be wrong with a job is found here, by counting in SQL, before a row is read.
-What a builder reads is declared by its config (`schemas/dataset_export/builders.py`).
+All errors in a job are found here, by counting in SQL, before a row is read. A builder's
+config declares what it reads (`schemas/dataset_export/builders.py`).
 """
 
 import contextlib
@@ -17,40 +17,40 @@ from storage.solutions import SolutionsSurvey, StoredSolutions, problem_ids
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
-    """A job and the committed files it is about."""
+    """A job and the committed files that it reads."""
 
     job: DatasetExportJob
-    """With the prompt written out."""
+    """The job, with its prompt filled in."""
     run_ids: tuple[str, ...]
     problem_files: tuple[str, ...]
     """Problems whose solutions are used."""
     test_files: tuple[str, ...]
-    """Problems that no row may touch."""
+    """Test problems, which no row may contain."""
     original_files: tuple[str, ...] = ()
     """Problems whose right solutions are mixed in."""
 
     @property
     def words(self) -> str:
-        """Where the solutions lie, for messages."""
+        """The place of the solutions, for messages."""
         sets, runs = ", ".join(self.job.source.set_names), ", ".join(self.run_ids)
         return f"the set {sets} of run {runs}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The open solutions of a plan, and what was found out about them."""
+    """The open solutions of a plan, and facts about them."""
 
     solutions: StoredSolutions
     originals: StoredSolutions | None
-    """The solutions to mix in, where other sets than those of the job have them."""
+    """The solutions to mix in, if they come from other sets than the job's."""
     survey: SolutionsSurvey
     policies: tuple[str, ...]
     verifier: str | None
-    """Whose scores are read."""
+    """The verifier whose scores are read."""
     min_score: float | None
     """The minimum score of a solution, for a builder with a threshold."""
     method: str | None
-    """The step labels that are read."""
+    """The method of the step labels that are read."""
 
 
 @contextlib.contextmanager
@@ -147,7 +147,7 @@ def _choose_method(solutions: StoredSolutions, plan: ExportPlan) -> str:
 
 
 def _choose(known: list[str], wanted: str | None, expected: str) -> str:
-    """The one that is wanted, or the only one there is."""
+    """The requested one, or the only one that exists."""
     if wanted is None and len(known) == 1:
         return known[0]
     if wanted is None or wanted not in known:
@@ -180,7 +180,7 @@ def _check_originals(solutions: StoredSolutions, plan: ExportPlan) -> None:
 def _find_min_score(
     solutions: StoredSolutions, survey: SolutionsSurvey, plan: ExportPlan
 ) -> float | None:
-    """The minimum score of a solution; None where scores do not decide."""
+    """The minimum score of a solution; None if scores do not decide."""
     builder: BuilderConfig = plan.job.builder
     if builder.score_quantile is not None:
         return solutions.score_at(builder.score_quantile)

@@ -1,4 +1,4 @@
-"""The training-set stage's Prefect task: stored solutions in, a set's folder and its row out."""
+"""The training-set stage's Prefect task: from stored solutions to a set's folder and its row."""
 
 import json
 import time

@@ -1,7 +1,7 @@
-"""Rows into the Parquet files of a set, streamed; and which of them, if there are too many.
+"""Stream rows into the Parquet files of a set, and choose among them if they are too many.
 
-Rows go to one file first: the shares of stages and the number of rows can be settled only when all
-of them are known. The kept rows are then copied, batch by batch, in order.
+Rows first go to one file, since the shares of stages and the number of rows can be decided only
+when all rows are known. The kept rows are then copied in order, batch by batch.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ _BATCH_ROWS = 4096
 def spool_rows(
     path: Path, form: Form, rows: Iterable[TrainingRow], on_progress: Callable[[int], None]
 ) -> int:
-    """Write all rows to one file; their number, which is also reported as they come."""
+    """Write all rows to one file; their number, which is also reported while writing."""
     num_rows, rows = 0, iter(rows)
     with pq.ParquetWriter(path, FORM_SCHEMAS[form], compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
@@ -41,11 +41,11 @@ def choose_rows(
     """Whether each row is kept: stages in their shares, and at most `max_rows`.
 
     Args:
-        stages: [num_rows] of each row, from 1.
+        stages: [num_rows] the stage of each row, from 1.
         shares: relative share of each stage; None for rows without stages. A stage without rows
             gets none, and the others keep their proportions.
-        max_rows: None for all that the shares allow.
-        seed: of what is drawn.
+        max_rows: None for all rows that the shares allow.
+        seed: the seed of the draws.
     """
     rng = np.random.default_rng(seed)
     kept = np.ones(len(stages), dtype=bool)
@@ -77,9 +77,9 @@ def copy_rows(
     """Copy rows into `train-00000.parquet` and so on; yields each batch once it is written.
 
     Args:
-        path: all rows.
-        folder: of the new files.
-        kept: [num_rows] which of them.
+        path: the file of all rows.
+        folder: the folder of the new files.
+        kept: [num_rows] which rows to copy.
         rows_per_file: maximum number of rows of one file.
     """
     file = pq.ParquetFile(path)
@@ -87,7 +87,7 @@ def copy_rows(
     num_files = num_seen = room = 0
     for batch in file.iter_batches(_BATCH_ROWS):
         start, num_seen = num_seen, num_seen + batch.num_rows
-        # As a list: from a NumPy array Arrow would import pandas, which takes longer than the rest.
+        # As a list: for a NumPy array Arrow would import pandas, which takes longer than the rest.
         batch = batch.filter(pa.array(kept[start:num_seen].tolist()))
         while batch.num_rows:
             if writer is None:
@@ -106,6 +106,6 @@ def copy_rows(
 
 
 def _drop(kept: np.ndarray, among: np.ndarray, number: int, rng: np.random.Generator) -> None:
-    """Keep `number` of these rows, drawn evenly."""
+    """Keep `number` of these rows, drawn uniformly."""
     if len(among) > number:
         kept[rng.permutation(among)[number:]] = False

@@ -1,8 +1,8 @@
 """Figures with intervals as rows of `metrics`: every figure of the evaluation is written here.
 
-A figure is about something (`About`: which strategy, pick, budget …) and over a bin. Its value is a
-mean over problems with a bootstrap interval, a share of counted things with Wilson's, or a number
-without an interval. Every bin has its own resamples, shared by all that is measured in it.
+A figure has a subject (`About`: strategy, pick, budget …) and a bin. Its value is a mean over
+problems with a bootstrap interval, a share of counted things with Wilson's interval, or a number
+without one. Every bin has its own resamples, which all its figures share.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Interval = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a figure is about; the fields are columns of `metrics`."""
+    """The subject of a figure; the fields are columns of `metrics`."""
 
     strategy: str
     budget: int | None = None
@@ -34,14 +34,14 @@ class About:
 
 
 POOL = About("pool")
-"""The solutions themselves, however one is chosen among them."""
+"""The solutions themselves, not a choice among them."""
 
 
 class FigureWriter:
     """Writes the figures of one policy."""
 
     def __init__(self, policy: str, config: EvaluationConfig) -> None:
-        """A writer; `config` is that of the intervals."""
+        """A writer; `config` decides the intervals."""
         self.config = config
         self._policy = policy
 
@@ -75,7 +75,7 @@ class FigureWriter:
     def means(
         self, values: FloatArray, abouts: Sequence[About], metric: str, *, bin_name: str = "all"
     ) -> list[Metric]:
-        """The mean of each column of [num_problems][num_columns] that was measured."""
+        """The mean of each measured column of [num_problems][num_columns]."""
         means = bootstrap_mean(
             values,
             num_resamples=self.config.num_bootstrap,
@@ -87,7 +87,7 @@ class FigureWriter:
     def columns(
         self, means: Means, abouts: Sequence[About], metric: str, *, bin_name: str = "all"
     ) -> list[Metric]:
-        """Means that were computed elsewhere, a row per column that was measured."""
+        """Means computed elsewhere, a row per measured column."""
         return [
             self.row(
                 about,
@@ -111,7 +111,7 @@ class FigureWriter:
         *,
         bin_name: str = "all",
     ) -> list[Metric]:
-        """A share of counted things; no row if nothing was counted."""
+        """A share of counted things; empty if nothing was counted."""
         if not num_trials:
             return []
         interval = wilson_interval(num_successes, num_trials, self.config.confidence)

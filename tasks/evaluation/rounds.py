@@ -1,8 +1,8 @@
-"""What a loop's rounds reached and were made from: figures of every policy, round by round.
+"""Figures of the policies of a loop, round by round: their accuracy, and what they were made from.
 
 A figure's `arm` is the arm of the loop, its `bin` is `round=N` or, for problems of a level,
-`round=N,level=L`. Round 0 is the policy that the loop began with. What a policy reaches is
-`pass@k` and `majority@k`; what it was made from has strategy `pool`.
+`round=N,level=L`. Round 0 is the policy that the loop began with. A policy's accuracies are
+`pass@k` and `majority@k`; figures of what it was made from have strategy `pool`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ GROWN = (
     "num_paths",
     "num_tokens",
 )
-"""Columns of the view `rounds` that a round's figures are made of."""
+"""Columns of the view `rounds` from which the figures of a round are computed."""
 _MEASURED = {"pass": "pass@", "majority": "majority@"}
 
 
@@ -34,13 +34,13 @@ def round_rows(
     """The rows of one policy of an arm.
 
     Args:
-        arm: its name.
+        arm: the name of the arm.
         label: the round, such as `2`, or `2.1` for the first of its improve steps.
-        evaluated: what the evaluation of its solutions measured.
+        evaluated: the figures from the evaluation of its solutions.
         made_from: figures of the solutions and the set from which it learned.
 
     Raises:
-        ValueError: no accuracy is among what was evaluated.
+        ValueError: `evaluated` contains no accuracy.
     """
     rows = [
         replace(
@@ -89,14 +89,14 @@ def made_from(
 
 
 def pass_at_1(rows: Sequence[Metric]) -> float:
-    """The share of solutions that are right, of one policy's rows."""
+    """The share of right solutions, from the rows of one policy."""
     return next(
         row.value for row in rows if row.metric == "pass@1" and Bin.parse(row.bin).kind is None
     )
 
 
 def arms_of(metrics: Sequence[Metric]) -> list[str]:
-    """The arms in the order in which they were measured first."""
+    """The arms in the order of their first measurements."""
     return list(dict.fromkeys(row.arm for row in metrics if row.arm is not None))
 
 

@@ -1,1 +1,1 @@
-"""The builders of training sets, a file each."""
+"""The builders of training sets, each in its own file."""

@@ -1,7 +1,7 @@
-"""Easy problems, for a model that is measured on hard ones (arXiv:2403.09472; also 2401.06751).
+"""Rows of easy problems, for models measured on hard ones (arXiv:2403.09472; also 2401.06751).
 
-Right solutions for a policy, solutions with step labels for a verifier. `hard` and `all` are built
-the same way, for comparison.
+The rows are right solutions for a policy, or solutions with step labels for a verifier. `hard` and
+`all` are built the same way, for comparison.
 """
 
 from collections.abc import Iterable, Iterator

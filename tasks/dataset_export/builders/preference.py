@@ -1,7 +1,7 @@
-"""Preference pairs for a policy: right against wrong, or far apart by a verifier.
+"""Preference pairs for a policy: right against wrong, or far apart in a verifier's scores.
 
-A worse solution near the better one by edit distance shows where the two differ rather than how
-they are worded, so that is the default. Within a problem no solution is in two pairs.
+By default the worse solution is the nearest to the better one by edit distance, so that the pair
+shows where the two differ rather than how they are worded. No solution is in two pairs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,9 +51,9 @@ def pair_by_grade(
 def pair_by_margin(
     solutions: Sequence[Solution], config: PreferenceConfig
 ) -> Iterator[tuple[Solution, Solution]]:
-    """The best scored first, each with one scored sufficiently lower; then the next best.
+    """Each solution, the best scored first, with one that scores lower by the margin.
 
-    That is the nearest of the candidates by edit distance, or the worst scored of them.
+    That one is the nearest by edit distance among those that do, or the worst scored of them.
     """
     left = best_scored(solutions)
     num_pairs = 0

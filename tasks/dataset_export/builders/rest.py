@@ -1,8 +1,8 @@
 """ReST: solutions above a threshold that rises with every improve step (arXiv:2308.08998).
 
-The same samples serve several improve steps, each with a higher threshold than the last. Original
-data is mixed in up to its share of all rows. With a binary reward every threshold in (0, 1) is the
-same filter, so grades need none. Deviation: a solution that scores exactly the threshold passes.
+Several improve steps use the same samples, each with a higher threshold than the last. Original
+data is mixed in up to its share of all rows. With a binary reward, every threshold in (0, 1) is the
+same filter, so grades need none. Deviation: a score equal to the threshold passes.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tasks.dataset_export.solved import Solution
 
 
 def build(source: CheckedSource, config: RestConfig) -> Iterator[CompletionRow]:
-    """What passes this improve step's threshold, then the original data."""
+    """Solutions that pass the threshold of this improve step, then the original data."""
     min_score, num_rows = source.min_score, 0
     for problem in source.solved("right" if config.only_right else "any", min_score=min_score):
         solutions = problem.solutions if min_score is None else best_scored(problem.solutions)

@@ -2,7 +2,7 @@
 
 A state is the question and the first steps of a right solution; a policy is rewarded for reaching
 the answer from there. Stage m of M leaves the last ceil(K m / M) of K steps to go. A prefix that
-already gives the answer is left out: there would be nothing to learn.
+already gives the answer is left out, as it leaves nothing to learn.
 """
 
 from collections.abc import Iterator
@@ -40,8 +40,8 @@ def build(source: CheckedSource, config: ReverseCurriculumConfig) -> Iterator[Pr
 def cut_points(num_steps: int, config: ReverseCurriculumConfig) -> list[tuple[int, int]]:
     """Steps to go and stage of each start state of a solution, the easiest first.
 
-    Stages of a short solution that coincide are one state of the highest of them; a single stage
-    always exists.
+    Stages of a short solution that coincide give one state, with the highest of them; a stage that
+    is chosen on its own always gives a state.
     """
     if config.stage is not None:
         return [(_steps_to_go(num_steps, config.stage, config.num_stages), config.stage)]

@@ -1,9 +1,9 @@
 """Revision chains: wrong attempts in the prompt, the right one to learn (arXiv:2408.03314, 6.1).
 
-The number of wrong attempts is drawn evenly from zero to four, or to as many as exist. The last of
-them is the nearest to the right one by character edit distance, so that there is something to
-correct; the others are drawn. The prompt is written as the `revisions` search writes it.
-Known negative result: data from a revising policy's own chains made it worse (appendix P).
+The number of wrong attempts is drawn uniformly from zero to four, or to the number that exists if
+that is less. The last of them is the nearest to the right one by character edit distance, so that
+it can be corrected; the others are random. The prompt is written as the `revisions` search writes
+it. Known negative result: data from a revising policy's own chains made it worse (appendix P).
 """
 
 import random

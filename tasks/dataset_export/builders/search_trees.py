@@ -1,8 +1,8 @@
-"""Search trees as preference pairs: the best path against what was pruned, where the two part.
+"""Search trees as preference pairs: the best path against pruned branches, where they diverge.
 
 The best path is the right candidate that the search's verifier scored highest (by its lowest
-step). Every branch that was pruned and not found right leaves that path somewhere: their common
-prefix ends the prompt, and the next steps are the pair.
+step). Every pruned branch that was not found right leaves that path somewhere: the common prefix
+ends the prompt, and the next steps of the two are the pair.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ from tasks.steps.trees import whole_steps
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """Where a pruned branch leaves the best path."""
+    """The point where a pruned branch leaves the best path."""
 
     best: Trajectory
     branch: Trajectory
     place: int
-    """How many steps the two have in common."""
+    """The number of steps that the two have in common."""
     steps: Sequence[Step]
-    """Of the best path."""
+    """The steps of the best path."""
     branch_steps: Sequence[Step]
 
 
@@ -51,11 +51,11 @@ def build(source: CheckedSource, config: SearchTreesConfig) -> Iterator[Preferen
 
 
 def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterator[Parting]:
-    """Where the pruned branches of one search leave its best path, each different step once.
+    """The points where pruned branches of a search leave its best path, each different step once.
 
     Args:
-        rows: all of the search.
-        min_margin: least difference of the scores of the two steps, where both have one.
+        rows: all rows of the search.
+        min_margin: minimum difference of the two steps' scores, if both have one.
     """
     if not draws_stepwise(rows[0].strategy):
         return
@@ -80,7 +80,7 @@ def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterat
 
 
 def _num_common(steps: Sequence[Step], others: Sequence[Step]) -> int:
-    """How many first steps two solutions have in common."""
+    """The number of first steps that two solutions have in common."""
     pairs = zip(steps, others, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0].text == pair[1].text, pairs))
 
@@ -90,7 +90,7 @@ def _lowest_score(steps: Sequence[Step]) -> float:
 
 
 def _margin(better: Step, worse: Step) -> float:
-    """By how much one step is scored higher; infinite where a score is missing."""
+    """By how much one step scores higher; infinite if a score is missing."""
     if better.score is None or worse.score is None:
         return float("inf")
     return better.score - worse.score

@@ -1,7 +1,7 @@
 """Solutions with a label per step, as TRL's PRM trainer reads them.
 
-TRL appends the separator to every step, so it is removed here. Its labels are true or false: a
-solution ends before its first step without one, unless the config keeps such steps.
+TRL appends the separator to every step, so it is removed here. TRL's labels are true or false, so
+a solution ends before its first step without a label, unless the config keeps such steps.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,10 +61,10 @@ def stepwise_rows(
 def labels_of(
     solution: Solution, stops_at_error: bool, *, keeps_unlabelled: bool = False
 ) -> Sequence[bool | None]:
-    """Labels of the first steps, up to one without; the first wrong one is the last on demand.
+    """Labels of the first steps, up to the first step without one, or on request the first error.
 
-    Where unlabelled steps are kept they have the label None; a solution that has no label at all
-    and whose answer was not judged still has none.
+    If unlabelled steps are kept, their label is None; a solution without any label whose answer
+    was not graded is still left out.
     """
     known = solution.labels or ()
     if keeps_unlabelled and solution.correct is None and not any(v is not None for v in known):

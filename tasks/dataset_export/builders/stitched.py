@@ -1,8 +1,8 @@
-"""Stitched search traces: wrong attempts and then a right one, all of it one target.
+"""Stitched search traces: wrong attempts and then a right one, all in one target.
 
-A policy trained on them searches within its own text: it writes an attempt, and another if that
-was wrong. The loss is on the whole trace, wrong attempts included; with `revisions` it is on the
-right one alone.
+A policy trained on them searches within its own text: it writes an attempt, and another one if the
+first was wrong. The loss is on the whole trace, including the wrong attempts; with `revisions` it
+is only on the right one.
 """
 
 import random

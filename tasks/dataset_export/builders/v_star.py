@@ -1,7 +1,7 @@
 """V-StaR: right against wrong solutions for a verifier trained by DPO (arXiv:2402.06457).
 
-Its likelihood then ranks solutions. Pairs are spread evenly over the right and the wrong solutions,
-so that every one of them takes part.
+The verifier's likelihood then ranks solutions. Pairs use the right and the wrong solutions evenly,
+so that each one is used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ def build(source: CheckedSource, config: VStarConfig) -> Iterator[PreferenceRow]
 def spread_pairs(
     right: Sequence[Solution], wrong: Sequence[Solution], max_pairs: int | None
 ) -> Iterator[tuple[Solution, Solution]]:
-    """The first of all right x wrong pairs, in an order that uses each as evenly as possible."""
+    """The first right x wrong pairs, in an order that uses each solution as evenly as possible."""
     num_all = len(right) * len(wrong)
     longer = max(len(right), len(wrong))
     for index in range(num_all if max_pairs is None else min(max_pairs, num_all)):
-        # Diagonal by diagonal of the table, so that no pair comes twice.
+        # Diagonal by diagonal of the table, so that no pair occurs twice.
         turn, place = divmod(index, longer)
         if len(right) == longer:
             yield right[place], wrong[(place + turn) % len(wrong)]

@@ -14,7 +14,7 @@ from tasks.evaluation.statistics.difficulty import assign_levels, members_by_bin
 Levels = Sequence[str | None]
 """[num_problems] the level of each problem; None without one."""
 SolveRates = Mapping[str, Sequence[float | None]]
-"""[num_problems] the solve rate of each problem, by how it is known: `oracle` or `model`."""
+"""[num_problems] the solve rate of each problem, by its source: `oracle` or `model`."""
 
 
 class BinFigures:
@@ -23,7 +23,7 @@ class BinFigures:
     def __init__(
         self, grid: SearchGrid, config: EvaluationConfig, where: Bin, members: Sequence[int]
     ) -> None:
-        """A writer for some problems of the grid, as indices."""
+        """A writer for some problems of the grid, given as indices."""
         self.grid = grid
         self.members = list(members)
         self._writer = FigureWriter(grid.policy, config)
@@ -41,7 +41,7 @@ class BinFigures:
 def search_bins(
     grid: SearchGrid, solve_rates: SolveRates, config: EvaluationConfig
 ) -> dict[Bin, list[int]]:
-    """The problems of each bin as indices, all first; a bin without a problem does not exist."""
+    """The problems of each bin as indices, all first, without empty bins."""
     labels: dict[str, Levels] = {
         "level": _texts([problem.level for problem in grid.problems]),
         "subject": [problem.subject for problem in grid.problems],
@@ -59,7 +59,7 @@ def all_problems(grid: SearchGrid) -> dict[Bin, list[int]]:
 
 
 def difficulties(solve_rates: SolveRates) -> dict[str, Levels]:
-    """Every kind of difficulty that is known: quintiles and absolute thresholds."""
+    """The levels for every known kind of difficulty: quintiles and absolute thresholds."""
     kinds: dict[str, Levels] = {}
     for source, rates in solve_rates.items():
         if any(rate is not None for rate in rates):

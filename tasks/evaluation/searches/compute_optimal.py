@@ -1,15 +1,14 @@
 """Compute-optimal search: for each difficulty and budget the strategy that is best there.
 
-arXiv:2408.03314, section 3.2. Problems are binned by difficulty; in each bin the strategy is chosen
-that is best on one fold of its problems and reported on the other, and the other way round. Bins
-are quintiles (`difficulty.py`), or absolute thresholds of the solve rate as in arXiv:2502.06703,
-which mean the same for every policy.
+arXiv:2408.03314, section 3.2. Problems are binned by difficulty. In each bin the strategy that is
+best on one fold of its problems is reported on the other fold, and vice versa. Bins are quintiles
+(`difficulty.py`), or absolute thresholds of the solve rate as in arXiv:2502.06703, which mean the
+same for every policy.
 
-A budget is N, and then one of the strategies is chosen at that N; or it is the tokens that best of
-N takes there, and then any strategy at any N is chosen that takes no more of them in the bin.
-Deviations: the two folds are the halves that a problem's id decides, and their results are averaged
-over problems; the paper does not charge what estimating difficulty costs, here it is a figure of
-its own and part of `tokens`.
+A budget is either N, and the choice is among the strategies at that N; or it is the tokens that
+best of N takes, and the choice is among all strategies at any N that take no more tokens there.
+Deviations: a problem's id decides its fold, and results are averaged over problems. The paper does
+not count the cost of estimating difficulty; here it is a separate figure and part of `tokens`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from tasks.evaluation.statistics.curves import FloatArray
 
 THRESHOLDS = (("easy", 0.5), ("medium", 0.1), ("hard", 0.0))
-"""Names of absolute difficulties, each with the lowest solve rate that has it."""
+"""Names of absolute difficulties, each with its minimum solve rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +30,19 @@ class Choice:
     level: str
     fold: int
     cell: int
-    """Its column."""
+    """The column of the cell."""
     accuracy: float
-    """On the other folds, where it was chosen."""
+    """Its accuracy on the other folds, where it was chosen."""
     num_problems: int
-    """Measured there."""
+    """Problems measured on the other folds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Selection:
-    """What was chosen for every problem without looking at its fold."""
+    """The choice for every problem, made without its fold."""
 
     cells: NDArray[np.int64]
-    """[num_problems] columns; -1 where nothing could be chosen."""
+    """[num_problems] the column of the chosen cell; -1 if nothing could be chosen."""
     choices: tuple[Choice, ...]
 
     def take(self, values: FloatArray) -> FloatArray:
@@ -61,17 +60,17 @@ def select_by_fold(
     allowed: Sequence[int],
     limit: int | None = None,
 ) -> Selection:
-    """Choose a cell for each level on the other folds' problems.
+    """Choose a cell for each level, on the problems of the other folds.
 
-    A level that the other folds have no measured problem of takes what is best on all of theirs.
+    If the other folds have no measured problem of a level, it gets the best cell over all.
 
     Args:
         correct: [num_problems][num_cells] 1 right, 0 wrong, nan not measured.
-        tokens: same shape; what each search cost.
-        levels: [num_problems] None is left out.
-        folds: [num_problems].
+        tokens: same shape; the cost of each search.
+        levels: [num_problems] the level of each problem; None leaves it out.
+        folds: [num_problems] the fold of each problem.
         allowed: the cells to choose from.
-        limit: the cell whose mean tokens, on the problems that choose, may not be exceeded.
+        limit: the cell whose mean tokens, on the problems of the choice, must not be exceeded.
     """
     cells = np.full(len(correct), -1, dtype=np.int64)
     choices = []
@@ -108,7 +107,7 @@ def best_cell(
     """The cell with the highest accuracy; of equal ones the cheapest, then the first.
 
     Returns:
-        None where no allowed cell was measured within the limit.
+        None if no allowed cell was measured within the limit.
     """
     cap = np.inf if limit is None else mean_known(tokens[:, limit])
     ranked = [

@@ -1,4 +1,4 @@
-"""What compute-optimal selection reaches on a set's searches, as rows of `metrics`."""
+"""The accuracy and cost of compute-optimal selection among a set's searches, as `metrics` rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,11 +33,11 @@ def compute_optimal_rows(
 
     Args:
         grid: the searches.
-        reference: what the difficulty was read from, in the order of the problems.
-        config: of the intervals.
-        kind: of difficulty.
-        levels: of that kind.
-        baseline: the strategy whose tokens are the budget, and that gains are over.
+        reference: the candidates that difficulty was read from, in the order of the problems.
+        config: decides the intervals.
+        kind: the kind of difficulty.
+        levels: the levels of that kind.
+        baseline: the strategy whose tokens are the budget, and the baseline of gains.
     """
     folds = [fold_of(problem.problem_id) for problem in grid.problems]
     rows: list[Metric] = []
@@ -75,7 +75,7 @@ def _token_rows(
     chosen: Selection,
     estimate: FloatArray,
 ) -> list[Metric]:
-    """What the chosen searches cost, and what it cost to know which to choose."""
+    """The cost of the chosen searches, and of estimating the difficulty for the choice."""
     ((where, members),) = all_problems(grid).items()
     figures = BinFigures(grid, config, where, members)
     columns = {
@@ -92,7 +92,7 @@ def _token_rows(
 
 
 def _estimate_tokens(reference: Sequence[Candidates], kind: str) -> FloatArray:
-    """[num_problems] what the reference candidates cost; an oracle needs no verifier."""
+    """[num_problems] the cost of the reference candidates; an oracle needs no verifier."""
     reads_verifier = kind.startswith("model")
     return np.array(
         [

@@ -1,25 +1,24 @@
 """From the decisions of searches to rows of `metrics`: accuracy, tokens and gains, in every bin.
 
 A row's `strategy` is the strategy's label, with `pick` set for any pick but the main one. It is
-`compute_optimal` for what is chosen by the difficulty in `pick` (see `compute_optimal.py`).
+`compute_optimal` for a choice by the difficulty in `pick` (see `compute_optimal.py`).
 `budget` is N. Its `metric` is one of
 
-* `accuracy`: share of right answers among those that were graded;
+* `accuracy`: share of right answers among the graded ones;
 * `generated_tokens`, `scored_tokens`, `prompt_tokens`, `cached_tokens`: mean per problem, and
-  `tokens`, which is what the policy wrote and the verifier computed together;
-* `unfinished_rate`, `error_rate`, `excluded_rate`: share of problems of which no candidate came to
-  an end, whose every candidate was refused, and which have no graded answer (they are left out of
-  the accuracy);
+  `tokens`, the sum of what the policy wrote and the verifier computed;
+* `unfinished_rate`, `error_rate`, `excluded_rate`: share of problems without a finished candidate,
+  with every candidate rejected, and without a graded answer (left out of the accuracy);
 * `gain_over`: paired difference to the strategy in `against` at the same N;
-* `gain_at_equal_tokens`: paired difference to what that strategy reaches for the same tokens:
-  between its two neighbouring points, linear in log tokens. Its first point is N = 1, one
-  candidate of the reference cell; beyond its points nothing is measured;
-* `difficulty_tokens`: what was drawn to estimate the difficulty, part of `tokens` of the same row;
+* `gain_at_equal_tokens`: paired difference to the accuracy of that strategy for the same tokens,
+  interpolated between its two neighbouring points, linearly in log tokens. Its first point is N =
+  1, one candidate of the reference cell; outside its points nothing is measured;
+* `difficulty_tokens`: tokens spent on estimating the difficulty, part of `tokens` of the same row;
 * `chosen`: the accuracy by which a bin (`<difficulty>=<level>,fold=<fold>`) chose the search in
   `arm`;
 * `engine_s`: seconds of an actor's time per problem.
 
-The baseline is the reference cell's strategy: best of N, or `majority` where that was not searched.
+The baseline is the reference cell's strategy: best of N, or `majority` if that was not searched.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,10 +52,10 @@ def search_figures(
     Args:
         grid: the decisions.
         config: bins and intervals.
-        reference: the candidates that difficulty is read from, in the order of the problems; empty
-            leaves out everything that needs a difficulty.
-        baseline: the strategy that gains are over; None for no gains.
-        seconds: of an actor's time, by cell, for all problems together.
+        reference: the candidates that difficulty is read from, in the order of the problems; if
+            empty, figures by difficulty are left out.
+        baseline: the baseline of gains; None for no gains.
+        seconds: seconds of an actor's time, by cell, for all problems together.
     """
     solve_rates = {
         "oracle": [oracle_solve_rate(problem) for problem in reference],
@@ -81,14 +80,14 @@ def search_figures(
 
 
 def at_equal_tokens(points: Sequence[tuple[float, FloatArray]], tokens: float) -> FloatArray | None:
-    """A baseline's expected correctness on each problem, if it may spend so many tokens.
+    """A baseline's expected correctness on each problem for this number of tokens.
 
     Args:
         points: mean tokens, and [num_problems] correctness, of each budget of the baseline.
         tokens: mean tokens per problem to spend.
 
     Returns:
-        Between two points, linear in log tokens; None outside of all.
+        Interpolated between two points, linearly in log tokens; None outside the points.
     """
     for (low, below), (high, above) in pairwise(sorted(points, key=lambda point: point[0])):
         if 0 < low <= tokens <= high:
@@ -98,7 +97,7 @@ def at_equal_tokens(points: Sequence[tuple[float, FloatArray]], tokens: float) -
 
 
 def _cost_rows(figures: BinFigures) -> list[Metric]:
-    """Tokens, and what became of the searches."""
+    """Tokens, and the rates of unfinished, failed and excluded searches."""
     grid = figures.grid
     columns = {
         "tokens": grid.tokens,
@@ -116,7 +115,7 @@ def _cost_rows(figures: BinFigures) -> list[Metric]:
 def _engine_rows(
     grid: SearchGrid, config: EvaluationConfig, seconds: Mapping[Cell, float]
 ) -> list[Metric]:
-    """Seconds of an actor's time per problem, of the cells that took any."""
+    """Seconds of an actor's time per problem, for the cells that took any."""
     about = dict(zip(grid.cells, grid.abouts(), strict=True))
     ((where, members),) = all_problems(grid).items()
     figures = BinFigures(grid, config, where, members)
@@ -160,7 +159,7 @@ def _gains_at_equal_tokens(
 
 
 def _over(grid: SearchGrid, cells: Sequence[int], baseline: str) -> list[About]:
-    """What gains of these cells over the baseline are about."""
+    """The subjects of these cells' gains over the baseline."""
     abouts = grid.abouts()
     return [replace(abouts[index], against=baseline) for index in cells]
 

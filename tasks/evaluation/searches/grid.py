@@ -1,7 +1,7 @@
 """Decisions of searches as columns over the problems of a set.
 
-A cell is a strategy at a budget, a column one pick of a cell. What is not known is nan: the verdict
-of an answer that could not be graded, and all of a search that was not made.
+A cell is a strategy at a budget, a column one pick of a cell. Unknown values are nan: the verdict
+of an answer that could not be graded, and everything of a search that was not made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.statistics.curves import FloatArray
 
 Cell = tuple[str, int]
-"""A strategy as its rows name it, and N."""
+"""A strategy's label, and N."""
 
 TOKENS = ("generated_tokens", "scored_tokens", "prompt_tokens", "cached_tokens")
 
@@ -28,23 +28,23 @@ class SearchGrid:
     problems: tuple[Problem, ...]
     policy: str
     cells: tuple[Cell, ...]
-    """In order of the decisions."""
+    """The cells in the order of the decisions."""
     verifiers: tuple[str | None, ...]
     """[num_cells]."""
     columns: tuple[tuple[int, str], ...]
     """Cell and pick of each column, the main pick of each cell first."""
     correct: FloatArray
-    """[num_problems][num_columns] 1 right, 0 wrong."""
+    """[num_problems][num_columns] 1 is right, 0 wrong."""
     spent: dict[str, FloatArray]
     """By kind of tokens, [num_problems][num_cells]."""
     is_unfinished: FloatArray
-    """[num_problems][num_cells] 1 where no candidate came to an end."""
+    """[num_problems][num_cells] 1 if no candidate was finished."""
     is_error: FloatArray
-    """[num_problems][num_cells] 1 where engines refused every candidate."""
+    """[num_problems][num_cells] 1 if engines rejected every candidate."""
 
     @property
     def main(self) -> FloatArray:
-        """Of the main picks, [num_problems][num_cells]."""
+        """[num_problems][num_cells] the correctness of the main picks."""
         first: dict[int, int] = {}
         for column, (cell, _) in enumerate(self.columns):
             first.setdefault(cell, column)
@@ -52,20 +52,20 @@ class SearchGrid:
 
     @property
     def tokens(self) -> FloatArray:
-        """What a search costs: tokens that the policy wrote and the verifier computed."""
+        """The cost of each search: tokens that the policy wrote and the verifier computed."""
         return self.spent["generated_tokens"] + self.spent["scored_tokens"]
 
     def budgets(self) -> list[int]:
-        """Every N, in rising order."""
+        """Every N, in increasing order."""
         return sorted({budget for _, budget in self.cells})
 
     def abouts(self) -> list[About]:
-        """[num_cells] what a cell's figures are about: its main pick."""
+        """[num_cells] the subjects of the cells' figures: their main picks."""
         pairs = zip(self.cells, self.verifiers, strict=True)
         return [About(*cell, verifier=verifier) for cell, verifier in pairs]
 
     def column_abouts(self) -> list[About]:
-        """[num_columns] the same of every column; `pick` is set where it is not the main one."""
+        """[num_columns] the subjects of the columns; `pick` is set unless it is the main one."""
         of_cells, seen = self.abouts(), set()
         found = []
         for cell, pick in self.columns:
@@ -133,8 +133,8 @@ def reference_candidates(
     """The independent solutions of a reference cell, from which difficulty is read.
 
     Args:
-        problems: of the set; one without a solution has no difficulty.
-        rows: of best of N or majority at one budget.
+        problems: the problems of the set; one without a solution has no difficulty.
+        rows: the rows of best of N or majority at one budget.
     """
     by_problem: dict[str, list[Trajectory]] = {problem.problem_id: [] for problem in problems}
     for row in rows:

@@ -106,7 +106,7 @@ def test_everything_wrong_with_a_store_is_named(store, unit_of, make_problem, ma
         "leftovers": ("warning", ".staging/left.parquet: 4 bytes, 2.0 hours old"),
         "runs without an end": ("warning", "run sampling: started, began"),
         "quarantined units": ("warning", "bad.parquet: ValueError: no such grader (1 times)"),
-        "ids there twice": ("problem", "run same: 2 rows"),
+        "duplicate ids": ("problem", "run same: 2 rows"),
     }
     for check, (state, text) in expected.items():
         assert found[check]["state"] == state, check
