@@ -25,7 +25,8 @@ TokenLosses = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class SftTrainer(LengthBatchesTrainer, SFTTrainer):
-    """Raises the likelihood of completions; subclasses may have another `token_losses`."""
+    """Raises the likelihood of completions; subclasses may have another `token_losses`,
+    and then another `worst_token_loss`."""
 
     def __init__(self, base: BaseModel, rows: Any, work: Work) -> None:
         config = work.job.recipe
@@ -48,10 +49,9 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
             processing_class=base.tokenizer,
             compute_loss_func=self._weighted_loss,
         )
-        # Uniform guessing costs log(vocabulary) nats per token.
         vocab_size = base.model.config.get_text_config().vocab_size
         heaviest = max(1.0, *rows["weight"])
-        self.watch(work, worst_loss=heaviest * (math.log(vocab_size) + 1))
+        self.watch(work, worst_loss=heaviest * self.worst_token_loss(vocab_size))
 
     @classmethod
     def encode_row(
@@ -91,6 +91,13 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
             targets: [num_tokens].
         """
         return cross_entropies(logits, targets)
+
+    def worst_token_loss(self, vocab_size: int) -> float:
+        """The mean loss per token above which the model is taken for useless.
+
+        Uniform guessing costs log(vocabulary) nats per token.
+        """
+        return math.log(vocab_size) + 1
 
 
 def cross_entropies(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
