@@ -25,8 +25,10 @@ TokenLosses = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class SftTrainer(LengthBatchesTrainer, SFTTrainer):
-    """Raises the likelihood of completions; subclasses may have another `token_losses`,
-    and then another `worst_token_loss`."""
+    """Raises the likelihood of completions.
+
+    Subclasses may have another `token_losses`, and then another `worst_token_loss`.
+    """
 
     def __init__(self, base: BaseModel, rows: Any, work: Work) -> None:
         config = work.job.recipe
