@@ -1,4 +1,4 @@
-"""Names of units and paths: what is written is read back, and nothing else is read."""
+"""Names of units and paths: written names are read back, and any other name is refused."""
 
 import random
 import tarfile

@@ -1,4 +1,4 @@
-"""Rows of older schema versions in the columns of this one, as records and in views."""
+"""Rows of older schema versions in the current columns, as records and in views."""
 
 import json
 
@@ -31,7 +31,7 @@ _STRATEGIES = {
 
 
 def make_version_3(store: Store, unit, rows) -> None:
-    """Write rows as version 3 did, and let the marker be its."""
+    """Write rows and the marker as version 3 did."""
     table = to_table(TRAJECTORIES, rows).drop_columns(["role"])
     path = store.root / unit.path
     path.parent.mkdir(parents=True, exist_ok=True)

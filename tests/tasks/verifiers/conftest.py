@@ -67,7 +67,7 @@ def qwen_tokenizer() -> Any:
 
 @pytest.fixture(scope="session")
 def mistral_tokenizer() -> Any:
-    """As Mistral's: spaces are part of the token behind them, unknown characters become bytes."""
+    """As Mistral's: spaces belong to the token after them, unknown characters become bytes."""
     from tokenizers import Tokenizer, decoders, models, normalizers, processors
     from transformers import PreTrainedTokenizerFast
 

@@ -59,7 +59,7 @@ def test_only_allowed_cells_are_chosen():
 def test_a_level_that_one_fold_lacks_takes_what_is_best_on_all_of_the_other_fold():
     levels = ["1", "1", "1", "1", "2", "2", None, None]
     selection = select(levels=levels)
-    assert selection.cells[4:6].tolist() == [1, 1]  # chosen by the easy ones of fold 1
+    assert selection.cells[4:6].tolist() == [1, 1]  # chosen by the easy problems of fold 1
     assert selection.cells[6:].tolist() == [-1, -1]
     assert np.isnan(selection.take(CORRECT)[6:]).all()
 
