@@ -27,7 +27,7 @@ JOB = {
 }
 FAULTS = ("500", "slow down", "cut", "cut after", "half", "slow")
 GAP = 7
-"""Every so many requests, one meets the next of the faults."""
+"""One in this many requests gets the next of the faults."""
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ _KINDS = {
     ("models", "prm_training"): DigestName,
     ("models", "policy_training"): DigestName,
 }
-"""What the units of a table and stage are called; those of other stages are not read."""
+"""The form of unit names by table and stage; those of other stages are not read."""
 
 
 def stored_paths() -> list[str]:

@@ -27,7 +27,7 @@ _STRATEGIES = {
     "beam ahead of time": ("beam ahead of time", None),
     "judge ahead": ("judge", "lookahead"),
 }
-"""What version 3 wrote, and what it says in two columns."""
+"""Strategies as version 3 wrote them, and the same in two columns."""
 
 
 def make_version_3(store: Store, unit, rows) -> None:

@@ -31,9 +31,9 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock = threading.Lock()
         self.asked_at = []
-        """When each completion was asked for."""
+        """When each completion was requested."""
         self.goes_away_after = None
-        """How many completions it answers before."""
+        """How many completions it answers before it goes down."""
 
     def is_away(self):
         return self.goes_away_after is not None and len(self.asked_at) > self.goes_away_after

@@ -252,7 +252,7 @@ def find_one(find, make_problem) -> Callable[..., Found]:
 
 
 Odds = dict[tuple[int, int], float]
-"""Probability of so many different right and wrong prefixes."""
+"""The probability of each number of different right and wrong prefixes."""
 
 
 @pytest.fixture(scope="session")
