@@ -185,7 +185,7 @@ def _processor_s() -> float:
 
 
 def _in_process(function: Any, *arguments: Any) -> tuple[Any, int]:
-    """A call's result from a process of its own, and that process's peak megabytes."""
+    """A call's result from a separate process, and that process's peak megabytes."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as process:
         return process.submit(_with_peak, function, arguments).result()

@@ -60,7 +60,7 @@ class DeployedRun:
         self._run = made["id"]
 
     def is_over(self) -> bool:
-        """Whether the run has ended, or is not served any more."""
+        """Whether the run has ended or is no longer served."""
         return self._serve.poll() is not None or self._state()["type"] in _ENDS
 
     def message(self) -> str | None:

@@ -96,7 +96,7 @@ QUICK_PLAN: tuple[tuple[Kind, EngineName], ...] = (
 )
 
 _WITHOUT: tuple[Kind, ...] = ("actor", "engine")
-"""What a run replaces by itself."""
+"""The processes that a run replaces by itself."""
 _NUM_PROBLEMS = {"markov": 200, "vllm": 120}
 
 
@@ -332,7 +332,7 @@ def main() -> None:
         "--engines", nargs="+", choices=get_args(EngineName), help="use only these engines"
     )
     arguments = parser.parse_args()
-    # A termination from outside also ends what it has started.
+    # A termination from outside also ends the processes that this one started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     trials = make_trials(QUICK_PLAN if arguments.quick else PLAN, arguments.seed)
     kinds, engines = arguments.only or get_args(Kind), arguments.engines or get_args(EngineName)

@@ -63,7 +63,7 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one process spent on its share of the problems."""
+    """The cost of one process's share of the problems, and its results."""
 
     num_problems: int
     num_right: int

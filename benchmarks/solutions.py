@@ -51,7 +51,7 @@ def read_solutions(root: Path) -> tuple[Solutions, list[str]]:
 
 
 def check_store(root: Path, expected: Solutions, committed: Files, before: Starts) -> list[str]:
-    """What is wrong in a store after a rerun; empty if nothing is.
+    """Faults of a store after a rerun; empty if it has none.
 
     Args:
         root: the store.

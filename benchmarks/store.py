@@ -85,7 +85,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one turn of a contestant took."""
+    """The time that one turn of a contestant took."""
 
     seconds: float
     processor_s: float
@@ -321,7 +321,7 @@ def _check_same(found: Sequence[Any], by_hand: Sequence[Any]) -> None:
 def _take_turns(
     contestants: Mapping[str, Callable[[str], object]], rounds: int, label: str = ""
 ) -> dict[str, list[Timing]]:
-    """What each contestant took in each round; a different one goes first each time."""
+    """The time of each contestant in each round; a different one goes first each time."""
     timings: dict[str, list[Timing]] = {name: [] for name in contestants}
     for index in range(rounds):
         turn = index % len(contestants)
@@ -355,7 +355,7 @@ def _ratios(timings: dict[str, list[Timing]], one: str, other: str) -> dict[str,
 
 
 def _in_process(function: Callable[..., Result], *arguments: Any) -> tuple[Result, int]:
-    """A call's result from a process of its own, and that process's peak megabytes."""
+    """A call's result from a separate process, and that process's peak megabytes."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as process:
         return process.submit(_with_peak, function, arguments).result()

@@ -99,7 +99,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def parts_of(name: str) -> list[str]:
-    """The names that a name is made of: a search and its pick, a bin and its fold.
+    """The parts of a compound name: a search and its pick, a bin and its fold.
 
     The role of a search's row, written after the search, is not one of them.
     """

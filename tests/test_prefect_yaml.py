@@ -1,4 +1,4 @@
-"""`prefect.yaml` says what the flows can do: entrypoints, parameters, schedules."""
+"""`prefect.yaml` agrees with the flows: entrypoints, parameters, schedules."""
 
 import copy
 from pathlib import Path
@@ -26,7 +26,7 @@ def parameters_of(name, **changes):
 
 
 def answer_of_server(name, parameters):
-    """What Prefect's server checks, and what it answers."""
+    """What Prefect's server checks, and its answer."""
     schema = copy.deepcopy(parameter_schema(load(name)).model_dump())
     validate(parameters, schema, raise_on_error=True)
 

@@ -1,4 +1,4 @@
-"""Nothing is forgotten: registries, help, deployments and docs have the same names."""
+"""Registries, help, deployments and docs have the same names; none is missing."""
 
 import importlib
 import importlib.util

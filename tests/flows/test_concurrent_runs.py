@@ -1,4 +1,4 @@
-"""Two runs at once on one store, each in a process of its own."""
+"""Two simultaneous runs on one store, each in its own process."""
 
 import os
 import socket
@@ -52,7 +52,7 @@ with serving(int(sys.argv[1])) as (url, process):
 
 
 def start_together(*commands, environment) -> list[Any]:
-    """Processes that have imported everything, and begin at the same moment."""
+    """Processes that have imported everything and start at the same moment."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", *map(str, command)],

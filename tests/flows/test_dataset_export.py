@@ -1,4 +1,4 @@
-"""Training sets of sampled walks: the flow, its record, what it refuses, and the export."""
+"""Training sets of sampled walks: the flow, its record, its refusals, and the export."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ SAMPLING = SamplingJob(
 
 @pytest.fixture
 def walked(store, unit_of):
-    """Twenty walks of a training set, eight solutions each, and three walks to measure on."""
+    """Twenty walks of a training set with eight solutions each, and three walks for evaluation."""
     walks = markov_problems(20, seed=3)
     store.commit(unit_of("problems", name="train", stage="problems"), walks)
     held_out = [*markov_problems(2, seed=9, split="test"), walks[0]]
@@ -94,7 +94,7 @@ def test_a_set_is_built_once_registered_and_exported(walked, prefect_server, tmp
         ).fetchall()
     )
     assert all(right[r["source_ids"][0]] == r["problem_id"] for r in rows)
-    # The first walk is also one to measure on.
+    # The first walk is also one of those for evaluation.
     assert markov_problems(1, seed=3)[0].problem_id not in {r["problem_id"] for r in rows}
     assert json.loads(row.counts)["left_out"]["problems"] == {"test_question": 1}
 

@@ -28,7 +28,7 @@ RIGHT_STEPS = ((True, True, True), (False,) * 3, (True, False, False), (True, Fa
 
 
 def world_problem(index: int) -> Problem:
-    """One of several rows with the story that the solutions above are about."""
+    """One of several rows with the story that the solutions above solve."""
     return Problem(
         problem_id=f"p{index}",
         source="world",
@@ -45,8 +45,8 @@ def world_problem(index: int) -> Problem:
 def hand_made(store, unit_of, make_trajectory):
     """A run of ten problems with four solutions each, their labels and their scores.
 
-    Labels are true but for the first step of every second solution, which they call right.
-    Scores are .5 for everything but the dropped sentence's steps (.9), the verifier's weakness.
+    Labels are true except for the first step of every second solution, which they call right.
+    Scores are .5 for all steps except those with a dropped sentence (.9), the verifier's weakness.
     """
     problems = [world_problem(index) for index in range(10)]
     trajectories, labels, scores = [], [], []

@@ -1,4 +1,4 @@
-"""The whole line on the built-in world with real vLLM, killed in the middle and gone on with."""
+"""The whole line on the built-in world with real vLLM, killed in the middle and resumed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What becomes of a unit that fails, and of the run around it, on a real Ray and a real Prefect."""
+"""What happens to a unit that fails and to its run, on a real Ray and a real Prefect."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ POLICY = MarkovConfig(num_steps=4, p_right=0.8)
 
 @pytest.fixture(autouse=True)
 def importable_work(local_ray, prefect_server):
-    """Let actors run functions of this file."""
+    """Let actors run functions defined in this file."""
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -38,7 +38,7 @@ def importable_work(local_ray, prefect_server):
 
 
 async def work(unit, folder, context):
-    """Make a row; fail as the file `<unit>` in the folder says, once per line of it."""
+    """Make a row; fail as the file `<unit>` in the folder says, once for each of its lines."""
     plan = Path(folder) / unit.name
     lines = plan.read_text().split() if plan.exists() else []
     if lines:
@@ -63,7 +63,7 @@ def work_unit(pool, unit, folder):
 
 @pytest.fixture
 def run_stage(store, tmp_path):
-    """Run a stage of four units; `plans` says how often and why each fails first."""
+    """Run a stage of four units; `plans` says how often and why each fails before it succeeds."""
     from flows.runs.units import run_units, unit_runner
 
     folder = tmp_path / "plans"
@@ -135,7 +135,7 @@ def test_a_stage_of_which_nothing_is_left_stops_the_run(run_stage, store):
 
 
 def test_the_stages_after_it_go_on_without_the_units_that_are_not_there(store):
-    """Ten of thirty problems have no solutions; what was measured without them is redone later."""
+    """Ten of thirty problems have no solutions; figures measured without them are redone later."""
     from flows.evaluation import evaluate
     from flows.sampling import sample
 

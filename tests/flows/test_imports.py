@@ -1,4 +1,4 @@
-"""Other people's solutions in a run: graded, measured, graded again; and a kill in the middle."""
+"""Imported solutions in a run: graded, measured, regraded; and a kill in the middle."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a run, and a rerun: nothing is missing, twice, or done again."""
+"""`kill -9` in the middle of a run, and a rerun: no row is missing, duplicated or made again."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def test_a_rerun_makes_exactly_what_a_kill_has_kept_from_being_made(reports, kin
     report = reports[kind]
     assert report["complaints"] == []
     assert report["units_committed"] < report["units"]
-    assert report["same_texts"] == 1.0  # the Markov engine does the same whatever runs beside it
+    assert report["same_texts"] == 1.0  # independent of what else runs
 
 
 @pytest.mark.ray
@@ -56,7 +56,7 @@ def test_a_run_goes_on_without_an_actor_and_ends_with_its_flow(reports):
 
 @pytest.fixture
 def sampled(store, unit_of, make_trajectory) -> Path:
-    """A store with two units of two solutions each, both noted as begun."""
+    """A store with two units of two solutions each, both recorded as started."""
     for index, name in enumerate(("a", "b")):
         ids = (2 * index, 2 * index + 1)
         rows = [make_trajectory(f"t{i}", problem_id=f"p{i}", sample_index=0) for i in ids]

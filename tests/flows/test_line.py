@@ -72,7 +72,7 @@ def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
     )
     label_steps(job, str(store.root), "run")
     assert ask(store, "select count(*) from step_labels")[0][0] == 240 * 5
-    # A Markov chain has no checker: what is known of the labels is how many there are.
+    # A Markov chain has no checker: the number of labels is all that can be measured.
     evaluation = EvaluationJob(policy=POLICY)
     path = evaluate_labels(evaluation, str(store.root), "run", set_name="eval")
     found = ask(store, "select metric, value, num_problems from metrics order by metric")
@@ -118,7 +118,7 @@ def test_evaluation_writes_metrics_that_match_the_sql_view(sampled):
 
 
 def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, local_ray, make_problem):
-    """A question that is no walk becomes rows that say so; all other rows are made."""
+    """A question that is not a walk becomes rows that say so; all other rows are made."""
     from flows.sampling import sample
 
     unit = Unit(run_id="run", stage="problems", name="mixed", table=PROBLEMS.name)

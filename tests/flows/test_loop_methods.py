@@ -116,7 +116,7 @@ def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(
 def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
     tmp_path, prefect_server, local_ray
 ):
-    """The shipped policy's own likelihood is the verifier; the control is read by none."""
+    """The shipped policy's own likelihood is the verifier; the control's rows are not scored."""
     from flows.loops.rest import rest
 
     root = tmp_path / "store"
@@ -147,7 +147,7 @@ def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
         "select policy, count(*) from step_scores inner join trajectories using (trajectory_id)"
     )
     by_policy = ask(root, f"{scored} group by 1")
-    # Solutions of the first policy and of the arm's, none of the control's.
+    # Solutions of the first policy and of the arm's policies, but not of the control's.
     assert sorted(name.split("-")[0] for name, _ in by_policy) == ["rest", "world"]
     assert {number for _, number in by_policy} == {120}
     files = set(root.glob("[a-z]*/run_id=*/*/*.parquet"))
@@ -157,7 +157,7 @@ def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
 
 
 def test_actors_stay_when_the_policy_changes(tmp_path, prefect_server, local_ray):
-    """What a loop does between two rounds, with its actors looked at."""
+    """What a loop does between two rounds, observed through the processes of its actors."""
     from flows.loops.loop import Loop
     from storage import Store
 

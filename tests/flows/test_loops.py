@@ -1,4 +1,4 @@
-"""Loops with real sampling and training: what they make, and that a kill changes none of it."""
+"""Loops with real sampling and training: their results, and that a kill does not change them."""
 
 import json
 
@@ -66,7 +66,7 @@ def test_arms_of_a_curriculum_differ_in_the_stages_of_their_sets(arm, stages):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, prefect_server, local_ray):
-    """A loop that nothing happened to, and the folder of its best policy."""
+    """A loop that ran without interruption, and the folder of its best policy."""
     from flows.loops.rest import rest
 
     root = tmp_path_factory.mktemp("loop") / "store"
@@ -82,7 +82,7 @@ def test_each_round_learns_from_the_solutions_of_the_policy_before(undisturbed):
         inner join problem_list as p using (run_id, problem_id)
         where p.split = 'train' group by 1 order by 1
     """
-    # The first policy's solutions serve the control too; after that each has its own.
+    # The first policy's solutions also serve the control; after that each arm has its own.
     assert ask(root, by_round) == [(1, 1, 160), (2, 2, 320)]
     chain = """
         select m.base, s.kind, s.policy from models as m

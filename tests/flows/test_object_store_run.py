@@ -1,4 +1,4 @@
-"""A run whose root is on S3, by the command line, while the connection to S3 misbehaves."""
+"""A run whose root is on S3, from the command line, while the connection to S3 misbehaves."""
 
 import json
 import os
@@ -27,12 +27,12 @@ JOB = {
 }
 FAULTS = ("500", "slow down", "cut", "cut after", "half", "slow")
 GAP = 7
-"""Every so many requests, one meets the next of the faults."""
+"""One in this many requests gets the next of the faults."""
 
 
 @pytest.fixture
 def stepmill(s3_store, prefect_server):
-    """Begin a `stepmill` command of this store; those that still run are ended."""
+    """Start a `stepmill` command on this store; commands still running at the end are stopped."""
     from prefect.settings import PREFECT_API_URL
 
     url = PREFECT_API_URL.value()
@@ -60,7 +60,7 @@ def stepmill(s3_store, prefect_server):
 
 @pytest.fixture
 def sample(stepmill, s3_store, tmp_path):
-    """Begin the sampling flow on a set of problems of the Markov world."""
+    """Start the sampling flow on a set of problems of the Markov world."""
     unit = Unit(run_id="run", stage="problems", name="eval", table=PROBLEMS.name)
     s3_store.commit(unit, markov_problems(NUM_PROBLEMS, seed=3))
     config = tmp_path / "sampling.yaml"
@@ -75,7 +75,7 @@ def finish(process):
 
 
 def trajectory_objects():
-    """Tag and time of writing of every unit's object."""
+    """The tag and the time of writing of every unit's object."""
     objects = (
         boto3.client("s3")
         .list_objects_v2(Bucket="bucket", Prefix="team/store/trajectories/")
@@ -101,7 +101,7 @@ def test_a_run_on_s3_is_killed_and_gone_on_with_through_faults(
         return FAULTS[num_requests // GAP % len(FAULTS)]
 
     def let_five_in(method, path):
-        """After five files S3 takes no more, so that the run is in its middle when it is killed."""
+        """After five files S3 accepts no more, so that the run is unfinished when it is killed."""
         is_put = method == "PUT" and "/trajectories/" in path
         return "500" if is_put and len(puts_of_trajectories(s3_proxy)) > 5 else None
 

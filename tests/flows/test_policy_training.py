@@ -1,4 +1,4 @@
-"""The flow on a real Prefect server: a set of the store in, a registered policy out."""
+"""The flow on a real Prefect server: from a set in the store to a registered policy."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Prefect's server on a real PostgreSQL: parallel tasks of two processes, no error in its log."""
+"""Prefect's server on a real PostgreSQL: parallel tasks of two processes, no logged error."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def find_binaries():
 
 @pytest.fixture(scope="module")
 def postgres():
-    """The connection URL of a database in a folder of its own, behind a Unix socket."""
+    """The connection URL of a database in its own folder, served on a Unix socket."""
     binaries = find_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL's programs are not installed (Debian: apt-get install postgresql)")
@@ -132,7 +132,7 @@ def test_parallel_tasks_of_two_processes_all_complete_without_a_database_error(p
     said = [load.communicate(timeout=PATIENCE_S)[1].decode() for load in loads]
     assert [load.returncode for load in loads] == [0] * PROCESSES, said
     url = environment["PREFECT_API_URL"]
-    # The server books the states of tasks a little later than it hears of them.
+    # The server records the states of tasks a little after it receives them.
     wait_until(lambda: count_runs("task_runs", url) == TASKS * PROCESSES, log)
     assert count_runs("flow_runs", url) == PROCESSES
     assert [line for line in log.read_text().splitlines() if ERRORS.search(line)] == []

@@ -1,4 +1,4 @@
-"""The flow on a real Prefect server: labelled solutions in, a set and a registered verifier out."""
+"""The flow on a real Prefect server: from labelled solutions to a set and a registered verifier."""
 
 import json
 
@@ -14,7 +14,7 @@ from tasks.models.checkpoints import find_checkpoint
 
 @pytest.fixture
 def labelled(store, unit_of, make_problem, make_trajectory):
-    """Forty problems with a solution each, whose first step is right for odd ones alone."""
+    """Forty problems with a solution each; the first step is right only for odd problems."""
     problems = [
         make_problem(f"p{i}", split="train", question=f"What is {i} and a half?") for i in range(40)
     ]
@@ -74,7 +74,7 @@ def test_a_verifier_is_trained_once_on_a_set_that_it_names(prefect_server, label
     assert json.loads(metrics)["training_rows"] + json.loads(metrics)["heldout_rows"] == 40
     sets = catalog.sql("select name, form, num_rows, kind from training_sets").fetchall()
     assert sets == [(set_name, "stepwise", 40, "stepwise")]
-    # The set can be named in place of the run's solutions, with the same outcome.
+    # The set can be named instead of the run's solutions, with the same outcome.
     again = train_verifier(job(training_set=set_name), labelled.url, "run")
     assert again == folder
     assert len(labelled.files("models", run_id="run", stage="prm_training")) == 2

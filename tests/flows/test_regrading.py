@@ -1,4 +1,4 @@
-"""Regrading a run that version 3 made: its verdicts stand, those of its rollouts too."""
+"""Regrading a run that version 3 made keeps its verdicts, also those of its rollouts."""
 
 import tarfile
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Test-time search from the command line: a sweep that is killed and gone on with, and bad jobs."""
+"""Test-time search from the command line: a sweep that is killed and resumed, and bad jobs."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ _PATIENCE_S = 300
 
 @contextlib.contextmanager
 def start(folder):
-    """The sweep in a process group of its own, which is gone afterwards."""
+    """The sweep in its own process group, which is ended afterwards."""
     from prefect.settings import PREFECT_API_URL
 
     options = ["--config", "job.yaml", "--root", "store", "--run-id", "r", "--n", "4,8"]
@@ -68,7 +68,7 @@ def trees_in(folder):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory, prefect_server):
-    """The folder of a sweep that was killed when its first trees were there; what it printed."""
+    """The folder of a sweep that was killed when its first trees existed, and what it printed."""
     folder = tmp_path_factory.mktemp("search")
     walks = [{"question": p.question, "answer": p.answer} for p in markov_problems(NUM_PROBLEMS, 3)]
     (folder / "walks.jsonl").write_text("\n".join(map(json.dumps, walks)))

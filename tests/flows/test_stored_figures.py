@@ -1,4 +1,4 @@
-"""Figures of a store of version 3 are the same to the last digit when they are computed again.
+"""Figures of a store of version 3 are the same to the last digit when they are recomputed.
 
 The store was made by version 3 on the built-in world: a factory run `first` of 10 problems, and
 searches `searched` with the verifier of that run.

@@ -1,4 +1,4 @@
-"""A config's mistakes, as the caller wrote them."""
+"""Mistakes in a config are named as the caller wrote them."""
 
 import re
 

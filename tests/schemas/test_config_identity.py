@@ -1,4 +1,4 @@
-"""Configs of older versions keep their hashes, which unit names and recorded runs are made of."""
+"""Configs of older versions keep their hashes, which are part of unit names and recorded runs."""
 
 import importlib
 import json

@@ -32,7 +32,7 @@ def test_how_work_is_spread_does_not_change_the_hash():
 
 
 def test_a_part_of_a_nested_config_means_the_same_wherever_it_is_checked():
-    """Also where Prefect makes the config of a flow's parameters, and where Python does."""
+    """Also where Prefect makes the config from a flow's parameters, and where Python code does."""
     values = {"eval_sampling": {"num_samples": 4}, "prm_training": {"max_steps": 6}}
     config = FactoryConfig.model_validate(values)
     assert config == FactoryConfig.from_partial(values)

@@ -1,4 +1,4 @@
-"""Configs of loops: what cannot be compared or filtered is refused by name."""
+"""Configs of loops: what cannot be compared or filtered is refused, and the error names it."""
 
 import pytest
 

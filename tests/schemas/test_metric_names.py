@@ -1,4 +1,4 @@
-"""Names of figures go into text and back; those of stores of version 3 find their columns."""
+"""Names of figures round-trip through text; those of version 3 stores map to columns."""
 
 import pytest
 

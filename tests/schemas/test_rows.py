@@ -1,4 +1,4 @@
-"""What the tables of the store are: their columns, and that a table is one module."""
+"""The tables of the store: their columns, and that a table is one module."""
 
 import os
 import shutil

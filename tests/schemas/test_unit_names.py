@@ -1,4 +1,4 @@
-"""Names of units and paths: what is written is read back, and nothing else is read."""
+"""Names of units and paths: written names are read back, and any other name is refused."""
 
 import random
 import tarfile
@@ -39,7 +39,7 @@ _KINDS = {
     ("models", "prm_training"): DigestName,
     ("models", "policy_training"): DigestName,
 }
-"""What the units of a table and stage are called; those of other stages are not read."""
+"""The form of unit names by table and stage; those of other stages are not read."""
 
 
 def stored_paths() -> list[str]:

@@ -205,7 +205,7 @@ def test_cost_of_every_stage_by_hand(store, unit_of, make_trajectory):
         # 4 s over 10 + 30 tokens
         ("scoring", "score", "v", 2, 0, 10, 1.0, "scored solutions", 1, 10.0),
         ("scoring", "score", "w", 1, 0, 30, 3.0, "scored solutions", 1, 30.0),
-        # labelling itself takes no engine; one label is another completer's, one says nothing
+        # labelling itself uses no engine; one label is by another completer, one has no value
         ("step_labels", "rollout", "policy-0", 3, 18, 0, 4.0, "labelled steps", 2, 9.0),
     ]
     key = "run_id, stage, strategy, model"
@@ -238,7 +238,7 @@ def test_engine_time_is_shared_by_rows_without_tokens_and_null_where_a_file_lack
     store.commit(unit_of("trajectories", run_id="old"), [make_trajectory("c")], seconds=1.0)
     older = unit_of("trajectories", "u1", run_id="old")
     table = to_table(TABLES["trajectories"], [make_trajectory("d")])
-    pq.write_table(table, store.root / older.path)  # as a first version wrote it
+    pq.write_table(table, store.root / older.path)  # as the first version wrote it
     found = rows(
         store, "select run_id, model, engine_s, num_kept, tokens_per_kept from cost order by all"
     )
@@ -293,7 +293,7 @@ def test_curves_hold_every_metric(store, unit_of):
 
 
 def test_a_figure_is_in_curves_once_as_it_was_measured_last(store, unit_of):
-    """With a second verifier what needs none is measured again; another set stays apart."""
+    """A second verifier remeasures figures that need no verifier; another set stays separate."""
     for index, verifier in enumerate(("v", "w")):
         store.commit(
             unit_of(METRICS.name, name=f"eval-{verifier}", stage="evaluation"),
@@ -327,7 +327,7 @@ def test_a_figure_is_in_curves_once_as_it_was_measured_last(store, unit_of):
 
 
 def test_figures_without_a_time_are_the_oldest(store, unit_of):
-    """A store's first version wrote neither set nor time."""
+    """The first version of the store wrote neither set nor time."""
     old, new = figure(value=0.1), figure(value=0.9, created_at=at(0))
     for name, row in (("a", new), ("b", old), ("c", old)):
         store.commit(unit_of(METRICS.name, name=name, stage="evaluation"), [row])

@@ -1,4 +1,4 @@
-"""Folding under way: readers, writers, death in the middle, and a run that goes on afterwards."""
+"""Folding a folder while others read and write, killed in the middle, and before a run resumes."""
 
 import signal
 import subprocess
@@ -35,7 +35,7 @@ def ids(store):
 
 
 def by_hand(store):
-    """What a tool sees that knows nothing of stepmill."""
+    """What a tool that does not know stepmill sees."""
     pattern = f"{store.root}/trajectories/**/*.parquet"
     sql = f"select trajectory_id from read_parquet('{pattern}') order by 1"
     return [row[0] for row in duckdb.connect().execute(sql).fetchall()]
@@ -51,7 +51,7 @@ def test_a_folded_folder_holds_the_same_rows_in_one_file(full, unit_of):
     assert ids(full) == before == by_hand(full)
     table = ds.dataset(full.root / "trajectories", partitioning="hive").to_table()
     assert sorted(table["trajectory_id"].to_pylist()) == before
-    # A unit's path goes on naming its rows, for this and for a new Store.
+    # A unit's path still names its rows, for this Store and for a new one.
     for store in (full, Store(full.url)):
         assert store.files("trajectories", run_id="run", stage="sampling") == list(rows)
         for path, expected in rows.items():

@@ -1,4 +1,4 @@
-"""Files that nobody can read, of every table: named, left out, moved away, made again."""
+"""Unreadable files of every table: named, left out, moved away, and made again."""
 
 import json
 

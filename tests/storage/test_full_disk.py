@@ -1,4 +1,4 @@
-"""A disk that is full, and one that cannot be written: small file systems in memory."""
+"""A full disk, and one that cannot be written to: small file systems in memory."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ NUM_PROBLEMS = 5000
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """An empty file system of a megabyte."""
+    """An empty file system of one megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "stepmill-test", str(folder)]

@@ -1,4 +1,4 @@
-"""The store on S3: a real S3 server (moto) behind a proxy that misbehaves when told to."""
+"""The store on S3: a real S3 server (moto) behind a proxy that misbehaves on command."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_of_many_writers_one_wins_and_all_see_its_rows(s3_store, unit_of, make_t
 def test_a_put_that_fails_on_the_way_is_put_once(
     s3_proxy, s3_store, unit_of, make_trajectory, fault
 ):
-    """`cut after`: the object is there, but the answer was lost; the retry finds the name taken."""
+    """`cut after`: the object exists, but the answer was lost; the retry finds the name taken."""
     unit = unit_of("trajectories")
     s3_proxy.faults += [("PUT", fault), ("PUT", fault)]
     s3_store.commit(unit, [make_trajectory("a")])
@@ -97,7 +97,7 @@ def test_opening_many_files_reads_each_only_once(s3_proxy, s3_store, unit_of, ma
     assert found == [(108,)]
     methods = [method for method, _ in s3_proxy.seen]
     assert methods.count("HEAD") <= 2, s3_proxy.seen
-    # Of each file its last bytes, then the whole of it; and the listing and the marker.
+    # The last bytes of each file, then the whole file; and the listing and the marker.
     assert methods.count("GET") <= 12 * 2 + 2
 
 

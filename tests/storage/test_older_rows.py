@@ -1,4 +1,4 @@
-"""Rows of older schema versions in the columns of this one, as records and in views."""
+"""Rows of older schema versions in the current columns, as records and in views."""
 
 import json
 
@@ -27,11 +27,11 @@ _STRATEGIES = {
     "beam ahead of time": ("beam ahead of time", None),
     "judge ahead": ("judge", "lookahead"),
 }
-"""What version 3 wrote, and what it says in two columns."""
+"""Strategies as version 3 wrote them, and the same in two columns."""
 
 
 def make_version_3(store: Store, unit, rows) -> None:
-    """Write rows as version 3 did, and let the marker be its."""
+    """Write rows and the marker as version 3 did."""
     table = to_table(TRAJECTORIES, rows).drop_columns(["role"])
     path = store.root / unit.path
     path.parent.mkdir(parents=True, exist_ok=True)

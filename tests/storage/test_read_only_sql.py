@@ -1,4 +1,4 @@
-"""SQL over a store reads the store: ways out that were tried, and what still works."""
+"""SQL over a store can only read that store: attempted escapes, and queries that work."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from storage.reading import check_reading
 
 @pytest.fixture
 def outside(tmp_path):
-    """Files beside the store that nobody may read."""
+    """Files beside the store that must not be readable."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "secret.csv").write_text("a,b\n1,2\n")

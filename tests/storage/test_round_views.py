@@ -1,4 +1,4 @@
-"""The view of what a loop sampled, round by round."""
+"""The view of a loop's samples, round by round."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from storage import connect, query
 
 @pytest.fixture
 def grown(store, unit_of, make_problem, make_trajectory):
-    """Two problems, solved by one policy in two rounds; other solutions are of no round."""
+    """Two problems, solved by one policy in two rounds; other solutions belong to no round."""
     problems = [make_problem("p0", split="train"), make_problem("p1", split="train")]
     store.commit(unit_of("problems", stage="problems"), problems)
 

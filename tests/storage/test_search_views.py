@@ -1,4 +1,4 @@
-"""Views over search trees: whole solutions, decisions, and what trees must not be counted in."""
+"""Views over search trees: whole solutions, decisions, and views that must not count trees."""
 
 from datetime import UTC, datetime
 

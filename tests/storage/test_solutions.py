@@ -1,4 +1,4 @@
-"""The views and streams that training sets are made from."""
+"""The views and streams that training sets are built from."""
 
 import pytest
 

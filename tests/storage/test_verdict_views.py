@@ -1,4 +1,4 @@
-"""Views over trajectories that were graded again: the newest verdict counts."""
+"""Views over regraded trajectories: the newest verdict counts."""
 
 from datetime import UTC, datetime
 
@@ -97,7 +97,7 @@ def test_calibration_goes_by_the_newest_verdict(solved, unit_of):
 
 
 def test_no_view_over_verdicts_reads_the_steps(solved):
-    """Texts are most of a store: counting must not touch them."""
+    """Texts make up most of a store: counting must not read them."""
     connection = connect(solved.url)
     for view in ("solve_rate", "pass_at_k", "verifier_calibration"):
         ((_, plan),) = query(connection, f"explain select * from {view}").fetchall()

@@ -1,7 +1,7 @@
-"""A store that version 3 wrote: it is read, its figures are what they were, and its runs continue.
+"""A store that version 3 wrote: it opens, its figures stay the same, and its runs resume.
 
-Run `first` is a factory, of which a set was regraded and a training set built; `searched` a search;
-`imported` an import; `improved` a loop. The figures are those that version 3 itself gave.
+Run `first` is a factory run with a regraded set and a built training set; `searched` is a search,
+`imported` an import, `improved` a loop. The figures are those that version 3 itself reported.
 """
 
 import json

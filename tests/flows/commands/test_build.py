@@ -1,4 +1,4 @@
-"""A training set pushed to a hub: a server on this machine that takes what is uploaded."""
+"""A training set pushed to a hub: a server on this machine that accepts the upload."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ NAME = "rest-0123456789ab"
 
 
 class Hub(ThreadingHTTPServer):
-    """Answers as the Hugging Face hub does when a dataset is made and a commit sent."""
+    """Answers as the Hugging Face hub does when a dataset is created and a commit is sent."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _HubHandler)

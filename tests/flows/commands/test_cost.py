@@ -1,4 +1,4 @@
-"""What `stepmill cost` prints: groups summed by hand, and nothing summed that cannot be."""
+"""What `stepmill cost` prints: groups summed by hand, and no sum of incompatible figures."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from storage import connect
 
 @pytest.fixture
 def spent(store, unit_of, make_trajectory):
-    """Two runs; the first also scored its solutions. Three solutions of 9 tokens each a run."""
+    """Two runs, each with three solutions of 9 tokens; the first also scored its solutions."""
     for run_id, num_right in (("r1", 2), ("r2", 0)):
         solutions = [make_trajectory(f"{run_id}-{i}", correct=i < num_right) for i in range(3)]
         store.commit(unit_of("trajectories", run_id=run_id), solutions, seconds=2.0)

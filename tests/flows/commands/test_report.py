@@ -1,4 +1,4 @@
-"""What the command line prints of results, and that nothing of it is cut."""
+"""How the command line prints results, and that it cuts nothing off."""
 
 import json
 
@@ -26,7 +26,7 @@ def accuracy(value: float, strategy: str = "majority", **fields) -> Metric:
 
 @pytest.fixture
 def judged(store, unit_of):
-    """A run with two verifiers, whose files both hold the majority's accuracy."""
+    """A run with two verifiers; the files of both hold the majority's accuracy."""
     for verifier, value in (("ver-a", 0.625), ("ver-b", 0.75)):
         rows = [
             accuracy(0.5),
@@ -42,7 +42,7 @@ def judged(store, unit_of):
 
 
 def read_words(capsys) -> str:
-    """What was printed, as one line: a narrow table breaks its title."""
+    """The printed text as one line: a narrow table breaks its title."""
     return " ".join(capsys.readouterr().out.split())
 
 

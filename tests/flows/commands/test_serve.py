@@ -1,4 +1,4 @@
-"""`stepmill serve` on a real Prefect server: deployments, schedules, wrong parameters, its end."""
+"""`stepmill serve` on a real Prefect server: deployments, schedules, bad parameters, its end."""
 
 import json
 import os
@@ -25,7 +25,7 @@ EVERY_S = 20
 
 @dataclass
 class Served:
-    """A `stepmill serve` in a process of its own, and what it has said."""
+    """A `stepmill serve` in its own process, and its output so far."""
 
     root: Path
     environment: dict[str, str]
@@ -226,7 +226,7 @@ def test_a_port_that_is_taken_is_named_with_another_to_choose(tmp_path):
 
 @pytest.mark.ray
 def test_sigterm_ends_it_with_everything_it_started(served, tmp_path):
-    """A run is in the middle of its work at that moment; what it committed stays."""
+    """A run is in the middle of its work at that moment; its committed work stays."""
     job = sampling_job(
         write_walks(tmp_path / "many.jsonl", 2000), num_samples=50, trajectories_per_unit=500
     )

@@ -1,4 +1,4 @@
-"""What a run shows in Prefect's UI, on a real server; and that no server can stop or slow a run."""
+"""What a run shows in Prefect's UI, on a real server, and that a server cannot stop or slow it."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from storage import connect, query
 
 
 def in_flow(work):
-    """Run the work in a flow run of its own; its flow run's id, and what the work returned."""
+    """Run the work in its own flow run; the flow run's id, and the work's return value."""
     from prefect import flow
     from prefect.runtime import flow_run
 
@@ -50,7 +50,7 @@ def wait_for(condition, *, within_s=30.0) -> Any:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Send often, and wait for a busy machine's server as long as it takes."""
+    """Send often, and wait for the server of a busy machine as long as it takes."""
     monkeypatch.setattr("flows.pages.artifacts._EVERY_S", 0.05)
     monkeypatch.setattr("flows.pages.artifacts._TIMEOUT_S", 60.0)
     monkeypatch.setattr("flows.pages.artifacts._REQUEST_S", 60.0)
@@ -242,7 +242,7 @@ def test_a_server_that_never_answers_is_not_waited_for(prefect_server, monkeypat
     def work():
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
-            silent.listen()  # the kernel accepts, nobody reads
+            silent.listen()  # the kernel accepts; nothing reads
             with server_at(silent.getsockname()[1]):
                 start = time.monotonic()
                 publish_markdown("page", "text", "words")

@@ -1,4 +1,4 @@
-"""Which files of solutions a model reads, and what its units are called."""
+"""Which files of solutions a model reads, and the names of its units."""
 
 import pytest
 

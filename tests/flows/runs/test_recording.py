@@ -1,4 +1,4 @@
-"""What a flow's record does around it, and what the flow is called."""
+"""What recording a flow does around it, and how the flow run is named."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_a_flow_run_is_called_after_its_run_and_what_it_makes(prefect_server, pa
 
 
 def test_flows_called_by_a_flow_send_no_heartbeats_of_their_own(store):
-    """Nothing else of Prefect's settings changes in the block, nor anything after it."""
+    """No other Prefect setting changes within the block, and none differs after it."""
     before = get_current_settings().flows.heartbeat_frequency, PREFECT_API_URL.value()
     with recorded_flow("rest", RestLoopConfig(), store.url, "run"):
         assert get_current_settings().flows.heartbeat_frequency is None

@@ -43,7 +43,7 @@ def training(name: str, method: str | None, **fields: str) -> RunEvent:
 
 @pytest.fixture
 def trained(store, unit_of):
-    """Verifiers whose rows say what they learned from, or whose trainings do, or nothing does."""
+    """Verifiers whose labels are recorded in their rows, in their trainings, or nowhere."""
     rows = {
         "a": [model("a-1", label_method="monte_carlo[n=8]", targets="soft", data="prm")],
         "b": [model("b-1"), model("b-2")],
@@ -77,7 +77,7 @@ def test_labels_are_those_of_the_row_or_of_the_trainings_that_agree(trained):
 
 
 def test_a_verifier_is_known_by_its_own_training_among_others_of_its_name(store, unit_of):
-    """As the training stage writes it; two trainings of a run have the default name."""
+    """A row as the training stage writes it; two trainings of a run have the default name."""
     own = {"training": {"model_name": "v", "targets": "hard", "data": "orm"}}
     row = model("v-1", label_method="monte_carlo[n=8]", config=own)
     store.commit(unit_of("models", name="v", stage="prm_training"), [row])

@@ -1,4 +1,4 @@
-"""What tables call things, and that the glossary explains every one of them."""
+"""Names in tables, and that the glossary explains every one of them."""
 
 import re
 from pathlib import Path

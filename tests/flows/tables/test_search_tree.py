@@ -1,4 +1,4 @@
-"""A search tree in the terminal, from real searches on the Markov engine and from rows by hand."""
+"""A search tree in the terminal: real searches on the Markov engine, and hand-written rows."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Small pools written down by hand, and sets built from them."""
+"""Small hand-written pools of solutions, and sets built from them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -75,7 +75,7 @@ def fill(
 
 @pytest.fixture
 def build(store: Store, tmp_path: Path) -> Build:
-    """Build a set from the run; its rows, and what it says about itself."""
+    """Build a set from the run; its rows, and the facts recorded about it."""
 
     def build_rows(
         builder: Mapping[str, Any],

@@ -104,7 +104,7 @@ def test_v_star_takes_problems_with_both_grades(fill, build):
 
 @pytest.fixture
 def tree(make_trajectory):
-    """A beam search: the best path a b c, and what left it after no step, one and two."""
+    """A beam search: the best path a b c, and branches off it after zero, one and two steps."""
 
     def row(name, texts, status, scores, correct=None, parent=None, **fields):
         steps = [
@@ -137,7 +137,7 @@ def tree(make_trajectory):
 
 
 def test_branches_part_from_the_best_path_at_their_step(tree):
-    """t8 scores higher than the step it left, t5 was right, t4 and t6 part like t2."""
+    """t8 scores higher than the step it left, t5 was right, t4 and t6 leave where t2 does."""
     found = [(p.branch.trajectory_id, p.place) for p in find_partings(tree)]
     assert found == [("t2", 1), ("t3", 0)]
     assert [p.branch.trajectory_id for p in find_partings(tree, 0.1)] == ["t2"]
@@ -164,7 +164,7 @@ def test_search_trees_become_pairs_behind_their_prefix(tree, fill, build, unit_o
     assert rows[0]["source_ids"] == ["t0", "t2"]
     assert built.facts["ends_with_text"] is False
     (row, _), built = build({"type": "search_trees", "span": "rest", "strategies": ["beam"]})
-    # The pruned branch would have gone on.
+    # The pruned branch would have continued.
     assert built.facts["ends_with_text"] is False
     assert (row["chosen"], row["rejected"]) == ("b\nc\n", "y\n")
 
@@ -173,7 +173,7 @@ def test_a_search_by_another_score_is_used_and_its_lookaheads_are_not(tree, fill
     store = fill({"p0": {"question": "Go?"}})
     label = "lookahead[depth=1] by verifier[min]"
     searched = [replace(row, strategy=label) for row in tree]
-    # A lookahead continues a row of the search, which is not among the rows of its own label.
+    # A lookahead continues a row of the search; that row has another label.
     ahead = replace(
         tree[0],
         trajectory_id="ahead",

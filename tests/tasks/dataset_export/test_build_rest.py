@@ -1,4 +1,4 @@
-"""ReST and ReST-EM: what passes, how often, and what is mixed in."""
+"""ReST and ReST-EM: which solutions pass, how often, and what is mixed in."""
 
 import math
 

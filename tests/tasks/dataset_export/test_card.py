@@ -1,4 +1,4 @@
-"""Every kind of set is a folder that `datasets` reads, with a card that says what it is."""
+"""Every kind of set is a folder that `datasets` reads, with a card that describes it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is left out before anything is written, and that it is counted."""
+"""Rows that are left out before anything is written, and that they are counted."""
 
 import random
 
@@ -59,7 +59,7 @@ def test_a_test_question_is_found_whatever_its_case_and_punctuation():
     ("max_overlap", "is_left_out"), [(0.5, True), (0.51, False), (None, False)]
 )
 def test_shared_pieces_count_by_their_share(max_overlap, is_left_out):
-    """Of the four pieces of three words two are in a test question."""
+    """Two of the four pieces of three words are in a test question."""
     given = problem("one two three four five six")
     texts, problems, _ = check(
         given, tests=["zero one two three four"], ngram=3, max_overlap=max_overlap

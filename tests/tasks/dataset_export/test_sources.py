@@ -1,4 +1,4 @@
-"""What cannot be built is said before anything is read."""
+"""A set that cannot be built is refused before anything is read."""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""Every kind of set in the hands of somebody who has `datasets` and TRL, and nothing of ours.
+"""Every kind of set, used with `datasets` and TRL alone, without stepmill.
 
-A set of each builder is loaded from its folder and given as it is to the plain TRL trainer of its
-form, with the shipped policy. The token ids are those that our own training learns from.
+A set of each builder is loaded from its folder and passed unchanged to the plain TRL trainer of
+its form, with the shipped policy. The token ids are those that stepmill's training learns from.
 """
 
 import math
@@ -69,13 +69,13 @@ def tokenizer(policy):
 
 @pytest.fixture(scope="module")
 def encode(tokenizer):
-    """What our own training reads."""
+    """What stepmill's training reads."""
     return RowEncoder(tokenizer, has_chat_template=False)
 
 
 @pytest.fixture
 def load(fill, build, unit_of, make_trajectory, tmp_path) -> Load:
-    """Build a set from problems of the built-in world, and load it as anybody would."""
+    """Build a set from problems of the built-in world, and load it as any user would."""
     import datasets
 
     rng = random.Random(3)
@@ -127,7 +127,7 @@ def load(fill, build, unit_of, make_trajectory, tmp_path) -> Load:
 
 @pytest.fixture
 def arguments(tmp_path) -> dict[str, Any]:
-    """Two optimizer steps on a CPU; all else as TRL has it."""
+    """Two optimizer steps on a CPU; everything else is TRL's default."""
     return {
         "output_dir": str(tmp_path / "trained"),
         "max_steps": 2,

@@ -51,7 +51,7 @@ def test_the_seconds_of_units_that_run_at_once_add_up_to_the_time_they_took(stor
 
 
 def test_a_file_that_takes_long_to_commit_does_not_hold_up_the_other_units(store):
-    """Somebody holds the store's lock until another unit's work was done, or for ten seconds."""
+    """The store's lock is held until another unit's work is done, or for ten seconds."""
     is_held, may_go = threading.Event(), threading.Event()
 
     def hold():

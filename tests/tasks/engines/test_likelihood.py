@@ -1,4 +1,4 @@
-"""The shipped policy as a verifier of its own solutions: their likelihood."""
+"""The shipped policy as a verifier of its own solutions, by their likelihood."""
 
 import asyncio
 import math

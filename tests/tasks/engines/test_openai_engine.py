@@ -62,7 +62,7 @@ ENVIRONMENT = {
 
 @dataclass
 class Served:
-    """vLLM's own server, which can be killed and started again on the same port."""
+    """vLLM's own server, which can be killed and restarted on the same port."""
 
     port: int
     folder: Path
@@ -146,7 +146,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for the module, as an actor has one for its life."""
+    """One event loop for the module, as an actor has one for its lifetime."""
     with asyncio.Runner() as runner:
         yield runner
 
@@ -182,7 +182,7 @@ def texts(generation: Generation) -> list[str]:
 
 
 def assert_same(ours: Generation, theirs: Generation) -> None:
-    """Equal but for the last digits of log probabilities, and for what the cache held."""
+    """Equal except for the last digits of log probabilities and the number of cached tokens."""
     assert ours.prompt_tokens == theirs.prompt_tokens
     for one, other in zip(ours.completions, theirs.completions, strict=True):
         assert replace(one, logprobs=None) == replace(other, logprobs=None)

@@ -73,7 +73,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 class Site:
-    """A server that first plays a script, a reply per completion asked for, and then answers."""
+    """A server that first plays a script, one reply per completion request, and then answers."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
@@ -108,7 +108,7 @@ class Site:
 
 
 class FakeTime:
-    """Waits take no time and are written down."""
+    """Waits take no time and are recorded."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -145,7 +145,7 @@ async def site(owner: str = "acme") -> AsyncIterator[Site]:
 async def engine_on(
     server: Site, *, time: FakeTime | None = None, api: str = "completions", **fields: Any
 ) -> AsyncIterator[OpenAIEngine]:
-    """An open engine; what opening asked is forgotten."""
+    """An open engine; the requests of opening it are discarded."""
     config = config_for(server, api=api, **fields)
     engine = await open_openai_engine(config, "policy", clock=time.clock if time else None)
     server.bodies.clear()
@@ -281,7 +281,7 @@ def test_what_is_asked_of_a_server_that_was_given_up_fails_at_once_for_a_while()
 
 
 def test_a_request_that_keeps_failing_with_no_other_beside_it_is_rejected() -> None:
-    """The server answers its trial, so it is there; the request gets as long again."""
+    """The server answers a trial request, so it is up; the request gets the same time once more."""
 
     async def generate() -> None:
         time = FakeTime()

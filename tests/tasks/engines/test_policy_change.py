@@ -1,4 +1,4 @@
-"""Another checkpoint of the policy in engines that go on running: when, and what they serve."""
+"""Changing the policy's checkpoint in running engines: when it is possible, and what they serve."""
 
 import json
 import os
@@ -168,7 +168,7 @@ def test_other_settings_or_another_tokenizer_cannot_be_exchanged(copy_of, name, 
 
 
 def test_a_pool_is_found_by_the_policy_it_was_given_last(store, checkpoints):
-    """None of these pools starts: a name is all there is to change."""
+    """None of these pools starts, so only a name changes."""
     first, second = (policy_of(folder) for folder in checkpoints.values())
 
     def pool_of(policy):
@@ -183,7 +183,7 @@ def test_a_pool_is_found_by_the_policy_it_was_given_last(store, checkpoints):
         with pool_of(second) as same, pool_of(first) as other:
             assert same is pool
             assert other is not pool
-            assert not pool.change_policy(first)  # there is another pool of it
+            assert not pool.change_policy(first)  # another pool has it
             assert not other.change_policy(second)
         assert pool.change_policy(first)
     with pool_of(first) as later:

@@ -1,4 +1,4 @@
-"""Actors that die are replaced and their units redone; one that kills them stops no other."""
+"""Dead actors are replaced and their units redone; a unit that kills them does not stop others."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ ENGINES = EngineSet(policy=MarkovConfig())
 
 @pytest.fixture(autouse=True)
 def importable_work(local_ray):
-    """Let actors run functions of this file."""
+    """Let actors run functions defined in this file."""
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -65,7 +65,7 @@ async def make_row(unit, config, context):
 
 
 async def die_once(unit, pipe, context):
-    """The first time: tell the test which process this is, and never return."""
+    """The first time, report this process's id to the test and never return."""
     import asyncio
     import pathlib
 
@@ -77,7 +77,7 @@ async def die_once(unit, pipe, context):
 
 
 async def kill_when_poison(unit, deaths, context):
-    """Die of one unit, and leave a line for each death; beside it, work for a moment."""
+    """Die on one unit and write a line for each death; on any other, work for a moment."""
     import asyncio
     import pathlib
 
@@ -90,7 +90,7 @@ async def kill_when_poison(unit, deaths, context):
 
 
 class TwoPartError(Exception):
-    """Cannot be pickled back: it wants two arguments."""
+    """Cannot be unpickled: it requires two arguments."""
 
     def __init__(self, what, where):
         super().__init__(f"{what} at {where}")
@@ -147,7 +147,7 @@ def test_an_error_that_cannot_be_sent_still_says_what_it_was(make_pool):
 
 @pytest.mark.parametrize("num_actors", [1, 2])
 def test_a_unit_that_kills_its_actor_fails_alone(store, make_pool, tmp_path, num_actors):
-    """Units that were beside it go on, and actors are replaced as often as that takes."""
+    """Units that ran beside it continue, and actors are replaced as often as necessary."""
     pool = make_pool(num_actors=num_actors, max_task_retries=2, max_restarts=0)
     deaths = tmp_path / "deaths"
     names = [f"u{i}" for i in range(10)]
@@ -182,7 +182,7 @@ def test_more_actors_than_the_machine_has_room_for_do_not_hold_up_those_that_hav
 def test_a_run_stopped_in_the_middle_and_gone_on_with_more_actors_gives_the_same_rows(
     tmp_path, local_ray
 ):
-    """One actor, closed while it works, then three; against three that nobody disturbed."""
+    """One actor, closed while it works, then three; compared with three undisturbed ones."""
     disturbed, undisturbed = Store(tmp_path / "disturbed"), Store(tmp_path / "undisturbed")
     job = SamplingJob(
         problems=WorldProblemsConfig(),
@@ -254,7 +254,7 @@ def test_a_path_that_is_no_model_is_refused_before_any_unit(make_pool, tmp_path)
 
 
 def test_an_actor_whose_engine_process_is_killed_is_replaced(store, make_pool):
-    """Only vLLM's own process dies; the actor says so and gives way to another."""
+    """Only vLLM's own process dies; the actor reports it and is replaced."""
     problems, _ = load_problems(WorldProblemsConfig(num_problems=4))
     source = unit_named("eval")
     store.commit(source, problems)
@@ -313,7 +313,7 @@ def test_a_pool_says_whether_training_has_room_beside_it(make_pool):
 
     cpus = ray.cluster_resources()["CPU"]
     pool = make_pool(num_actors=1, cpus_per_actor=cpus - 0.5)
-    assert pool.leaves_cpus(1)  # it takes nothing before it starts
+    assert pool.leaves_cpus(1)  # it occupies no CPUs before it starts
     pool.start()
     assert pool.leaves_cpus(0.5)
     assert not pool.leaves_cpus(1)

@@ -1,4 +1,4 @@
-"""Any role in a pool: what its engine must be able to do, what servers allow, who did what."""
+"""Any role in a pool: what its engine must support, what servers allow, which model wrote what."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ from tasks.steps.segmentation import measure_steps
 
 
 class JudgeServer(ThreadingHTTPServer):
-    """Serves every model over the chat API, and remembers who was prompted with what."""
+    """Serves every model over the chat API, and records each model's prompts."""
 
     daemon_threads = True
 
@@ -88,7 +88,7 @@ def served(model: str = "acme/judge", url: str = "http://localhost:8000/v1", **l
 
 def test_a_set_is_a_mapping_that_is_equal_by_content():
     engines = EngineSet(judge=served(), policy=MarkovConfig(), critic=None, separator="\n\n")
-    assert list(engines) == ["policy", "judge"]  # the order of the roles, whatever was said first
+    assert list(engines) == ["policy", "judge"]  # the order of the roles, not of the arguments
     assert (engines["judge"], engines.get("critic")) == (served(), None)
     same = EngineSet(policy=MarkovConfig(), judge=served(), separator="\n\n")
     assert (engines, hash(engines)) == (same, hash(same))
@@ -132,7 +132,7 @@ def test_roles_of_one_server_share_its_limits():
 
 
 async def write_by_all(unit, template, context):
-    """A solution by the policy, what a critic says of it, and what a judge says of that."""
+    """A solution by the policy, a critique of it, and a judgement of the critique."""
     (problem,) = await context.read(unit.inputs[0])
     rows = []
     for role in ("policy", "critic", "judge"):
@@ -228,7 +228,7 @@ def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, pass
     assert {row.engine for row in judged} == {"openai other"}
     assert {row.policy for row in rows if row not in judged} == {"markov[0.8,0]x5"}
     assert {row.text for row in judged} == {"[[correct]]" if passes else "[[wrong]]"}
-    assert all(row.status == "finished" for row in rows)  # where all are rejected all vote
+    assert all(row.status == "finished" for row in rows)  # where all are rejected, all vote
     messages = [message for _, message in server.prompted if "Solution:" in message]
     assert len(messages) == len(judged) == 4
 

@@ -1,4 +1,4 @@
-"""Units find open actors, alone where they must be; whoever waits in vain is told why."""
+"""Units find open actors, alone where they must be; a unit that cannot get one learns why."""
 
 import threading
 import time
@@ -67,7 +67,7 @@ def test_a_unit_that_must_be_alone_waits_for_those_beside_it_and_lets_no_other_i
     member = here.result(TIMEOUT_S)
     alone = threads.submit(take, "alone", True)
     deadline = time.monotonic() + TIMEOUT_S
-    while member.load < 3:  # one at work, and the lone one counts for two
+    while member.load < 3:  # one is at work, and the lone one counts as two
         assert time.monotonic() < deadline
         leave.wait(0.01)
     later = threads.submit(take, "later", False)
@@ -154,7 +154,7 @@ def test_no_unit_begins_while_all_are_held(threads):
     with roster.hold():
         waiting = threads.submit(take)
         roster.expect()
-        roster.add("b")  # one that opens meanwhile is held too
+        roster.add("b")  # an actor that opens meanwhile is also held
         assert [member.actor for member in roster.members()] == ["a", "b"]
         assert not waiting.done()
     assert waiting.result(TIMEOUT_S) in ("a", "b")

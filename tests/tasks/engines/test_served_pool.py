@@ -1,4 +1,4 @@
-"""Several actors before one server: its limits hold for all of them, and none is blamed for it."""
+"""Several actors on one server: they share its limits, and none is blamed for its faults."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ NUM_PROBLEMS = 40
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers every prompt with `4`, until it goes away."""
+    """Answers every prompt with `4` until it goes down."""
 
     daemon_threads = True
 
@@ -31,9 +31,9 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock = threading.Lock()
         self.asked_at = []
-        """When each completion was asked for."""
+        """When each completion was requested."""
         self.goes_away_after = None
-        """How many completions it answers before."""
+        """How many completions it answers before it goes down."""
 
     def is_away(self):
         return self.goes_away_after is not None and len(self.asked_at) > self.goes_away_after
@@ -152,7 +152,7 @@ def test_a_rate_limit_holds_for_all_actors_together(store, local_ray, server, pr
         thread.join()
     pool.close()
     assert len(server.asked_at) == 2 + NUM_PROBLEMS  # each actor tries the server first
-    # 20 a second: each of the two asks every tenth of a second, one of them for half or more.
+    # 20 a second: each of the two sends one every tenth of a second, and one sends half or more.
     assert max(server.asked_at) - begun >= (NUM_PROBLEMS / 2 - 1) * 0.1
 
 

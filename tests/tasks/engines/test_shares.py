@@ -8,7 +8,7 @@ from tasks.engines.shares import TimeShares
 
 
 class HandClock:
-    """A clock that a test moves."""
+    """A clock that a test advances."""
 
     def __init__(self):
         self.now = 100.0

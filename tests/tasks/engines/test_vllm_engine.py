@@ -70,7 +70,7 @@ def verifier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for the module, as an actor has one for its life."""
+    """One event loop for the module, as an actor has one for its lifetime."""
     with asyncio.Runner() as runner:
         yield runner
 
@@ -207,7 +207,7 @@ def test_a_known_prefix_is_neither_scored_nor_computed_again(
     own_tokens = new.scored_tokens - known.scored_tokens
     computed = new.scored_tokens - new.cached_tokens
     assert own_tokens <= computed < own_tokens + CPU_BLOCK_TOKENS < new.scored_tokens
-    # Once more: now positions lie in the cache, and are read again.
+    # Once more: the positions are cached and read again.
     whole = runner.run(verifier.score(ScoringRequest(prompt=QUESTION, steps=steps)))
     assert whole.scores == pytest.approx((*known.scores, *new.scores), abs=1e-5)
     assert whole.scored_tokens >= new.scored_tokens
@@ -306,7 +306,7 @@ def test_a_parameter_out_of_range_is_rejected(
 def test_hundreds_of_seeded_requests_at_once_all_return(
     runner: asyncio.Runner, policy: VLLMEngine
 ) -> None:
-    """More prompt tokens than one batch takes: none of them may be cut in two on a CPU."""
+    """More prompt tokens than one batch holds: on a CPU no prompt may be split in two."""
     prompts = [f"{'Monday: Hugo has 34 books. ' * 12}{index} books?\n" for index in range(300)]
 
     async def generate() -> list[Generation]:

@@ -1,7 +1,7 @@
 """Verdicts on answers as models and public sets write them.
 
 `grading.jsonl` and `grading-heldout.jsonl` hold a text, a gold answer and the verdict; the second
-file was written apart from the rules, to see whether they hold for other inputs of the same kinds.
+file was written independently of the rules, to test them on other inputs of the same kinds.
 """
 
 import json

@@ -41,7 +41,7 @@ from tasks.graders import extract_answer, gold_from_solution
         ("#### 8\nAnswer: 7", "7"),
         ("Answer: 6\nAnswer: 7", "7"),
         ("Answer:", None),
-        # nothing is marked
+        # no answer is marked
         ("3 + 4 = 7", None),
         ("many answers: 3", None),
         ("", None),

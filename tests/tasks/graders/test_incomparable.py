@@ -22,7 +22,7 @@ CONTAINS = json.dumps({"contains": ["def", "return"]})
 
 
 class ContainsGrader(Incomparable):
-    """Judges a text by the words that the problem's check wants in it."""
+    """Judges a text by the words that the problem's check requires in it."""
 
     name = "contains-1"
 

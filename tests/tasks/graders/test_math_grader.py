@@ -132,8 +132,8 @@ def test_unequal_answers_differ_in_either_order(grader, a, b):
         (r"\boxed{2\sqrt2}", r"\sqrt8", Grade(r"2\sqrt2", True)),
         (r"\boxed{2\sqrt2", r"\sqrt8", Grade(None, False)),
         ("no answer at all", "5", Grade(None, False)),
-        (r"\boxed{5 \frac{}{}}", "x", Grade(r"5 \frac{}{}", False)),  # no mathematics: wrong
-        (r"\boxed{5}", r"\frac{1}{", Grade("5", None)),  # the gold answer is none: ungraded
+        (r"\boxed{5 \frac{}{}}", "x", Grade(r"5 \frac{}{}", False)),  # not mathematics: wrong
+        (r"\boxed{5}", r"\frac{1}{", Grade("5", None)),  # gold is not mathematics: ungraded
         (r"\boxed{\frac 1{}}", r"\frac 1{}", Grade(r"\frac 1{}", True)),
     ],
 )
@@ -235,7 +235,7 @@ HOSTILE = [
 
 
 def family_processor_s():
-    """Processor seconds so far of this process and all below it, those that have ended included."""
+    """Processor seconds so far of this process and all its descendants, including ended ones."""
     me = psutil.Process()
     times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
     return sum(t.user + t.system + t.children_user + t.children_system for t in times)
@@ -268,7 +268,7 @@ def test_gold_against_gold_on_math_500(grader, shared_data):
         assert gold_from_solution(row["solution"]) == gold
         assert grader.grade(row["solution"], asks(gold)) == Grade(gold, True)
         assert grader.same(gold, gold) is True
-        assert grader.check_gold(asks(gold)) is None, gold  # each parses, beyond equal spelling
+        assert grader.check_gold(asks(gold)) is None, gold  # each parses, and the spellings differ
 
 
 @pytest.mark.parametrize(("file", "num_rows"), [("gsm8k_test", 1319), ("gsm8k_train", 7473)])

@@ -51,7 +51,7 @@ def test_child_killed_in_the_middle_is_replaced(pool):
         verdict = threads.submit(pool.ask, "9!!!!", "x+1")
         _wait_until_working(child)
         os.kill(child, signal.SIGKILL)
-        assert verdict.result() == Comparison(None, (True, True))  # asked again, limit hit
+        assert verdict.result() == Comparison(None, (True, True))  # retried; hit the limit
     assert pool.process_ids == [supervisor]
     assert pool.ask("x+1", "1+x").equal is True
 

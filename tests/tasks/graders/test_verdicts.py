@@ -36,7 +36,7 @@ FORMAT = make_prompt_format(JOB.prompt, JOB.policy)
 GRADER = make_grader(JOB.grader)
 RIGHT, WRONG, NULL = ("4", True), ("5", False), (None, None)
 
-# text, ends, what counts of a solution, what counts of a rollout
+# text, ends, expected for a solution, expected for a rollout
 CASES = [
     ("Answer: 4", "stop", RIGHT, RIGHT),
     ("Answer: 5", "stop", WRONG, WRONG),
@@ -120,7 +120,7 @@ def roll_out(problem, engine, solution):
 
 @pytest.fixture
 def regrade(store, unit_of):
-    """What the verdict on a row of a run says; None where it gets none."""
+    """The verdict on a row of a run; None where the row gets no verdict."""
 
     def judge(problem, row, *others):
         problems = unit_of(PROBLEMS.name, stage="problems")
@@ -165,7 +165,7 @@ def test_a_rollout_keeps_its_verdict_when_it_is_graded_again(
 
 
 def test_a_rollout_is_graded_again_by_its_whole_text(make_problem, make_trajectory, regrade):
-    """The answer may stand in the prefix, and nothing but the end in the continuation."""
+    """The prefix may already hold the answer, and the continuation only the end of text."""
     texts = ("Answer: 4\n", "Let me look again.")
     solution = make_trajectory(steps=tuple(Step(text=text, num_tokens=3) for text in texts))
     rolled = roll_out(make_problem(answer="4"), OneText("That is all.", "stop"), solution)

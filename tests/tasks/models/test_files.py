@@ -1,4 +1,4 @@
-"""Model folders made by somebody who wants his code to run: none of it does."""
+"""Model folders that try to run code of their own: none of it runs."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tasks.training.models import load_base
 
 
 class Trap:
-    """Unpickled, it makes a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -32,7 +32,7 @@ class Trap:
 
 @pytest.fixture
 def sprung(tmp_path: Path) -> Path:
-    """The file that the folder's code would make."""
+    """The file that the folder's code would create."""
     return tmp_path / "code-was-run"
 
 

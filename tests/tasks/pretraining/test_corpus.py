@@ -57,7 +57,7 @@ def test_batches_hold_every_example_once_within_the_budget(examples, tokenizer):
     assert sorted(rows) == sorted(example.token_ids for example in examples)
     assert all(batch.token_ids.numel() <= 2048 for batch in batches)
     assert sum(batch.num_tokens for batch in batches) == sum(map(len, rows))
-    # Texts of like length go together, so padding is a few tokens in a hundred.
+    # Texts of similar length share a batch, so padding is a few tokens in a hundred.
     assert sum(batch.token_ids.numel() for batch in batches) < 1.05 * sum(map(len, rows))
 
 

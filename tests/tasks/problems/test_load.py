@@ -209,7 +209,7 @@ def test_a_row_may_carry_what_checks_it(tmp_path):
         ("", json.dumps(tests)),
     ]
     plain, _ = load_problems(FileProblemsConfig(path=file, limit=3))
-    assert plain[0].problem_id == problems[0].problem_id  # a check is part of the id, none is not
+    assert plain[0].problem_id == problems[0].problem_id  # without a check the id is the same
     assert plain[1].problem_id != problems[1].problem_id
     assert notes[0] == "row 3 is left out: expected text in column 'answer', got None"
     assert notes[1].startswith("row 4 is left out: expected JSON in column 'check', got 'assert ")

@@ -1,4 +1,4 @@
-"""A question as the text or the messages that a model is asked with."""
+"""A question as the text or the messages that a model is prompted with."""
 
 import json
 from pathlib import Path
@@ -117,7 +117,7 @@ REVISED = RevisionsConfig().template.replace("{question}", "2 + 2?").replace("{a
 def test_judges_and_revisions_read_what_a_question_of_that_text_reads(
     text: str, tokenizer: Path
 ) -> None:
-    """Prompts are what they were when such texts were handed over as questions, to the byte."""
+    """Prompts are the same, to the byte, as those of a question with that text."""
     plain = make_prompt_format(FEW_SHOTS, MarkovConfig())
     assert plain.build([user(text)]) == FEW_SHOTS.template.replace("{question}", text)
     chat = make_prompt_format(CHAT, VLLMConfig(model=str(tokenizer)))

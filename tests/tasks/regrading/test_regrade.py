@@ -44,7 +44,7 @@ def test_each_text_is_judged_against_its_own_gold_answer(graded):
     assert found == [
         ("right", "4", True),
         ("other", "4", False),
-        ("cut", None, None),  # nobody knows what it would have answered
+        ("cut", None, None),  # its answer is unknown
         ("silent", None, False),
     ]
 

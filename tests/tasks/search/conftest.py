@@ -1,4 +1,4 @@
-"""Searches over worlds that are known by hand, and the odds of a search on a chain."""
+"""Searches over hand-written worlds, and the odds of a search on a Markov chain."""
 
 import asyncio
 import math
@@ -43,7 +43,7 @@ Table = Mapping[str, Mapping[str, float]]
 
 
 class TableEngine:
-    """A policy and a verifier written down: which pieces follow a text, and what a text scores.
+    """A policy and a verifier as tables: which pieces follow a text, and what a text scores.
 
     A piece is a token; the piece "" is the end of text, as is a text that the table does not know.
     Pieces are drawn by their probability and the request's seed, or dealt in turn.
@@ -252,7 +252,7 @@ def find_one(find, make_problem) -> Callable[..., Found]:
 
 
 Odds = dict[tuple[int, int], float]
-"""Probability of so many different right and wrong prefixes."""
+"""The probability of each number of different right and wrong prefixes."""
 
 
 @pytest.fixture(scope="session")

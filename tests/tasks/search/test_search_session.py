@@ -1,4 +1,4 @@
-"""What holds for every strategy alike: limits, blanks, seeds, accounts, refusals."""
+"""What is common to all strategies: limits, blanks, seeds, accounts, refusals."""
 
 import asyncio
 import math
@@ -46,7 +46,7 @@ def name_of(strategy: object) -> str:
 
 
 class CountingEngine(MarkovEngine):
-    """Keeps account of what it is asked."""
+    """Records the requests that it gets."""
 
     def __init__(self, config: MarkovConfig) -> None:
         super().__init__(config)
@@ -420,7 +420,7 @@ def test_every_row_holds_a_seed_that_the_policy_was_asked_with(find, strategy):
 def test_the_pick_is_what_the_search_ranked_best_though_the_end_stands_alone(
     table_engine, find_one
 ):
-    """An end of text behind a separator is no step, and weighs in neither."""
+    """An end of text after a separator is not a step, and counts in neither."""
     table = {
         "": {"Answer: 1\n": 0.5, "Answer: 4\n": 0.4},
         "Answer: 1\n": {"": 0.05},
@@ -435,7 +435,7 @@ def test_the_pick_is_what_the_search_ranked_best_though_the_end_stands_alone(
 
 @pytest.fixture
 def silent_policy(table_engine):
-    """A policy that tells no log probabilities."""
+    """A policy that reports no log probabilities."""
 
     class SilentPolicy(table_engine):
         async def generate(self, request: GenerationRequest):

@@ -6,7 +6,7 @@ from tasks.step_labels.bisection import Bracket, bisect_first_error, is_audited
 
 
 def search(num_steps, is_correct, verdict_of):
-    """Run a search against known verdicts; what was tested, and what it concluded."""
+    """Run a search against known verdicts; the steps it tested, and what it concluded."""
     tested = []
     generator = bisect_first_error(num_steps, is_correct)
     verdict = None

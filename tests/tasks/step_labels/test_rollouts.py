@@ -37,7 +37,7 @@ FORMAT = PromptFormat(
 
 
 class RecordingEngine:
-    """An engine in front of another that keeps every request."""
+    """An engine that wraps another and keeps every request."""
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.model_id = engine.name, engine.model_id
@@ -181,7 +181,7 @@ def test_stopping_at_the_first_hit_saves_tokens_and_no_label_changes(make_trajec
         labels = label_steps(solutions, rows, config)
         assert hard(labels) == hard(plain)
         assert num_tokens(rows) < 0.6 * num_tokens(plain_rows)
-        # They are the first of the very same rollouts, so hindsight gives the same labels.
+        # They are the first of the same rollouts, so hindsight gives the same labels.
         assert all(texts[row.trajectory_id] == row.text for row in rows)
         assert label_steps(solutions, plain_rows, config) == labels
 
@@ -237,7 +237,7 @@ def test_the_audit_counts_the_errors_that_were_repaired(make_trajectory):
 
 
 def _bisect_states(states: Sequence[bool]) -> list[bool | None]:
-    """What a bisection concludes about known states."""
+    """The conclusions of a bisection about known states."""
     search = bisect_first_error(len(states), states[-1])
     verdict = None
     while True:

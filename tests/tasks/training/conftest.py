@@ -63,7 +63,7 @@ def right_rows(questions: list[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def odd_rows(right_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the form prompt_completion that the policy would hardly write."""
+    """Rows of the form prompt_completion that the policy is unlikely to write."""
     return [
         {**row, "completion": f"Tuesday: [finds] {20 + i} - {3 + i} = 17\nAnswer: 17"}
         for i, row in enumerate(right_rows)
@@ -72,7 +72,7 @@ def odd_rows(right_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def pairs(right_rows: list[dict[str, Any]], odd_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the form preference: what the policy would hardly write is chosen."""
+    """Rows of the form preference; the chosen text is one that the policy is unlikely to write."""
     return [
         {
             "prompt": row["prompt"],
@@ -149,7 +149,7 @@ def make_job() -> Callable[..., PolicyTrainingJob]:
 
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., Trained]:
-    """Train a job; `work` names the folder that an interrupted training goes on from."""
+    """Train a job; `work` names the folder that an interrupted training resumes from."""
 
     def run(
         job: TrainingJob, *, set_folder: Path | None = None, work: str = "work", **options: Any
@@ -167,7 +167,7 @@ def train(tmp_path: Path) -> Callable[..., Trained]:
 
 @pytest.fixture(scope="session")
 def toy_tokenizer() -> Any:
-    """`<s>` in front; a token per word and per digit."""
+    """Texts start with `<s>`; each word and each digit is a token."""
     from tasks.world.tokenizer import build_tokenizer
 
     return build_tokenizer()

@@ -1,4 +1,4 @@
-"""What lies in a trained policy's folder beside its weights."""
+"""The files in a trained policy's folder beside its weights."""
 
 from pathlib import Path
 

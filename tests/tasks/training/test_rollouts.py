@@ -70,7 +70,7 @@ def test_an_engine_serves_the_weights_it_was_given_last(two_models):
         engine = await open_vllm_engine(config, "policy", separator="\n")
         try:
             await check(engine, models[0])
-            # The probe is in the prefix cache now; nothing of it may be used again.
+            # The prefix cache holds the probe; none of it may be reused.
             with pytest.raises(EngineFailed, match="does not serve them"):
                 await check(engine, models[1])
             await engine.update_weights(second)
@@ -113,7 +113,7 @@ def test_an_engine_in_a_process_of_its_own_serves_new_weights(two_models):
 
 @pytest.fixture
 def verifier(tmp_path) -> Path:
-    """A verifier of the shipped policy's shape that says anything: its weights are random."""
+    """A verifier of the shipped policy's shape with random weights."""
     import torch
     from transformers import AutoConfig, LlamaForTokenClassification
 

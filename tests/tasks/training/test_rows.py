@@ -50,7 +50,7 @@ def test_a_row_is_special_tokens_prompt_completion_and_one_end_of_text(
     assert row["labels"] == [NO_LOSS] * len(prompt) + [*completion, tokenizer.eos_token_id]
     assert row["length"] == len(row["input_ids"])
     assert num_too_long == 0
-    # A text that says its end already does not end twice.
+    # A text that already has its end does not get a second one.
     ended = text["completion"] + tokenizer.eos_token
     encode = RowEncoder(tokenizer, has_chat_template=False)
     assert encode.completion_row({**text, "completion": ended})["input_ids"] == row["input_ids"]

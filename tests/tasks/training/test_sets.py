@@ -90,7 +90,7 @@ def test_a_policy_with_another_tokenizer_than_the_sets_is_refused(
     check_tokenizer(read_set(told), other, "mine", store)
     with pytest.raises(ModelUnusable, match="expected the tokenizer of far-away"):
         check_tokenizer(read_set(told), tokenizer, "world-policy", store)
-    # The writer's folder in the store says what its set does not.
+    # The writer's folder in the store names the tokenizer where its set does not.
     writer = make_set(right_rows, "stored", policy="writer-1")
     folder = Path(store.root / "checkpoints" / "writer-1")
     other.save_pretrained(folder)

@@ -21,7 +21,7 @@ WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""How Qwen2.5 and, but for digits, Llama 3 cut a text before any merge."""
+"""How Qwen2.5 and (except for digits) Llama 3 split a text before any merge."""
 
 
 def _byte_level(special: list[str], merges: list[tuple[str, str]], template: str | None) -> Any:
@@ -67,7 +67,7 @@ def qwen_tokenizer() -> Any:
 
 @pytest.fixture(scope="session")
 def mistral_tokenizer() -> Any:
-    """As Mistral's: spaces are part of the token behind them, unknown characters become bytes."""
+    """As Mistral's: spaces belong to the token after them, unknown characters become bytes."""
     from tokenizers import Tokenizer, decoders, models, normalizers, processors
     from transformers import PreTrainedTokenizerFast
 

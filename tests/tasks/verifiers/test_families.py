@@ -1,4 +1,4 @@
-"""Each family's layout against its authors' own recipe, and what is refused."""
+"""Each family's layout against its authors' own recipe, and refused requests."""
 
 import copy
 import json

@@ -88,7 +88,7 @@ def save_checkpoint(folder: Path, family: VerifierFamily, tokenizer: Any) -> Any
         head = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
         named = {f"score.{name}": tensor for name, tensor in head.state_dict().items()}
         architecture = "Qwen2ForProcessRewardModel"
-    # Both publish the language model's output layer too, which nothing reads.
+    # Both also publish the language model's output layer, which is never read.
     weights |= named | {"lm_head.weight": torch.zeros(len(tokenizer), 64)}
     stored = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
     save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
@@ -156,7 +156,7 @@ def expected_scores(family: VerifierFamily, reference: Any, request: ScoringRequ
     layout = FAMILIES[family].lay_out(encode, request, "\n\n")
     with torch.no_grad():
         logits = logits_of(torch.tensor([layout.token_ids])).double()
-    if family == "orm":  # it gives the last token's alone
+    if family == "orm":  # it gives only the last token's
         return logits[0].sigmoid().tolist()
     read = logits[layout.positions]
     return (read.sigmoid() if read.shape[1] == 1 else read.softmax(-1))[:, -1].tolist()
@@ -211,7 +211,7 @@ def test_a_new_step_costs_itself_and_at_most_a_block(
     more = runner.run(engine.score(request_of((*steps, "Answer: 4"), num_known=len(steps))))
     computed = more.scored_tokens - more.cached_tokens
     new = more.scored_tokens - known.scored_tokens
-    # An outcome model's chat was closed behind the known steps, which may have filled a block.
+    # An outcome model's chat was closed after the known steps, which may have filled a block.
     num_blocks = 2 if family == "orm" else 1
     assert 0 < new <= computed <= new + num_blocks * CPU_BLOCK_TOKENS < more.scored_tokens
 
@@ -268,7 +268,7 @@ def test_likelihoods_equal_transformers(
     assert list(map(math.log, scoring.scores)) == pytest.approx(
         log_likelihoods(reference, request), abs=1e-4
     )
-    # Nothing comes from the cache, however often it is read.
+    # Nothing is read from the cache, however often the request is repeated.
     again = runner.run(engine.score(request))
     assert again == scoring
     layout = FAMILIES["likelihood"].lay_out(reference[0], request, "\n\n")

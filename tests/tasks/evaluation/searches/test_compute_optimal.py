@@ -6,7 +6,7 @@ import pytest
 from tasks.evaluation.searches.compute_optimal import best_cell, name_thresholds, select_by_fold
 
 NAN = float("nan")
-# Four easy problems and four hard ones; folds 0, 0, 1, 1 in each. Cells: cheap, dear, dearer.
+# Four easy problems and four hard ones; folds 0, 0, 1, 1 in each. Cells: cheap, costly, costlier.
 LEVELS = ["1"] * 4 + ["2"] * 4
 FOLDS = [0, 0, 1, 1] * 2
 CORRECT = np.array(
@@ -30,9 +30,9 @@ def select(correct=CORRECT, levels=LEVELS, allowed=(0, 1, 2), limit=None):
 
 
 def test_each_fold_is_reported_with_what_was_best_on_the_other():
-    """Level 1: fold 1 chooses `dear` (1 against .5, cheaper than `dearer`) for fold 0.
+    """Level 1: fold 1 chooses `costly` (1 against .5, cheaper than `costlier`) for fold 0.
 
-    Fold 0 chooses `cheap` for fold 1. Level 2: fold 1 chooses `dear`, fold 0 `dearer`.
+    Fold 0 chooses `cheap` for fold 1. Level 2: fold 1 chooses `costly`, fold 0 `costlier`.
     """
     selection = select()
     assert selection.cells.tolist() == [1, 1, 0, 0, 1, 1, 2, 2]
@@ -59,7 +59,7 @@ def test_only_allowed_cells_are_chosen():
 def test_a_level_that_one_fold_lacks_takes_what_is_best_on_all_of_the_other_fold():
     levels = ["1", "1", "1", "1", "2", "2", None, None]
     selection = select(levels=levels)
-    assert selection.cells[4:6].tolist() == [1, 1]  # chosen by the easy ones of fold 1
+    assert selection.cells[4:6].tolist() == [1, 1]  # chosen by the easy problems of fold 1
     assert selection.cells[6:].tolist() == [-1, -1]
     assert np.isnan(selection.take(CORRECT)[6:]).all()
 

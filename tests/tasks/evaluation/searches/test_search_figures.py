@@ -111,7 +111,7 @@ def test_equal_tokens_lie_between_the_neighbouring_points_in_log_tokens():
 def swept(problems, make_trajectory):
     """Best of N at 4 and 16, beam at 4 that takes 80 tokens, and the 16 solutions of each problem.
 
-    Of the 16 all are right on p0, 8 on p1, 1 on p2 and none on p3.
+    All 16 are right on p0, 8 on p1, 1 on p2 and none on p3.
     """
     decisions = [
         *(decision(f"p{i}", "best_of_n", 4, correct=i < 1) for i in range(4)),
@@ -144,7 +144,7 @@ def swept(problems, make_trajectory):
 
 
 def test_a_gain_at_equal_tokens_goes_by_the_baselines_curve(swept):
-    """80 tokens lie half way from 40 to 160: there best of N is right on p0, half on p1 and p2."""
+    """80 tokens are halfway from 40 to 160: there best of N is right on p0, half on p1 and p2."""
     found = figures(swept)
     metric = "gain_at_equal_tokens"
     assert found["beam", 4, "all", metric] == (pytest.approx((0 - 0.5 + 0.5 + 1) / 4), 4)
@@ -175,7 +175,7 @@ def test_compute_optimal_rows_say_what_was_chosen_and_charge_the_difficulty(swep
         assert {row.arm for row in chosen if row.budget == 16} == {"best_of_n@16"}
         assert all(row.bin.startswith(f"{kind}=") and ",fold=" in row.bin for row in chosen)
     limited = ("compute_optimal", "oracle_threshold,tokens")
-    assert found[limited, 4, "all", "generated_tokens"] == (40.0, 4)  # 80 of beam are too many
+    assert found[limited, 4, "all", "generated_tokens"] == (40.0, 4)  # beam's 80 are too many
 
 
 def test_tables_and_picture_show_every_strategy(swept, tmp_path):

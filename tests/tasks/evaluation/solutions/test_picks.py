@@ -35,8 +35,8 @@ def picks(candidates, errors):
 def test_expected_picks_by_hand():
     """Scores .9 skipped, .5 none, .5 slip (tied), .1 none.
 
-    Of the six pairs three hold the first and one is the tie alone; two more hold one of the tie
-    and the last.
+    Three of the six pairs hold the first, one is the tie alone, and two hold one of the tie and
+    the last.
     """
     found = picks(
         [problem("a", (0.9, 0.5, 0.5, 0.1), (False, True, False, True))],

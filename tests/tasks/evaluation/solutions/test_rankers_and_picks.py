@@ -1,4 +1,4 @@
-"""What a search picks from its candidates is what the evaluation expects of all of them."""
+"""A search's picks from its candidates agree with what the evaluation expects of all of them."""
 
 from random import Random
 

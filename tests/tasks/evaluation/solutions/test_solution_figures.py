@@ -20,7 +20,7 @@ CONFIG = EvaluationConfig(budgets=(1, 4, 8), num_bootstrap=200)
 
 
 def draw_problem(index: int, num_drawn: int = 8, p_right: float = 0.5) -> Candidates:
-    """Random candidates whose scores tell right from wrong, and likelihoods less so."""
+    """Random candidates whose scores separate right from wrong, and likelihoods less so."""
     draw = Random(index)
     correct = [draw.random() < p_right for _ in range(num_drawn)]
     return Candidates(
@@ -48,7 +48,7 @@ def metrics(candidates: list[Candidates]) -> list[Metric]:
 
 
 def solved(problem: Candidates, first: int = 0) -> float:
-    """The share of right rows from a row on."""
+    """The share of right rows, starting at a row."""
     return float(np.mean([ok is True for ok in problem.correct[first:]]))
 
 

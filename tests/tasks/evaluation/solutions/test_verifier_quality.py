@@ -43,7 +43,7 @@ def values(rows, metric):
 
 
 def test_step_figures_by_hand(solution):
-    """Right steps score .9, .6; wrong ones .7 (first errors) and .2 (behind it), one is unknown."""
+    """Right steps score .9, .6; wrong ones .7 (a first error) and .2 (after it); one is unknown."""
     rows = measure(
         [solution("a", 3), solution("b", 2, "p1"), solution("c", 1, "p2"), solution("d", 1, "p3")],
         [scored("a", 0.9, 0.7, 0.2), scored("b", 0.6, 0.1), scored("c", error="too long")],

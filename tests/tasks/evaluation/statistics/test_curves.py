@@ -119,7 +119,7 @@ def test_closed_forms_equal_all_subsets(seed):
 
 
 def test_majority_of_two_answers_is_the_binomial_tail():
-    # Nine of 200 without putting back are nearly nine independent draws.
+    # Nine of 200 without replacement are nearly nine independent draws.
     n, p, k = 200, 0.6, 9
     num_right = int(n * p)
     curve = majority_curve(

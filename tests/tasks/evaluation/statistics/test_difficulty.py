@@ -13,7 +13,7 @@ def test_distinct_values_fall_into_fifths_easiest_first():
 
 
 def test_ties_share_a_level_as_in_the_paper():
-    # 500 problems; the five that follow place 400 are as easy as some before it.
+    # 500 problems; the five after rank 400 are as easy as some before it.
     solve_rates = (
         [1 - i / 1000 for i in range(392)] + [0.4] * 13 + [0.3 - i / 1000 for i in range(95)]
     )
@@ -38,7 +38,7 @@ def test_ease_of_a_problem():
         scores=((0.9, 0.8), (0.4,), None, (1.0,)),
         scored_tokens=(5,) * 4,
     )
-    # The truncated row is wrong, the ungraded one no candidate.
+    # The truncated row is wrong; the ungraded one is not a candidate.
     assert oracle_solve_rate(problem) == 1 / 3
     assert model_solve_rate(problem) == (0.8 + 0.4) / 2
 

@@ -40,7 +40,7 @@ def test_the_best_of_n_planted_solutions_is_right_where_any_is(find, assert_rate
 
 
 def p_majority(p_answers: list[float], num: int) -> float:
-    """The chance that answer 0 wins a vote, ties being broken evenly: all ways to draw."""
+    """The chance that answer 0 wins a vote, with ties broken evenly, over all ways to draw."""
     p_win = 0.0
     for drawn in product(range(len(p_answers)), repeat=num):
         votes = Counter(drawn)

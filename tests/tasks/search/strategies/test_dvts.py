@@ -42,7 +42,7 @@ def test_trees_that_become_equal_stay_apart(table_engine, find_one):
     scores = {"a\n": 0.5, "a\nb\n": 0.9, "a\nAnswer: 4": 0.8, "a\nc\n": 0.1}
     scores["a\nb\nAnswer: 1"] = 0.9
     found = find_one(DvtsConfig(width=2), table_engine(table, scores), budget=4)
-    # The second tree draws c and b: the deal of the first tree's draws goes on.
+    # The second tree draws c and b: its draws continue the deal after the first tree's.
     assert found.texts == ["a\nb\nAnswer: 1"] * 2
     firsts = [end.lineage()[0] for end in found.ends]
     assert firsts[0] is not firsts[1]

@@ -24,7 +24,7 @@ def test_the_last_verdict_counts(text, verdict):
 
 
 def judged(verdicts: dict[str, str], attempts: dict[str, float]):
-    """A policy that solves, and judges each solution as told."""
+    """A policy that solves, and judges each solution as `verdicts` says."""
 
     def table(prompt: str) -> dict[str, dict[str, float]]:
         if "Solution:" not in prompt:
@@ -98,7 +98,7 @@ P_RIGHT, P_PASS_RIGHT, P_PASS_WRONG = 0.5, 0.8, 0.3
 
 
 def p_filter_vote(num: int) -> float:
-    """All ways to write and to judge: right or wrong, let pass or not."""
+    """All ways to write and to judge: right or wrong, accepted or rejected."""
     kinds = {
         (True, True): P_RIGHT * P_PASS_RIGHT,
         (True, False): P_RIGHT * (1 - P_PASS_RIGHT),

@@ -4,7 +4,7 @@ from schemas.engines import MarkovConfig
 from schemas.search.strategies import BeamConfig, LookaheadConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 
-# The first score prefers a, what greedily follows prefers b.
+# The first score prefers a, the greedy continuation prefers b.
 TABLE = {
     "": {"a\n": 0.5, "b\n": 0.5},
     "a\n": {"x\n": 0.6, "y\n": 0.4},
@@ -99,5 +99,5 @@ def test_an_exact_verifier_ahead_succeeds_where_a_greedy_walk_stays_right(find, 
         LookaheadConfig(width=4, depth=depth), engine, markov_problems(100, seed=8), budget=4,
         verifier=engine,
     )  # fmt: skip
-    # Greedy steps after a right one are right, so looking ahead tells right from wrong as well.
+    # Greedy steps after a right one are right, so looking ahead separates right from wrong equally.
     assert_rate([one.any_correct for one in found], (1 - 0.4**4) ** 3)

@@ -68,7 +68,7 @@ def test_attempts_that_do_not_fit_are_left_out_oldest_first(table_engine, find_o
 def test_an_attempt_that_fills_the_context_is_asked_again_with_fewer_before_it(
     table_engine, find_one
 ):
-    # Behind the 12 words of a prompt with one attempt there is room for the answer, not its end.
+    # After the 12 words of a prompt with one attempt, the answer fits but its end does not.
     engine = table_engine(by_attempts, SCORES, most_tokens=13)
     found = find_one(RevisionsConfig(sequential=3), engine, budget=3)
     assert found.texts == ["Answer: 0"] * 3

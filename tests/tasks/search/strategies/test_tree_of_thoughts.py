@@ -48,12 +48,12 @@ def test_breadth_first_succeeds_as_the_formula_says(find, assert_rate):
 
 
 def test_depth_first_succeeds_as_the_formula_says(find, assert_rate):
-    """Of two steps drawn one by one: a wrong one is turned away from, and there is one more try."""
+    """Two steps are drawn one by one: after a wrong step the search turns back for one more try."""
     p = 0.6
     engine = MarkovEngine(MarkovConfig(num_steps=2, p_right=p, p_recover=0.0))
     config = TreeOfThoughtsConfig(order="dfs", width=1)
     found = find(config, engine, markov_problems(400, seed=10), budget=2, verifier=engine)
-    # A second first step that is equal to a right one, one time in ten, brings nothing new.
+    # One time in ten the second first step equals a right one, which adds nothing.
     second_try = p * (1 - p) * (0.9 * p * p) + (1 - p) * p * p
     assert_rate([one.any_correct for one in found], p * p + second_try)
 
@@ -69,7 +69,7 @@ def test_depth_first_turns_back_below_the_threshold(table_engine, find_one):
     scores |= {"b\nAnswer: 4": 0.9, "b\ne\n": 0.7, "b\ne\nAnswer: 1": 0.1}
     engine = table_engine(table, scores)
     found = find_one(DFS, engine, budget=4)
-    # a first, both of its children are turned away from; then b: its end, then e and its end.
+    # a first, but both of its children score too low; then b: its end, then e and its end.
     assert found.texts == ["b\nAnswer: 4", "b\ne\nAnswer: 1"]
     assert [request.prefix for request in engine.requests] == ["", "a\n", "b\n", "b\ne\n"]
     pruned = {row.text: row.reason for row in found.rows if row.status == "pruned"}

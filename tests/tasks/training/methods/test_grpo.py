@@ -30,12 +30,12 @@ RECIPE = {
 
 
 class Interrupted(Exception):
-    """Stands for whatever ends a process."""
+    """Stands for anything that ends a process."""
 
 
 @pytest.fixture
 def trained(make_set, make_job, train, start_states) -> Trained:
-    """Trained to say the answer 17, whatever is asked."""
+    """Trained to answer 17 to every question."""
     for state in start_states:
         state["answer"] = "17"
     job = make_job(make_set(start_states), "grpo", **RECIPE)
@@ -48,7 +48,7 @@ def test_a_reward_moves_the_policy_and_an_interruption_changes_nothing(
 ):
     rewards = [point["reward"] for point in trained.curve]
     assert len(rewards) == 6
-    # There is an answer in nearly every solution, and it is wrong.
+    # Nearly every solution has an answer, and it is wrong.
     assert all(0.1 <= reward <= 1 for reward in rewards)
     assert trained.curve[-1]["generated_tokens"] == trained.metrics["generated_tokens"] > 6 * 16
     assert {"p_right", "p_right_stage_1"} & set(trained.curve[0]) == {"p_right", "p_right_stage_1"}
@@ -139,7 +139,7 @@ def test_every_solution_becomes_a_row_once_however_often_training_is_killed(
     equal = sum(len({row.reward for row in rows if row.group_id == group}) == 1 for group in groups)
     share = trained.metrics["mean_zero_variance_share"]
     assert share == pytest.approx(equal / len(groups))
-    # No stage takes them for the sampled solutions of a set.
+    # No stage reads them as the sampled solutions of a set.
     (sampled,) = query(connect(store.url), "select count(*) from sampled_solutions").fetchall()
     assert sampled == (0,)
 

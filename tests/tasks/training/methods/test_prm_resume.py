@@ -1,4 +1,4 @@
-"""A verifier's training that is killed resumes, and ends as if nothing had happened."""
+"""A verifier's training that is killed resumes, and ends as an undisturbed one does."""
 
 import multiprocessing
 import os

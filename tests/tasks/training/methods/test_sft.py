@@ -50,7 +50,7 @@ def test_only_completions_carry_loss_and_rows_weigh_what_they_say():
     expected = nll[0, 1, 6] + nll[0, 2, 2] + 3 * (nll[1, 0, 7] + nll[1, 1, 2])
     loss = completion_loss(logits, batch["labels"], batch["token_weights"], None)
     assert loss.item() == pytest.approx(expected.item() / 4, rel=1e-6)
-    # What stands at the prompt's and the padding's places changes nothing.
+    # The values at the positions of the prompt and the padding change nothing.
     logits[0, 0], logits[0, 3], logits[1, 2:] = 7.0, 7.0, 7.0
     again = completion_loss(logits, batch["labels"], batch["token_weights"], None)
     assert again.item() == pytest.approx(loss.item(), rel=1e-6)
@@ -195,7 +195,7 @@ def test_a_diverging_training_stops_and_keeps_its_last_good_checkpoint(
     words = r"diverged by step (\d+): loss .*good checkpoint, of step (\d+), is kept in (.*)$"
     found = re.search(words, message)
     assert found, message
-    # The checkpoint before the bad step is not known to be good: nothing was seen to come after.
+    # The checkpoint before the bad step is not known to be good: no good step followed it.
     assert int(found[2]) == int(found[1]) - 2
     kept = Path(found[3])
     assert list((tmp_path / "work" / "checkpoints").iterdir()) == [kept]

@@ -37,10 +37,10 @@ def test_no_further_step_raises_the_return_wherever_it_is_put():
         place, more = rng.randint(0, len(scores)), [rng.random() for _ in range(rng.randint(1, 5))]
         longer = [*scores[:place], *more, *scores[place:]]
         assert shaped_return(longer) <= shaped_return(scores) + 1e-12
-        # A step that is said again, or cut in two that are scored alike, changes nothing.
+        # Repeating a step, or splitting it into two with the same score, changes nothing.
         repeated = [score for score in scores for _ in range(3)]
         assert shaped_return(repeated) == pytest.approx(shaped_return(scores))
-        # Nobody earns by a step what the sum would not lose.
+        # A step never earns a positive reward.
         assert all(reward <= 0 for reward in step_rewards(longer))
         assert sum(step_rewards(longer)) == pytest.approx(min(longer) - 1)
 
