@@ -22,8 +22,8 @@ _SOURCES = (
     (STEP_SCORES.name, Stage.IMPORTS, ScoresName),
     (STEP_LABELS.name, Stage.STEP_LABELS, LabelsName),
 )
-"""What sets are made from: table, stage and the names of its units; rollouts and rewards are not.
-The order enters the names of sets."""
+"""The sources of sets: table, stage and the form of its unit names. Rollouts and rewards are not
+sources. The order enters the names of sets."""
 
 
 def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
@@ -55,10 +55,10 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
 
 
 def input_files(store: Store, plan: ExportPlan) -> list[str]:
-    """All committed files that a set may depend on: one more file makes another set.
+    """All committed files that a set may depend on; with an additional file it is a different set.
 
-    What a loop makes after the rounds of a job is left out, so that a loop that runs again finds
-    its sets.
+    Files that a loop adds after the rounds of a job are left out, so that a loop that is run again
+    finds its sets.
     """
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
     sets = {UnitPath.parse(path).unit for path in (*plan.problem_files, *plan.original_files)}

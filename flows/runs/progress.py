@@ -15,7 +15,7 @@ _EVERY_S = 1.0
 _LINE_EVERY_S = 15.0
 
 Measure = Callable[[], tuple[int, int, int]]
-"""Rows so far, rows in the end (0 if unknown), and tokens so far."""
+"""Rows so far, total rows (0 if unknown), and tokens so far."""
 
 
 @contextlib.contextmanager
@@ -23,9 +23,9 @@ def stage_progress(stage: str, measure: Measure, *, unit: str = "rows") -> Itera
     """Show a stage's progress while the block runs.
 
     Args:
-        stage: what the line is called.
+        stage: the label of the line.
         measure: called every second, from another thread.
-        unit: what is counted.
+        unit: the name of the things counted.
     """
     # Imported late: the command line uses this module before Prefect may be imported.
     from flows.pages.artifacts import ProgressArtifact, to_key
@@ -109,7 +109,7 @@ class _Figures:
         return f"{rows}, {self.tokens:,} tokens, {self._tokens_per_s():,.0f}/s"
 
     def page_words(self, outcome: str | None = None) -> str:
-        """The figures for the UI; lists show the first line, of at most 40 letters."""
+        """The figures for the UI; lists show only the first line, of at most 40 characters."""
         first = [f"{self._rows_words()} {self.unit}"]
         if outcome is not None:
             first.append(f"{outcome} in {clock_words(self.seconds)}")

@@ -20,13 +20,13 @@ def reading_units(
     """The units of one reader, in order.
 
     Args:
-        store: where the solutions are.
-        run_id: whose solutions.
+        store: the store with the solutions.
+        run_id: the run that made the solutions.
         set_name: the set of problems.
         group: only the solutions of this group; None for all of the set.
         reader: the id of the model that reads, which is part of the names.
-        table: what is made of each file of solutions. The inputs of a unit are that file and the
-            file of the problems.
+        table: the table made from each file of solutions. The inputs of a unit are that file and
+            the file of the problems.
         stage: the folder of the units; training sets are built from the scores of `scoring`.
 
     Raises:

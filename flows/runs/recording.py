@@ -28,7 +28,7 @@ def recorded_flow(
 
     Args:
         flow: the flow's name.
-        config: what it does.
+        config: the flow's config.
         root: the store.
         run_id: None for an id derived from this Prefect flow run.
         part: see `recorded_run`.

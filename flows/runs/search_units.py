@@ -15,7 +15,7 @@ from storage import Store
 from tasks.search.search import SearchTask
 
 Plan = Mapping[str, SearchTask]
-"""By cell."""
+"""Tasks by cell."""
 
 
 def search_plan(job: SearchJob, run_id: str) -> dict[str, SearchTask]:

@@ -85,7 +85,7 @@ def run_units(
         store: where the files go.
         pool: the actors.
         total_rows: rows of all units together; 0 if unknown.
-        title: what the progress line is called.
+        title: the label of the progress line.
 
     Raises:
         UnitsFailed: the infrastructure failed, or every unit was quarantined.

@@ -1,1 +1,1 @@
-"""What generates and scores text, and the actors that hold it."""
+"""Engines, which generate and score text, and the actors that run them."""

@@ -25,7 +25,7 @@ from schemas.units import derive_seed
 from tasks.steps.segmentation import split_steps, step_body
 
 SEPARATOR = "\n"
-"""What ends a step in every analytic world."""
+"""The text that ends a step in every analytic world."""
 
 State = TypeVar("State")
 
@@ -36,11 +36,11 @@ class AnalyticEngine(ABC, Generic[State]):
     def __init__(
         self, *, name: str, model_id: str, vocabulary: Sequence[str], verifier_noise: float
     ) -> None:
-        """Keep what every request needs.
+        """Store the values that every request needs.
 
         Args:
-            name: what the `engine` column says.
-            model_id: what the `policy` and `verifier` columns say.
+            name: the value of the `engine` column.
+            model_id: the value of the `policy` and `verifier` columns.
             vocabulary: the text of each possible step; a step's token id is its index here.
             verifier_noise: share of a score that is a fixed pseudo-random number.
         """
@@ -112,7 +112,7 @@ class AnalyticEngine(ABC, Generic[State]):
         return StepScoring(scores=tuple(scores), scored_tokens=read, cached_tokens=0)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
     def _replay(self, prompt: str, steps: Sequence[str]) -> State:
         state = self.begin(prompt)
@@ -177,7 +177,7 @@ def _draw(p_next: Mapping[int, float], temperature: float, top_p: float, rng: ra
 def _nucleus(
     token_ids: list[int], weights: list[float], top_p: float
 ) -> tuple[list[int], list[float]]:
-    """The likeliest steps that together hold at least `top_p`."""
+    """The likeliest steps whose total probability is at least `top_p`."""
     order = sorted(range(len(token_ids)), key=lambda i: (-weights[i], token_ids[i]))
     wanted = top_p * sum(weights)
     kept: list[int] = []

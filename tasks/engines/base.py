@@ -1,4 +1,4 @@
-"""The protocol of every engine, and all that algorithms know of what generates and scores."""
+"""The protocol of every engine, which is all that algorithms know about engines."""
 
 from typing import Protocol, runtime_checkable
 
@@ -10,9 +10,9 @@ class Engine(Protocol):
     """Generates continuations, scores steps, or both; thousands of calls may be in flight."""
 
     name: str
-    """What the `engine` column says, e.g. `vllm 0.32.0 cpu`."""
+    """The value of the `engine` column, e.g. `vllm 0.32.0 cpu`."""
     model_id: str
-    """What the `policy` and `verifier` columns say."""
+    """The value of the `policy` and `verifier` columns."""
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Continue one prompt or prefix n times.

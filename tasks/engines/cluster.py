@@ -38,7 +38,7 @@ _LOST = (
     OutOfMemoryError,
     WorkerCrashedError,
 )
-"""What Ray raises when an actor, its node or its result is gone."""
+"""The errors that Ray raises when an actor, its node or its result is gone."""
 
 _starting = threading.Lock()
 
@@ -120,7 +120,7 @@ def _init_ray() -> None:
         try:
             ray.init(address="local", **store, **quiet)
             return
-        except Exception as error:  # what Ray raises where its processes are slow to start
+        except Exception as error:  # raised by Ray if its processes are slow to start
             ray.shutdown()
             if num_left == 0:
                 raise EngineUnreachable(

@@ -17,7 +17,7 @@ class EngineSet(Mapping[ModelRole, EngineConfig]):
         """Collect engines by role.
 
         Args:
-            separator: what ends a step; a verifier must have been trained with the same.
+            separator: the text that ends a step; a verifier must have been trained with the same.
             engines: the config of each role; None for a role without an engine.
 
         Raises:

@@ -1,8 +1,8 @@
 """The body of an actor: it holds the engines of a job and turns units into committed files.
 
-A host is a plain class; `pool.py` makes an actor of it. Rows never leave it: what a unit made is
-written here, and a receipt goes back. The store is accessed from threads, so that the units of a
-host do not wait for each other's disk or network.
+A host is a plain class; `pool.py` makes an actor of it. Rows never leave it: it writes the rows of
+a unit to the store and returns a receipt. The store is accessed from threads, so that the units of
+a host do not wait for each other's disk or network.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tasks.graders import Grader, make_grader
 
 @dataclass(slots=True)
 class Counters:
-    """What a host has done since it started, for progress bars; the store is authoritative."""
+    """A host's work since it started, for progress bars; the store is authoritative."""
 
     rows: int = 0
     generated_tokens: int = 0
@@ -41,7 +41,7 @@ class Counters:
 
 @dataclass(slots=True)
 class UnitContext:
-    """What the work of a unit may use."""
+    """The resources that the work of a unit may use."""
 
     store: Store
     engines: dict[ModelRole, Engine]
@@ -83,7 +83,7 @@ class Host:
 
         Args:
             root: the store.
-            engines: what to hold.
+            engines: the engines to run.
         """
         self._root = root
         self._engine_set = engines
@@ -103,7 +103,7 @@ class Host:
         return {role: engine.model_id for role, engine in context.engines.items()}
 
     async def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
-        """Do a unit's work and commit its file; a file that exists is not made again.
+        """Do a unit's work and commit its file; an existing file is not made again.
 
         The receipt's seconds are the unit's share of the time, see `TimeShares`. The file may still
         appear after a caller has stopped waiting for it.
@@ -143,7 +143,7 @@ class Host:
         return engine.model_id
 
     async def counters(self) -> Counters:
-        """What this host has done so far."""
+        """The work of this host so far."""
         return self._counters
 
     async def close(self) -> None:

@@ -27,7 +27,7 @@ _STEP = re.compile(r"Step \d+: (ok|off) \d")
 
 @dataclass(frozen=True, slots=True)
 class MarkovState:
-    """What determines the next line."""
+    """The state that determines the next line."""
 
     gold: int
     num_lines: int = 0

@@ -18,7 +18,7 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: str) 
     Args:
         config: which engine, and its settings.
         role: what the model does; `ROLE_WORK` says what an engine must be able to do for it.
-        separator: what ends a step.
+        separator: the text that ends a step.
 
     Raises:
         ModelUnusable: engines of this type cannot do what the role needs, the model does not fit

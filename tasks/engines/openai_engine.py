@@ -2,14 +2,14 @@
 
 A verifier cannot be served this way: the API has no scores per step.
 
-Each continuation is a request of its own, with seed s + i for continuation i: a server that gets
-one request for n of them derives seeds of its own, and reports the cached tokens of whichever ends
-last. A server with a prefix cache still reads the shared prompt once; a hosted one charges for it n
-times.
+Each continuation is a separate request, with seed s + i for continuation i: a server that receives
+one request for n continuations derives its own seeds, and reports the cached tokens of whichever
+ends last. A server with a prefix cache still reads the shared prompt once; a hosted one charges for
+it n times.
 
 How exact seeds, log probabilities and token counts are depends on the server: vLLM keeps the
 protocol's promises, except that prompt and prefix are tokenized as one text. Cached tokens are 0
-where the server does not report them.
+if the server does not report them.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class OpenAIEngine:
         """Continue one prompt or prefix n times.
 
         Args:
-            request: what to continue.
+            request: the prompt or prefix, and how to continue it.
             retry_s: how long to retry after faults, instead of the config's time.
 
         Raises:

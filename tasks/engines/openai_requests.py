@@ -30,12 +30,12 @@ _EXTRA_FIELDS: dict[ServerKind, dict[str, Any]] = {
     "other": {},
 }
 _STOP_FIELDS = ("stop_reason", "matched_stop")
-"""Where vLLM and SGLang say what ended a text: a string, or a token's number."""
+"""The fields in which vLLM and SGLang report what ended a text: a string or a token id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server reports about itself and its model."""
+    """The facts that a server reports about itself and its model."""
 
     kind: ServerKind
     max_model_len: int | None = None
@@ -45,7 +45,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """One continuation and what its prompt cost."""
+    """One continuation and the cost of its prompt."""
 
     completion: Completion
     prompt_tokens: int
@@ -65,7 +65,7 @@ def read_models(answer: Any) -> list[Mapping[str, Any]]:
 
 
 def describe_server(models: Sequence[Mapping[str, Any]], config: OpenAIConfig) -> Served:
-    """What a server's list of models says about it."""
+    """The facts about the server in its list of models."""
     owners = {model.get("owned_by") for model in models}
     found: ServerKind = "other"
     if "vllm" in owners:
@@ -207,8 +207,8 @@ def _told_tokens(logprobs: Mapping[str, Any], is_chat: bool) -> tuple[list[str],
 def _pieces(text: str, tokens: Sequence[str]) -> tuple[str, ...] | None:
     """[num_tokens] pieces that join to the text, if the tokens' own texts begin with it.
 
-    What follows the text belongs to no piece: an end-of-text token, or the rest of a token in
-    which a stop string ended.
+    Anything after the text is not in a piece: an end-of-text token, or the rest of a token in which
+    a stop string ended.
     """
     if not "".join(tokens).startswith(text):
         return None

@@ -64,7 +64,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What went wrong with one attempt, where another may succeed."""
+    """A fault of one attempt, after which another may succeed."""
 
     text: str
     is_limit: bool = False
@@ -76,9 +76,9 @@ class Ask(Generic[Answer]):
     """One request to a server."""
 
     path: str
-    """Below the base URL."""
+    """The path below the base URL."""
     body: dict[str, Any] | None
-    """Of a POST; None for a GET."""
+    """The body of a POST; None for a GET."""
     read: Callable[[Any], Answer]
     """Turns the parsed JSON into the answer."""
 
@@ -118,7 +118,7 @@ class Server:
         """The server's answer; the request is retried until it comes or the time for retries is up.
 
         Args:
-            asked: what to send.
+            asked: the request to send.
             retry_s: instead of the config's.
 
         Raises:
@@ -173,7 +173,7 @@ class Server:
             return _Fault(self._clean(f"unreadable answer: {error}"))
 
     def _judge(self, error: Any) -> _Fault:
-        """What an error status means: a fault that may pass, or an exception."""
+        """The meaning of an error status: a fault that may pass, or an exception."""
         status: int = error.status_code
         told = error.body.get("message") if isinstance(error.body, dict) else None
         message = self._clean(f"{status}: {told or error.message}")

@@ -32,7 +32,7 @@ _QUESTION = re.compile(r"Map (\d+(?: \d+)*)\.")
 
 @dataclass(frozen=True, slots=True)
 class PlantedState:
-    """What determines the next symbol."""
+    """The state that determines the next symbol."""
 
     gold: tuple[int, ...]
     num_symbols: int = 0
@@ -160,7 +160,7 @@ def p_hitting_times(config: PlantedConfig, num_gold: int = NUM_GOLD) -> list[flo
 
 
 def _posterior(num_hits: int, num_misses: int, skills: Sequence[float]) -> list[float]:
-    """[num_skills] probability of each skill given what was written so far."""
+    """[num_skills] probability of each skill given the symbols so far."""
     weights = [gamma**num_hits * (1 - gamma) ** num_misses for gamma in skills]
     total = sum(weights)
     return [weight / total for weight in weights]

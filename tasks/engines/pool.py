@@ -118,7 +118,7 @@ class EnginePool:
     def change_policy(self, policy: EngineConfig) -> bool:
         """Have the actors serve another checkpoint of the policy; whether that is possible.
 
-        That is possible where a newly opened actor would serve the same, see `is_exchangeable`.
+        It is possible if a newly opened actor would serve the same, see `is_exchangeable`.
         Afterwards `open_pool` finds this pool under the new policy. An actor whose engine does not
         serve it, according to the checkpoint's probe, is replaced by one that opens with it.
 
@@ -145,7 +145,7 @@ class EnginePool:
         return True
 
     def counters(self) -> Counters:
-        """What all actors have done so far; the last report of one that takes over a second."""
+        """The work of all actors so far; if one takes over a second to answer, its last report."""
         calls = {actor.counters.remote(): actor for actor in self._roster.actors()}
         ready = ray.wait([*calls], num_returns=len(calls), timeout=1.0)[0] if calls else []
         for call in ready:
@@ -176,7 +176,7 @@ class EnginePool:
 
     @property
     def key(self) -> "_Key":
-        """What `open_pool` finds it by."""
+        """The key by which `open_pool` finds it."""
         return self._root, self._engines, self._config
 
     def hold_engines(self, engines: EngineSet) -> None:
@@ -282,7 +282,7 @@ class _HostActor(Host):
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one with the same text where it cannot be pickled."""
+    """The error, or one with the same text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,8 +1,8 @@
-"""What a checkpoint computes, kept in its folder, to check whether an engine serves it.
+"""A sample of a checkpoint's output, kept in its folder, to check whether an engine serves it.
 
-A trained policy's folder holds a few token ids and the log probability that the model itself gave
-each. An engine that received new weights while running must reproduce them: nothing else would show
-that it still uses old weights, or some of them.
+A trained policy's folder contains a few token ids and the log probability that the model itself
+gave each. An engine that received new weights while running must reproduce them; otherwise it could
+go unnoticed that the engine still uses old weights, or some of them.
 """
 
 import json
@@ -15,13 +15,13 @@ from schemas.engines import VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable
 
 PROBE_FILE = "probe.json"
-"""In a checkpoint's folder; the checkpoint's id does not depend on it."""
+"""The file in a checkpoint's folder; the checkpoint's id does not depend on it."""
 MAX_PROBE_TOKENS = 64
 
 _TOLERANCE_NATS = {"float32": 1e-3}
 _HALF_TOLERANCE_NATS = 0.2
-"""Mean difference of a token's log probability; half-precision engines round, float32 ones do not.
-One training step makes a larger difference than the first, stale output embeddings 0.1 or more."""
+"""Mean differences per token; half-precision engines round, float32 ones do not. One training step
+makes a larger difference than the float32 tolerance, stale output embeddings 0.1 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ def check_logprobs(
     """Refuse an engine whose log probabilities are not those of the weights it was given.
 
     Args:
-        engine_name: for the message.
-        expected: [num_tokens] those of the model itself.
-        got: [num_tokens] those of the engine.
+        engine_name: the name of the engine in the message.
+        expected: [num_tokens] log probabilities by the model itself.
+        got: [num_tokens] log probabilities by the engine.
         tolerance: allowed mean difference per token, in nats.
 
     Raises:

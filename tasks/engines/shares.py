@@ -1,4 +1,4 @@
-"""Time shared by concurrent units of work: what each of them cost."""
+"""Time shared among concurrent units of work, to measure the cost of each."""
 
 import time
 from collections.abc import Callable

@@ -34,13 +34,13 @@ def unit_task(
 
     Args:
         work: from a unit and the stage's config to the unit's rows.
-        name: what Prefect calls the task.
+        name: the task's name in Prefect.
         verb: begins the name of a run, see `unit_options`.
-        description: what Prefect shows of the task.
+        description: the task's description in Prefect.
     """
 
     def run_unit(pool: EnginePool, unit: Unit, job: Any) -> Receipt:
         return pool.run(unit, work, job)
 
-    run_unit.__qualname__ = name  # Prefect's key of the task is made of it
+    run_unit.__qualname__ = name  # Prefect derives the task's key from it
     return task(name=name, description=description, **unit_options(verb))(run_unit)

@@ -1,4 +1,4 @@
-"""What vLLM is started with: its environment, and its arguments for a config and a model folder.
+"""The environment in which vLLM is started, and its arguments for a config and a model folder.
 
 Both depend on whether the installed vLLM was built for CPUs or for GPUs.
 """
@@ -32,7 +32,7 @@ _CPU_ENVIRONMENT = {
 
 
 def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:
-    """What vLLM's EngineArgs are built from, for a folder that `check_model_folder` accepts."""
+    """The arguments of vLLM's EngineArgs, for a folder that `check_model_folder` accepts."""
     arguments: dict[str, Any] = {
         "model": model,
         "load_format": "safetensors",
@@ -87,7 +87,7 @@ def verifier_arguments(verifier: Verifier) -> dict[str, Any]:
 
 
 def prepare_environment() -> None:
-    """Set what vLLM reads from the environment, except where the user has set it."""
+    """Set the environment variables that vLLM reads, except those that the user has set."""
     defaults = {**_ENVIRONMENT, **_CPU_ENVIRONMENT} if is_cpu_build() else _ENVIRONMENT
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -107,7 +107,7 @@ def is_cpu_build() -> bool:
 
 
 def refusals() -> tuple[type[Exception], ...]:
-    """What vLLM raises on a request that it cannot serve; its own may not be a ValueError."""
+    """The errors vLLM raises for a request it cannot serve; its own may not be ValueErrors."""
     from vllm.exceptions import VLLMValidationError
 
     return ValueError, VLLMValidationError

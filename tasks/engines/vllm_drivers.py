@@ -50,7 +50,7 @@ class Driver(Protocol):
         ...
 
     async def reload(self, folder: str) -> None:
-        """Read other weights into the running model, and drop what was cached with the old ones.
+        """Read other weights into the running model, and drop everything cached with the old ones.
 
         Raises:
             ValueError: requests are in flight.
@@ -201,9 +201,9 @@ class OwnDriver:
         return task
 
     async def _watch(self) -> None:
-        """Fail what is in flight once the engine's process is gone.
+        """Fail the requests in flight once the engine's process is gone.
 
-        vLLM notices the death on a thread, and requests waiting at that moment may never be told.
+        vLLM notices the death on a thread, and may never notify requests waiting at that moment.
         """
         while self._tasks:
             await asyncio.sleep(_LOOK_EVERY_S)

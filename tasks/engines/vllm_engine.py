@@ -50,7 +50,7 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     Args:
         config: the model and how vLLM runs it.
         role: what the model does, see `ROLE_WORK`.
-        separator: what ends a step; a verifier must have been trained with the same.
+        separator: the text that ends a step; a verifier must have been trained with the same.
 
     Raises:
         ModelUnusable: the model is not of the kind the role needs, or vLLM cannot serve it.
@@ -275,7 +275,7 @@ class VLLMEngine:
             raise
 
     def _check_length(self, token_ids: Sequence[int], *, room: int, least: int = 1) -> None:
-        """Reject what does not fit into the model's context with `room` tokens to spare."""
+        """Reject a prompt that does not fit into the model's context with `room` tokens left."""
         limit = self._driver.max_model_len - room
         if not least <= len(token_ids) <= limit:
             raise RequestRejected(

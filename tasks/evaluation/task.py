@@ -1,4 +1,4 @@
-"""The evaluation stage's Prefect tasks: a set's stored rows in, metrics out."""
+"""The Prefect tasks of the evaluation stage, which compute metrics from a set's stored rows."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ from tasks.graders.verdicts import apply_verdicts
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
 def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None) -> Receipt:
-    """Measure every strategy on a set's stored solutions, and the scores against the truth.
+    """Measure every strategy on a set's stored solutions, and compare the scores with the truth.
 
     The unit's inputs are files of problems, trajectories, scores, step labels and verdicts, in any
-    order. The job names the policy and the verifier as their rows do. `kinds` is the exact
-    checker of the problems, where they have one; without it, the step labels stand for the truth.
+    order. The job names the policy and the verifier as in the rows. `kinds` is the problems' exact
+    checker, if they have one; without it, the step labels are taken as the truth.
     """
     store = Store(root)
     if store.has(unit):
@@ -49,7 +49,7 @@ def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None 
 def evaluate_label_set(
     root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None
 ) -> Receipt:
-    """Measure the step labels of the job's set; the unit's inputs are as above, without scores."""
+    """Measure the step labels of the job's set; inputs as for `evaluate_set`, without scores."""
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
@@ -78,8 +78,8 @@ def evaluate_searches(
     """Measure every search of a set.
 
     The unit's inputs are the file of problems, files of decisions, and the trees of the reference
-    cell, whose strategy is the baseline; without trees nothing is said by difficulty. `seconds`
-    are those of an actor's time that each cell took.
+    cell, whose strategy is the baseline; without trees no figures by difficulty are made. `seconds`
+    is the actor time of each cell.
     """
     store = Store(root)
     if store.has(unit):
@@ -142,20 +142,20 @@ def _policy_of(job: EvaluationJob) -> str:
 
 
 def _sign(rows: Sequence[Metric], set_name: str) -> list[Metric]:
-    """The figures with the set they are about and the time they were measured."""
+    """The figures, with the name of their set and the time of measurement."""
     measured_at = now()
     return [replace(row, set_name=set_name, created_at=measured_at) for row in rows]
 
 
 def _read(store: Store, unit: Unit, table: str) -> list:
-    """The rows of the unit's inputs that are files of a table."""
+    """The rows of one table among the unit's inputs."""
     return [row for p in unit.inputs if p.startswith(f"{table}/") for row in store.read(p)]
 
 
 def _first_errors(
     problems: Sequence[Problem], trajectories: Sequence[Trajectory], truth: StepKinds
 ) -> list[list[str]]:
-    """[num_problems][num_drawn] the first error of each row, in the order of the candidates."""
+    """[num_problems][num_drawn] the first error of each row, in the order of its candidate."""
     return [
         [first_error(truth[row.trajectory_id], is_correct=row.correct is True) for row in rows]
         for rows in drawn_rows(problems, trajectories).values()

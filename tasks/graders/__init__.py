@@ -59,10 +59,10 @@ def has_votes(config: GraderConfig) -> bool:
 
 
 async def grade_all(grader: Grader, texts: Sequence[str], problem: Problem) -> list[Grade]:
-    """Grade texts of one problem without holding up the event loop, in order.
+    """Grade texts of one problem in order, without blocking the event loop.
 
-    A gold answer that is a plain number is compared in microseconds, here; anything else may
-    take a second, on another thread.
+    Comparing with a gold answer that is a plain number takes microseconds and is done here;
+    anything else may take a second and is done on another thread.
     """
     if problem.check is None and problem.answer.lstrip("-").isdigit():
         return [grader.grade(text, problem) for text in texts]

@@ -1,4 +1,4 @@
-"""The protocol every grader implements, and the grade it gives."""
+"""The protocol that every grader implements, and the grade that it returns."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from schemas.rows import Problem
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What a text answers, and whether that is right."""
+    """The answer of a text, and whether it is right."""
 
     answer: str | None
-    """As written in the text, markup around it removed; None where the text marks no answer."""
+    """As written in the text, without surrounding markup; None if the text marks no answer."""
     correct: bool | None
-    """None is ungraded: the problem cannot be used for grading, or a limit was hit."""
+    """None if ungraded: the problem cannot be used for grading, or a limit was hit."""
 
 
 UNGRADED = Grade(None, None)
-"""The grade of a text that says nothing about the problem."""
+"""The grade of a text that does not count."""
 
 
 @runtime_checkable
@@ -26,17 +26,17 @@ class Grader(Protocol):
     """Judges solutions of problems; every method may be called from any thread."""
 
     comparable: ClassVar[bool]
-    """Whether answers fall into classes of equal ones. Where they do not (programs, proofs) there
-    is nothing to vote on, and every figure and pick that counts votes is left out."""
+    """Whether answers fall into classes of equal ones. If they do not (programs, proofs), they
+    cannot be voted on, and every figure and pick that counts votes is left out."""
     name: str
-    """What the `grader` column says: kind, library version, and options that change verdicts."""
+    """The value of the `grader` column: kind, library version, and options that change verdicts."""
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Judge the text of a solution by the problem's gold answer, or by its check.
 
-        A text without an answer is wrong, `Grade(None, False)`: `verdict` makes that null where
-        the text was cut. A problem whose check the grader cannot read leaves every text ungraded,
-        and one whose gold answer it cannot read every answer.
+        A text without an answer is wrong, `Grade(None, False)`; `verdict` changes that to null if
+        the text was cut. If the grader cannot read the problem's check, every text is ungraded; if
+        it cannot read the gold answer, every answer is.
         """
         ...
 
@@ -66,11 +66,11 @@ class Incomparable:
     comparable: ClassVar[bool] = False
 
     def same(self, a: str, b: str) -> bool | None:
-        """Equal texts are the same answer; of others nothing is known."""
+        """True for equal texts; None for others, since they cannot be compared."""
         return True if a == b else None
 
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
-        """Number answers by their text; an answer that is None has no class."""
+        """Number answers by their text; None stays None."""
         return number_by_key(answers)
 
 
@@ -83,6 +83,6 @@ def refuse_check(problem: Problem) -> str | None:
 
 
 def number_by_key(keys: Sequence[Hashable | None]) -> list[int | None]:
-    """Number equal keys alike, from 0 in first-seen order; None stays None."""
+    """Give equal keys the same number, from 0 in first-seen order; None stays None."""
     numbers: dict[Hashable, int] = {}
     return [None if key is None else numbers.setdefault(key, len(numbers)) for key in keys]

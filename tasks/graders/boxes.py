@@ -37,14 +37,14 @@ class _Box:
 
 
 def holds_box(text: str) -> bool:
-    """Whether a box is opened anywhere."""
+    """Whether a box is opened anywhere in the text."""
     return "box" in text and any(name in text for name in _NAMES)
 
 
 def last_boxed(text: str) -> str | None:
     r"""Content of the last closed, non-empty box and of those side by side with it.
 
-    Of nested boxes the inner one counts. Several are joined by commas, with their names where
+    If boxes are nested, the inner one counts. Several are joined by commas, with their names if
     each has one: `x=\boxed{3}, y=\boxed{4}` is `x=3, y=4`.
     """
     if "box" not in text:
@@ -54,7 +54,7 @@ def last_boxed(text: str) -> str | None:
         return simple
     boxes: list[_Box] = []
     for box in _closed_boxes(text):
-        if not boxes or boxes[-1].start < box.start:  # else it is around the last one
+        if not boxes or boxes[-1].start < box.start:  # else it encloses the last one
             boxes.append(box)
     if not boxes:
         return None
@@ -127,6 +127,6 @@ def _join(text: str, group: list[_Box], names: list[str]) -> str:
 
 
 def _are_one_number(contents: list[str]) -> bool:
-    r"""Whether boxes hold the same number in other forms: `\boxed{1\frac12}, or \boxed{1.5}`."""
+    r"""Whether boxes contain one number in several forms: `\boxed{1\frac12}, or \boxed{1.5}`."""
     numbers = [read_number(tidy(content)) for content in contents]
     return None not in numbers and len({number.value for number in numbers if number}) == 1

@@ -1,8 +1,8 @@
-"""Compare answers part by part: by structure where it decides, by algebra where it does not.
+"""Compare answers part by part: by structure if that is enough, otherwise by algebra.
 
 Tuples are compared in order, named values by their names, sets and lists of solutions in any
-order, intervals with their brackets. Only the parts that are neither numbers nor words are given
-to the computer algebra system, and the whole answer where it is one expression.
+order, intervals with their brackets. Only parts that are neither numbers nor words are passed to
+the computer algebra system, and a whole answer only if it is a single expression.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +25,10 @@ class Comparer:
     def __init__(
         self, make_form: Callable[[str], NormalForm], ask: Callable[..., Comparison]
     ) -> None:
-        """Keep what a comparison needs.
+        """Make a comparer from the two functions that it needs.
 
         Args:
-            make_form: the form of an answer's text.
+            make_form: makes the form of an answer's text.
             ask: parses one or two expressions and compares two, `MathPool.ask`.
         """
         self._make_form = make_form
@@ -62,7 +62,7 @@ class Comparer:
         return Comparison(False, (self.check(a, depth).parsed[0], self.check(b, depth).parsed[0]))
 
     def check(self, form: NormalForm, depth: int = 0) -> Comparison:
-        """Say whether a form can be compared: `equal` is None where it hits a limit alone."""
+        """Say whether a form can be compared: `equal` is None if it hits a limit by itself."""
         if form.kind is not Kind.EXPRESSION:
             return Comparison(False, (True,))
         shape = _shape(form)
@@ -165,7 +165,7 @@ class Comparer:
         return self._compare_in_any_order(region, other.items, depth)
 
     def _around(self, excluded: Sequence[str]) -> tuple[str, ...] | None:
-        """The intervals between excluded numbers; None where they are not plain numbers."""
+        """The intervals between excluded numbers; None if they are not plain numbers."""
         forms = [self._make_form(item) for item in excluded]
         numbers = sorted((form.number, form.latex) for form in forms if form.number is not None)
         if len(numbers) != len(forms):
@@ -205,7 +205,7 @@ def _is_region(shape: Shape) -> bool:
 
 
 def _latex_of(form: NormalForm, shape: Shape) -> str:
-    """What a parser is given: a region as intervals, anything else as it is."""
+    """The text for a parser: a region as intervals, anything else unchanged."""
     if shape.bracket == "or":
         return "\\cup ".join(shape.items)
     if _is_region(shape):

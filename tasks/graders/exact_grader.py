@@ -1,7 +1,7 @@
 """String answers: equal after normalisation, or wrong.
 
 Normalised: Unicode NFKC, runs of white space become one space, a final full stop is dropped, and
-case where the config says so. Nothing is parsed, so `1/2` is not `0.5`.
+case if the config says so. Nothing is parsed, so `1/2` is not `0.5`.
 """
 
 import unicodedata

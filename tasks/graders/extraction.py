@@ -1,20 +1,20 @@
-r"""Where a text says its answer. One rule for solutions of models and for reference solutions.
+r"""Finding the answer in a text. The same rule applies to model and reference solutions.
 
-Full-width characters are read, and given back, as ordinary ones.
+Full-width characters are read, and returned, as ordinary ones.
 Text in a thought (`<think>…</think>`) is not an answer; a thought that never ends contains none.
 In the rest, in this order:
 
-1. What follows the last of the caller's own marks, if there are any.
+1. The text after the last of the caller's own marks, if any are given.
 2. The content of the last `\boxed{…}`, `\fbox{…}` or `\boxed 2` that is closed and not empty. Boxes
    side by side (`\boxed{3}, \boxed{5} or \boxed{7}`) are one answer. A box that is never closed is
    not an answer, however much of it was written.
-3. What follows the last mark that is followed by an answer (`marks`): `Answer: X`, `answer is X`,
-   `#### X`, `<answer>X</answer>` and the like, in English and Chinese. If a box was opened there,
-   it was not closed, and there is no answer.
-4. Nothing, unless the caller wants the last number. That credits numbers that were never
-   meant as the answer, so it is off by default.
+3. The text after the last mark that is followed by an answer (`marks`): `Answer: X`, `answer is X`,
+   `#### X`, `<answer>X</answer>` and the like, in English and Chinese. If a box opens
+   there, it is never closed, and the text has no answer.
+4. None, unless the caller wants the last number. That credits numbers that were never meant as the
+   answer, so it is off by default.
 
-Time is linear in the text, whatever it holds.
+The time is linear in the length of the text, whatever it contains.
 """
 
 import hashlib
@@ -38,12 +38,12 @@ _THOUGHT = re.compile(
 def extract_answer(
     text: str, *, last_number: bool = False, marks: Sequence[str] | str = ()
 ) -> str | None:
-    """Give the answer a text marks, or None.
+    """Return the answer that a text marks, or None.
 
     Args:
         text: a whole solution.
         last_number: fall back on the last number of a text that marks no answer.
-        marks: texts that stand before an answer, or one regular expression, tried first.
+        marks: texts that come before an answer, or one regular expression, tried first.
     """
     if not text.isascii() and _FULL_WIDTH.search(text) is not None:
         text = text.translate(_HALF_WIDTH)
@@ -60,12 +60,12 @@ def extract_answer(
 
 
 def gold_from_solution(solution: str) -> str | None:
-    """Give the bare gold answer of a reference solution, by the rule for every other text."""
+    """Return the bare gold answer of a reference solution, by the rule for every other text."""
     return extract_answer(solution)
 
 
 def name_marks(marks: Sequence[str] | str) -> str:
-    """What marks of a caller's own add to a grader's name; nothing where there are none."""
+    """The suffix that a caller's own marks add to a grader's name; empty if none are given."""
     if not marks:
         return ""
     written = marks if isinstance(marks, str) else json.dumps(list(marks))

@@ -1,6 +1,6 @@
-r"""What follows a mark such as `Answer:` or `####`, up to the end of what it says.
+r"""The answer after a mark such as `Answer:` or `####`, up to its end.
 
-An answer is the rest of the mark's line (or the first line after it that holds anything, or the
+An answer is the rest of the mark's line (or the first line after it that is not empty, or the
 display mathematics on the lines after it), up to the end of the sentence or to a clause that
 explains it (`9, because …`). A heading (`#### Explanation`) or a remark (`the answer is correct`)
 is not an answer if a mark before it has one.
@@ -79,7 +79,7 @@ _AROUND = " \t\r\n*`\"'\u201c\u201d"
 
 
 def last_marked(text: str) -> str | None:
-    """What follows the last mark that an answer follows, without markup."""
+    """The text after the last mark that is followed by an answer, without markup."""
     found: str | None = None
     for hint, end in _last_marks(text):
         answer, is_cut = _read_after(text, end, is_tag=hint == "<")
@@ -95,10 +95,10 @@ def last_marked(text: str) -> str | None:
 
 
 def last_own_mark(text: str, marks: Sequence[str] | str) -> str | None:
-    """What follows the last of the caller's marks.
+    """The text after the last of the caller's marks.
 
     Args:
-        text: outside of thoughts.
+        text: the text outside of thoughts.
         marks: texts, or one regular expression, whose first group is the answer if it has one.
     """
     if isinstance(marks, str):
@@ -122,15 +122,15 @@ def _literal(mark: str) -> str:
 
 
 def _last_marks(text: str) -> Iterator[tuple[str, int]]:
-    """What the last marks begin with and where they end, the last one first.
+    """The beginnings of the last marks and where they end, the last one first.
 
-    Looks for fixed words from the end, which takes a fraction of the time of one expression for
-    all marks over the whole text.
+    It searches for fixed words from the end, which takes a fraction of the time that one expression
+    for all marks takes on the whole text.
     """
     lower, hints = text.lower(), _HINTS
     if not text.isascii():
         hints = (*_HINTS, *_HAN_HINTS)
-        if len(lower) != len(text):  # letters whose small form is longer
+        if len(lower) != len(text):  # letters whose lower case is longer
             lower = text
     places = {hint: lower.rfind(hint) for hint in hints}
     num_found = 0
@@ -147,7 +147,7 @@ def _last_marks(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _mark_at(text: str, hint: str, start: int) -> tuple[str, int] | None:
-    """What the mark at a place begins with and where it ends; None where there is none."""
+    """The beginning of the mark at a position and where it ends; None if no mark is there."""
     if hint == "####":
         return None if text[start + 4 : start + 5] == "#" else (hint, start + 4)
     before = text[start - 1 : start]
@@ -166,7 +166,7 @@ def _mark_at(text: str, hint: str, start: int) -> tuple[str, int] | None:
 
 
 def _heading_at(text: str, start: int) -> re.Match[str] | None:
-    """The end of a line that says nothing but `Answer`."""
+    """The end of a line that contains only `Answer`."""
     line_start = text.rfind("\n", max(0, start - _MAX_HEADING), start) + 1
     if line_start == 0 and start > _MAX_HEADING:
         return None
@@ -176,7 +176,7 @@ def _heading_at(text: str, start: int) -> re.Match[str] | None:
 
 
 def _read_after(text: str, start: int, *, is_tag: bool = False) -> tuple[str | None, bool]:
-    """What follows a mark, and whether it was cut off before its end."""
+    """The text after a mark, and whether it was cut off before its end."""
     blank = _BLANK.match(text, start)
     assert blank is not None
     start = blank.end()
@@ -229,7 +229,7 @@ def _is_inside_math(line: str, index: int) -> bool:
 
 
 def _is_remark(answer: str, mark: str) -> bool:
-    """Whether words follow a mark that say nothing, such as a heading or a judgement."""
+    """Whether the words after a mark are not an answer, such as a heading or a judgement."""
     if answer[0].isdigit() or _MATHEMATICS.search(answer) is not None:
         return False
     if mark == "####":

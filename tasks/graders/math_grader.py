@@ -1,13 +1,13 @@
-"""Mathematical answers: exact fractions where they suffice, Math-Verify where they do not.
+"""Mathematical answers: exact fractions if they suffice, otherwise Math-Verify.
 
 Plain numbers, words and equal spellings are decided here in microseconds (`normal_form`);
-everything else goes to Math-Verify in a process of its own (`math_process`), which starts only
-then. Equality is symmetric, but not always transitive, because of what may be left out: `x = 5`
-equals `5`, `y = 5` equals `5`, and `x = 5` does not equal `y = 5`.
+everything else goes to Math-Verify in a separate process (`math_process`), which starts only then.
+Equality is symmetric, but not always transitive, because parts of an answer may be left out:
+`x = 5` equals `5`, `y = 5` equals `5`, and `x = 5` does not equal `y = 5`.
 
-A verdict is None, never False, where a limit was hit or the gold answer is not mathematics. An
-answer that is not mathematics is wrong; an answer equal to the gold answer in its spelling is
-right, whatever a parser makes of both.
+A verdict is None, never False, if a limit was hit or the gold answer is not mathematics. An answer
+that is not mathematics is wrong; an answer spelled like the gold answer is right, however a parser
+reads both.
 """
 
 import heapq
@@ -125,8 +125,8 @@ class MathGrader:
     def _find_class(
         self, form: NormalForm, members: Iterable[tuple[int, NormalForm]]
     ) -> int | None:
-        # Checked alone first, so that an answer that cannot be evaluated costs its limit once, and
-        # not once for every other answer.
+        # Checked alone first, so that an answer that cannot be evaluated reaches its limit once,
+        # rather than once for every other answer.
         if not self._is_cheap(form):
             return None
         for number, member in members:

@@ -30,16 +30,16 @@ _ATTEMPTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is known about one or two answers."""
+    """The result of examining one or two answers."""
 
     equal: bool | None
-    """None where a limit was hit; False for a single answer."""
+    """None if a limit was hit; False for a single answer."""
     parsed: tuple[bool, ...]
-    """Whether each answer is mathematics at all; True where a limit hid it."""
+    """Whether each answer is mathematics at all; True if a limit kept it from being found out."""
 
 
 class MathPool:
-    """At most `num_processes` workers; the last one used is the first one used again."""
+    """At most `num_processes` workers; the most recently used one is reused first."""
 
     def __init__(self, *, num_processes: int, timeout_s: float, memory_mb: int) -> None:
         self._slots = threading.BoundedSemaphore(num_processes)

@@ -1,19 +1,19 @@
 """The script that runs Math-Verify: one JSON request a line in, one JSON reply a line out.
 
-Run as `python -P math_worker.py <processor seconds> <memory bytes>`. It stands apart from the rest
-of the package, so that it starts alike from any program, thread or Ray actor.
+Run as `python -P math_worker.py <processor seconds> <memory bytes>`. It imports nothing else from
+the package, so that it starts in the same way from any program, thread or Ray actor.
 
 A supervisor loads the library once and forks a child that answers. The kernel ends a child whose
-request takes too much processor time, whatever C code it hangs in; the supervisor says so and forks
-the next child, which takes milliseconds. Processor time, because on a busy machine the same
-answer then still gets the same verdict. Everything ends when its input closes.
+request takes too much processor time, whatever C code it hangs in; the supervisor reports this and
+forks the next child, which takes milliseconds. The limit is on processor time so that an answer
+gets the same verdict on a busy machine. Everything ends when its input closes.
 
 Two answers are equal if Math-Verify says so in either order: it is not symmetric (it follows the
-form of what it is told is the gold answer). It also rounds to six decimals where one side is a
+form of the answer that it is given as gold). It also rounds to six decimals where one side is a
 decimal, so that 0.0000001 would equal pi divided by ten million. Hence the values are compared
 first, of expressions with variables at one point: if they differ by more than a millionth of their
 size (by 1e-12 of it, if no decimal is involved), the answers are different, and Math-Verify, which
-would try to simplify their difference, is not asked. Equations are looked at the same way.
+would try to simplify their difference, is not called. Equations are checked in a similar way.
 """
 
 import json
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def reply_to(answers: list[str]) -> dict[str, Any]:
-    """Parse one or two answers and compare two; one alone is evaluated, to see what it costs."""
+    """Parse one or two answers and compare two; a single one is evaluated, to test its cost."""
     parsed = [_parse(answer) for answer in answers]
     reply: dict[str, Any] = {"parsed": [bool(exprs) for exprs in parsed], "equal": False}
     try:
@@ -107,8 +107,8 @@ def _parse(latex: str) -> list[Any]:
 
     return parse(
         f"${latex}$",
-        # Units, braces and broken commands are the normal form's work: this library takes the
-        # last letter of `5t` for tons and the root of `\\sqrt12` for that of 1.
+        # The normal form handles units, braces and broken commands: this library takes the last
+        # letter of `5t` for tons and the root of `\\sqrt12` for that of 1.
         [
             LatexExtractionConfig(
                 boxed_match_priority=-1,
@@ -133,7 +133,7 @@ def _equal(a: list[Any], b: list[Any]) -> bool:
                 return True
         except (MemoryError, RecursionError):
             raise
-        except Exception:  # how the library says that two expressions cannot be compared
+        except Exception:  # the library raises it if two expressions cannot be compared
             continue
     return False
 
@@ -204,7 +204,7 @@ def _evaluate(expr: Any) -> Any:
         return value if value.is_number and value.is_finite and value.is_real else None
     except (MemoryError, RecursionError):
         raise
-    except Exception:  # undefined there, or nothing the algebra system can evaluate
+    except Exception:  # undefined there, or the algebra system cannot evaluate it
         return None
 
 

@@ -1,7 +1,7 @@
 r"""One form for the many ways of writing an answer; plain numbers become exact fractions.
 
 A plain number (`plain_numbers`) is compared as a fraction, without rounding: 0.333333 is not 1/3,
-and 1e-7 is not 2e-7. Decided on purpose:
+and 1e-7 is not 2e-7. Deliberate choices:
 
 - A comma (or thin space, `10\,080`) before each group of three digits is a thousands separator;
   `3,5` is a list.
@@ -14,7 +14,7 @@ and 1e-7 is not 2e-7. Decided on purpose:
 
 Words (`\text{Evelyn}`, `(C)`, `no solution`) are compared without case and markup. An option with
 its text (`(C) 15`, `D: none`) is its letter, and also its text if the other answer is not a letter.
-Prose is right where it says the same words; what other words mean is not decided.
+Prose is right if it has the same words; the meaning of other words is not judged.
 """
 
 import re
@@ -79,16 +79,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NormalForm:
-    """An answer made ready to be compared."""
+    """An answer prepared for comparison."""
 
     kind: Kind
     latex: str
-    """What a parser is given; the text itself if it is overlong."""
+    """The text for a parser; the original text if it is overlong."""
     number: Fraction | None = None
     base: int | None = None
     """Base written after a numeral; `number` is then its digits read as decimal ones."""
     content: "NormalForm | None" = None
-    """What is written after the letter of an option."""
+    """The text after the letter of an option."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -113,7 +113,7 @@ def normal_form(answer: str, *, drop_percent: bool = False, max_chars: int = 100
     Args:
         answer: bare answer, as extracted.
         drop_percent: read `10%` as 10.
-        max_chars: longer answers are left as they are, `OVERLONG`.
+        max_chars: longer answers are left unchanged, as `OVERLONG`.
     """
     if len(answer) > max_chars:
         return NormalForm(Kind.OVERLONG, answer)
@@ -126,7 +126,7 @@ def normal_form(answer: str, *, drop_percent: bool = False, max_chars: int = 100
 
 
 def same_form(a: NormalForm, b: NormalForm) -> bool | None:
-    """Compare two forms; None where that takes algebra or one of them is overlong."""
+    """Compare two forms; None if that takes algebra or one of them is overlong."""
     if a.kind is b.kind and a.key == b.key:
         return True
     kinds = {a.kind, b.kind}
@@ -216,7 +216,7 @@ def _drop_lead(latex: str) -> str:
 
 
 def _close_text(latex: str) -> str:
-    r"""The rest of a text whose `\text{` was cut off with what stood before it."""
+    r"""The rest of a text whose `\text{` was cut off together with the text before it."""
     return latex[:-1] if latex.count("}") == latex.count("{") + 1 else latex
 
 

@@ -43,17 +43,17 @@ _DOTTED = re.compile(r"\\(?:dot|overset\{\\cdot\})\s*(?:\{(\d)\}|(\d))")
 
 @dataclass(frozen=True, slots=True)
 class PlainNumber:
-    """What was read."""
+    """A plain number, as read from an answer."""
 
     value: Fraction
     base: int | None = None
     """Base written after a numeral; `value` is then its digits read as decimal ones."""
     decimal: str | None = None
-    """The number as written, where it was a decimal."""
+    """The number as written, if it was a decimal."""
 
 
 def read_number(latex: str, multiplier: int = 1) -> PlainNumber | None:
-    """Read a tidy answer without its unit, or say that it is not a plain number."""
+    """Read a tidy answer without its unit; None if it is not a plain number."""
     match = _NUMBER.fullmatch(latex)
     if match is None:
         return None

@@ -1,7 +1,7 @@
-"""Planted-subsequence texts: right when they hold the gold symbols in order (arXiv:2502.12118).
+"""Planted-subsequence texts: right if they contain the gold symbols in order (arXiv:2502.12118).
 
-Symbols are separated by white space; other symbols may stand between the gold ones. The answer of
-a text is the whole text, one space between symbols.
+Symbols are separated by white space; other symbols may come between the gold ones. The answer of a
+text is the whole text, with one space between symbols.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class PlantedGrader:
     name = "planted-1"
 
     def __init__(self, config: PlantedGraderConfig) -> None:
-        """There is nothing to set."""
+        """Make a grader; the config has no settings."""
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Judge a whole text; an empty gold answer, or a check, grades nothing."""

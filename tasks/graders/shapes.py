@@ -1,12 +1,12 @@
-r"""How an answer is put together: tuples, intervals, lists of solutions, named values, regions.
+r"""The structure of an answer: tuples, intervals, lists of solutions, named values, regions.
 
-A `Shape` holds the parts of an answer as LaTeX, none of which is evaluated here:
+A `Shape` contains the parts of an answer as LaTeX, none of which is evaluated here:
 
 - `(1,2)`, `[1,2)` and the like are ordered; `\{1,2\}` and lists without brackets are not;
 - `x=1, y=2` is ordered by its names; `x=1, x=2`, `x=1,2` and `x=1 or 2` are lists of solutions;
 - `\pm` stands for two solutions;
 - `x<2`, `-1\le x<2`, `x\in[-1,2)` and `\{x \mid x<2\}` are the intervals that they describe, with
-  the name of their variable where it is free;
+  the name of their variable if it is free;
 - `x\neq\pm5` is a list of exclusions.
 """
 
@@ -58,7 +58,7 @@ class Shape:
     brackets and for a single named value."""
     items: tuple[str, ...]
     names: tuple[str, ...] = ()
-    """A name for each item, or one for all; empty where there is none."""
+    """A name for each item, or one for all; empty if they have no names."""
 
     @property
     def is_ordered(self) -> bool:
@@ -72,7 +72,7 @@ class Shape:
 
 
 def read_shape(latex: str) -> Shape | None:
-    """Take a tidy answer apart; None where it is one expression."""
+    """Take a tidy answer apart; None if it is one expression."""
     latex = _TUPLE_NAME.sub("", latex)
     region = _read_region(latex) or _read_region_twice(latex)
     if region is not None:
@@ -115,7 +115,7 @@ def split_parts(latex: str) -> list[str]:
 
 
 def by_name(shape: Shape) -> Shape:
-    """A shape whose items stand in the order of their names, `x` before `y`."""
+    """A shape whose items are in the order of their names, `x` before `y`."""
     if len(shape.names) < 2 or not all(_LATIN_NAME.fullmatch(name) for name in shape.names):
         return shape
     pairs = sorted(zip(shape.names, shape.items, strict=True), key=lambda pair: _sort_key(pair[0]))

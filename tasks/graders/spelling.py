@@ -1,9 +1,10 @@
 r"""One spelling for the many ways of writing the same formula; no value is read here.
 
 Unicode signs become LaTeX commands and full-width characters ordinary ones, commands that differ
-only on paper become one, arguments get their braces (`\frac ab`, `\sqrt 10`, `√10`), delimiters
-and space that mean nothing go. `\sqrt12` is the root of 12: TeX would print √1·2, which is never
-meant. `\frac123` is left as it is, and is then not mathematics: it may be 1/23 or 12/3.
+only on paper become one, arguments get their braces (`\frac ab`, `\sqrt 10`, `√10`), and
+meaningless delimiters and spaces are removed. `\sqrt12` is the root of 12: TeX would print √1·2,
+which is never meant. `\frac123` is left unchanged, and so is not mathematics: it may be 1/23 or
+12/3.
 """
 
 import re
@@ -133,7 +134,7 @@ _CLOSING = {"{": "}", "(": ")", "[": "]"}
 
 
 def tidy(answer: str) -> str:
-    """One spelling for commands, no math delimiters, no space that means nothing."""
+    """The text with one spelling for commands, and no math delimiters or meaningless spaces."""
     latex = answer.strip()
     if not latex.isascii():
         latex = plain_characters(latex)
@@ -168,7 +169,7 @@ def plain_characters(text: str) -> str:
 
 
 def split_group(text: str, start: int) -> int | None:
-    """Index after the group that opens at `start`, or None where it is never closed."""
+    """Index after the group that opens at `start`, or None if it is never closed."""
     opening = text[start]
     closing = _CLOSING[opening]
     depth = 0

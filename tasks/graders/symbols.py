@@ -1,4 +1,4 @@
-"""Unicode signs and what they are in LaTeX."""
+"""Unicode signs and their LaTeX equivalents."""
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True))
 SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n", strict=True))
@@ -96,4 +96,4 @@ SYMBOLS: dict[str, str] = {
     **{chr(0x2460 + index): f"({index + 1})" for index in range(20)},
     **_PLAIN,
 }
-"""From a character to what it is written as; circled numbers become `(1)`."""
+"""Maps a character to its replacement; circled numbers become `(1)`."""

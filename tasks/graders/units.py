@@ -1,6 +1,6 @@
-r"""Units after a value: the question says which it wants, so they are dropped.
+r"""Units after a value: the question says which unit it wants, so they are dropped.
 
-A unit is not a variable. What counts as one:
+A unit is not a variable. These count as units:
 
 - upright text (`\text{ cm}`, `\mathrm{mi}/\mathrm{hr}`), also with a power, unless it is a word
   that changes the value (`or more`, `a.m.`) or a lone letter that is not a unit (`\mathrm{x}`);
@@ -56,9 +56,9 @@ _ABBREVIATIONS = frozenset(
     )
 )
 _SPACED_ABBREVIATIONS = frozenset(("in", "hr", "mi", "mg", "sq", "gm", "Pa", "Rs"))
-"""Units that are also products of variables, unless a space stands before them."""
+"""Units that are read as products of variables unless a space precedes them."""
 _LETTERS = frozenset("mgslLhNJVWAKCFd")
-"""Letters that are units where they are upright or in brackets."""
+"""Letters that are units if they are upright or in brackets."""
 _LETTER_QUOTIENT = re.compile(
     r"\s*(?:m/s(?:\^-?2)?|m/h|g/[lL]|[lL]/[sh]|N/m|N/C|J/[Ksg]|V/m|C/s|[kc]?m s\^\{?-[12]\}?)"
 )
@@ -77,7 +77,7 @@ _NOT_REMARKS = frozenset(("or", "not", "more", "less", "least", "most", "no", "a
 _CONNECTIVES = frozenset(
     ("a", "an", "are", "each", "for", "from", "in", "is", "of", "on", "per", "the")
 )
-"""Words that may stand between a value and its unit: `3/4 of a cup`, `18 for the day`."""
+"""Words that may come between a value and its unit: `3/4 of a cup`, `18 for the day`."""
 _HAN_NOT_UNITS = frozenset("和或与及到至以多余约左右大小不无非之间或者且第")
 
 _WORD = r"[^\W\d_]+(?:['-][^\W\d_]+)*"
@@ -104,7 +104,7 @@ def split_unit(latex: str) -> tuple[str, int] | None:
     """Split a value from the unit that it ends with.
 
     Returns:
-        the value and what its unit multiplies it by, or None where it ends with no unit.
+        The value and the factor that its unit multiplies it by, or None if it ends with no unit.
     """
     for start in _starts(latex):
         value = latex[:start].rstrip(" /*")
@@ -127,7 +127,7 @@ def is_word(letters: str) -> bool:
 
 
 def _starts(latex: str) -> list[int]:
-    """Where a unit could begin that reaches to the end, the longest first."""
+    """The positions where a unit that reaches to the end could begin, the longest first."""
     starts = []
     for match in re.finditer(r"(?<=[\d})!\]A-Za-z])(?=[^\d})!\]])", latex):
         index = match.start()
@@ -139,7 +139,7 @@ def _starts(latex: str) -> list[int]:
 
 
 def _multiplier(unit: str) -> int | None:
-    """What a unit multiplies its value by; None if it is not a unit."""
+    """The factor that a unit multiplies its value by; None if it is not a unit."""
     if _DEGREES.fullmatch(unit) or _CURRENCY.fullmatch(unit):
         return 1
     if (han := _HAN.fullmatch(unit)) is not None:

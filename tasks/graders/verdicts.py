@@ -1,10 +1,10 @@
-"""What counts of a grading: the one rule for texts that were cut, and for later gradings.
+"""The part of a grade that counts: one rule for texts that were cut, and for later gradings.
 
-A text cut at the token limit is not complete. A solution that was cut still counts by the
-answer that it marks, if it marks one: some policies write on after it. Without one it is
-ungraded, never wrong, because a longer limit might have made it right (counting it as wrong biases
-accuracies and labels). A rollout that was cut counts for nothing, whatever its text holds: it is a
-draw that was not finished, and its text may mark an answer in the prefix that it was given.
+A text cut at the token limit is not complete. A solution that was cut still counts by the answer
+that it marks, if any: some policies keep writing after it. Without one it is ungraded, never wrong,
+because a longer limit might have made it right (counting it as wrong biases accuracies and labels).
+A rollout that was cut never counts, whatever its text contains: it is an unfinished draw, and the
+answer that its text marks may be in the prefix that it was given.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,13 +20,13 @@ TextKind = Literal["solution", "rollout"]
 
 
 def verdict(grade: Grade | None, status: str, kind: TextKind) -> Grade:
-    """What counts of a text's grade, by how the text ended.
+    """The part of a text's grade that counts, by how the text ended.
 
     Args:
-        grade: of the whole text; None where it was not graded.
+        grade: the grade of the whole text; None if it was not graded.
         status: `finished` and `truncated` texts may count; `error`, `pruned` or any other way to
             end never does.
-        kind: what the text is.
+        kind: whether the text is a solution or a rollout.
     """
     if grade is None or status not in ("finished", "truncated"):
         return UNGRADED
@@ -36,7 +36,7 @@ def verdict(grade: Grade | None, status: str, kind: TextKind) -> Grade:
 
 
 def kind_of(row: Trajectory) -> TextKind:
-    """What a stored row's text is."""
+    """The kind of a stored row's text."""
     return "rollout" if row.strategy == ROLLOUT_STRATEGY else "solution"
 
 

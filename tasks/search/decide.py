@@ -1,8 +1,8 @@
-"""Stored trees to answers: `decisions` rows, one per problem and pick.
+"""Answers from stored trees: `decisions` rows, one per problem and pick.
 
-Reads the files of one strategy at one budget, nothing else: another pick is another query, never
-another search. A search none of whose candidates came to an end is `unfinished` and wrong; one that
-the engines refused is an `error` and ungraded.
+Reads only the files of one strategy at one budget, so another pick never needs another search. A
+search without a finished candidate is `unfinished` and wrong; one that the engines refused is an
+`error` and ungraded.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ def decide(
     strategy: Strategy,
     grader: Grader,
 ) -> list[Decision]:
-    """What every pick answers to every problem that was searched, in the order of the problems."""
+    """The answer of every pick to every searched problem, in the order of the problems."""
     trees: dict[str, list[Trajectory]] = defaultdict(list)
     for row in rows:
         trees[row.problem_id].append(row)
@@ -40,12 +40,13 @@ def decide(
 
 
 def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> str:
-    """The pick that a strategy is reported by; the votes where there is no verifier.
+    """The pick whose result is reported for a strategy.
 
-    Where answers cannot be compared, the best by the verifier stands for weighted votes.
+    A weighted vote becomes a majority vote without a verifier, and the best by the verifier if
+    answers cannot be compared.
 
     Raises:
-        ValueError: the strategy has nothing but votes to go by, and there are none.
+        ValueError: the strategy depends on votes, and answers cannot be compared.
     """
     reduction = job.score.how
     by_verifier = strategy.default_pick == "weighted" and job.verifier is not None
@@ -64,7 +65,7 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
 
 
 def check_picks(job: SearchJob) -> None:
-    """Refuse a job with a strategy whose answers could never be picked.
+    """Refuse a job with a strategy whose answer could never be chosen.
 
     Raises:
         ValueError: see `main_pick`.
@@ -128,7 +129,7 @@ def _decide_one(
 def _candidates(
     rows: Sequence[Trajectory], by_id: dict[str, Trajectory], grader: Grader
 ) -> list[Candidate]:
-    """The finished solutions with their whole steps' likelihood and scores."""
+    """The finished solutions, with the likelihood and scores of all their steps."""
     finished = [row for row in rows if row.status == "finished"]
     classes = grader.classes([row.answer for row in finished])
     candidates = []
@@ -149,7 +150,7 @@ def _candidates(
 
 
 def _chain_of(row: Trajectory, by_id: dict[str, Trajectory]) -> int:
-    """Which chain of revisions a row is of: the place of the attempt that began it."""
+    """The chain of revisions that a row belongs to: the sample index of its first attempt."""
     while row.parent_id is not None and row.branch_step == 0:
         row = by_id[row.parent_id]
     return row.sample_index

@@ -1,10 +1,10 @@
-"""From the candidates of one search to one answer, by every pick that can be made of them.
+"""Choosing one answer from the candidates of a search, by every applicable pick.
 
-Picks are named as rankers are: `majority`; `best_of_n[min]` and `weighted[min]`, one per reduction;
-`likelihood` and `likelihood+logit[min]`, the best by these. `chains[min]` is for revisions: a
-weighted vote within each chain, then one among the chains' best solutions with their winning
-answers (arXiv:2408.03314, appendix M). Where answers cannot be compared there are no votes, and no
-picks by them. Ties are broken by a seed, in the same way by every pick.
+Picks are named like rankers: `majority`; `best_of_n[min]` and `weighted[min]`, one per reduction;
+`likelihood` and `likelihood+logit[min]`, the best by these values. `chains[min]` is for revisions:
+a weighted vote within each chain, then one among the best solutions with the winning answer of each
+chain (arXiv:2408.03314, appendix M). If answers cannot be compared, picks by votes are left out.
+Ties are broken with a seed, in the same way by every pick.
 """
 
 import math
@@ -24,20 +24,20 @@ class Candidate:
 
     trajectory_id: str
     answer_class: int | None
-    """Equal answers share a number; None without an answer."""
+    """A number that is the same for equal answers; None without an answer."""
     logprob: float | None
-    """Summed over the whole solution."""
+    """Log probability of the whole solution."""
     scores: tuple[float, ...]
-    """The verifier's, a value per step or one of the whole; empty where it read nothing."""
+    """The verifier's scores, one per step or one in all; empty if it scored nothing."""
     chain: int = 0
-    """Which chain of revisions it is of."""
+    """The chain of revisions that it belongs to."""
 
     def reduced(self, how: Reduction) -> float | None:
-        """The scores as one value in [0, 1]."""
+        """The scores reduced to one value in [0, 1]."""
         return reduce_scores(self.scores, how) if self.scores else None
 
     def worth(self, score: ScoreConfig) -> float | None:
-        """What the search ranked it by."""
+        """The value that the search ranked it by."""
         value = self.reduced(score.how)
         if score.by == "verifier" or (score.by != "likelihood" and value is None):
             return value
@@ -55,14 +55,14 @@ def pick_all(
     has_votes: bool = True,
     seed: int,
 ) -> dict[str, Candidate | None]:
-    """The candidate that each pick takes; None where no candidate has an answer to be voted for.
+    """The candidate that each pick chooses; None if no candidate has what the pick needs.
 
     Args:
-        candidates: the finished solutions, in order of finding.
-        score: what the search ranked by.
-        reductions: of the verifier's scores.
-        has_chains: whether the candidates are chains of revisions.
-        has_votes: whether answers have classes; without them there is nothing to vote on.
+        candidates: the finished solutions, in the order found.
+        score: the value that the search ranked by.
+        reductions: the reductions of the verifier's scores to use.
+        has_chains: whether the candidates form chains of revisions.
+        has_votes: whether answers have classes, so that they can be voted on.
         seed: breaks ties.
     """
     rng = random.Random(seed)
@@ -90,7 +90,7 @@ def best(
     values: Sequence[float | None],
     priority: dict[str, float],
 ) -> Candidate | None:
-    """The candidate of the highest value; None where none has one."""
+    """The candidate with the highest value; None if no candidate has a value."""
     known = [(v, c) for v, c in zip(values, candidates, strict=True) if v is not None]
     if not known:
         return None
@@ -102,7 +102,7 @@ def vote(
     weights: Sequence[float | None],
     priority: dict[str, float],
 ) -> Candidate | None:
-    """The heaviest candidate of the answer with most weight; None without an answer."""
+    """The heaviest candidate with the winning answer; None if no candidate has an answer."""
     votes: dict[int, list[float]] = defaultdict(list)
     members: dict[int, list[tuple[float, Candidate]]] = defaultdict(list)
     for candidate, weight in zip(candidates, weights, strict=True):
@@ -113,7 +113,7 @@ def vote(
         return None
 
     def rank(answer: int) -> tuple[float, float]:
-        first = members[answer][0][1]  # one chance per answer, however many gave it
+        first = members[answer][0][1]  # one chance per answer, however often given
         return round(math.fsum(votes[answer]), 12), priority[first.trajectory_id]
 
     winners = members[max(votes, key=rank)]

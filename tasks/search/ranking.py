@@ -1,4 +1,4 @@
-"""What a prefix is worth to a search: a number, higher is better."""
+"""The value by which a search ranks a prefix; higher is better."""
 
 from schemas.search import ScoreConfig
 from tasks.search.tree import Node
@@ -6,13 +6,13 @@ from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 
 def verifier_value(node: Node, config: ScoreConfig) -> float | None:
-    """The reduced step scores of a prefix, in [0, 1]; None where none was read."""
+    """The reduced step scores of a prefix, in [0, 1]; None if no step was scored."""
     scores = node.scores()
     return reduce_scores(scores, config.how) if scores else None
 
 
 def rank_node(node: Node, config: ScoreConfig) -> float | None:
-    """The prefix's worth; None where it needs a score that is not there."""
+    """The value that the prefix is ranked by; None if a score or likelihood it needs is missing."""
     if config.by == "likelihood":
         return node.logprob
     value = verifier_value(node, config)

@@ -1,10 +1,10 @@
-"""A finished search as `trajectories` rows: every node of its tree in exactly one of them.
+"""A finished search as `trajectories` rows: every node of its tree is in exactly one of them.
 
-A row ends at a leaf and holds the steps from there up to the row that it branched off, which
-`parent_id` and `branch_step` name (see `tasks.steps.trees`). Candidates come first: they own the
-stems. A candidate that the policy ended is `finished`; no other solution is. What was drawn and not
-used is `pruned`, with the reason. What is no part of a solution (a judgement, steps looked ahead)
-comes last and has its role. Tokens stand on the row whose node they were spent on.
+A row ends at a leaf and contains the steps since it branched off another row, which `parent_id` and
+`branch_step` identify (see `tasks.steps.trees`). Candidates come first, so shared stems are in
+their rows. Only a candidate that the policy ended is `finished`. Solutions that were drawn but not
+used are `pruned`, with the reason. Text that is not part of a solution (a judgement, lookahead
+steps) comes last, with its role. Tokens are counted in the row of the node they were spent on.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ async def make_rows(
     grader: Grader,
     scope: str,
 ) -> list[Trajectory]:
-    """The rows of a tree, candidates first and in their order.
+    """The rows of a tree, candidates first and in their given order.
 
     Args:
-        search: after its strategy has ended.
-        candidates: what the strategy gave, each once.
-        problem: the one that was searched.
-        strategy: what the `strategy` column says.
-        grader: judges every text that came to an end, whether it was used or not.
-        scope: ids are unique within it.
+        search: a search whose strategy has ended.
+        candidates: the nodes that the strategy returned, without repetition.
+        problem: the problem that was searched.
+        strategy: the value of the `strategy` column.
+        grader: judges every finished or truncated solution, whether it was used or not.
+        scope: the scope in which ids are unique.
     """
     chosen = dict.fromkeys(candidates)
     roots = sorted(search.roots, key=lambda root: root.path)
@@ -66,12 +66,12 @@ async def make_rows(
 
 
 def _is_leaf(node: Node) -> bool:
-    """Whether nothing of its own kind continues it."""
+    """Whether no node with the same role continues it."""
     return all(child.role != node.role for child in node.children)
 
 
 async def _grade(leaves: Sequence[Node], problem: Problem, grader: Grader) -> list[Grade]:
-    """What each leaf's text is worth; equal texts are graded once."""
+    """The grade of each leaf's text; equal texts are graded once."""
     is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
     texts = list(
         dict.fromkeys(n.text for n, graded in zip(leaves, is_graded, strict=True) if graded)
@@ -86,7 +86,7 @@ async def _grade(leaves: Sequence[Node], problem: Problem, grader: Grader) -> li
 def _row(
     search: Search, leaf: Node, own: Sequence[Node], *, is_candidate: bool, grade: Grade
 ) -> Trajectory:
-    """A row without what names it."""
+    """A row without its id and the other columns that identify it."""
     context = search.context
     writer = context.engines[leaf.writer]
     status: Status = "pruned"
@@ -123,7 +123,7 @@ def _row(
 def _branch(
     leaf: Node, own: Sequence[Node], owners: dict[Node, str]
 ) -> dict[str, str | int | None]:
-    """The row that this one continues, and behind how many steps."""
+    """The row that this one continues, and after how many of its steps."""
     root = _root_of(leaf)
     parent = own[0].parent
     if parent is not None and parent in owners:

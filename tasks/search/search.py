@@ -1,7 +1,7 @@
-"""Search problems and keep their whole trees: `trajectories` rows.
+"""Search problems and keep their whole trees as `trajectories` rows.
 
-All problems of a unit are searched side by side, each by a coroutine of its own, so the engines'
-batches fill themselves and no slow problem holds back another. Reads a range of a problems file.
+All problems of a unit are searched concurrently, each by its own coroutine, so the engines' batches
+fill up and a slow problem does not delay the others. Reads a range of a problems file.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from tasks.search.strategies.registry import STRATEGIES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchTask:
-    """What the units of one strategy at one budget share."""
+    """The parameters shared by the units of one strategy at one budget."""
 
     job: SearchJob
     strategy: Strategy
     budget: int
     scope: str
-    """Ids of rows are unique within it."""
+    """The scope in which ids of rows are unique."""
 
 
 SearchPlan = Mapping[str, SearchTask]
-"""By the cell in a unit's name."""
+"""Tasks by the cell in a unit's name."""
 
 
 async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) -> list[Trajectory]:
@@ -72,7 +72,7 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
 
 
 def _prompt_formats(job: SearchJob, strategy: Strategy) -> dict[ModelRole, PromptFormat]:
-    """How each model that a strategy prompts is prompted."""
+    """The prompt format of each model that a strategy prompts."""
     formats: dict[ModelRole, PromptFormat] = {"policy": make_prompt_format(job.prompt, job.policy)}
     for role, asked in job.roles_of(strategy).items():
         formats[role] = make_prompt_format(asked.prompt, asked.engine)

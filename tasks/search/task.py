@@ -1,4 +1,4 @@
-"""The search stage's Prefect tasks: trees of some problems, and the answers picked from them."""
+"""The search stage's Prefect tasks: trees of some problems, and the answers chosen from them."""
 
 import time
 
@@ -22,7 +22,7 @@ search_unit = unit_task(
 
 @task(task_run_name="decide {unit.name}", cache_policy=NO_CACHE, persist_result=False)
 def decide_unit(root: str, unit: Unit, search_task: SearchTask) -> Receipt:
-    """Take every pick's answer from one unit's trees.
+    """Choose the answer of every pick from one unit's trees.
 
     The unit's inputs are the file of trees and the file of problems.
     """

@@ -1,6 +1,6 @@
 """A search tree: each node is a prefix of a solution, one step longer than its parent.
 
-Pure data. What draws and scores nodes is in `session.py`, what makes rows of them in `rows.py`.
+This is pure data. `session.py` draws and scores nodes, and `rows.py` turns them into rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,8 +10,8 @@ from typing import Literal
 from schemas.rows import ModelRole, Step
 
 State = Literal["open", "finished", "truncated", "error"]
-"""`open` may go on; `finished` the policy ended it; `truncated` a limit cut it; `error` an engine
-refused it."""
+"""`open`: can be continued; `finished`: ended by the policy; `truncated`: cut off by a limit;
+`error`: refused by an engine."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,52 +22,52 @@ class Cost:
     cached_tokens: int = 0
     generated_tokens: int = 0
     scored_tokens: int = 0
-    """Tokens that the verifier computed: read, and not found in its cache."""
+    """Tokens that the verifier computed: those it read and did not find in its cache."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Node:
-    """A prefix, told by its last step and the node it continues; the root is the bare question."""
+    """A prefix, as its last step and the node that this continues; the root is the question."""
 
     prompt: str
-    """Everything before the prefix, as its writer reads it."""
+    """The text before the prefix, as its writer reads it."""
     writer: ModelRole = "policy"
     """The role of the model that continues it."""
     parent: "Node | None" = field(default=None, repr=False)
     step: Step | None = None
-    """None for the root, and for an end of text right behind the parent's step."""
+    """None for the root, and for an end of text directly after the parent's step."""
     text: str = ""
     """The whole prefix."""
     num_tokens: int = 0
-    """Tokens generated for the whole prefix."""
+    """Number of tokens generated for the whole prefix."""
     state: State = "open"
     path: tuple[int, ...] = ()
-    """Which child of which child: names the node and makes its seeds."""
+    """The index of the child at each level from the root; it names the node and determines its
+    seeds."""
     seed: int = 0
-    """With which its step was drawn."""
+    """The seed with which its step was drawn."""
     temperature: float | None = None
-    """At which its step was drawn; None for that of the limits."""
+    """The temperature at which its step was drawn; None for that of the limits."""
     logprob: float | None = 0.0
-    """Summed log probability of the whole prefix, its writer's, before temperature; None where
-    the engine does not report it."""
+    """Summed log probability of the whole prefix under its writer, before temperature; None if the
+    engine does not report it."""
     score: float | None = None
-    """The verifier's, of the last step; None where it was not read."""
+    """The verifier's score of the last step; None if it was not scored."""
     ranking: float | None = None
-    """What the search ranks by; None where that is not known."""
+    """The value that the search ranks by; None if it is not known."""
     reason: str | None = None
-    """Why the search did not go on from here, or which error came."""
+    """Why the search did not continue from here, or the error that occurred."""
     visits: int | None = None
     value: float | None = None
-    """Mean of what walks through this node came to; MCTS."""
+    """Mean value of the ends of all walks through this node, in MCTS."""
     cost: Cost = field(default_factory=Cost)
     after: "Node | None" = field(default=None, repr=False)
-    """Of a root that is not the bare question: the solution that is revised or judged there."""
+    """For a root that is not the bare question: the solution that is revised or judged there."""
     role: str | None = None
-    """What this node and all below it are, where that is no part of a solution: `judge` or
-    `lookahead`."""
+    """`judge` or `lookahead` if this node and all nodes below it are not part of a solution."""
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
-    """Continuations drawn of it, those in flight included."""
+    """Number of continuations drawn from it, including those in flight."""
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +75,7 @@ class Node:
         return self.state == "open"
 
     def lineage(self) -> "list[Node]":
-        """The nodes from the first step to this one, without the root."""
+        """The nodes from the first step to this one; the root is not included."""
         nodes: list[Node] = []
         node: Node | None = self
         while node is not None and node.parent is not None:
@@ -88,14 +88,14 @@ class Node:
         return [node.step for node in self.lineage() if node.step is not None]
 
     def scores(self) -> list[float]:
-        """The verifier's scores of the prefix, a value per step that has one, in order."""
+        """The verifier's scores of the prefix, one for each scored step, in order."""
         return [node.score for node in self.lineage() if node.score is not None]
 
 
 def walk(root: Node) -> Iterator[Node]:
-    """All nodes below the root, a parent before its children, these in order of drawing.
+    """All nodes below the root, each parent before its children, and children in the order drawn.
 
-    Children are listed as they came back from the engine, an order that need not repeat itself.
+    A node's list of children is in the order in which the engine returned them, which may vary.
     """
     waiting = [root]
     while waiting:
@@ -106,18 +106,18 @@ def walk(root: Node) -> Iterator[Node]:
 
 
 def split_open(nodes: Iterable[Node]) -> tuple[list[Node], list[Node]]:
-    """The nodes that ended, and those that can go on."""
+    """The nodes that have ended, and those that can be continued."""
     found = list(nodes)
     return [n for n in found if not n.is_open], [n for n in found if n.is_open]
 
 
 def best_first(nodes: Iterable[Node]) -> list[Node]:
-    """Nodes by ranking, the best first; cut and failed ones last, ties in order of drawing."""
+    """Nodes by ranking, the best first; truncated and failed ones last, ties in the order drawn."""
     return sorted(nodes, key=_order)
 
 
 def keep_best(nodes: Sequence[Node], num: int) -> list[Node]:
-    """The `num` best, in order of ranking; each of the others gets its rank as the reason."""
+    """The `num` best in order of ranking; the others are pruned with their rank as the reason."""
     order = best_first(nodes)
     for rank, node in enumerate(order[num:], num + 1):
         prune(node, f"rank {rank} of {len(order)}")
@@ -125,11 +125,11 @@ def keep_best(nodes: Sequence[Node], num: int) -> list[Node]:
 
 
 def merge_equal(nodes: Sequence[Node], *, against: Sequence[Node] = ()) -> list[Node]:
-    """The nodes without those whose whole text another one has; the first one drawn stays.
+    """The nodes without duplicates in their whole text; the first one drawn is kept.
 
     Args:
-        nodes: in order of drawing.
-        against: nodes that are there already.
+        nodes: nodes in the order drawn.
+        against: existing nodes, drawn earlier.
     """
     first_of = {(node.text, node.state): node for node in reversed([*against, *nodes])}
     kept = []
@@ -142,20 +142,20 @@ def merge_equal(nodes: Sequence[Node], *, against: Sequence[Node] = ()) -> list[
 
 
 def prune(node: Node, reason: str) -> None:
-    """Note why a search does not use a node; the first reason stays."""
+    """Record why a search does not use a node; an earlier reason is kept."""
     if node.reason is None:
         node.reason = reason
 
 
 def share(num: int, nodes: Sequence[Node]) -> list[tuple[Node, int]]:
-    """`num` draws over nodes as evenly as can be, what is left over to the first ones."""
+    """`num` draws distributed over nodes as evenly as possible; the first get the remainder."""
     each, extra = divmod(num, len(nodes))
     shares = [each + (index < extra) for index in range(len(nodes))]
     return [(node, draws) for node, draws in zip(nodes, shares, strict=True) if draws]
 
 
 def name_of(node: Node) -> str:
-    """How a reason names a node: the places of its ancestors among their siblings."""
+    """The name of a node in reasons: the index of the child at each level from the root."""
     return ".".join(map(str, node.path)) or "root"
 
 

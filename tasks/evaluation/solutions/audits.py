@@ -1,18 +1,19 @@
-"""What the assumption behind cheaper labels cost: the audited sample, labelled twice.
+"""Audits of cheaper labelling methods, on a sample that the plain method labelled as well.
 
 Reads step_labels. Bisection assumes that no step repairs an earlier error, and confidence
-stopping assumes a prior; on the audited trajectories the plain method shows what they missed.
+stopping assumes a prior; the audited trajectories show the wrong labels that this causes.
 
-Figures have the cheap method as `strategy` and the plain one in `against`:
+In each figure, `strategy` is the cheap method and `against` the plain one:
 
-* `audited_solutions`, `audited_steps`: what was compared;
-* `audit_disagreement`: share of the compared steps with different labels, over all and, in bins
-  `position=<n>`, at the n-th step;
-* `audit_wrongly_right`, `audit_wrongly_wrong`: its two parts, shares of the same steps;
+* `audited_solutions`, `audited_steps`: the number of solutions and steps compared;
+* `audit_disagreement`: share of the compared steps with different labels, over all steps and, in
+  bins `position=<n>`, at the n-th step;
+* `audit_wrongly_right`, `audit_wrongly_wrong`: the two kinds of disagreement, as shares of the
+  same steps;
 * `audit_repaired_rate`: share of the audited solutions in which the plain method finds a right step
   after a wrong one.
 
-Wilson intervals take steps as independent, which steps of one solution are not.
+Wilson intervals treat steps as independent, which steps of one solution are not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,42 +26,42 @@ from schemas.rows import Metric, StepLabel
 from tasks.evaluation.figures import About, FigureWriter
 
 POSITION = "position"
-"""Kind of the bins of steps, counted from 1."""
+"""The kind of the bins by the position of a step, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelAudit:
-    """Hard labels of the cheap method against the plain one, where both have one."""
+    """The hard labels of the cheap and the plain method, for steps that both labelled."""
 
     pairs: Mapping[tuple[str, int], tuple[bool, bool]]
-    """By trajectory and step, the cheap label and the plain one; the last step of a trajectory is
-    left out, as its answer labels it either way."""
+    """The cheap and the plain label, by trajectory and step. The last step of a trajectory is left
+    out, since both methods label it by the answer."""
     repaired: frozenset[str]
     """Compared trajectories in which the plain method finds a right step after a wrong one."""
 
     @property
     def num_steps(self) -> int:
-        """Steps compared."""
+        """The number of steps compared."""
         return len(self.pairs)
 
     @property
     def trajectories(self) -> frozenset[str]:
-        """Trajectories with a step to compare."""
+        """The trajectories with at least one compared step."""
         return frozenset(trajectory for trajectory, _ in self.pairs)
 
     @property
     def num_wrongly_right(self) -> int:
-        """Steps that only the cheap method calls right."""
+        """The number of steps that only the cheap method labels right."""
         return sum(cheap and not plain for cheap, plain in self.pairs.values())
 
     @property
     def num_wrongly_wrong(self) -> int:
-        """Steps that only the cheap method calls wrong."""
+        """The number of steps that only the cheap method labels wrong."""
         return sum(plain and not cheap for cheap, plain in self.pairs.values())
 
     @property
     def disagreement_rate(self) -> float | None:
-        """Share of the compared steps with different labels; None without any."""
+        """Share of the compared steps with different labels; None if no step was compared."""
         num = self.num_wrongly_right + self.num_wrongly_wrong
         return num / self.num_steps if self.num_steps else None
 
@@ -69,9 +70,9 @@ def audit_labels(labels: Sequence[StepLabel], cheap: str, plain: str) -> LabelAu
     """Compare the two labels of every audited step.
 
     Args:
-        labels: labels of any methods and trajectories.
-        cheap: the method that rests on an assumption.
-        plain: the method without it; the two are compared wherever both gave a label.
+        labels: labels by any methods, of any trajectories.
+        cheap: the method that relies on an assumption.
+        plain: the method without it; steps that both labelled are compared.
     """
     truths, claims = _hard_labels(labels, plain), _hard_labels(labels, cheap)
     pairs = {
@@ -93,11 +94,11 @@ def measure_audits(
     *,
     policy: str,
 ) -> list[Metric]:
-    """The figures of every audit among the labels of a set; none where no method was audited.
+    """The figures of every audit among the labels of a set; none if no method was audited.
 
     Args:
-        labels: of any methods.
-        problem_of: by trajectory id.
+        labels: labels by any methods.
+        problem_of: the problem of each trajectory, by id.
         config: confidence of the intervals.
         policy: the model that wrote the solutions.
     """
@@ -133,10 +134,10 @@ def measure_audits(
 
 
 def _audited_methods(labels: Sequence[StepLabel]) -> list[tuple[str, str]]:
-    """Pairs of methods, the plain one second: it labelled the others' solutions, or some of them.
+    """Pairs of a cheap and a plain method; the plain one labelled all or some of its solutions.
 
-    Of two that labelled the same solutions it is the one with more rollouts. A checker's labels
-    are the truth, not an audit.
+    If both labelled exactly the same solutions, the plain one is that with more rollouts. The
+    labels of a checker are the truth, not an audit.
     """
     solutions: dict[str, set[str]] = {}
     num_rollouts: dict[str, int] = {}
@@ -158,7 +159,7 @@ def _audited_methods(labels: Sequence[StepLabel]) -> list[tuple[str, str]]:
 
 
 def _hard_labels(labels: Sequence[StepLabel], method: str) -> dict[str, dict[int, bool]]:
-    """Hard labels of one method by trajectory and step, those by the answer left out."""
+    """Hard labels of one method by trajectory and step, without those based on the answer."""
     found: dict[str, dict[int, bool]] = {}
     for label in labels:
         if label.method == method and label.hard is not None and label.evidence != "answer":

@@ -1,11 +1,11 @@
-"""The candidates of a problem as the statistics see them, built from stored rows.
+"""The candidates of a problem in the form that the statistics use, built from stored rows.
 
-A row is a candidate for answer, or it is excluded:
+Each row is either a candidate for the answer or excluded:
 
 * graded rows (`correct` is true or false) are candidates;
-* a truncated row without an answer is a candidate that is wrong and casts no vote: the budget
-  was spent and nothing came of it. How many rows were truncated, and the accuracy among finished
-  rows alone, are reported beside the curves;
+* a truncated row without an answer is a wrong candidate that casts no vote: its budget was spent
+  without a result. The share of truncated rows, and the accuracy among finished rows alone, are
+  reported in addition to the curves;
 * every other ungraded row (`correct` is null: the grader could not decide), a pruned branch and
   a row with status `error` are excluded and counted.
 """
@@ -18,18 +18,18 @@ from schemas.rows import Problem, Status, StepScores, Trajectory
 
 
 class AnswerClasses(Protocol):
-    """What the evaluation needs of a grader."""
+    """The part of a grader that the evaluation needs."""
 
     comparable: ClassVar[bool]
 
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
-        """One class per answer: equal answers share one, an answer that is None has none."""
+        """The class of each answer: equal answers have the same class; None for no answer."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """All drawn rows of one problem, in order of drawing; the lists run in parallel."""
+    """All rows drawn for one problem, in the order drawn; the lists are parallel."""
 
     problem_id: str
     level: int | None = None
@@ -37,26 +37,26 @@ class Candidates:
     classes: tuple[int | None, ...]
     """[num_drawn] equivalence class of the answer; None without an answer."""
     correct: tuple[bool | None, ...]
-    """[num_drawn] None is ungraded."""
+    """[num_drawn] None for an ungraded row."""
     status: tuple[Status, ...]
     logprobs: tuple[float | None, ...]
     """[num_drawn] summed log probability of the generated tokens."""
     num_tokens: tuple[int, ...]
-    """[num_drawn] generated tokens."""
+    """[num_drawn] number of generated tokens."""
     scores: tuple[tuple[float, ...] | None, ...]
-    """[num_drawn] scores of one verifier, per step or one of the whole; None where it gave none."""
+    """[num_drawn] scores by one verifier, one per step or one in all; None without scores."""
     scored_tokens: tuple[int, ...]
-    """[num_drawn] tokens that the verifier read; 0 where an equal text was read before."""
+    """[num_drawn] tokens that the verifier read; 0 if it had already read an equal text."""
     text_ids: tuple[int, ...] | None = None
-    """[num_drawn] rows with equal texts share a number; None where all texts differ."""
+    """[num_drawn] a number per row, the same for equal texts; None if all texts differ."""
     has_votes: bool = True
-    """Whether answers can be compared; where they cannot, nothing is voted on."""
+    """Whether answers can be compared; if not, they cannot be voted on."""
 
     def __post_init__(self) -> None:
-        """Check that the lists run in parallel.
+        """Check that the lists are parallel.
 
         Raises:
-            ValueError: a list has another length than `classes`.
+            ValueError: a list differs in length from `classes`.
         """
         for name in ("correct", "status", "logprobs", "num_tokens", "scores", "scored_tokens"):
             if len(getattr(self, name)) != self.num_drawn:
@@ -67,11 +67,11 @@ class Candidates:
 
     @property
     def num_drawn(self) -> int:
-        """Rows drawn for the problem, excluded ones too: the budget that was spent."""
+        """The number of rows drawn for the problem, excluded ones included: the budget spent."""
         return len(self.classes)
 
     def usable(self) -> list[int]:
-        """Indices of the rows that are candidates, by the rule at the top of this file."""
+        """Indices of the rows that are candidates under the rule at the top of this file."""
         return [
             index
             for index, status in enumerate(self.status)
@@ -94,12 +94,12 @@ def build_candidates(
     Args:
         problems: one row per problem.
         trajectories: whole solutions of these problems by one policy, in any order.
-        scores: one verifier's scores of these trajectories, or none.
-        grader: says which answers are the same answer.
+        scores: one verifier's scores of these trajectories; may be empty.
+        grader: decides which answers are equal.
 
     Raises:
-        ValueError: a row appears twice, a trajectory's problem is missing, scores come from two
-            verifiers, or a trajectory has neither one score nor one per step.
+        ValueError: a row appears twice, a trajectory's problem is missing, the scores are by more
+            than one verifier, or a trajectory has neither one score nor one per step.
     """
     by_problem = drawn_rows(problems, trajectories)
     by_trajectory = _index_scores(scores)
@@ -109,7 +109,7 @@ def build_candidates(
 def drawn_rows(
     problems: Sequence[Problem], trajectories: Sequence[Trajectory]
 ) -> dict[str, list[Trajectory]]:
-    """The rows of each problem in order of drawing, problems in the order given.
+    """The rows of each problem in the order drawn, problems in the given order.
 
     Raises:
         ValueError: a row appears twice, or a trajectory's problem is missing.
@@ -172,7 +172,7 @@ def _number_texts(rows: Sequence[Trajectory]) -> tuple[int, ...]:
 
 
 def _step_scores(row: Trajectory, score: StepScores | None) -> tuple[float, ...] | None:
-    """The scores of a row; None where it was not scored or could not be."""
+    """The scores of a row; None if it was not scored or could not be."""
     if score is None or score.error is not None:
         return None
     if len(score.scores) not in (1, len(row.steps)):

@@ -1,18 +1,18 @@
-"""From candidates to rows of `metrics`: every figure with its interval, in every bin.
+"""Rows of `metrics` from candidates: every figure with its interval, in every bin.
 
-A row's `strategy` is a name of `rankers.py`, or `pool` for a figure of the candidates themselves.
+A row's `strategy` is a name from `rankers.py`, or `pool` for a figure of the candidates themselves.
 Its `metric` is one of
 
 * `accuracy`: expected correctness of the strategy at the budget;
-* `gain_over`: paired difference to the baseline in `against`;
-* `generated_tokens`, `scored_tokens`: mean tokens per problem that the policy wrote and that the
-  verifier read for the budget;
-* `weight`: the weight under which a fold (bin `fold=0`) is reported;
+* `gain_over`: paired difference from the baseline in `against`;
+* `generated_tokens`, `scored_tokens`: mean tokens per problem that the policy generates and the
+  verifier reads at the budget;
+* `weight`: the weight used for the results of a fold (bin `fold=0`);
 * `within_problem_auc`: how well a score ranks right above wrong within a problem;
-* of the pool: `finished_accuracy` (pass@1 among finished rows), `truncated_rate`,
+* for the pool: `finished_accuracy` (pass@1 among finished rows), `truncated_rate`,
   `excluded_rate`, `problems_without_candidates`.
 
-`verifier` is set where a figure depends on it, so a majority row is the same under every
+`verifier` is set only if a figure depends on it, so a majority row is the same for every
 verifier.
 """
 
@@ -54,13 +54,13 @@ def solution_figures(
     """Every figure of one policy, and of one verifier on its candidates.
 
     Args:
-        candidates: one per problem; where `verifier` is None their scores must be None.
+        candidates: one per problem; if `verifier` is None their scores must be None.
         config: budgets, strategies, bins.
         policy: the model that wrote the candidates.
         verifier: the model that scored them.
 
     Returns:
-        No row without a problem; a figure for which nothing could be measured is left out.
+        The rows, without figures that could not be measured; empty without problems.
 
     Raises:
         ValueError: a problem appears twice, or there are scores without a verifier.
@@ -81,7 +81,7 @@ def solution_figures(
 
 
 class _SolutionFigures(FigureWriter):
-    """Figures of stored solutions; they name the verifier if the strategy or the bin reads it."""
+    """Figures of stored solutions; they name the verifier if the strategy or bin depends on it."""
 
     def __init__(self, config: EvaluationConfig, policy: str, verifier: str | None) -> None:
         super().__init__(policy, config)
@@ -95,7 +95,7 @@ class _SolutionFigures(FigureWriter):
         kind: str | None = None,
         against: str | None = None,
     ) -> About:
-        """What a figure of a strategy in a bin of this kind is about."""
+        """The subject of a figure for a strategy, in a bin of this kind."""
         depends = reads_verifier(strategy) or kind == "model_quintile"
         return About(
             strategy, budget, verifier=self._verifier if depends else None, against=against
@@ -113,7 +113,7 @@ def _check(candidates: Sequence[Candidates], verifier: str | None) -> None:
 
 
 def _bins(candidates: Sequence[Candidates], config: EvaluationConfig) -> dict[Bin, list[int]]:
-    """Indices of the problems of each bin, all first; bins without a problem do not exist."""
+    """Indices of the problems in each bin, the bin of all problems first; no bin is empty."""
     labels: dict[str, Sequence[int | str | None]] = {
         "level": [problem.level for problem in candidates],
         "subject": [problem.subject for problem in candidates],
@@ -129,7 +129,7 @@ def _bins(candidates: Sequence[Candidates], config: EvaluationConfig) -> dict[Bi
 def _accuracy_rows(
     table: AccuracyTable, where: Bin, members: Sequence[int], figures: _SolutionFigures
 ) -> list[Metric]:
-    """Accuracy of every strategy and budget, and its gain over the baselines."""
+    """The accuracy of every strategy at every budget, and its gain over the baselines."""
     names = [(name, k) for name in table.strategies for k in table.budgets]
     abouts = [figures.about(name, k, kind=where.kind) for name, k in names]
     values = table.values[members]
@@ -150,7 +150,7 @@ def _accuracy_rows(
 def _weight_rows(
     table: AccuracyTable, candidates: Sequence[Candidates], figures: _SolutionFigures
 ) -> list[Metric]:
-    """The weight under which each fold is reported, with the problems of the fold."""
+    """The weight used for the results of each fold, with the fold's number of problems."""
     folds = [fold_of(problem.problem_id) for problem in candidates]
     sizes = np.bincount(folds, minlength=NUM_FOLDS)
     return [
@@ -171,12 +171,12 @@ def _weight_rows(
 def _token_rows(
     table: AccuracyTable, candidates: Sequence[Candidates], figures: _SolutionFigures
 ) -> list[Metric]:
-    """Mean tokens per problem for a budget: all drawn rows cost, excluded ones too."""
+    """Mean tokens per problem at each budget; the cost of excluded rows is included."""
     rows: list[Metric] = []
     for metric, spend in (("generated_tokens", _written), ("scored_tokens", _read_once)):
         spent = np.array([[spend(c, k) for k in table.budgets] for c in candidates])
         if not np.nansum(spent):
-            continue  # imported rows do not say what they cost
+            continue  # imported rows do not record their cost
         names = [n for n in table.strategies if metric == "generated_tokens" or reads_verifier(n)]
         abouts = [figures.about(name, k) for name in names for k in table.budgets]
         rows += figures.means(np.tile(spent, len(names)), abouts, metric)
@@ -184,16 +184,16 @@ def _token_rows(
 
 
 def _written(problem: Candidates, budget: int) -> float:
-    """Expected tokens of `budget` of the drawn rows; nan where fewer were drawn."""
+    """Expected tokens of `budget` of the drawn rows; nan if fewer were drawn."""
     if budget > problem.num_drawn:
         return float("nan")
     return budget * float(np.mean(problem.num_tokens))
 
 
 def _read_once(problem: Candidates, budget: int) -> float:
-    """Expected tokens that a verifier reads of them, each distinct text once.
+    """Expected tokens that a verifier reads in them, if it reads each distinct text once.
 
-    A text that m of n rows have is among k of them with the chance of pass@k for m right rows.
+    The chance that k of n rows include a text that m rows have is pass@k with m right rows.
     """
     if budget > problem.num_drawn:
         return float("nan")
@@ -211,7 +211,7 @@ def _read_once(problem: Candidates, budget: int) -> float:
 def _ranking_rows(
     table: AccuracyTable, candidates: Sequence[Candidates], figures: _SolutionFigures
 ) -> list[Metric]:
-    """Within-problem AUC of each score that best of N goes by."""
+    """Within-problem AUC of each score that best of N ranks by."""
     rows: list[Metric] = []
     for how in figures.config.reductions:
         if f"best_of_n[{how}]" in table.strategies:
@@ -252,7 +252,7 @@ def _auc_row(
 
 
 def _pool_rows(candidates: Sequence[Candidates], figures: _SolutionFigures) -> list[Metric]:
-    """What became of the drawn rows."""
+    """Figures about the status of the drawn rows."""
     drawn = [problem for problem in candidates if problem.num_drawn]
     finished = [
         [problem.correct[i] is True for i in problem.usable() if problem.status[i] == "finished"]

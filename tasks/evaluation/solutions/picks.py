@@ -1,8 +1,8 @@
-"""What goes wrong in the solutions that a verifier picks, by the kind of their first error.
+"""The first errors in the solutions that a verifier picks, by kind.
 
-A verifier that is optimised against hard enough picks what it misjudges: rare, odd solutions that
-it never saw. Which errors those are is measured by the expected number of picks, over all subsets
-of N candidates, with each first error. The row of N = 1 is what the policy writes.
+Strong optimisation against a verifier selects solutions that it misjudges: rare, unusual ones
+unlike those it was trained on. The expected number of picks with each kind of first error, over all
+subsets of N candidates, shows which errors those are. At N = 1 it describes the policy itself.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from tasks.evaluation.statistics.curves import best_of_n_curve
 from tasks.verifiers.reductions import reduce_scores
 
 FIRST_ERROR = "first_error"
-"""Kind of the bins of picks."""
+"""The kind of the bins of picks."""
 
 
 def measure_picks(
@@ -32,14 +32,15 @@ def measure_picks(
     policy: str,
     verifier: str,
 ) -> list[Metric]:
-    """Metric `picks`: how many problems' best of N has each first error, at every budget.
+    """Metric `picks`: the number of problems whose best of N has each first error, at every budget.
 
-    The strategy is best of N by the config's first reduction, on the same candidates and with the
-    same ties as its accuracy. At one budget the counts add up to the problems measured at it.
+    The strategy is best of N by the config's first reduction, with the same candidates and the
+    same treatment of ties as for its accuracy. The counts at a budget add up to the number of
+    problems measured at it.
 
     Args:
         candidates: one per problem, with scores.
-        first_errors: [num_problems][num_drawn] as `truth.first_error` names them.
+        first_errors: [num_problems][num_drawn] as named by `truth.first_error`.
         config: budgets and reductions.
         policy: the model that wrote the candidates.
         verifier: the model that scored them.
@@ -83,7 +84,7 @@ def measure_right_answers(
     *,
     policy: str,
 ) -> list[Metric]:
-    """Metric `right_through_wrong_step`: which share of right answers hides a wrong step."""
+    """Metric `right_through_wrong_step`: the share of right answers reached with a wrong step."""
     rights = np.zeros((len(candidates), 1))
     hidden = np.zeros((len(candidates), 1))
     for row, (problem, errors) in enumerate(zip(candidates, first_errors, strict=True)):

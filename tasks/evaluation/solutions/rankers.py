@@ -1,11 +1,11 @@
 """The strategies that choose an answer, and how often each is right at each budget.
 
-Names: `pass` (any right), `majority`, `likelihood[sum]`, `likelihood[mean]` (best of N by log
-probability, whole and per token), and with a verifier `best_of_n[min]`, `weighted[min]` (one per
-reduction), `gated[min]` (best of N among popular answers), `filter[min]` (majority of those that
-score enough), `likelihood+logit[min]` (best of N by summed log probability + weight x logit of
-the score). The weight is chosen on one half of the problems and reported on the other, at each
-budget, so that no problem is judged by a weight it helped to choose.
+Names: `pass` (any candidate is right), `majority`, `likelihood[sum]`, `likelihood[mean]` (best of N
+by log probability, in total and per token), and with a verifier `best_of_n[min]`, `weighted[min]`
+(one per reduction), `gated[min]` (best of N among popular answers), `filter[min]` (majority of
+those that score high enough), `likelihood+logit[min]` (best of N by summed log probability +
+weight x logit of the score). At each budget the weight is chosen on one half of the problems and
+used on the other, so that no problem influences the weight it is measured with.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from tasks.evaluation.statistics.subsets import Votes, draw_subsets
 from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 MAX_EXACT_VOTES = 256
-"""Candidates up to which the majority's curve is exact; above it comes from subsets."""
+"""Maximum number of candidates for an exact majority curve; above, it is based on subsets."""
 NUM_FOLDS = 2
 JOINED = "likelihood+logit"
 _READ_VERIFIER = ("best_of_n", "weighted", "gated", "filter", JOINED)
@@ -41,12 +41,12 @@ class AccuracyTable:
     strategies: tuple[str, ...]
     budgets: tuple[int, ...]
     values: FloatArray
-    """[num_problems][num_strategies][num_budgets]; nan where it cannot be measured."""
+    """[num_problems][num_strategies][num_budgets]; nan if it cannot be measured."""
     chosen_weights: dict[str, FloatArray] = field(default_factory=dict)
-    """By strategy, [NUM_FOLDS][num_budgets]: the weight under which the fold is reported."""
+    """By strategy, [NUM_FOLDS][num_budgets]: the weight used for the results of the fold."""
 
     def of(self, strategy: str) -> FloatArray:
-        """[num_problems][num_budgets] of one strategy."""
+        """[num_problems][num_budgets] the values of one strategy."""
         return self.values[:, self.strategies.index(strategy)]
 
 
@@ -61,21 +61,20 @@ def counts_votes(strategy: str) -> bool:
 
 
 def fold_of(problem_id: str) -> int:
-    """The fold of a problem: it depends on its id alone, so it is the same in every run."""
+    """The fold of a problem. It depends only on the id, so it is the same in every run."""
     return hashlib.sha256(problem_id.encode()).digest()[0] % NUM_FOLDS
 
 
 def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -> AccuracyTable:
-    """Every strategy's expected correctness on every problem at every budget.
+    """The expected correctness of every strategy on every problem at every budget.
 
-    A budget is measured on a problem for which at least that many rows were drawn. Where some of
-    them were excluded (see `candidates.py`) and fewer are left than the budget asks for, all that
-    are left are used: otherwise one failed row would take the problem out of the largest budget
-    and the points of a curve would stand on different problems. A problem without a candidate is
-    measured nowhere.
+    A problem is measured at a budget if at least that many rows were drawn for it. If exclusions
+    (see `candidates.py`) leave fewer candidates than the budget, all that remain are used:
+    otherwise one failed row would remove the problem from the largest budget, and the points of a
+    curve would be based on different problems. A problem without candidates is not measured.
 
-    Strategies that read likelihoods or scores are left out where no candidate has any, and those
-    that count votes where answers cannot be compared.
+    Strategies that use likelihoods or scores are left out if no candidate has any, and those that
+    count votes are left out if answers cannot be compared.
     """
     has_logprobs = any(p.logprobs[i] is not None for p in candidates for i in p.usable())
     has_scores = any(p.scores[i] is not None for p in candidates for i in p.usable())
@@ -158,7 +157,7 @@ def _strategy_names(config: EvaluationConfig, *, has_logprobs: bool, has_scores:
 
 
 def _plain_curves(pool: _Pool, budgets: Sequence[int], votes: Votes) -> dict[str, FloatArray]:
-    """[num_budgets] of every strategy without a verifier."""
+    """[num_budgets] the curve of every strategy without a verifier."""
     exact = pool.size <= MAX_EXACT_VOTES
     return {
         "pass": pass_curve(pool.correct, budgets),
@@ -173,7 +172,7 @@ def _plain_curves(pool: _Pool, budgets: Sequence[int], votes: Votes) -> dict[str
 def _verifier_curves(
     pool: _Pool, budgets: Sequence[int], votes: Votes, config: EvaluationConfig
 ) -> dict[str, FloatArray]:
-    """[num_budgets] of every strategy that reads the verifier and has nothing to choose."""
+    """[num_budgets] the curve of every strategy with a verifier but no weight to choose."""
     curves = {}
     for how in config.reductions:
         scores = pool.reduced(how)
@@ -190,7 +189,7 @@ def _verifier_curves(
 def _joined_curves(
     pool: _Pool, budgets: Sequence[int], config: EvaluationConfig, how: Reduction
 ) -> FloatArray:
-    """[num_weights][num_budgets] of best of N by log likelihood + weight x logit(score)."""
+    """[num_weights][num_budgets] curves of best of N by log likelihood + weight x logit(score)."""
     pairs = list(zip(pool.logprobs, pool.reduced(how), strict=True))
     return np.array(
         [
@@ -214,10 +213,10 @@ def _add_joined(
     candidates: Sequence[Candidates],
     config: EvaluationConfig,
 ) -> AccuracyTable:
-    """The table with a joined strategy; as it is where a fold has no problem to choose on.
+    """The table with a joined strategy added; unchanged if no weight can be chosen.
 
-    Each fold is reported under the weight that is best on the other, per budget; of equally good
-    weights the smallest listed first is taken.
+    At each budget, the results of each fold use the weight that is best on the other fold; among
+    equally good weights, the first in the config.
     """
     folds = np.array([fold_of(problem.problem_id) for problem in candidates])
     values = np.full((len(candidates), len(table.budgets)), np.nan)

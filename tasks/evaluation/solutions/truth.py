@@ -1,12 +1,12 @@
-"""What is true of each step, and how step labels compare with it.
+"""The truth about each step, and how step labels compare with it.
 
-The truth comes from an exact checker where the problems have one (`check_solutions`), else from
-stored step labels (`kinds_of_labels`). Either way it is a kind per step: `ok` is right, `after`
-comes after the first error, any other is an error of that kind, None is unknown.
+The truth is from an exact checker if the problems have one (`check_solutions`), otherwise from
+stored step labels (`kinds_of_labels`). Either way it is a kind per step: `ok` for a right step,
+`after` for a step after the first error, None if unknown; any other kind is that of an error.
 
-Precision and recall take right as positive. Wilson intervals take steps as independent, which
-steps of one solution are not: with many solutions per problem they are too narrow. The interval
-of the AUC resamples problems.
+Precision and recall count right steps as positive. Wilson intervals treat steps as independent,
+which steps of one solution are not: with many solutions per problem they are too narrow. The
+interval of the AUC resamples problems.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,31 +21,32 @@ from tasks.evaluation.solutions.audits import measure_audits
 from tasks.evaluation.statistics.ranking import bootstrap_auc
 
 Kinds = Callable[[str, Sequence[str]], Sequence[str]]
-"""From a question and step texts to a kind per step, which depends on no later step."""
+"""Maps a question and the texts of steps to a kind per step, which no later step affects."""
 StepKinds = Mapping[str, Sequence[str | None]]
-"""By trajectory id, the kind of each step."""
+"""The kind of each step, by trajectory id."""
 
 RIGHT = "ok"
 AFTER = "after"
 WRONG = "wrong"
-"""Kind of a first error of which labels only say that it is one."""
+"""The kind of a first error that is known only from labels."""
 UNFINISHED = "unfinished"
-"""First error of a solution whose steps are right, but which ends without its answer."""
+"""The first error of a solution whose steps are right but which does not reach the right answer."""
 NO_ERROR = "none"
 
 BEFORE_ANSWER = "steps=before_answer"
-"""Bin without the steps that are labelled by the answer, which is known without any rollout."""
+"""The bin without the steps that are labelled by the answer, which needs no rollouts."""
 
 
 def check_solutions(
     problems: Sequence[Problem], trajectories: Sequence[Trajectory], kinds: Kinds
 ) -> dict[str, tuple[str | None, ...]]:
-    """Check every solution; solutions of equal text are checked once.
+    """Check every solution; solutions with equal steps are checked once.
 
-    The last step of a truncated solution may be half a step: its kind is unknown.
+    The last step of a truncated solution may be incomplete, so its kind is unknown.
 
     Raises:
-        ValueError: a trajectory's problem is missing, or the checker's kinds do not fit its steps.
+        ValueError: a trajectory's problem is missing, or the checker does not give one kind per
+            step.
     """
     questions = {problem.problem_id: problem.question for problem in problems}
     checked: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
@@ -71,7 +72,7 @@ def check_solutions(
 
 
 def kinds_of_labels(labels: Sequence[StepLabel]) -> dict[str, tuple[str | None, ...]]:
-    """The truth as the hard labels of one method have it: `ok`, `wrong`, then `after`."""
+    """The truth according to the hard labels of one method: `ok`, `wrong`, then `after`."""
     hard: dict[str, dict[int, bool | None]] = {}
     for label in labels:
         hard.setdefault(label.trajectory_id, {})[label.step_index] = label.hard
@@ -87,7 +88,7 @@ def kinds_of_labels(labels: Sequence[StepLabel]) -> dict[str, tuple[str | None, 
 
 
 def first_error(kinds: Sequence[str | None], *, is_correct: bool) -> str:
-    """The kind of a solution's first wrong step, `unfinished`, or `none` where nothing is wrong."""
+    """The kind of a solution's first wrong step, or `unfinished`, or `none` if it has no error."""
     wrong = next((kind for kind in kinds if kind is not None and kind != RIGHT), None)
     return wrong or (NO_ERROR if is_correct else UNFINISHED)
 
@@ -100,17 +101,17 @@ def measure_labels(
     *,
     policy: str,
 ) -> list[Metric]:
-    """How good the labels of each method are; the method is the `strategy` of its rows.
+    """The quality of each method's labels; the method is the `strategy` of its rows.
 
     `labelled_steps`, `unlabelled_rate` and the figures of audits (see `audits.py`) need no truth.
     `label_agreement`, `label_precision`, `label_recall` (of hard labels) and `soft_auc` (of soft
-    ones) are over the steps whose truth is known, in bin `all` and without the steps that the
-    answer labels.
+    labels) cover the steps whose truth is known: in bin `all` all of them, in another bin only
+    those that are not labelled by the answer.
 
     Args:
         trajectories: the labelled solutions.
-        labels: of any methods; a step may have one of each.
-        true_kinds: by trajectory id; one that is missing is unknown.
+        labels: labels by any methods; a step may have one by each.
+        true_kinds: by trajectory id; the truth about others is unknown.
         config: confidence, resamples and seed.
         policy: the model that wrote the solutions.
 
@@ -155,7 +156,7 @@ class _LabelMeter:
         self._true_kinds = true_kinds
 
     def coverage(self, labels: Sequence[StepLabel]) -> list[Metric]:
-        """How many steps have a hard label, and which share has none."""
+        """The number of steps with a hard label, and the share without one."""
         num_labelled = sum(label.hard is not None for label in labels)
         num_problems = self._count_problems(labels)
         num_unlabelled = len(labels) - num_labelled
@@ -167,7 +168,7 @@ class _LabelMeter:
         ]
 
     def quality(self, labels: Sequence[StepLabel], bin_name: str) -> list[Metric]:
-        """Hard and soft labels against the truth, where it is known."""
+        """Hard and soft labels compared with the truth, for steps where it is known."""
         known = [(label, kind == RIGHT) for label in labels if (kind := self._kind(label))]
         hard = [(label.hard, truth) for label, truth in known if label.hard is not None]
         num_problems = self._count_problems([r for r, _ in known if r.hard is not None])

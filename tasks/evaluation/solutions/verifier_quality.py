@@ -1,10 +1,10 @@
-"""A verifier's step scores against the truth: ranking, calibration, loss.
+"""A verifier's step scores compared with the truth: ranking, calibration, loss.
 
-The truth is that of `truth.py`, from an exact checker or from stored labels. Rows have strategy
-`step_scores` and, in `against`, `checker` or the method of the labels. `step_auc` is measured in
-bin `all`, in `steps=up_to_first_error` (without what follows the first error, which is easy to
-tell) and in `kind=<error>`: right steps against wrong ones of that kind. Its interval resamples
-problems.
+The truth is defined in `truth.py`, by an exact checker or by stored labels. Rows have strategy
+`step_scores`, and `against` is `checker` or the method of the labels. `step_auc` is measured in
+bin `all`, in `steps=up_to_first_error` (without the steps after the first error, which are easy to
+recognise) and in `kind=<error>`: right steps against wrong ones of that kind. Its interval
+resamples problems.
 """
 
 from collections import Counter
@@ -27,9 +27,9 @@ from tasks.verifiers.quality import (
 )
 
 CHECKER = "checker"
-"""What the reference is called where the truth is exact."""
+"""The name of the reference if the truth is exact."""
 MIN_WRONG_STEPS = 11
-"""A kind of error has an AUC of its own from this many wrong steps on."""
+"""Minimum number of wrong steps of a kind of error for a separate AUC."""
 UP_TO_FIRST_ERROR = "steps=up_to_first_error"
 
 STEP_SCORES = "step_scores"
@@ -49,20 +49,20 @@ def measure_verifier(
     """Metrics `step_auc`, `step_log_loss`, `step_calibration_error`, and the reliability table.
 
     Args:
-        trajectories: the scored solutions; every one counts, so equal ones count as often as the
-            policy writes them.
-        scores: one verifier's scores; a row that failed, or scores the whole, is left out.
-        true_kinds: by trajectory id; a step whose kind is unknown is left out.
+        trajectories: the scored solutions; equal ones all count, so they are weighted by how often
+            the policy writes them.
+        scores: one verifier's scores; failed rows and scores of whole solutions are left out.
+        true_kinds: by trajectory id; steps of unknown kind are left out.
         config: bins, resamples, confidence, seed.
         policy: the model that wrote the solutions.
         verifier: the model that scored them.
-        reference: where the truth comes from.
+        reference: the source of the truth.
 
     Returns:
-        Metrics that could be measured: none without a step, no AUC without right and wrong steps.
+        The metrics that could be measured: none without steps, no AUC without right and wrong ones.
 
     Raises:
-        ValueError: the truth knows a step that has no score.
+        ValueError: a step with a known truth has no score.
     """
     steps = _join(trajectories, scores, true_kinds)
     if not steps.scores:
@@ -73,7 +73,7 @@ def measure_verifier(
 
 
 def references(metrics: Sequence[Metric]) -> list[str]:
-    """What step scores were measured against, the one with the largest number of steps first."""
+    """The references that step scores were compared with, the one with the most steps first."""
     num_steps = Counter[str]()
     for row in metrics:
         if row.metric == "num_steps" and row.against is not None:
@@ -82,7 +82,7 @@ def references(metrics: Sequence[Metric]) -> list[str]:
 
 
 def calibration_table(metrics: Sequence[Metric], reference: str) -> list[CalibrationBin]:
-    """The reliability table that `measure_verifier` put into rows; empty if it put none."""
+    """The reliability table in the rows of `measure_verifier`; empty if they contain none."""
     cells: dict[str, dict[str, float]] = {}
     for row in metrics:
         if row.strategy == STEP_SCORES and row.against == reference:
@@ -105,7 +105,7 @@ def calibration_table(metrics: Sequence[Metric], reference: str) -> list[Calibra
 
 
 class _Steps:
-    """Scored steps whose kind is known; the lists run in parallel."""
+    """Scored steps of known kind; the lists are parallel."""
 
     def __init__(self) -> None:
         self.scores: list[float] = []
@@ -124,7 +124,7 @@ def _join(
         if kinds is None or values is None:
             continue
         if len(values) == 1 < len(row.steps):
-            continue  # a score of the whole solution says nothing of its steps
+            continue  # a score of the whole solution does not apply to its steps
         if len(values) < len(kinds):
             raise ValueError(
                 f"trajectory {row.trajectory_id}: expected {len(kinds)} step scores, "
@@ -138,14 +138,14 @@ def _join(
 
 
 class _StepMeter:
-    """Makes the rows of one verifier against one reference."""
+    """Builds the rows of one verifier and one reference."""
 
     def __init__(self, figures: FigureWriter, about: About) -> None:
         self._figures = figures
         self._about = about
 
     def auc_rows(self, steps: _Steps) -> list[Metric]:
-        """The step AUC of every bin with right and wrong steps."""
+        """The step AUC in every bin with right and wrong steps."""
         kinds = np.array(steps.kinds, dtype=object)
         is_wrong = kinds != RIGHT
         counts = Counter(kinds[is_wrong & (kinds != AFTER)].tolist())
@@ -181,7 +181,7 @@ class _StepMeter:
         ]
 
     def fit_rows(self, steps: _Steps) -> list[Metric]:
-        """Loss and calibration, over all steps and in bins of the score."""
+        """Loss and calibration over all steps, and the reliability table in bins of the score."""
         truth = [kind == RIGHT for kind in steps.kinds]
         table = reliability_table(steps.scores, truth, self._figures.config.num_calibration_bins)
         found: list[tuple[str, str, float | None]] = [

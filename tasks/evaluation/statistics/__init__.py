@@ -1,1 +1,1 @@
-"""Statistics without a model or a store: intervals, curves, bins."""
+"""Statistics that need no model or store: intervals, curves, bins."""

@@ -1,8 +1,8 @@
 """Percentile intervals by resampling problems with replacement (Efron's bootstrap).
 
-The problem is what is drawn from the population, so problems are resampled, never candidates.
-Columns of one call share their resamples: the interval of a difference of columns is that of
-`bootstrap_mean(first - second)`, paired by problem.
+The unit drawn from the population is the problem, so problems are resampled, never candidates. All
+columns of a call share their resamples. For the interval of a difference between two columns,
+paired by problem, use `bootstrap_mean(first - second)`.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from tasks.evaluation.statistics.curves import FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Means:
-    """Means over problems and their intervals, a value per column."""
+    """Means over problems and their intervals, one value per column."""
 
     value: FloatArray
-    """[num_columns] nan where no problem was measured."""
+    """[num_columns] nan if no problem was measured."""
     low: FloatArray
-    """[num_columns] nan where fewer than two problems were measured."""
+    """[num_columns] nan if fewer than two problems were measured."""
     high: FloatArray
-    """[num_columns] nan where fewer than two problems were measured."""
+    """[num_columns] nan if fewer than two problems were measured."""
     num_problems: NDArray[np.int64]
-    """[num_columns] problems measured."""
+    """[num_columns] number of problems measured."""
 
     def interval(self, column: int) -> tuple[float | None, float | None]:
-        """The ends of one column's interval; None where it has none."""
+        """The ends of one column's interval; None if it has no interval."""
         low, high = float(self.low[column]), float(self.high[column])
         return None if np.isnan(low) else low, None if np.isnan(high) else high
 
@@ -38,10 +38,10 @@ def bootstrap_mean(
     """The mean of each column over its measured problems, with a percentile interval.
 
     Args:
-        values: [num_problems][num_columns]; nan where a problem was not measured.
-        num_resamples: resamples of the problems.
+        values: [num_problems][num_columns]; nan for a problem that was not measured.
+        num_resamples: number of resamples of the problems.
         confidence: coverage of the intervals, in (0, 1).
-        seed: of the resamples.
+        seed: the seed of the resamples.
     """
     measured = ~np.isnan(values)
     num_problems = measured.sum(axis=0)
@@ -62,14 +62,14 @@ def bootstrap_mean(
 def bootstrap_ratio(
     parts: FloatArray, wholes: FloatArray, *, num_resamples: int, confidence: float, seed: int
 ) -> Means:
-    """The summed parts over the summed wholes of each column: a rate over rows, not over problems.
+    """The sum of parts divided by the sum of wholes, per column: a rate over rows, not problems.
 
     Args:
-        parts: [num_problems][num_columns] such as right rows of each problem.
-        wholes: same shape; all rows. A problem without any is not measured.
-        num_resamples: resamples of the problems.
+        parts: [num_problems][num_columns], for example the number of right rows of each problem.
+        wholes: same shape; the number of all rows. A problem without rows is not measured.
+        num_resamples: number of resamples of the problems.
         confidence: coverage of the intervals, in (0, 1).
-        seed: of the resamples.
+        seed: the seed of the resamples.
     """
     num_problems = (wholes > 0).sum(axis=0)
     counts = resample_counts(len(wholes), num_resamples, seed)
@@ -85,9 +85,9 @@ def bootstrap_ratio(
 
 
 def percentile_interval(values: FloatArray, confidence: float) -> tuple[FloatArray, FloatArray]:
-    """Low and high ends of each column of [num_resamples][num_columns], both [num_columns].
+    """The ends of the interval of each column of [num_resamples][num_columns]: two [num_columns].
 
-    A resample may hold nothing that a column measures: its nan says nothing about the column.
+    A resample may contain no problem that a column measures; its nan is then ignored.
     """
     tail = (1.0 - confidence) / 2.0
     quantile = np.nanquantile if np.isnan(values).any() else np.quantile
@@ -96,7 +96,7 @@ def percentile_interval(values: FloatArray, confidence: float) -> tuple[FloatArr
 
 
 def resample_counts(num_problems: int, num_resamples: int, seed: int) -> FloatArray:
-    """[num_resamples][num_problems] how often each resample holds each problem."""
+    """[num_resamples][num_problems] how often each resample contains each problem."""
     rng = np.random.default_rng(seed)
     p_equal = np.full(num_problems, 1.0 / num_problems)
     return rng.multinomial(num_problems, p_equal, size=num_resamples).astype(np.float64)

@@ -1,9 +1,9 @@
 """Expected correctness at budget k over all k-subsets of n candidates, in closed form.
 
-A curve is never that of the first k candidates: it is the mean over all C(n, k) subsets, which
-uses every candidate at every budget. Ties are fair: what is tied for first shares the win
-equally. `pass_at_k` is the unbiased estimate of arXiv:2107.03374; the others follow the same
-counting. Strategies without a closed form are in `subsets.py`.
+A point of a curve is not based on the first k candidates: it is the mean over all C(n, k) subsets,
+which uses every candidate at every budget. Ties are fair: candidates or answers tied for first
+share the win equally. `pass_at_k` is the unbiased estimator of arXiv:2107.03374; the others count
+subsets in the same way. Strategies without a closed form are in `subsets.py`.
 """
 
 import math
@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """The chance that k of n candidates hold one of the c correct ones.
+    """The chance that k of n candidates include at least one of the c correct ones.
 
     Raises:
         ValueError: not 0 <= c <= n or not 1 <= k <= n.
@@ -28,7 +28,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     _check_budgets((k,), n)
     if n - c < k:
         return 1.0
-    # C(n-c, k) / C(n, k) is symmetric in c and k: the shorter product is the more exact.
+    # C(n-c, k) / C(n, k) is symmetric in c and k; the shorter product is more exact.
     few, many = sorted((c, k))
     return 1.0 - math.prod((n - many - i) / (n - i) for i in range(few))
 
@@ -43,8 +43,8 @@ def best_of_n_curve(
 ) -> FloatArray:
     """Correctness of the candidate with the highest score, [num_budgets].
 
-    Candidates with equal scores share a win: together they count as their mean correctness. A
-    candidate without a score wins only where no candidate of the subset has one.
+    Candidates with equal scores share a win, which counts their mean correctness. A candidate
+    without a score wins only if no candidate in the subset has one.
 
     Args:
         scores: [num_candidates] higher is better, any real scale; None without a score.
@@ -52,7 +52,7 @@ def best_of_n_curve(
         budgets: each at most `num_candidates`.
 
     Raises:
-        ValueError: lengths differ, a score is not a number, or a budget does not fit.
+        ValueError: lengths differ, a score is not a number, or a budget is out of range.
     """
     _check_parallel(scores, correct)
     _check_budgets(budgets, len(scores))
@@ -74,13 +74,13 @@ def majority_curve(
 ) -> FloatArray:
     """Correctness of the answer with the largest number of votes, [num_budgets].
 
-    Tied answers share the win equally. A candidate without an answer takes its place in the
-    subset but casts no vote; a subset without a vote counts 0. The correctness of an answer is
-    the mean over its candidates (the same for all of them under a consistent grader).
+    Tied answers share the win equally. A candidate without an answer is part of the subset but
+    casts no vote; a subset without votes counts 0. The correctness of an answer is the mean over
+    its candidates (all of which agree if the grader is consistent).
 
     For every right answer and every number v of votes for it, the subsets in which t other
     answers have v votes and none has more are counted by a polynomial whose exponents are the
-    size of the subset and t. Cost grows with n^3 to n^4: about a millisecond at n = 64.
+    size of the subset and t. The cost grows as n^3 to n^4: about a millisecond at n = 64.
 
     Args:
         classes: [num_candidates] equivalence class of the answer; None without one.
@@ -88,7 +88,7 @@ def majority_curve(
         budgets: each at most `num_candidates`.
 
     Raises:
-        ValueError: lengths differ or a budget does not fit.
+        ValueError: lengths differ or a budget is out of range.
     """
     _check_parallel(classes, correct)
     n = len(classes)
@@ -97,7 +97,7 @@ def majority_curve(
     num_right = Counter(c for c, ok in zip(classes, correct, strict=True) if ok and c is not None)
     num_blank = n - sizes.total()
     wins = np.zeros(n + 1)
-    """[n + 1] subsets of each size that the right answers win, ties as fractions."""
+    """[n + 1] number of subsets of each size that the right answers win, ties as fractions."""
     for label, count in num_right.items():
         others = sorted(size for other, size in sizes.items() if other != label)
         share = count / sizes[label]
@@ -112,8 +112,8 @@ def majority_curve(
 def _count_ties(sizes: Sequence[int], num_blank: int, votes: int, n: int) -> FloatArray:
     """[num_ties + 1][n + 1] ways to choose x candidates so that t answers have `votes` votes.
 
-    Counted are choices in which no answer has more. Answers that cannot reach `votes` are free,
-    as blanks are: together they are one binomial row.
+    Only choices in which no answer has more are counted. Answers that cannot reach `votes` are
+    unrestricted, like blanks; together they form one binomial row.
     """
     large = [size for size in sizes if size >= votes]
     free = num_blank + sum(sizes) - sum(large)
@@ -136,7 +136,7 @@ def _binomials(size: int, n: int) -> FloatArray:
 
 @lru_cache(maxsize=256)
 def _p_avoid(n: int, budgets: tuple[int, ...]) -> FloatArray:
-    """[num_budgets][n + 1] chance that k of n candidates hold none of m given ones."""
+    """[num_budgets][n + 1] chance that k of n candidates include none of m given ones."""
     drawn = np.arange(n)
     table = np.ones((len(budgets), n + 1))
     for row, k in enumerate(budgets):

@@ -7,10 +7,10 @@ from statistics import NormalDist
 def wilson_interval(
     num_successes: int, num_trials: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson's score interval of a success rate, inside [0, 1] (Wilson 1927).
+    """Wilson's score interval of a success rate, within [0, 1] (Wilson 1927).
 
     Raises:
-        ValueError: no trial, more successes than trials, or a confidence outside (0, 1).
+        ValueError: no trials, more successes than trials, or a confidence outside (0, 1).
     """
     if num_trials < 1 or not 0 <= num_successes <= num_trials:
         raise ValueError(

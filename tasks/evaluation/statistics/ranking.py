@@ -1,8 +1,8 @@
-"""The AUC of step scores with an interval that resamples problems, never steps.
+"""The AUC of step scores, with an interval that resamples problems rather than steps.
 
-A resample is a weight per problem. With the steps sorted by score once, one pass over them gives
-a resample's AUC against every group of wrong steps, so a thousand resamples of fifty thousand
-steps take about a second.
+A resample is a weight per problem. The steps are sorted by score once; one pass over them then
+computes the AUC of a resample against every group of wrong steps, so a thousand resamples of fifty
+thousand steps take about a second.
 """
 
 from collections.abc import Sequence
@@ -24,20 +24,20 @@ def bootstrap_auc(
     confidence: float,
     seed: int,
 ) -> Means:
-    """The chance that a right step scores above a wrong one, ties counting half, per column.
+    """The chance, per column, that a right step scores above a wrong one; a tie counts half.
 
     Args:
         scores: [num_steps].
         is_right: [num_steps].
-        problem_ids: [num_steps] what is resampled.
-        against: [num_steps][num_columns] the wrong steps of each column; right ones are in none.
-        num_resamples: resamples of the problems.
+        problem_ids: [num_steps] the problem of each step; problems are resampled.
+        against: [num_steps][num_columns] the wrong steps of each column; never right ones.
+        num_resamples: number of resamples of the problems.
         confidence: coverage of the intervals, in (0, 1).
-        seed: of the resamples.
+        seed: the seed of the resamples.
 
     Returns:
-        A value per column, nan without a right step or a wrong one; `num_problems` counts the
-        problems with a wrong step of the column.
+        One value per column, nan without a right or a wrong step; `num_problems` is the number of
+        problems with a wrong step in the column.
 
     Raises:
         ValueError: lengths differ, or a right step is in a column.

@@ -1,8 +1,8 @@
-"""Expected correctness at budget k without a closed form: over subsets, drawn once.
+"""Expected correctness at budget k without a closed form: the mean over subsets, drawn once.
 
-If the k-subsets are few, all of them are taken and the value is exact; otherwise seeded ones are
-drawn. Every strategy and every budget of a problem sees the same draws, so that differences
-between strategies are not blurred by the drawing. Ties are fair, as in `curves.py`.
+If there are few k-subsets, all of them are used and the value is exact; otherwise some are drawn
+with a seed. All strategies and budgets of a problem use the same draws, so that sampling noise does
+not blur the differences between strategies. Ties are fair, as in `curves.py`.
 """
 
 import math
@@ -18,7 +18,7 @@ from tasks.evaluation.statistics.curves import FloatArray
 BoolArray = NDArray[np.bool_]
 
 TIE_TOLERANCE = 1e-9
-"""Sums of weights closer than this are equal: their order of summation must not decide."""
+"""Sums of weights closer than this count as equal, so that the order of summation has no effect."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,9 +26,9 @@ class Subsets:
     """Subsets of n candidates at several budgets, stacked."""
 
     masks: FloatArray
-    """[num_subsets][n] 1 where the candidate is in the subset."""
+    """[num_subsets][n] 1 if the candidate is in the subset, else 0."""
     starts: tuple[int, ...]
-    """[num_budgets] where the subsets of each budget begin."""
+    """[num_budgets] index of the first subset of each budget."""
 
     def mean(self, values: FloatArray) -> FloatArray:
         """The mean over the subsets of each budget, [num_subsets, ...] to [num_budgets, ...]."""
@@ -37,13 +37,13 @@ class Subsets:
 
 
 def draw_subsets(n: int, budgets: Sequence[int], num_subsets: int, seed: int) -> Subsets:
-    """All k-subsets of n candidates if they are at most `num_subsets`, else that many, drawn.
+    """All k-subsets of n candidates if they are at most `num_subsets`, else that many random ones.
 
-    A drawn k-subset is the first k of a random order, and the orders are the same for every k:
-    a curve over budgets is smoother than its points are certain.
+    A random k-subset is the first k candidates of a random order. The orders are the same for every
+    k, so a curve over budgets looks smoother than the uncertainty of its points.
 
     Raises:
-        ValueError: a budget does not fit.
+        ValueError: a budget is out of range.
     """
     orders: NDArray[np.intp] | None = None
     parts: list[BoolArray] = []
@@ -96,33 +96,33 @@ class Votes:
     def weighted(self, weights: Sequence[float | None]) -> FloatArray:
         """Correctness of the answer with the largest sum of weights, [num_budgets].
 
-        A candidate without a weight votes with 0: its answer can win only where no answer of
-        the subset has more. A subset without an answer counts 0.
+        A candidate without a weight votes with weight 0: its answer can win only if no answer in
+        the subset has more. A subset without answers counts 0.
 
         Args:
-            weights: [num_candidates] not negative, None without one.
+            weights: [num_candidates] not negative; None without a weight.
         """
         heavy = np.array([0.0 if w is None else w for w in weights])
         return self._mean_of_top(self._subsets.masks @ (heavy[:, None] * self._ballots))
 
     def filtered(self, keep: Sequence[bool]) -> FloatArray:
-        """Correctness of the majority among the kept, of all where none is kept, [num_budgets].
+        """Correctness of the majority among kept candidates, or all if none is kept, [num_budgets].
 
         Filter vote of arXiv:2403.02419, with its fallback.
 
         Args:
-            keep: [num_candidates] whether the reviewer let the candidate pass.
+            keep: [num_candidates] whether the candidate passes the filter.
         """
         kept = np.asarray(keep, dtype=np.float64)
         votes = self._subsets.masks @ (kept[:, None] * self._ballots)
         return self._mean_of_top(np.where(votes.any(axis=1, keepdims=True), votes, self._counts))
 
     def gated(self, scores: Sequence[float | None], share: float) -> FloatArray:
-        """Correctness of the best score among the candidates of popular answers, [num_budgets].
+        """Correctness of the best scored candidate with a popular answer, [num_budgets].
 
-        An answer is popular with at least `share` of the top answer's votes, and at least two
-        where any has two. A candidate without a score wins only where no popular one has a
-        score. A subset without an answer counts 0.
+        An answer is popular if it has at least `share` of the top answer's votes, and at least two
+        if any answer has two. A candidate without a score wins only if no candidate with a popular
+        answer has one. A subset without answers counts 0.
 
         Args:
             scores: [num_candidates] higher is better; None without a score.
@@ -142,7 +142,7 @@ class Votes:
         return self._subsets.mean(_share(winners, self._right))
 
     def _mean_of_top(self, votes: FloatArray) -> FloatArray:
-        """Mean correctness of the answers with the largest votes among those present."""
+        """Mean correctness of the answers with the most votes among those present."""
         if not self._ballots.size:
             return self._subsets.mean(np.zeros(len(self._counts)))
         present = self._counts > 0
@@ -152,5 +152,5 @@ class Votes:
 
 
 def _share(winners: BoolArray, right: FloatArray) -> FloatArray:
-    """[num_subsets] mean of `right` over the winners of each row; 0 without a winner."""
+    """[num_subsets] mean of `right` over the winners of each subset; 0 without winners."""
     return winners @ right / np.maximum(winners.sum(axis=1), 1)

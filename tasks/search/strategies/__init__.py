@@ -1,1 +1,1 @@
-"""The search strategies, a file each."""
+"""The search strategies, each in its own file."""

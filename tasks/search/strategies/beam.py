@@ -1,9 +1,10 @@
 """Beam search over steps (arXiv:2408.03314, section 5.2; the open search-and-learn recipe).
 
-N first steps, then rounds: the best open prefixes are continued with `width` draws each. A finished
-solution keeps its place and its score, so a round draws N minus the places taken. Equal prefixes
-are one prefix: their draws are shared among it and the others, and a finished text that exists
-already gives its place back as long as there is an open prefix to spend it on.
+The search draws N first steps. In each round after that, the best open prefixes are continued with
+`width` draws each. Finished solutions stay in the beam with their scores, so a round draws N minus
+their number. Equal prefixes are merged, and the draws this frees are shared among all that are
+kept. A finished text that duplicates another frees its place too, as long as an open prefix can use
+it.
 Deviation: a freed place is used by drawing more than `width` from a prefix, never by redrawing.
 """
 
@@ -26,7 +27,7 @@ async def beam_search(
     Args:
         search: an empty search.
         config: the number of continuations of a kept prefix.
-        rank: ranks different prefixes and new ends; None for their own score.
+        rank: ranks distinct prefixes and new ends; None to rank them by their own scores.
     """
     ended: list[Node] = []
     children = await search.expand(search.root, search.budget, with_scores=rank is None)

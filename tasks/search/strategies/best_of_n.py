@@ -1,4 +1,4 @@
-"""Best of N: N independent solutions, every step of each read by the verifier."""
+"""Best of N: N independent solutions, with every step scored by the verifier."""
 
 from schemas.search.strategies import BestOfNConfig
 from tasks.search.session import Search

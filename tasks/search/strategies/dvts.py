@@ -1,7 +1,7 @@
 """Diverse verifier tree search: N / width independent greedy trees (search-and-learn, 2024).
 
-For every step `width` are drawn and the best one is kept. Trees never compete, so one high score
-cannot take over; trees that happen to become equal stay separate.
+At every step, `width` continuations are drawn and the best is kept. Trees do not compete, so one
+high score cannot displace all others; trees that happen to become equal stay separate.
 Deviation: one solution per tree. The recipe returns all siblings of the last step, finished or not.
 """
 

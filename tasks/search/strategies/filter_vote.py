@@ -1,6 +1,6 @@
-"""Filter vote: the policy, or a judge, reads every solution; rejected ones lose their vote.
+"""Filter vote: the policy or a judge reads every solution, and rejected ones do not vote.
 
-arXiv:2403.02419. A judgement without a verdict rejects nothing. If every finished solution is
+arXiv:2403.02419. A judgement without a verdict does not reject. If every finished solution is
 rejected, all of them vote.
 """
 
@@ -17,7 +17,7 @@ _VERDICT = re.compile(r"\[\[(correct|wrong)\]\]", re.IGNORECASE)
 
 
 async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
-    """The solutions that the policy accepts; all N where it accepts none."""
+    """The solutions that are not rejected; all N if every finished one is."""
     ends = await search.complete(search.root, search.budget, with_scores=False)
 
     async def is_rejected(place: int, end: Node) -> bool:
@@ -47,6 +47,6 @@ async def filter_vote(search: Search, config: FilterVoteConfig) -> list[Node]:
 
 
 def read_verdict(text: str) -> bool | None:
-    """The last verdict in a judgement; None where there is none."""
+    """The last verdict in a judgement; None without a verdict."""
     found = _VERDICT.findall(text)
     return found[-1].lower() == "correct" if found else None

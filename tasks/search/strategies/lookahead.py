@@ -1,8 +1,8 @@
-"""Lookahead search: beam search that looks some steps ahead before it ranks (arXiv:2408.03314).
+"""Lookahead search: beam search that looks some steps ahead before ranking (arXiv:2408.03314).
 
-A prefix is ranked by the score k steps further on; these steps are discarded, but their tokens are
-counted and their rows kept. The lookahead from equal prefixes is made once. A prefix that has ended
-is ranked by its own score, one without a possible lookahead by the last score that exists.
+A prefix is ranked by the score k steps further on; these steps are then discarded, but their tokens
+are counted and their rows kept. Equal prefixes share one lookahead. A prefix that has ended is
+ranked by its own score, and one whose lookahead fails by that of the last prefix reached.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ async def lookahead_search(search: Search, config: LookaheadConfig) -> list[Node
     """N ends of solutions, in the order they were found."""
 
     async def look(node: Node) -> Node:
-        """The prefix that can be reached from this one."""
+        """The prefix that the lookahead from this one reaches."""
         ahead = node
         for _ in range(config.depth):
             if not ahead.is_open:

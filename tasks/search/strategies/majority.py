@@ -1,4 +1,4 @@
-"""Self-consistency: N independent solutions and no verifier (arXiv:2203.11171)."""
+"""Self-consistency: N independent solutions, without a verifier (arXiv:2203.11171)."""
 
 from schemas.search.strategies import MajorityConfig
 from tasks.search.session import Search

@@ -1,15 +1,15 @@
 """Monte Carlo tree search over steps: N walks, each from the root to the end of a new solution.
 
-A walk moves to the child that PUCT or UCT prefers; a prefix entered for the first time draws
-`width` children, which the verifier values. The verifier's value of the end (0 for one that was
-cut) is averaged into every prefix of the walk. PUCT as in AlphaZero (arXiv:1712.01815) with
-the policy's likelihood of a step, normalised over the children, as prior; UCT as in ReST-MCTS*
+A walk moves to the child that PUCT or UCT prefers. When it first enters a prefix, `width` children
+are drawn and valued by the verifier. The verifier's value of the end (0 if it was truncated) is
+averaged into every prefix of the walk. PUCT is that of AlphaZero (arXiv:1712.01815), with the
+policy's likelihood of a step, normalised over the children, as the prior; UCT is that of ReST-MCTS*
 (arXiv:2406.03816).
 
-Choices that the papers leave open: a child without a visit counts with its own value; under UCT
-that value is its first visit. Each end is reached once. A prefix whose children are all used up
-draws `width` more; if that draws nothing new it is closed, and a search whose root is closed ends
-early.
+Choices that the papers leave open: a child without visits has its own value; under UCT that value
+counts as its first visit. Each end is reached once. If all children of a prefix are used up,
+`width` more are drawn; if none of them is new, the prefix is closed. The search ends early when its
+root is closed.
 """
 
 import math
@@ -41,7 +41,7 @@ async def tree_search(search: Search, config: MctsConfig) -> list[Node]:
 def puct(
     value: float, prior: float, num_visits: int, num_parent_visits: int, init: float = _PUCT_INIT
 ) -> float:
-    """Value plus bonus of a child (AlphaZero, supplementary of arXiv:1712.01815)."""
+    """Value plus bonus of a child (AlphaZero, supplement of arXiv:1712.01815)."""
     rate = math.log((num_parent_visits + _PUCT_BASE + 1) / _PUCT_BASE) + init
     return value + rate * prior * math.sqrt(num_parent_visits) / (1 + num_visits)
 
@@ -52,17 +52,17 @@ def uct(value: float, num_visits: int, num_parent_visits: int, exploration: floa
 
 
 class _Walks:
-    """The tree between walks: which children count, and which prefixes are used up."""
+    """The state of the tree between walks: distinct children, and prefixes that are used up."""
 
     def __init__(self, search: Search, config: MctsConfig) -> None:
         self._search = search
         self._config = config
         self._usable: dict[Node, list[Node]] = {}
-        """The different children of each prefix that was entered."""
+        """The distinct children of each prefix that was entered."""
         self._closed: set[Node] = set()
 
     async def walk(self) -> Node | None:
-        """Walk to an end that was not reached before; None if the tree is used up."""
+        """Walk to an end that no earlier walk reached; None if the tree is used up."""
         while (end := await self._descend()) is None:
             if self._search.root in self._closed:
                 return None
@@ -89,7 +89,7 @@ class _Walks:
         return [n for n in self._usable.get(node, []) if n not in self._closed]
 
     async def _draw(self, node: Node) -> list[Node]:
-        """New children, without those equal to one that exists already."""
+        """New children, without duplicates of existing ones."""
         drawn = await self._search.expand(node, self._config.width, with_scores=False)
         known = self._usable.setdefault(node, [])
         new = merge_equal(drawn, against=known)
@@ -99,7 +99,7 @@ class _Walks:
         return new
 
     def _choose(self, node: Node, children: Sequence[Node]) -> Node:
-        """The child with the best value and bonus; among equals, the one drawn first."""
+        """The child with the highest value plus bonus; among equals, the one drawn first."""
         priors = self._priors(node, children)
 
         def worth(pair: tuple[Node, float]) -> float:
@@ -122,7 +122,7 @@ class _Walks:
         return mean
 
     def _priors(self, node: Node, children: Sequence[Node]) -> list[float]:
-        """[num_children] that sum to 1; equal where the policy reports no likelihood."""
+        """[num_children] priors, which sum to 1; equal if the policy reports no likelihood."""
         logprobs = [0.0 if child.logprob is None else child.logprob for child in children]
         top = max(logprobs)
         weights = [math.exp(logprob - top) for logprob in logprobs]
@@ -135,6 +135,6 @@ class _Walks:
         return [(1 - share) * p + share * g / total for p, g in zip(priors, noise, strict=True)]
 
     def _noise(self, child: Node) -> float:
-        """A child's part of the Dirichlet noise before normalisation, the same in every walk."""
+        """A child's Dirichlet noise before normalisation, the same in every walk."""
         rng = random.Random(derive_seed(self._search.seed, "root noise", *child.path))
         return rng.gammavariate(self._config.noise_alpha, 1.0)

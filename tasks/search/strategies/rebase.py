@@ -1,8 +1,8 @@
-"""REBASE: draws shared among prefixes by a softmax of their scores (arXiv:2408.00724).
+"""REBASE: draws are distributed over prefixes by a softmax of their scores (arXiv:2408.00724).
 
-Finished solutions occupy some of the N places; the rest are draws, shared among the open prefixes
-in proportion to exp(score / T). Equal prefixes are one prefix.
-Deviation: shares are computed in exact arithmetic. The authors' code uses float32 and gives one
+Of the N places, finished solutions keep theirs; the others become draws, distributed over the open
+prefixes in proportion to exp(score / T). Equal prefixes are merged.
+Deviation: shares are computed in exact arithmetic. The authors' code uses float32 and allocates one
 draw too many in one case out of twenty.
 """
 
@@ -45,15 +45,15 @@ async def rebase_search(search: Search, config: RebaseConfig) -> list[Node]:
 def allocate(scores: Sequence[float], num: int, temperature: float) -> list[int]:
     """How many of `num` draws each prefix gets; they sum to `num`.
 
-    Best first, each gets its share of the remaining draws, rounded up (REBASE, section 3.2).
+    In order of score, each gets its share of the remaining draws, rounded up (REBASE, section 3.2).
 
     Args:
         scores: [num_prefixes] higher is better.
-        num: draws.
-        temperature: of the softmax.
+        num: the number of draws.
+        temperature: the temperature of the softmax.
 
     Returns:
-        [num_prefixes] in the given order.
+        [num_prefixes] numbers of draws, in the given order.
 
     Raises:
         ValueError: no prefix was given.

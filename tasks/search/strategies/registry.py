@@ -1,4 +1,4 @@
-"""The coroutine of each strategy. To add one: its config, a file in this folder, a line here."""
+"""The coroutine of each strategy. To add one, write its config, a file here, and a line below."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -30,7 +30,7 @@ from tasks.search.strategies.tree_of_thoughts import tree_of_thoughts
 from tasks.search.tree import Node
 
 SearchFunction = Callable[[Search, Any], Awaitable[list[Node]]]
-"""Takes an empty search and the strategy's config, returns the candidates for the answer."""
+"""Takes an empty search and the strategy's config; returns the candidates for the answer."""
 
 STRATEGIES: dict[type[StrategyConfig], SearchFunction] = {
     MajorityConfig: sample_for_majority,

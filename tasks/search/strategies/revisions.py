@@ -1,9 +1,9 @@
-"""Sequential revisions: chains of attempts, each with the newest earlier ones in its prompt.
+"""Sequential revisions: chains of attempts, each prompted with the latest earlier attempts.
 
-arXiv:2408.03314, section 6. S attempts in a chain and P chains make N = S x P; the ratio of S to P
-is varied in its appendix O. Any policy can be prompted this way; one trained on revisions does
-better. Unfinished attempts are not shown to later ones. An attempt that does not fit into the
-context after its prompt is repeated with fewer earlier ones; its row is not a candidate.
+arXiv:2408.03314, section 6. P chains of S attempts make N = S x P; the paper's appendix O varies
+the ratio of S to P. Any policy can be prompted this way; one trained on revisions does better.
+Unfinished attempts are not shown to later ones. An attempt that does not fit into the context after
+its prompt is repeated with fewer earlier attempts; its own row is not a candidate.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from tasks.search.tree import Node
 
 
 async def revise(search: Search, config: RevisionsConfig) -> list[Node]:
-    """All attempts, chain by chain, in order of writing."""
+    """All attempts, chain by chain, in the order written."""
 
     async def write_chain(place: int) -> list[Node]:
         chain = await search.complete(search.root, 1)

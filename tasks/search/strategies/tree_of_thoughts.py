@@ -2,8 +2,8 @@
 
 Breadth first keeps the N / width best prefixes of a level; unlike in beam search, finished ones
 compete with open ones and can be displaced. Depth first follows the best child and backtracks below
-a threshold; once everything was followed or abandoned it starts again at the root, until that draws
-nothing new. Deviation: the verifier values prefixes, not a prompt to the policy.
+a threshold; once all children are followed or abandoned it restarts at the root, until no new
+prefix is found there. Deviation: the verifier values prefixes, instead of a prompt to the policy.
 """
 
 from schemas.search.strategies import TreeOfThoughtsConfig
@@ -13,7 +13,7 @@ from tasks.search.tree import Node, best_first, keep_best, merge_equal, prune, s
 
 
 async def tree_of_thoughts(search: Search, config: TreeOfThoughtsConfig) -> list[Node]:
-    """The ends that were kept: at most N / width breadth first, at most N depth first."""
+    """The ends that are kept: at most N / width if breadth first, at most N if depth first."""
     if config.order == "bfs":
         return await _breadth_first(search, config)
     return await _depth_first(search, config)
