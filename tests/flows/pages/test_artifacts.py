@@ -139,7 +139,7 @@ def test_units_show_failures_first_then_the_slowest(prefect_server, store, unit_
     assert (first["unit"], first["state"], first["rows"]) == ("eval.2", "failed", "")
     assert first["errors"].startswith("ValueError: row 7: no answer xx")
     assert len(first["errors"]) < 120
-    assert (second["unit"], second["state"]) == ("eval.1", "was there")
+    assert (second["unit"], second["state"]) == ("eval.1", "done before")
     assert third == {
         "unit": "eval.0",
         "state": "done",
@@ -161,7 +161,7 @@ def test_a_long_table_of_units_is_cut_and_says_so(prefect_server, store, unit_of
     flow_run_id, _ = in_flow(lambda: publish_units("sample", store, outcomes))
     table = artifacts_of(flow_run_id)["units-sample"]
     assert len(json.loads(table.data)) == 200
-    assert table.description.startswith("450 units, 0 failed; here 200 of them")
+    assert table.description.startswith("450 units, 0 failed; shown are 200")
 
 
 def test_results_show_a_table_the_plot_and_sql_that_runs(prefect_server, store, unit_of):

@@ -447,7 +447,7 @@ def silent_policy(table_engine):
 
 
 @pytest.mark.parametrize("strategy", STEPWISE, ids=name_of)
-def test_a_score_that_needs_a_likelihood_that_is_not_told_is_refused(
+def test_a_score_that_needs_a_likelihood_that_is_not_reported_is_refused(
     silent_policy, find_one, strategy
 ):
     engine = silent_policy({"": {"Answer: 4": 1.0}}, {"Answer: 4": 0.9})
@@ -455,7 +455,7 @@ def test_a_score_that_needs_a_likelihood_that_is_not_told_is_refused(
     assert {row.status for row in found.rows} == {"error"}
     decision = found.main_decision()
     assert (decision.status, decision.correct) == ("error", None)
-    assert "tells no log probabilities" in (decision.error or "")
+    assert "reports no log probabilities" in (decision.error or "")
     assert "set score.by=verifier" in (decision.error or "")
     assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn
 
