@@ -144,7 +144,7 @@ def test_engines_of_another_kind_cannot_be_exchanged(checkpoints):
     assert not is_exchangeable(MarkovConfig(), first)
     assert not is_exchangeable(first, MarkovConfig())
     assert not is_exchangeable(first, SHIPPED)  # it carries no probe
-    with pytest.raises(ModelUnusable, match="no such folder"):
+    with pytest.raises(ModelUnusable, match="which does not exist"):
         is_exchangeable(first, policy_of("/nowhere/at/all"))
 
 
