@@ -54,15 +54,28 @@ class GenerationRequest:
     messages for an engine that is prompted with messages."""
     prefix: str = ""
     """The first steps of the answer, as text; the continuation starts directly after them."""
+    prefix_ids: tuple[int, ...] | None = None
+    """The token ids of the prefix as they were sampled, in the engine's own vocabulary; None if
+    only the text is known, which is then encoded."""
     n: int = 1
     temperature: float = 1.0
     top_p: float = 1.0
+    top_k: int | None = None
+    """Number of most likely tokens to sample from; None for all."""
+    min_p: float = 0.0
+    """Least probability of a token, as a share of that of the most likely one."""
+    repetition_penalty: float = 1.0
+    """Divides the positive logits of tokens already in the text, and multiplies negative ones."""
     max_tokens: int
     stop: tuple[str, ...] = ()
     """Strings that end a continuation; they are kept at the end of its text."""
+    stop_ids: tuple[int, ...] = ()
+    """Tokens that end a continuation like the end of text; they are kept among its ids."""
     seed: int | None = None
     """Continuation i is drawn with this seed + i, so a later request can draw the next ones."""
     with_logprobs: bool = False
+    num_alternatives: int = 0
+    """Most likely tokens (k) at each position whose log probabilities make the confidences."""
     has_chat_template: bool = False
     """Whether the prompt contains its special tokens, or is messages, so that none are added."""
 
@@ -80,7 +93,11 @@ class Completion:
     stop_string: str | None
     """The stop string that ended it; None with reason `stop` means end of text."""
     token_texts: tuple[str, ...] | None = None
-    """[num_tokens] pieces of `text`; None if a token is only a part of a character."""
+    """[num_tokens] pieces that join to `text`; a character of several tokens is in the last of
+    them. None if the engine reports no ids."""
+    confidences: tuple[float, ...] | None = None
+    """[num_tokens] minus the mean log probability of the k most likely tokens there (DeepConf,
+    arXiv:2508.15260); None unless `num_alternatives` requested them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +118,12 @@ class ScoringRequest:
     prompt: str
     steps: tuple[str, ...]
     """[num_steps] texts as stored, separators included; none is empty."""
+    step_ids: tuple[tuple[int, ...], ...] | None = None
+    """[num_steps] the token ids of each step as they were sampled, end of text included; None if
+    only the texts are known."""
+    vocabulary: str | None = None
+    """The vocabulary of `step_ids` (see tasks.models.vocabulary); a verifier with another one
+    encodes the texts."""
     num_known: int = 0
     """Number of first steps whose scores the caller already knows and does not request."""
     question: str = ""

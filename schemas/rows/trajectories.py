@@ -63,6 +63,11 @@ class Trajectory:
     """Shared by solutions whose rewards a training run compared."""
     training_step: Int32 | None = None
     """Optimizer steps of the training run before this solution was sampled."""
+    token_ids: tuple[Int32, ...] | None = None
+    """The sampled tokens of its steps, each with `num_tokens` of them, then an end of text that
+    belongs to no step; None if the engine reported no ids."""
+    vocabulary: str | None = None
+    """Identifies the vocabulary of `token_ids` (see tasks.models.vocabulary)."""
 
     @property
     def text(self) -> str:

@@ -46,6 +46,7 @@ class AnalyticEngine(ABC, Generic[State]):
         """
         self.name = name
         self.model_id = model_id
+        self.vocabulary: str | None = None
         self._vocabulary = tuple(vocabulary)
         self._token_ids = {step_body(text): i for i, text in enumerate(vocabulary)}
         self._verifier_noise = verifier_noise

@@ -13,6 +13,8 @@ class Engine(Protocol):
     """The value of the `engine` column, e.g. `vllm 0.32.0 cpu`."""
     model_id: str
     """The value of the `policy` and `verifier` columns."""
+    vocabulary: str | None
+    """The vocabulary of its token ids (see tasks.models.vocabulary); None if it reports none."""
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Continue one prompt or prefix n times.

@@ -93,6 +93,7 @@ class OpenAIEngine:
     def __init__(self, config: OpenAIConfig, server: Server, served: Served) -> None:
         self.name = f"openai {served.kind}"
         self.model_id = served_model_id(config)
+        self.vocabulary: str | None = None
         self._config = config
         self._server = server
         self._served = served

@@ -37,6 +37,7 @@ from tasks.models.folders import (
     load_tokenizer,
     resolve_model,
 )
+from tasks.models.vocabulary import identify_vocabulary
 from tasks.steps.token_texts import TokenDecoder, ending_tokens, prompt_token_ids
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
@@ -100,6 +101,7 @@ class VLLMEngine:
     ) -> None:
         self.name = name
         self.model_id = model_id
+        self.vocabulary: str | None = identify_vocabulary(tokenizer)
         self._driver = driver
         self._load = load
         self._verifier = verifier

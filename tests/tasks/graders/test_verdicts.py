@@ -52,6 +52,7 @@ class OneText:
     """A policy that writes one text, ended by itself or by a limit, or that no prompt fits."""
 
     name = model_id = "one-text"
+    vocabulary: str | None = None
 
     def __init__(self, text: str, ends: str) -> None:
         self._text, self._ends = text, ends

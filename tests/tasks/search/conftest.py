@@ -51,6 +51,7 @@ class TableEngine:
 
     name = "table"
     model_id = "table-0"
+    vocabulary: str | None = None
 
     def __init__(
         self,

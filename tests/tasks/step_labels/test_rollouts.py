@@ -41,6 +41,7 @@ class RecordingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.model_id = engine.name, engine.model_id
+        self.vocabulary = engine.vocabulary
         self.requests: list[GenerationRequest] = []
         self._engine = engine
 
