@@ -69,6 +69,9 @@ class GenerationRequest:
     max_tokens: int
     stop: tuple[str, ...] = ()
     """Strings that end a continuation; they are kept at the end of its text."""
+    needs_stop_string: bool = True
+    """Whether the caller must be told at which stop string a continuation ended; some servers do
+    not say."""
     stop_ids: tuple[int, ...] = ()
     """Tokens that end a continuation like the end of text; they are kept among its ids."""
     seed: int | None = None

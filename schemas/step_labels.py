@@ -1,6 +1,6 @@
 """How steps are labelled: by rollouts, by the final answer only, or by an exact checker."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,13 +9,22 @@ from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.sampling_parameters import SamplingParameters
 
 ROLLOUT_STRATEGY = "rollout"
 """The `strategy` of a rollout."""
 
 
-class MonteCarloConfig(FrozenConfig):
+class MonteCarloConfig(SamplingParameters):
     """Label a step by how often the policy still solves the problem from it (arXiv:2312.08935)."""
+
+    identity_order: ClassVar[tuple[str, ...]] = (
+        "type",
+        "num_rollouts",
+        "min_correct",
+        "temperature",
+        "top_p",
+    )
 
     type: Literal["monte_carlo"] = "monte_carlo"
     num_rollouts: Annotated[int, Field(ge=1)] = 8
@@ -24,8 +33,6 @@ class MonteCarloConfig(FrozenConfig):
     """Right rollouts that make the hard label right; 1 is Math-Shepherd's hard estimate."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Temperature of the rollouts; 0 would draw the same rollout every time."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Nucleus sampling of the rollouts."""
     max_rollout_tokens: Annotated[int, Field(ge=1)] = 2048
     """Cut-off in tokens; a rollout cut here gets status `truncated`, not a verdict."""
     stopping: Literal["none", "first_hit", "confidence"] = "none"

@@ -28,8 +28,9 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
-from tasks.engines.vllm_arguments import prepare_environment, refusals
+from tasks.engines.vllm_arguments import prepare_environment
 from tasks.engines.vllm_drivers import Driver, open_driver
+from tasks.engines.vllm_sampling import confidences, sampled_logprobs, sampling_params
 from tasks.models.folders import (
     check_model_folder,
     has_tied_embeddings,
@@ -128,10 +129,10 @@ class VLLMEngine:
         self._check_length(token_ids, room=1)
         stop_tokens = self._stop_tokens(request.stop)
         room = self._driver.max_model_len - len(token_ids)
-        outputs = await self._run(token_ids, self._sampling_params(request, room, stop_tokens))
+        outputs = await self._run(token_ids, sampling_params(request, room, stop_tokens))
         return Generation(
             completions=tuple(
-                self._completion(output.outputs[0], request.stop, stop_tokens) for output in outputs
+                self._completion(output.outputs[0], request, stop_tokens) for output in outputs
             ),
             prompt_tokens=len(token_ids),
             cached_tokens=outputs[0].num_cached_tokens or 0,
@@ -292,40 +293,8 @@ class VLLMEngine:
             return None
         return frozenset().union(*(tokens for tokens in found if tokens is not None))
 
-    def _sampling_params(
-        self, request: GenerationRequest, room: int, stop_tokens: frozenset[int] | None
-    ) -> list[Any]:
-        """The parameters of each continuation for vLLM; they differ only in their seeds."""
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
-
-        try:
-            params = [
-                SamplingParams(
-                    temperature=request.temperature,
-                    top_p=request.top_p,
-                    max_tokens=min(request.max_tokens, room),
-                    stop=list(request.stop) if stop_tokens is None else [],
-                    stop_token_ids=sorted(stop_tokens or ()),
-                    include_stop_str_in_output=True,
-                    # vLLM decodes each token as it comes, to look for stop strings, and again for
-                    # its log probability. Decoding once at the end is a tenth faster, or more.
-                    detokenize=stop_tokens is None,
-                    seed=None if request.seed is None else request.seed + index,
-                    logprobs=0 if request.with_logprobs else None,
-                    flat_logprobs=True,
-                    output_kind=RequestOutputKind.FINAL_ONLY,
-                )
-                for index in range(request.n)
-            ]
-        except refusals() as error:
-            raise RequestRejected(f"vLLM refused the request: {error}") from error
-        for each in params:
-            each.skip_clone = True  # only this request uses them, so vLLM need not copy them
-        return params
-
     def _completion(
-        self, output: Any, stop: tuple[str, ...], stop_tokens: frozenset[int] | None
+        self, output: Any, request: GenerationRequest, stop_tokens: frozenset[int] | None
     ) -> Completion:
         """One continuation, from vLLM's output."""
         if output.finish_reason not in _FINISH_REASONS:
@@ -335,12 +304,13 @@ class VLLMEngine:
         # A number is a stop token, or an end-of-text token of a model that has several.
         stop_string = output.stop_reason if isinstance(output.stop_reason, str) else None
         if stop_tokens and output.stop_reason in stop_tokens:
-            stop_string = next(string for string in stop if text.endswith(string))
+            stop_string = next(string for string in request.stop if text.endswith(string))
         return Completion(
             text=text,
             token_ids=token_ids,
-            logprobs=None if output.logprobs is None else tuple(output.logprobs.logprobs),
+            logprobs=sampled_logprobs(output) if request.with_logprobs else None,
             finish_reason=_FINISH_REASONS[output.finish_reason],
             stop_string=stop_string,
             token_texts=self._decoder.split(text, token_ids),
+            confidences=confidences(output) if request.num_alternatives else None,
         )

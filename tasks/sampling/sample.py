@@ -20,6 +20,7 @@ from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.stop_strings import end_at_stop
 
 STRATEGY = "sample"
 
@@ -54,12 +55,14 @@ async def sample_problem(
     """N graded solutions of one problem; ids are unique within `scope`."""
     config = job.sampling
     seed = sampling_seed(job, problem)
+    stop = prompt_format.ends(config.stop)
     request = GenerationRequest(
         prompt=prompt_format.ask(problem.question),
         n=config.num_samples,
-        temperature=config.temperature,
-        top_p=config.top_p,
+        **config.request_fields(),
         max_tokens=config.max_tokens,
+        stop=stop,
+        needs_stop_string=False,
         seed=seed,
         with_logprobs=config.with_logprobs,
         has_chat_template=prompt_format.has_chat_template,
@@ -70,11 +73,12 @@ async def sample_problem(
         generation = await engine.generate(request)
     except RequestRejected as rejection:
         error = str(rejection)
-    texts = [completion.text for completion in generation.completions]
+    completions = [end_at_stop(each, stop) for each in generation.completions]
+    texts = [completion.text for completion in completions]
     grades = await grade_all(grader, texts, problem)
     rows = []
     for index in range(config.num_samples):
-        completion = generation.completions[index] if error is None else None
+        completion = completions[index] if error is None else None
         steps = measure_steps(completion, prompt_format.separator) if completion else ()
         status = _status(completion)
         grade = verdict(grades[index] if completion else None, status, "solution")
@@ -96,7 +100,7 @@ async def sample_problem(
                 seed=seed + index,
                 prompt_tokens=generation.prompt_tokens if index == 0 else 0,
                 cached_tokens=generation.cached_tokens if index == 0 else 0,
-                generated_tokens=len(completion.token_ids) if completion else 0,
+                generated_tokens=len(generation.completions[index].token_ids) if completion else 0,
                 round=job.round,
                 engine=engine.name,
                 created_at=now(),

@@ -29,6 +29,7 @@ from tasks.step_labels.labels import hard_label
 from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
 from tasks.step_labels.stopping import num_to_draw
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.stop_strings import end_at_stop
 
 
 async def roll_out_trajectories(
@@ -152,13 +153,15 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     """Rollouts `first` to `first + num - 1` of a prefix in one request; one row if rejected."""
     problem_id, text = prefix.key
     problem = job.problems[problem_id]
+    stop = job.prompt_format.ends(job.config.stop)
     request = GenerationRequest(
         prompt=job.prompt_format.ask(problem.question),
         prefix=text,
         n=num,
-        temperature=job.config.temperature,
-        top_p=job.config.top_p,
+        **job.config.request_fields(),
         max_tokens=job.config.max_rollout_tokens,
+        stop=stop,
+        needs_stop_string=False,
         seed=derive_seed(job.seed, *prefix.key) + first,
         has_chat_template=job.prompt_format.has_chat_template,
     )
@@ -166,10 +169,11 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
         generation = await job.engine.generate(request)
     except RequestRejected as rejection:
         return [replace(_empty_row(prefix, first, job), error=str(rejection))]
-    texts = [text + completion.text for completion in generation.completions]
+    completions = [end_at_stop(each, stop, prefix=text) for each in generation.completions]
+    texts = [text + completion.text for completion in completions]
     grades = await grade_all(job.grader, texts, problem)
     rows = []
-    for offset, completion in enumerate(generation.completions):
+    for offset, completion in enumerate(completions):
         status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
         grade = verdict(grades[offset], status, "rollout")
         rows.append(
@@ -181,7 +185,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
                 correct=grade.correct,
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
-                generated_tokens=len(completion.token_ids),
+                generated_tokens=len(generation.completions[offset].token_ids),
             )
         )
     return rows
