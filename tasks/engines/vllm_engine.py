@@ -26,15 +26,15 @@ from schemas.engines import (
     StepScoring,
     VLLMConfig,
 )
-from schemas.errors import EngineFailed, RequestRejected
+from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
 from tasks.engines.vllm_arguments import prepare_environment
 from tasks.engines.vllm_drivers import Driver, open_driver
 from tasks.engines.vllm_sampling import confidences, sampled_logprobs, sampling_params
+from tasks.models.adapters import identify_served
 from tasks.models.folders import (
     check_model_folder,
     has_tied_embeddings,
-    identify_model,
     load_tokenizer,
     resolve_model,
 )
@@ -59,7 +59,9 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     """
     folder = resolve_model(config.model, config.revision)
     settings = check_model_folder(folder, role, separator=separator, family=config.verifier)
-    model_id = identify_model(config.model, config.revision)
+    if config.lora is not None and ROLE_WORK[role] == "score":
+        raise ModelUnusable(f"{role} {folder}: expected no lora: merge the adapter into it first")
+    model_id = identify_served(config)
     prepare_environment()
     tokenizer = load_tokenizer(folder)
     verifier = None
@@ -84,6 +86,7 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
         load=load,
         name=f"vllm {version} {current_platform.device_type}",
         model_id=model_id,
+        has_adapter=config.lora is not None,
     )
 
 
@@ -99,12 +102,14 @@ class VLLMEngine:
         load: Callable[[Path], Driver],
         name: str,
         model_id: str,
+        has_adapter: bool = False,
     ) -> None:
         self.name = name
         self.model_id = model_id
         self.vocabulary: str | None = identify_vocabulary(tokenizer)
         self._driver = driver
         self._load = load
+        self._has_adapter = has_adapter
         self._verifier = verifier
         self._decoder = TokenDecoder(tokenizer)
         self._tokenizer = tokenizer
@@ -250,6 +255,8 @@ class VLLMEngine:
         """
         if self._verifier is not None:
             raise ValueError(f"{self.model_id} is a verifier: expected a policy to update")
+        if self._has_adapter:
+            raise ValueError(f"{self.model_id} has a LoRA adapter: its weights cannot be updated")
         check_model_folder(folder, "policy")
         if has_tied_embeddings(folder):
             await self._driver.close()

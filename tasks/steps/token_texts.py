@@ -1,6 +1,7 @@
 """From a prompt to the token ids an engine reads, and from a continuation's ids back to text."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from tasks.verifiers.layout import Encoder
@@ -58,12 +59,21 @@ class TokenDecoder:
         return self._decode_all([*self._first_word, *token_ids]).removeprefix(self._first_text)
 
     def split(self, text: str, token_ids: Sequence[int]) -> tuple[str, ...] | None:
-        """[num_tokens] pieces that join to the text; None where a token is part of a character."""
+        """[num_tokens] pieces that join to the text; None where a token is part of a character.
+
+        What a token has behind the end of the text, at a stop string in it, is in no piece.
+        """
         pieces = self._pieces
         for token_id in set(token_ids).difference(pieces):
             pieces[token_id] = self.decode([token_id])
         split = tuple([pieces[token_id] for token_id in token_ids])
-        return split if "".join(split) == text else None
+        joined = "".join(split)
+        if joined == text:
+            return split
+        if not joined.startswith(text):
+            return None
+        ends = accumulate(map(len, split), initial=0)
+        return tuple(text[start:end] for start, end in pairwise(ends))
 
     def _decode_all(self, token_ids: list[int]) -> str:
         return self._tokenizer.decode(
