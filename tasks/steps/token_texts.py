@@ -1,7 +1,6 @@
 """From a prompt to the token ids an engine reads, and from a continuation's ids back to text."""
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 from typing import Any
 
 from tasks.verifiers.layout import Encoder
@@ -61,7 +60,7 @@ class TokenDecoder:
     def split(self, text: str, token_ids: Sequence[int]) -> tuple[str, ...] | None:
         """[num_tokens] pieces that join to the text; None where a token is part of a character.
 
-        What a token has behind the end of the text, at a stop string in it, is in no piece.
+        What the last token has behind the end of the text, a stop string in it, is in no piece.
         """
         pieces = self._pieces
         for token_id in set(token_ids).difference(pieces):
@@ -70,10 +69,10 @@ class TokenDecoder:
         joined = "".join(split)
         if joined == text:
             return split
-        if not joined.startswith(text):
+        rest = len(joined) - len(text)
+        if not joined.startswith(text) or not 0 < rest < len(split[-1]):
             return None
-        ends = accumulate(map(len, split), initial=0)
-        return tuple(text[start:end] for start, end in pairwise(ends))
+        return (*split[:-1], split[-1][:-rest])
 
     def _decode_all(self, token_ids: list[int]) -> str:
         return self._tokenizer.decode(
