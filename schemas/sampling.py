@@ -4,13 +4,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import SetName
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
-from schemas.sampling_parameters import SamplingParameters
+from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 
 
 class SamplingConfig(SamplingParameters):
@@ -35,7 +35,7 @@ class SamplingConfig(SamplingParameters):
     """Approximate number of solutions of a unit; a problem is never split."""
 
 
-class SamplingJob(FrozenConfig):
+class SamplingJob(PromptedConfig):
     """Which problems a policy solves, and how."""
 
     problems: ProblemsConfig

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig, Since
+from schemas.prompts import check_stop
 
 Recommended = Literal["temperature", "top_p", "top_k", "min_p", "repetition_penalty"]
 """The parameters that a model's generation_config.json may recommend."""
@@ -53,3 +54,17 @@ class SamplingParameters(FrozenConfig):
             **{name: getattr(self, name) for name in RECOMMENDED},
             "stop_ids": self.stop_ids,
         }
+
+
+class PromptedConfig(FrozenConfig):
+    """The base of configs with a `prompt`, by which their sampling is checked."""
+
+    @model_validator(mode="after")
+    def _stops_outside_steps(self) -> Self:
+        """Refuse stop strings that the prompt makes useless; see `check_stop`."""
+        values = dict(self)
+        prompt = values["prompt"]
+        for name, value in values.items():
+            if isinstance(value, SamplingParameters) and prompt is not None:
+                check_stop(f"{name}.stop", value.stop, prompt.separator, prompt.known_answers)
+        return self

@@ -9,7 +9,7 @@ from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
-from schemas.sampling_parameters import SamplingParameters
+from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 
 ROLLOUT_STRATEGY = "rollout"
 """The `strategy` of a rollout."""
@@ -120,7 +120,7 @@ StepLabelsConfig = Annotated[
 ]
 
 
-class StepLabelsJob(FrozenConfig):
+class StepLabelsJob(PromptedConfig):
     """Which stored solutions get step labels, and how."""
 
     set_name: SetName = "train"

@@ -13,7 +13,7 @@ from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.reductions import FALLBACK
 from schemas.rows import ModelRole
-from schemas.sampling_parameters import SamplingParameters
+from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 from schemas.search.strategies import BeamConfig, Strategy, StrategyConfig
 
 
@@ -66,7 +66,7 @@ class SearchLimits(SamplingParameters):
     """Maximum number of steps of a solution; one that is not finished by then is `truncated`."""
 
 
-class SearchJob(FrozenConfig):
+class SearchJob(PromptedConfig):
     """Which problems are searched, by which strategies, at which budgets."""
 
     problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)

@@ -28,17 +28,16 @@ def derive_stops(config: PlainPromptConfig, examples: Sequence[Example]) -> tupl
     labels = [_without_number(line) for line in _first_lines(before)]
     lines = [line.strip() for line in before.splitlines()]
     found = [f"\n{label}" for label in labels if _is_label(label, lines, repeats=len(examples) > 0)]
-    if not found and examples:
-        found = [config.example_end]
-    answers = [example.answer for example in examples]
-    return tuple(
-        stop
-        for stop in dict.fromkeys(found)
-        if stop.strip(" ")
-        and stop not in config.separator
-        and not any(stop in answer for answer in answers)
-        and stop not in config.opening
-    )
+    usable = [stop for stop in found if _is_usable(stop, config, examples)]
+    if not usable and examples and _is_usable(config.example_end, config, examples):
+        usable = [config.example_end]
+    return tuple(dict.fromkeys(usable))
+
+
+def _is_usable(stop: str, config: PlainPromptConfig, examples: Sequence[Example]) -> bool:
+    """Whether no step and no answer of the prompt contains a stop string."""
+    texts = [config.separator, config.opening, *(example.answer for example in examples)]
+    return bool(stop) and not any(stop in text for text in texts)
 
 
 def _first_lines(before: str) -> list[str]:

@@ -18,6 +18,7 @@ from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
 from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
+from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
 from tasks.steps.stop_strings import end_at_stop
@@ -28,6 +29,7 @@ STRATEGY = "sample"
 async def sample_problems(unit: Unit, job: SamplingJob, context: UnitContext) -> list[Trajectory]:
     """N solutions of each problem of the unit, in the order of the problems."""
     problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
+    job = job.model_copy(update={"sampling": with_recommended(job.sampling, job.policy)})
     prompt_format = make_prompt_format(job.prompt, job.policy)
     engine, grader = context.engine("policy"), context.grader(job.grader)
 

@@ -12,6 +12,7 @@ from schemas.step_labels import MonteCarloConfig, OutcomeConfig, StepLabelsJob
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.host import UnitContext
+from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import make_prompt_format
 from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
 from tasks.step_labels.labels import label_outcomes, label_steps
@@ -33,7 +34,7 @@ async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) ->
     return await roll_out_trajectories(
         problems,
         trajectories,
-        job.labels,
+        with_recommended(job.labels, job.policy),
         engine=context.engine("policy"),
         grader=context.grader(job.grader),
         prompt_format=make_prompt_format(job.prompt, job.policy),
