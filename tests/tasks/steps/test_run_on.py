@@ -63,6 +63,9 @@ class RunsOn:
         )
         return Generation(completions=(completion,) * request.n, prompt_tokens=9, cached_tokens=0)
 
+    def encode_text(self, text: str) -> None:
+        """Its texts have no tokens of their own."""
+
     async def score(self, request: Any) -> Any:
         raise NotImplementedError
 
