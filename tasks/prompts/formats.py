@@ -14,15 +14,18 @@ A plain model reads the texts one after another:
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.engines import EngineConfig
 from schemas.errors import ModelUnusable
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig, PromptConfig
+from schemas.rows import Step
+from schemas.steps import StepRule
 from tasks.prompts.messages import Message, check_dialogue, system, user
 from tasks.prompts.render import render
+from tasks.thinking.thoughts import Thoughts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,23 @@ class PromptFormat:
     has_chat_template: bool
     """Whether the prompt already contains its special tokens, or is a JSON list of messages."""
     separator: str
+    rule: StepRule | None = None
+    """All that ends a step; None for the separator alone."""
+    thoughts: Thoughts | None = None
+    """How thoughts are told from answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return self.rule or StepRule(separator=self.separator)
+
+    def answers(self, texts: Iterable[str]) -> list[str]:
+        """The texts as graders read them: without thoughts, which may be cut."""
+        return [text if self.thoughts is None else self.thoughts.answer(text) for text in texts]
+
+    def count_thinking(self, steps: Sequence[Step], before: str = "") -> int | None:
+        """Tokens of steps after the text `before` that are thoughts; None for a model without."""
+        return None if self.thoughts is None else self.thoughts.num_tokens(steps, before)
 
     def ask(self, question: str) -> str:
         """The prompt of a question alone."""
@@ -46,9 +66,12 @@ def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptForm
     Raises:
         ModelUnusable: a chat prompt is configured for a model without a chat template.
     """
-    if isinstance(config, ChatPromptConfig):
-        return PromptFormat(_chat_builder(config, engine), True, config.separator)
-    return PromptFormat(_plain_builder(config), False, config.separator)
+    is_chat = isinstance(config, ChatPromptConfig)
+    build = _chat_builder(config, engine) if is_chat else _plain_builder(config)
+    thoughts = None
+    if config.thinking is not None:
+        thoughts = Thoughts.of(config.thinking, build([user("?")]))
+    return PromptFormat(build, is_chat, config.separator, config.step_rule, thoughts)
 
 
 def _plain_builder(config: PlainPromptConfig) -> Callable[[Sequence[Message]], str]:
