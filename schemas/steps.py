@@ -1,5 +1,7 @@
 """What ends a step of a solution: a separator, and rules for texts that one does not cut well."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
@@ -99,3 +101,8 @@ class StepRule:
 
 StepEnding = StepRule | str
 """A rule, or the separator that is the whole of it."""
+
+
+def describe_additions(additions: Mapping[str, Any]) -> str:
+    """What a rule has beyond its separator, in words."""
+    return json.dumps(additions, ensure_ascii=False) if additions else "of the separator alone"

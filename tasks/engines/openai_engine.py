@@ -148,6 +148,9 @@ class OpenAIEngine:
             "expected an engine of type vllm as verifier"
         )
 
+    def encode_text(self, text: str) -> None:
+        """Nothing: the server does not tell."""
+
     async def close(self) -> None:
         """Close the connections; requests in flight fail with EngineFailed."""
         self._is_closed = True

@@ -66,11 +66,14 @@ def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptForm
     Raises:
         ModelUnusable: a chat prompt is configured for a model without a chat template.
     """
-    is_chat = isinstance(config, ChatPromptConfig)
-    build = _chat_builder(config, engine) if is_chat else _plain_builder(config)
+    if isinstance(config, ChatPromptConfig):
+        build = _chat_builder(config, engine)
+    else:
+        build = _plain_builder(config)
     thoughts = None
     if config.thinking is not None:
         thoughts = Thoughts.of(config.thinking, build([user("?")]))
+    is_chat = isinstance(config, ChatPromptConfig)
     return PromptFormat(build, is_chat, config.separator, config.step_rule, thoughts)
 
 

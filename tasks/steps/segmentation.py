@@ -19,8 +19,12 @@ from schemas.engines import Completion
 from schemas.rows import Step
 from schemas.steps import StepEnding, StepRule
 
-_SENTENCE_ENDS = frozenset(".!?…。！？:;")
-_CLOSING = "\"'”’)]}*$_"
+_WIDE_ENDS = "\u3002\uff01\uff1f"
+"""Chinese ends of sentences, which no space follows."""
+_SENTENCE_ENDS = ".!?:;\u2026" + _WIDE_ENDS
+_UNSPACED = "\u2e80"
+"""The first character of the scripts of East Asia."""
+_CLOSING = "\"'\u201d\u2019)]}*$_"
 """Characters that may stand between the end of a sentence and the space after it."""
 
 
@@ -38,20 +42,23 @@ def split_steps(text: str, ending: StepEnding) -> list[str]:
         ValueError: the separator is empty.
     """
     rule = StepRule.of(ending)
-    steps: list[str] = []
-    unfinished = ""
-    for piece in _cut(text, rule):
-        if not unfinished and steps and not _is_visible(piece, rule):
-            steps[-1] += piece
+    shortest = max(rule.min_chars, 1)
+    bounds, first, last = [0], -1, 0  # of the unfinished step: its first and last visible character
+    for begin, end in _cut(text, rule):
+        piece = text[begin:end].rstrip()
+        body = piece.lstrip()
+        if first < 0 and len(bounds) > 1 and (not body or body == rule.thought_end):
+            bounds[-1] = end
             continue
-        unfinished += piece
-        if _is_long_enough(unfinished, rule) or _ends_thought(piece, rule):
-            steps.append(unfinished)
-            unfinished = ""
-    if unfinished.strip():
-        steps.append(unfinished)
-    elif steps:
-        steps[-1] += unfinished
+        if body:
+            last = begin + len(piece)
+            first = last - len(body) if first < 0 else first
+            if last - first >= shortest or _ends_thought(body, rule):
+                bounds.append(end)
+                first = -1
+    if first >= 0:
+        bounds.append(len(text))
+    steps = [text[begin:end] for begin, end in pairwise(bounds)]
     if rule.max_steps is not None and len(steps) > rule.max_steps:
         return _join_shortest(steps, rule.max_steps, rule)
     return steps
@@ -59,33 +66,34 @@ def split_steps(text: str, ending: StepEnding) -> list[str]:
 
 def is_complete(text: str, ending: StepEnding) -> bool:
     """Whether a text that was stopped at the separator ends where a step does."""
-    steps = split_steps(text, StepRule.of(ending).unlimited)
-    return bool(steps) and _is_long_enough(steps[-1], StepRule.of(ending))
+    rule = StepRule.of(ending).unlimited
+    steps = split_steps(text, rule)
+    return bool(steps) and len(steps[-1].strip()) >= rule.min_chars
 
 
-def _cut(text: str, rule: StepRule) -> Iterator[str]:
-    """The shortest pieces; every one but the last ends at a boundary."""
-    ends = set(_ends_of(text, rule.separator))
+def _cut(text: str, rule: StepRule) -> Iterator[tuple[int, int]]:
+    """Where the shortest pieces begin and end; every one but the last ends at a boundary."""
+    ends = _ends_of(text, rule.separator)
     if rule.thought_end:
-        ends.update(_ends_of(text, rule.thought_end))
+        ends += _ends_of(text, rule.thought_end)
     if rule.starts:
         words = _words(rule.starts).finditer(text)
-        ends.update(m.start() for m in words if _begins_sentence(text, m.start()))
-    bounds = sorted(ends - {0, len(text)})
-    return (text[begin:end] for begin, end in pairwise([0, *bounds, len(text)]))
+        ends += [word.start() for word in words if _begins_sentence(text, word.start())]
+    if rule.thought_end or rule.starts:
+        ends = sorted(set(ends))
+    return pairwise([0, *ends, len(text)])
 
 
-def _ends_of(text: str, mark: str) -> Iterator[int]:
-    end = 0
-    while (begin := text.find(mark, end)) >= 0:
-        end = begin + len(mark)
-        yield end
+def _ends_of(text: str, mark: str) -> list[int]:
+    return list(accumulate(len(piece) + len(mark) for piece in text.split(mark)))[:-1]
 
 
 @lru_cache
 def _words(starts: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds the words; one whose script puts no spaces between words may go on."""
     longest_first = sorted(starts, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+    whole = [re.escape(w) + ("" if w[-1] >= _UNSPACED else r"(?!\w)") for w in longest_first]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(whole)})")
 
 
 def _begins_sentence(text: str, start: int) -> bool:
@@ -98,16 +106,8 @@ def _begins_sentence(text: str, start: int) -> bool:
     before = end
     while before and text[before - 1] in _CLOSING:
         before -= 1
-    is_spaced = end < start or text[end - 1] in "。！？"
+    is_spaced = end < start or text[end - 1] in _WIDE_ENDS
     return is_spaced and before > 0 and text[before - 1] in _SENTENCE_ENDS
-
-
-def _is_visible(piece: str, rule: StepRule) -> bool:
-    return piece.strip() not in ("", rule.thought_end)
-
-
-def _is_long_enough(step: str, rule: StepRule) -> bool:
-    return len(step.strip()) >= max(rule.min_chars, 1)
 
 
 def _ends_thought(step: str, rule: StepRule) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from schemas.rows import Step, Trajectory
 from schemas.thinking import ThinkingConfig
+from tasks.steps.trees import whole_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,11 @@ def answer_text(row: Trajectory, rows: Mapping[str, Trajectory]) -> str:
     Args:
         row: a solution, a branch of a search tree, or a rollout.
         rows: by id, including all rows that it continues.
+
+    Raises:
+        ValueError: a row that it continues is missing, or has too few steps.
     """
+    whole_steps(row, rows)
     num_before = row.branch_step or 0 if row.parent_id is not None else 0
     return _outside(row, rows, num_before + len(row.steps))
 

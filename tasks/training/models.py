@@ -11,8 +11,15 @@ from typing import Any
 
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from schemas.steps import StepRule
 from schemas.training.recipe import LoraConfig, TrainingJob
-from tasks.models.folders import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
+from tasks.models.folders import (
+    RULE_KEY,
+    SEPARATOR_KEY,
+    check_model_folder,
+    load_tokenizer,
+    resolve_model,
+)
 
 LABELS = {0: "wrong", 1: "right"}
 """What the two outputs of a verifier's score layer mean."""
@@ -42,7 +49,7 @@ def load_base(job: TrainingJob) -> BaseModel:
     settings = check_model_folder(folder, "policy")
     tokenizer = load_tokenizer(folder)
     role = job.recipe.role
-    model = _LOADERS[role](folder, job.prompt.separator)
+    model = _LOADERS[role](folder, job.prompt.step_rule)
     if job.recipe.lora is not None:
         model = _add_lora(model, job.recipe.lora, role)
     stored = settings.get("dtype") or settings.get("torch_dtype") or "float32"
@@ -69,12 +76,12 @@ def load_weights(folder: Path) -> Any:
         ) from error
 
 
-def load_verifier(folder: Path, separator: str) -> Any:
+def load_verifier(folder: Path, rule: StepRule) -> Any:
     """The untrained verifier on a folder's language model, in float32.
 
     Args:
         folder: of a causal language model.
-        separator: stored in the model's config, so that serving can compare it.
+        rule: what ends a step, stored in the model's config, so that serving can compare it.
 
     Raises:
         ModelUnusable: the architecture has no token-classification form.
@@ -95,7 +102,9 @@ def load_verifier(folder: Path, separator: str) -> Any:
             f"base model {folder}: expected an architecture that transformers has: {error}"
         ) from error
     config.classifier_dropout = 0.0
-    setattr(config, SEPARATOR_KEY, separator)
+    setattr(config, SEPARATOR_KEY, rule.separator)
+    if rule.additions:
+        setattr(config, RULE_KEY, rule.additions)
     try:
         model = AutoModelForTokenClassification.from_pretrained(
             folder,
@@ -186,8 +195,8 @@ def _whole_state(model: Any) -> dict[str, Any]:
     return state
 
 
-_LOADERS: dict[ModelRole, Callable[[Path, str], Any]] = {
-    "policy": lambda folder, separator: load_weights(folder),
+_LOADERS: dict[ModelRole, Callable[[Path, StepRule], Any]] = {
+    "policy": lambda folder, rule: load_weights(folder),
     "verifier": load_verifier,
 }
-"""How the model of each role is made from a folder and the step separator."""
+"""How the model of each role is made from a folder and what ends a step."""
