@@ -23,6 +23,7 @@ from schemas.errors import ModelUnusable
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig, PromptConfig
 from schemas.rows import Step
 from schemas.steps import StepRule
+from schemas.thinking import THOUGHT_TAGS
 from tasks.prompts.messages import Message, check_dialogue, system, user
 from tasks.prompts.render import render
 from tasks.thinking.thoughts import Thoughts
@@ -46,6 +47,11 @@ class PromptFormat:
     def step_rule(self) -> StepRule:
         """All that ends a step."""
         return self.rule or StepRule(separator=self.separator)
+
+    @property
+    def thought_tags(self) -> tuple[str, str]:
+        """The tags of a thought, also for a model whose thoughts are not told apart."""
+        return THOUGHT_TAGS[0] if self.thoughts is None else self.thoughts.tags
 
     def answers(self, texts: Iterable[str]) -> list[str]:
         """The texts as graders read them: without thoughts, which may be cut."""

@@ -64,6 +64,7 @@ async def sample_problem(
         seed=seed,
         with_logprobs=config.with_logprobs,
         has_chat_template=prompt_format.has_chat_template,
+        thought_tags=prompt_format.thought_tags,
     )
     error: str | None = None
     generation = Generation(completions=(), prompt_tokens=0, cached_tokens=0)

@@ -161,6 +161,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
         max_tokens=job.config.max_rollout_tokens,
         seed=derive_seed(job.seed, *prefix.key) + first,
         has_chat_template=job.prompt_format.has_chat_template,
+        thought_tags=job.prompt_format.thought_tags,
     )
     try:
         generation = await job.engine.generate(request)

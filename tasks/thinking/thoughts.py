@@ -29,6 +29,11 @@ class Thoughts:
             is_opened = prompt.rstrip().endswith(config.start)
         return cls(start=config.start, end=config.end, is_opened=is_opened)
 
+    @property
+    def tags(self) -> tuple[str, str]:
+        """What opens and what ends a thought."""
+        return self.start, self.end
+
     def is_open(self, text: str) -> bool:
         """Whether a solution that begins with this text is within a thought."""
         last_end = text.rfind(self.end)
