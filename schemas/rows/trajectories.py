@@ -53,7 +53,7 @@ class Trajectory:
     verifier: str | None = None
     """The model whose scores its steps carry."""
     reason: str | None = None
-    """Why a search did not continue from here."""
+    """Why a search did not continue from here, what was done to a thought, or why it has no end."""
     role: str | None = None
     """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
     `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
