@@ -15,12 +15,13 @@ prolonged thought counts against the same limit.
 import asyncio
 from dataclasses import dataclass, replace
 
-from schemas.engines import UNTOLD_TOKEN, Completion, Generation, GenerationRequest
+from schemas.engines import Completion, Generation, GenerationRequest
 from schemas.errors import RequestRejected
 from schemas.thinking import ThinkingConfig
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
-from tasks.thinking.pieces import cut, given, join
+from tasks.steps.pieces import cut, given, join
+from tasks.steps.token_ids import known_ids
 from tasks.thinking.thoughts import Thoughts
 
 
@@ -142,6 +143,7 @@ class _Forcing:
                 request,
                 prefix=request.prefix + so_far.text,
                 prefix_ids=self._prefix_ids(so_far),
+                following="",
                 n=1,
                 max_tokens=self._room(so_far),
                 stop=self._stop(may_prolong and self._is_open(so_far)),
@@ -208,9 +210,7 @@ class _Forcing:
 
     def _prefix_ids(self, so_far: Completion) -> tuple[int, ...] | None:
         """The tokens of the request's prefix and of what follows it; None if some are unknown."""
-        request, ids = self._request, so_far.token_ids
-        if self._engine.vocabulary is None or so_far.token_texts is None or UNTOLD_TOKEN in ids:
-            return None
-        if request.prefix and request.prefix_ids is None:
+        request, ids = self._request, known_ids(so_far, self._engine.vocabulary)
+        if ids is None or (request.prefix and request.prefix_ids is None):
             return None
         return (*(request.prefix_ids or ()), *ids)

@@ -1,9 +1,13 @@
 """Completions joined and cut: tokens stay as they were sampled, texts join to the byte."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from schemas.engines import UNTOLD_TOKEN, Completion, FinishReason
+from schemas.rows import Step
+from schemas.steps import StepRule
+from tasks.steps.segmentation import measure_steps
 
 Encode = Callable[[str], Sequence[int] | None]
 """From a text to its tokens alone; None where they are not known."""
@@ -24,6 +28,25 @@ def join(one: Completion, other: Completion) -> Completion:
         confidences=(*(one.confidences or ()), *(other.confidences or ()))
         if has_confidences
         else None,
+    )
+
+
+def drawn_steps(completion: Completion, rule: StepRule) -> tuple[Step, ...]:
+    """The steps of a text that was drawn up to the end of a step; one, if none can begin within.
+
+    No step for white space alone.
+    """
+    if not completion.text.strip():
+        return ()
+    if rule.starts or rule.thought_end:
+        return measure_steps(completion, rule)
+    logprobs = completion.logprobs
+    return (
+        Step(
+            text=completion.text,
+            num_tokens=len(completion.token_ids),
+            logprob=None if logprobs is None else math.fsum(logprobs),
+        ),
     )
 
 
