@@ -58,3 +58,13 @@ class FactoryConfig(PromptedConfig):
     def _separators_agree(self) -> Self:
         PrmTrainingJob(policy=self.policy, prompt=self.prompt, training=self.prm_training)
         return self
+
+    @model_validator(mode="after")
+    def _solutions_are_rollouts(self) -> Self:
+        labels, names = self.labels, self.train_sampling.unrecorded
+        if isinstance(labels, MonteCarloConfig) and labels.reuse_solutions and names:
+            raise ValueError(
+                f"labels.reuse_solutions: expected false, since train_sampling has {names[0]}, "
+                "so that a solution is not a draw like a rollout"
+            )
+        return self

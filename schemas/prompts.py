@@ -5,12 +5,24 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import FrozenConfig, Since
+from schemas.steps import StepRule, StepsConfig
+from schemas.thinking import ThinkingConfig
 
 
 def _names_question(template: str) -> str:
     if template.count("{question}") != 1:
         raise ValueError(f"expected {{question}} exactly once in the template, got {template!r}")
     return template
+
+
+def _step_rule(separator: str, steps: StepsConfig, thinking: ThinkingConfig | None) -> StepRule:
+    return StepRule(
+        separator=separator,
+        min_chars=steps.min_chars,
+        max_steps=steps.max_steps,
+        starts=steps.words,
+        thought_end=None if thinking is None else thinking.end,
+    )
 
 
 Template = Annotated[str, AfterValidator(_names_question)]
@@ -88,6 +100,16 @@ class PlainPromptConfig(ExamplesConfig):
             check_stop("stop", self.stop, self.separator, self.known_answers)
         return self
 
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return _step_rule(self.separator, self.steps, self.thinking)
+
 
 class ChatPromptConfig(ExamplesConfig):
     """The question as a user message in the model's own chat template."""
@@ -117,6 +139,16 @@ class ChatPromptConfig(ExamplesConfig):
                     "which stepmill sets itself"
                 )
         return self
+
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return _step_rule(self.separator, self.steps, self.thinking)
 
 
 PromptConfig = Annotated[PlainPromptConfig | ChatPromptConfig, Field(discriminator="type")]

@@ -48,6 +48,13 @@ class SamplingParameters(FrozenConfig):
                 )
         return self
 
+    @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """The parameters set here that change what is drawn and that rows do not record."""
+        names = ("top_k", "min_p", "repetition_penalty", "stop_ids", "from_model")
+        fields = type(self).model_fields
+        return tuple(name for name in names if getattr(self, name) != fields[name].get_default())
+
     def request_fields(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that say how tokens are drawn."""
         return {

@@ -65,6 +65,11 @@ class MonteCarloConfig(SamplingParameters):
                 f"min_correct must be at most num_rollouts ({self.num_rollouts}), "
                 f"got {self.min_correct}: no step could ever be right"
             )
+        if self.reuse_solutions and self.unrecorded:
+            raise ValueError(
+                f"reuse_solutions: expected false beside {self.unrecorded[0]}, since rows do not "
+                "say whether a solution was sampled with it"
+            )
         return self
 
     @property

@@ -1,9 +1,10 @@
 """What the models of a config are asked with, where it does not stand in the config itself."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from schemas.base import FrozenConfig
-from schemas.prompts import PlainPromptConfig
+from schemas.prompts import ExamplesConfig, PlainPromptConfig
 from schemas.sampling_parameters import SamplingParameters
 from tasks.models.recommended import with_recommended
 from tasks.prompts.examples import load_examples
@@ -18,7 +19,11 @@ def asked_lines(config: FrozenConfig) -> list[str]:
         ValueError: examples or recommendations cannot be read.
     """
     fields = dict(config)
-    return [*_prompt_lines(fields.get("prompt")), *_parameter_lines(fields)]
+    return [
+        *_prompt_lines(fields.get("prompt")),
+        *_parameter_lines(fields),
+        *_stop_lines(fields),
+    ]
 
 
 def _prompt_lines(prompt: object) -> Iterator[str]:
@@ -28,9 +33,22 @@ def _prompt_lines(prompt: object) -> Iterator[str]:
             yield f"prompt.stop: {', '.join(map(repr, stops))}"
 
 
-def _parameter_lines(fields: dict[str, object]) -> Iterator[str]:
+def _stop_lines(fields: dict[str, Any]) -> Iterator[str]:
+    """The stop strings of the user that the prompt itself contains."""
+    prompt = fields.get("prompt")
+    if not isinstance(prompt, ExamplesConfig):
+        return
+    texts = [str(getattr(prompt, name, None) or "") for name in ("system", "template")]
+    texts += [example.question for example in load_examples(prompt)]
+    for name, value in fields.items():
+        for stop in value.stop if isinstance(value, SamplingParameters) else ():
+            if any(stop in text for text in texts):
+                yield f"{name}.stop: {stop!r} is in the prompt, too; it ends only what is written"
+
+
+def _parameter_lines(fields: dict[str, Any]) -> Iterator[str]:
     for name, value in fields.items():
         if isinstance(value, SamplingParameters) and value.from_model:
-            used = with_recommended(value, fields["policy"])  # type: ignore[arg-type]
+            used = with_recommended(value, fields["policy"])
             told = ", ".join(f"{each}={getattr(used, each)}" for each in value.from_model)
             yield f"{name}: {told} (generation_config.json of the policy)"

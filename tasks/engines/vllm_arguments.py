@@ -18,6 +18,8 @@ from schemas.engines import ROLE_WORK, VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
 from tasks.models.adapters import find_adapter
+from tasks.models.files import stored_dtype
+from tasks.models.folders import read_config
 from tasks.verifiers.families import Verifier
 
 CPU_BLOCK_TOKENS = 32
@@ -179,6 +181,6 @@ def refusals(*, starting: bool = False) -> tuple[type[Exception], ...]:
 
 def _stored_dtype(model: str) -> str:
     """The type a checkpoint's weights are stored in; vLLM's own `auto` would halve float32."""
-    stored = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
-    dtype = stored.get("dtype") or stored.get("torch_dtype") or "auto"
+    folder = Path(model)
+    dtype = stored_dtype(folder, read_config(folder))
     return dtype if dtype in ("float32", "bfloat16", "float16") else "auto"

@@ -28,6 +28,7 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
+from schemas.steps import StepEnding, StepRule
 from tasks.engines.vllm_arguments import prepare_environment
 from tasks.engines.vllm_drivers import Driver, open_driver
 from tasks.engines.vllm_sampling import confidences, sampled_logprobs, sampling_params
@@ -38,7 +39,6 @@ from tasks.models.folders import (
     load_tokenizer,
     resolve_model,
 )
-from tasks.models.vocabulary import identify_vocabulary
 from tasks.steps.token_texts import Start, TokenDecoder, ending_tokens, start_of
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
@@ -46,13 +46,15 @@ from tasks.verifiers.layout import Encoder
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
-async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: str) -> "VLLMEngine":
+async def open_vllm_engine(
+    config: VLLMConfig, role: ModelRole, *, separator: StepEnding
+) -> "VLLMEngine":
     """Check a model, load it into vLLM, and return the engine that serves it.
 
     Args:
         config: the model and how vLLM runs it.
         role: what the model does, see `ROLE_WORK`.
-        separator: the text that ends a step; a verifier must have been trained with the same.
+        separator: what ends a step; a verifier must have been trained with the same.
 
     Raises:
         ModelUnusable: the model is not of the kind the role needs, or vLLM cannot serve it.
@@ -67,7 +69,12 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     verifier = None
     if ROLE_WORK[role] == "score":
         verifier = open_verifier(
-            folder, settings, config.verifier, tokenizer, separator=separator, model_id=model_id
+            folder,
+            settings,
+            config.verifier,
+            tokenizer,
+            separator=StepRule.of(separator).separator,
+            model_id=model_id,
         )
 
     def load(folder: Path) -> Driver:
@@ -106,14 +113,15 @@ class VLLMEngine:
     ) -> None:
         self.name = name
         self.model_id = model_id
-        self.vocabulary: str | None = identify_vocabulary(tokenizer)
+        self.encoder = Encoder(tokenizer)
+        """From text to token ids."""
+        self.vocabulary: str | None = self.encoder.vocabulary
         self._driver = driver
         self._load = load
         self._has_adapter = has_adapter
         self._verifier = verifier
         self._decoder = TokenDecoder(tokenizer)
         self._tokenizer = tokenizer
-        self._encode = Encoder(tokenizer)
         self._ending_tokens = lru_cache(partial(ending_tokens, tokenizer))
 
     async def generate(self, request: GenerationRequest) -> Generation:
@@ -126,7 +134,7 @@ class VLLMEngine:
         if self._verifier is not None:
             raise ValueError(f"{self.model_id} is a verifier: expected a policy to generate with")
         start = start_of(
-            self._encode,
+            self.encoder,
             request.prompt,
             request.prefix,
             prefix_ids=request.prefix_ids,
@@ -244,7 +252,7 @@ class VLLMEngine:
 
     def encode_text(self, text: str) -> Sequence[int]:
         """The tokens of a text alone, without special tokens."""
-        return self._encode.afresh(text)
+        return self.encoder.afresh(text)
 
     async def update_weights(self, folder: Path) -> None:
         """Switch to other weights of the same policy; nothing cached is reused.

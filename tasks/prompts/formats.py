@@ -17,7 +17,7 @@ A plain model reads the texts one after another:
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,15 @@ from schemas.prompts import (
     PromptConfig,
     check_stop,
 )
+from schemas.rows import Step
+from schemas.steps import StepRule
+from schemas.thinking import THOUGHT_TAGS
 from tasks.prompts.chat_templates import ChatTemplate
 from tasks.prompts.examples import load_examples
 from tasks.prompts.messages import Message, assistant, check_dialogue, system, user
 from tasks.prompts.render import render
 from tasks.prompts.stops import derive_stops
+from tasks.thinking.thoughts import Thoughts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,32 @@ class PromptFormat:
     has_chat_template: bool
     """Whether the prompt already contains its special tokens, or is a JSON list of messages."""
     separator: str
+    rule: StepRule | None = None
+    """All that ends a step; None for the separator alone."""
+    thoughts: Thoughts | None = None
+    """How thoughts are told from answers; None for a model without."""
     stop: tuple[str, ...] = ()
     """Strings that begin what is no part of an answer, such as a next question."""
-    answers: tuple[str, ...] = ()
+    shown_answers: tuple[str, ...] = ()
     """The texts in every prompt that an answer imitates or continues."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return self.rule or StepRule(separator=self.separator)
+
+    @property
+    def thought_tags(self) -> tuple[str, str]:
+        """The tags of a thought, also for a model whose thoughts are not told apart."""
+        return THOUGHT_TAGS[0] if self.thoughts is None else self.thoughts.tags
+
+    def answers(self, texts: Iterable[str]) -> list[str]:
+        """The texts as graders read them: without thoughts, which may be cut."""
+        return [text if self.thoughts is None else self.thoughts.answer(text) for text in texts]
+
+    def count_thinking(self, steps: Sequence[Step], before: str = "") -> int | None:
+        """Tokens of steps after the text `before` that are thoughts; None for a model without."""
+        return None if self.thoughts is None else self.thoughts.num_tokens(steps, before)
 
     def ask(self, question: str) -> str:
         """The prompt of a question alone."""
@@ -63,7 +89,7 @@ class PromptFormat:
                 is like those in the prompt.
         """
         if stop:
-            check_stop("stop", stop, self.separator, self.answers)
+            check_stop("stop", stop, self.separator, self.shown_answers)
         return tuple(dict.fromkeys((*self.stop, *stop)))
 
 
@@ -76,16 +102,22 @@ def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptForm
         ValueError: the file of examples cannot be read.
     """
     examples = load_examples(config)
-    answers = (*(example.answer for example in examples), config.opening)
+    shown = (*(example.answer for example in examples), config.opening)
     if isinstance(config, ChatPromptConfig):
-        build = _chat_builder(config, engine, examples)
-        return PromptFormat(build, True, config.separator, answers=answers)
+        build, stop = _chat_builder(config, engine, examples), ()
+    else:
+        build, stop = _plain_builder(config, examples), derive_stops(config, examples)
+    thoughts = None
+    if config.thinking is not None:
+        thoughts = Thoughts.of(config.thinking, build([user("?")]))
     return PromptFormat(
-        _plain_builder(config, examples),
-        False,
+        build,
+        isinstance(config, ChatPromptConfig),
         config.separator,
-        derive_stops(config, examples),
-        answers,
+        config.step_rule,
+        thoughts,
+        stop=stop,
+        shown_answers=shown,
     )
 
 

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.factory import FactoryConfig
 from schemas.step_labels import (
     CheckerConfig,
     MonteCarloConfig,
@@ -59,3 +60,13 @@ def test_the_plain_config_keeps_everything_but_the_shortcuts():
 def test_settings_that_make_no_sense_are_refused(values):
     with pytest.raises(ValidationError):
         MonteCarloConfig(**values)
+
+
+def test_solutions_that_may_be_drawn_otherwise_are_not_reused_as_rollouts() -> None:
+    with pytest.raises(ValueError, match=r"reuse_solutions: expected false beside top_k"):
+        MonteCarloConfig(reuse_solutions=True, top_k=20)
+    with pytest.raises(ValueError, match="train_sampling has min_p"):
+        FactoryConfig.from_partial(
+            {"labels": {"reuse_solutions": True}, "train_sampling": {"min_p": 0.1}}
+        )
+    FactoryConfig.from_partial({"labels": {"reuse_solutions": True}})

@@ -700,6 +700,46 @@ def test_confidences_are_read_from_the_alternatives_that_a_server_tells() -> Non
     asyncio.run(generate())
 
 
+def chat_answer(finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
+    chat = answer(finish_reason=finish_reason, message={"role": "assistant", **message})
+    del chat["choices"][0]["text"]
+    return chat
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize(
+    ("thought", "content", "finish_reason", "prefix", "text"),
+    [
+        ("2 + 2\n", "\n\n4", "stop", "", "<t>2 + 2\n</t>\n\n4"),
+        ("2 + 2 is", None, "length", "", "<t>2 + 2 is"),
+        ("2 + 2 is", "", "stop", "", "<t>2 + 2 is</t>"),
+        ("2 + 2", "4", "length", "", "<t>2 + 2</t>4"),
+        (" + 2", "4", "stop", "<t>2", " + 2</t>4"),
+        ("again", "4", "stop", "<t>2</t>5", "<t>again</t>4"),
+        (None, "4", "stop", "", "4"),
+        ("", "4", "stop", "", "4"),
+    ],
+)
+def test_a_thought_that_a_server_gives_apart_is_kept_in_its_tags(
+    field: str, thought: str, content: str, finish_reason: str, prefix: str, text: str
+) -> None:
+    reply = chat_answer(finish_reason, **{field: thought, "content": content})
+
+    async def generate() -> None:
+        async with site("vllm") as server:
+            server.usual = replies(reply)
+            async with engine_on(server, api="chat") as engine:
+                asked = request(prefix=prefix, thought_tags=("<t>", "</t>"))
+                (completion,) = (await engine.generate(asked)).completions
+                assert completion.text == text
+                assert len(completion.token_ids) == 2
+                if not prefix and thought:
+                    (completion,) = (await engine.generate(request())).completions
+                    assert completion.text == text.replace("t>", "think>")
+
+    asyncio.run(generate())
+
+
 def test_opening_words_and_template_arguments_reach_a_chat_server() -> None:
     chat = answer()
     chat["choices"][0]["message"] = {"role": "assistant", "content": "4"}
@@ -730,5 +770,19 @@ def test_opening_words_and_template_arguments_reach_a_chat_server() -> None:
                 for prompt, said in ((opened, "opening words"), (asked, "enable_thinking")):
                     with pytest.raises(RequestRejected, match=said):
                         await engine.generate(request(prompt=prompt, has_chat_template=True))
+
+    asyncio.run(generate())
+
+
+@pytest.mark.parametrize("message", [{}, {"reasoning": ["2 + 2"], "content": "4"}])
+def test_a_message_that_is_no_answer_is_asked_for_again(message: dict[str, Any]) -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server:
+            server.usual = replies(chat_answer(content="4"))
+            async with engine_on(server, time=time, api="chat") as engine:
+                server.script = [replies(chat_answer(**message))]
+                assert texts(await engine.generate(request())) == ["4"]
+                assert len(time.waits) == 1
 
     asyncio.run(generate())

@@ -75,5 +75,9 @@ def test_what_a_run_does_not_say_itself_is_shown(tmp_path: Path) -> None:
         "prompt.stop: '\\nQ:'",
         "sampling: temperature=0.6, top_k=20 (generation_config.json of the policy)",
     ]
+    named = job.with_fields(sampling=SamplingConfig(stop=("Q:", "END")))
+    assert asked_lines(named)[1:] == [
+        "sampling.stop: 'Q:' is in the prompt, too; it ends only what is written"
+    ]
     plain = job.with_fields(prompt=PlainPromptConfig(), sampling=SamplingConfig())
     assert asked_lines(plain) == []
