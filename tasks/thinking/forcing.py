@@ -103,7 +103,7 @@ class _Forcing:
         if not self._thoughts.is_open(request.prefix) and self._thoughts.end in request.prefix:
             return request
         return replace(
-            request, max_tokens=self._limit, stop=self._stop(self._config.num_extensions)
+            request, max_tokens=self._limit, stop=self._stop(self._config.num_extensions > 0)
         )
 
     async def go_on(self, first: Completion, index: int) -> Drawn:
