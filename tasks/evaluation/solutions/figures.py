@@ -25,7 +25,7 @@ from schemas.evaluation import EvaluationConfig
 from schemas.metric_names import Bin
 from schemas.rows import Metric
 from tasks.evaluation.figures import POOL, About, FigureWriter
-from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.solutions.candidates import Candidates, num_reached
 from tasks.evaluation.solutions.rankers import (
     NUM_FOLDS,
     AccuracyTable,
@@ -173,8 +173,14 @@ def _token_rows(
 ) -> list[Metric]:
     """Mean tokens per problem at each budget; the cost of excluded rows is included."""
     rows: list[Metric] = []
+    reached = num_reached(candidates)
     for metric, spend in (("generated_tokens", _written), ("scored_tokens", _read_once)):
-        spent = np.array([[spend(c, k) for k in table.budgets] for c in candidates])
+        spent = np.array(
+            [
+                [spend(c, k) if k <= reached and c.num_drawn else np.nan for k in table.budgets]
+                for c in candidates
+            ]
+        )
         if not np.nansum(spent):
             continue  # imported rows do not record their cost
         names = [n for n in table.strategies if metric == "generated_tokens" or reads_verifier(n)]
@@ -184,10 +190,8 @@ def _token_rows(
 
 
 def _written(problem: Candidates, budget: int) -> float:
-    """Expected tokens of `budget` of the drawn rows; nan if fewer were drawn."""
-    if budget > problem.num_drawn:
-        return float("nan")
-    return budget * float(np.mean(problem.num_tokens))
+    """Expected tokens of `budget` of the drawn rows, or of all if fewer were drawn."""
+    return min(budget, problem.num_drawn) * float(np.mean(problem.num_tokens))
 
 
 def _read_once(problem: Candidates, budget: int) -> float:
@@ -195,8 +199,7 @@ def _read_once(problem: Candidates, budget: int) -> float:
 
     The chance that k of n rows include a text that m rows have is pass@k with m right rows.
     """
-    if budget > problem.num_drawn:
-        return float("nan")
+    budget = min(budget, problem.num_drawn)
     text_ids = problem.text_ids or range(problem.num_drawn)
     tokens: dict[int, int] = {}
     for text_id, cost in zip(text_ids, problem.scored_tokens, strict=True):
