@@ -51,6 +51,8 @@ class Candidates:
     """[num_drawn] tokens that the verifier read; 0 if it had already read an equal text."""
     text_ids: tuple[int, ...] | None = None
     """[num_drawn] a number per row, the same for equal texts; None if all texts differ."""
+    num_steps: tuple[int, ...] | None = None
+    """[num_drawn] number of steps; None if they are not known."""
     has_votes: bool = True
     """Whether answers can be compared; if not, they cannot be voted on."""
 
@@ -174,6 +176,7 @@ def _gather(
         scores=tuple(_step_scores(row, score) for row, score in zip(rows, scored, strict=True)),
         scored_tokens=tuple(0 if score is None else score.scored_tokens for score in scored),
         text_ids=_number_texts(rows),
+        num_steps=tuple(len(row.steps) for row in rows),
         has_votes=grader.comparable,
     )
 
