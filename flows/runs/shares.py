@@ -3,7 +3,8 @@
 Figures from `storage.shares`. A share above `MANY` is followed by advice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flows.pages.artifacts import publish_table, to_key
 from flows.runs.progress import say
@@ -93,6 +94,48 @@ def say_measured(title: str, metrics: Sequence[Metric]) -> None:
             (found.get("excluded_rate", 0.0), "of the solutions are left out", _UNJUDGED),
         ],
     )
+
+
+def say_look(title: str, figures: Mapping[str, float], warnings: Sequence[str]) -> None:
+    """Say and show what a look at a training set found before training starts."""
+    names = {
+        "one_step_share": "of one step",
+        "unlabelled_step_share": "of the steps unlabelled",
+        "too_long_share": "too long",
+    }
+    shares = [
+        f"{share_words(figures[key])} {name}" for key, name in names.items() if key in figures
+    ]
+    say(f"{title}: of the rows: {', '.join(shares)}")
+    for warning in warnings:
+        say(f"{title}: warning: {warning}")
+    rows = [{"warning": warning} for warning in warnings] or [{"warning": "none"}]
+    publish_table(to_key("look", title), rows, ", ".join(shares))
+
+
+def say_set(title: str, counts: Mapping[str, Any]) -> None:
+    """Say the shares among a training set's counts; sets of older versions lack them."""
+    ends = counts.get("solutions")
+    if ends and ends["ended"]:
+        names = {"cut": "cut", "answerless": "without an answer", "ungraded": "ungraded"}
+        words = [f"{share_words(ends[key] / ends['ended'])} {name}" for key, name in names.items()]
+        say(f"{title}: made from {ends['ended']:,} solutions: {', '.join(words)}")
+        _advise(title, [(ends["cut"] / ends["ended"], "of the solutions were cut", _CUT)])
+    if "one_step" in counts:
+        steps = counts.get("steps_by_label", {})
+        unlabelled = steps.get("unlabelled", 0) / max(sum(steps.values()), 1)
+        one_step = counts["one_step"] / max(counts["rows"], 1)
+        say(
+            f"{title}: of {counts['rows']:,} rows {share_words(one_step)} are of one step; "
+            f"{share_words(unlabelled)} of the steps are unlabelled"
+        )
+        _advise(
+            title,
+            [
+                (one_step, "of the rows are a single step", _ONE_STEP),
+                (unlabelled, "of the steps have no label", _UNLABELLED),
+            ],
+        )
 
 
 def share_words(share: float) -> str:
