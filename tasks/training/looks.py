@@ -86,7 +86,7 @@ def _look_at_labels(training_set: TrainingSet, config: PrmTrainingConfig) -> Loo
             "label solutions of more problems"
         )
     try:
-        check_labels(train)
+        check_labels({"labels": train})
     except NothingToLearn as error:
         raise NothingToLearn(f"training set {training_set.name}: {error}") from error
     figures = {
@@ -174,6 +174,7 @@ def _measure_length(
             row["prompt"],
             row["completions"],
             job.prompt.separator,
+            step_ids=encoder.sampled(row, "completions_ids"),
             has_chat_template=encoder.has_chat_template,
         )
         return {"length": len(layout.token_ids)}

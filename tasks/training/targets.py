@@ -1,7 +1,7 @@
 """What a verifier learns from a row of a set, and which rows it is measured on; without torch."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import NothingToLearn
@@ -57,16 +57,16 @@ def choose_outcomes(
     return set(rng.sample(outcomes, max(0, len(outcomes) - allowed)))
 
 
-def check_labels(rows: Iterable[Sequence[float | None]]) -> None:
-    """Refuse labels of training rows that cannot train anything.
+def check_labels(rows: Any) -> None:
+    """Refuse training rows whose labels cannot train anything.
 
     Args:
-        rows: [num_rows][num_steps] targets; None for a step without one.
+        rows: with a column `labels`, [num_rows][num_steps]; None for a step without a target.
 
     Raises:
         NothingToLearn: no step has a label, or all labels are equal.
     """
-    labels = [label for labels in rows for label in labels if label is not None]
+    labels = [label for labels in rows["labels"] for label in labels if label is not None]
     if not labels:
         raise NothingToLearn(
             "expected labelled steps to train on, got none: raise max_tokens if solutions or "

@@ -52,7 +52,7 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
         assert isinstance(config, PrmTrainingConfig)
         check_separator(base.tokenizer, config.separator)
         train, heldout, self._left_out = divide_rows(rows, config)
-        check_labels(train["labels"])
+        check_labels(train)
         self._heldout = [] if heldout is None else list(heldout)
         stops_early = config.early_stopping is not None and bool(self._heldout)
         super().__init__(
