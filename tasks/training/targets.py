@@ -69,8 +69,8 @@ def check_labels(rows: Any) -> None:
     labels = [label for labels in rows["labels"] for label in labels if label is not None]
     if not labels:
         raise NothingToLearn(
-            "expected labelled steps to train on, got none: raise max_tokens if solutions or "
-            "rollouts were cut, or label more solutions"
+            f"expected labelled steps to train on, got none in {len(rows['labels'])} rows: raise "
+            "max_tokens if solutions or rollouts were cut, or label more solutions"
         )
     if min(labels) == max(labels):
         advice = "harder problems or" if labels[0] > 0 else "easier problems, a larger max_tokens,"
