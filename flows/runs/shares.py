@@ -17,9 +17,7 @@ MANY = 0.2
 _CUT = "raise max_tokens, or name a stop string that ends a solution"
 _BLANK = "ask for a marked answer in the prompt, or name the policy's own mark in grader.marks"
 _UNJUDGED = "their answers could not be judged: check the gold answers and the grader"
-_ONE_STEP = (
-    "set prompt.separator to the text that ends a step here, or cut by rules in prompt.steps"
-)
+_ONE_STEP = "set prompt.separator to the text that ends a step here, or rules in prompt.steps"
 _UNLABELLED = "raise the rollouts' max_rollout_tokens or num_rollouts, so that more can be graded"
 
 
