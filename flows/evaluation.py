@@ -6,6 +6,7 @@ from flows.pages.pictures import draw_pictures
 from flows.pages.results import publish_accuracies, publish_labels
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import label_files, problems_path, sampled_files, score_files, verdict_files
+from flows.runs.shares import say_measured
 from flows.runs.stored import name_models
 from flows.runs.truth import known_kinds
 from flows.runs.verifier_labels import mix_by_labels
@@ -35,6 +36,7 @@ def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
         if not store.has(unit):
             evaluate_set(store.url, unit, job, known_kinds(store, problems))
         metrics = store.read(unit.path)
+        say_measured(f"evaluate {job.set_name}", metrics)
         draw_pictures(store, run_id, metrics, job)
         publish_accuracies(store, run_id, metrics, set_name=job.set_name)
         return unit.path

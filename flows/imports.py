@@ -7,11 +7,13 @@ from prefect import flow
 
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
+from flows.runs.shares import say_rows
 from schemas.imports import ImportsJob
 from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
 from schemas.unit_names import ScoresName, SolutionsGroup, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
+from storage.shares import count_rows
 from tasks.graders import make_grader
 from tasks.imports.read import FileSurvey, digest_of, read_chunks, survey_file
 from tasks.imports.task import Verdicts, count_verdicts, import_chunk, import_problems
@@ -40,8 +42,10 @@ def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> l
             for index in range(len(survey.fingerprints))
         ]
         verdicts = _import_units(store, units, survey, job)
+    paths = [unit.path for unit in units]
+    say_rows(f"import {job.set_name}", count_rows(store, paths))
     _say_what_came(store, run_id, survey, verdicts, job)
-    return [unit.path for unit in units]
+    return paths
 
 
 def _name_everything(job: ImportsJob) -> ImportsJob:

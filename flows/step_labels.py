@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import problems_path, sampled_files
+from flows.runs.shares import say_labels, say_rows
 from flows.runs.truth import check_kinds
 from flows.runs.units import run_here, run_on_engines, split_rows, unit_runner
 from schemas.rows import STEP_LABELS, TRAJECTORIES
@@ -14,6 +15,7 @@ from schemas.step_labels import MonteCarloConfig, StepLabelsJob
 from schemas.unit_names import LabelsName, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
+from storage.shares import count_labels, count_rows
 from tasks.engines.engine_set import EngineSet
 from tasks.step_labels.task import label, roll_out
 
@@ -34,6 +36,9 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
                 title=f"roll out {job.set_name}",
             )
             committed = {receipt.path for receipt in rolled}
+            rollouts = count_rows(store, sorted(committed))
+            limit = "labels.max_rollout_tokens"
+            say_rows(f"roll out {job.set_name}", rollouts, text="rollouts", limit=limit)
             units = [
                 replace(unit, inputs=(*unit.inputs, unit.path))
                 for unit in units
@@ -45,7 +50,11 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
             store=store,
             title=f"label {job.set_name}",
         )
-        return [receipt.path for receipt in receipts]
+        paths = [receipt.path for receipt in receipts]
+        solutions = count_rows(store, sampled_files(store, run_id, job.set_name))
+        say_rows(f"label {job.set_name}", solutions, limit="sampling.max_tokens")
+        say_labels(f"label {job.set_name}", count_labels(store, paths))
+        return paths
 
 
 def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Unit]:

@@ -82,6 +82,12 @@ select
     max(max_score)
 from per_problem
 """
+_ENDS = """
+select
+    count(*), count(*) filter (status = 'truncated'), count(*) filter (answer is null),
+    count(*) filter (correct is null)
+from selected
+"""
 _SOLUTIONS = """
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
@@ -181,6 +187,11 @@ class SolutionsSurvey:
     num_scored: int
     """Solutions scored by the selected verifier."""
     max_score: float | None
+    num_ended: int = 0
+    """Solutions that are finished or were cut."""
+    num_truncated: int = 0
+    num_answerless: int = 0
+    num_ungraded: int = 0
 
 
 class StoredSolutions:
@@ -243,6 +254,7 @@ class StoredSolutions:
 
     def survey(self) -> SolutionsSurvey:
         """Count the finished solutions."""
+        ended, truncated, answerless, ungraded = self._row(_ENDS)
         problems, solutions, right, wrong, mixed, scored, max_score = self._row(_SURVEY)
         return SolutionsSurvey(
             num_problems=problems,
@@ -252,6 +264,10 @@ class StoredSolutions:
             num_mixed_problems=mixed,
             num_scored=scored,
             max_score=max_score,
+            num_ended=ended,
+            num_truncated=truncated,
+            num_answerless=answerless,
+            num_ungraded=ungraded,
         )
 
     def splits(self) -> list[str]:

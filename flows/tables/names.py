@@ -45,6 +45,16 @@ SCORE_FIGURES = {
     "step_log_loss": "log loss (nats)",
 }
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
+ROW_FIGURES = {
+    "num_ended": "rows",
+    "truncated_share": "cut",
+    "answerless_share": "no answer",
+    "ungraded_share": "ungraded",
+    "one_step_share": "one step",
+    "median_steps": "median steps",
+    "p95_steps": "steps at 95%",
+}
+"""Columns of the view `row_shares`, each with its heading."""
 COST_FIGURES = {"generated_tokens": "tokens written", "scored_tokens": "tokens verified"}
 SEARCH_FIGURES = {
     "gain_over": "gain at its N",
@@ -101,7 +111,7 @@ def strategy_words(strategy: str) -> str:
 
 def shown_names() -> list[str]:
     """Every name that a table of results can show, without settings and numbers."""
-    figures = (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES, COST_FIGURES)
+    figures = (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES, COST_FIGURES, ROW_FIGURES)
     words = [word for named in (*figures, SEARCH_FIGURES) for word in named.values()]
     searches = [config.model_fields["type"].default for config in STRATEGIES]
     names = [
