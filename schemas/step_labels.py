@@ -205,8 +205,58 @@ class CheckerConfig(FrozenConfig):
         return "checker"
 
 
+class StoredLabelsConfig(FrozenConfig):
+    """Labels that are stored already: imported ones, or those of a run with another completer."""
+
+    type: Literal["stored"] = "stored"
+    method: str
+    """The labels' method, as in the `method` column."""
+    run_id: str | None = None
+    """The run that has them; None for the run that is labelled. Steps are matched by the question
+    and the text up to their end."""
+
+
+class ConsensusConfig(FrozenConfig):
+    """Keep the Monte Carlo labels that another labeller confirms (arXiv:2501.07301)."""
+
+    type: Literal["consensus"] = "consensus"
+    first: MonteCarloConfig = MonteCarloConfig()
+    """The labels by rollouts."""
+    second: Annotated[CheckerConfig | StoredLabelsConfig, Field(discriminator="type")] = (
+        CheckerConfig()
+    )
+    """The other labels."""
+    keep: Literal["solutions", "steps"] = "solutions"
+    """What both must agree on: `solutions` keeps those in which both find the same first error, or
+    none; `steps` keeps every step to which both give the same label."""
+
+    @property
+    def second_method(self) -> str:
+        """The method under which the other labels are stored again."""
+        return f"{_SECOND}{self.second.method}]"
+
+    @property
+    def method(self) -> str:
+        """The value of the `method` column of the labels that are kept."""
+        return consensus_method(self.first.method, self.second_method, self.keep)
+
+
+def consensus_method(first: str, second: str, keep: str) -> str:
+    """The method of the labels on which two methods agree: `consensus[A,B]`."""
+    of_steps = "" if keep == "solutions" else f",{keep}"
+    return f"{_CONSENSUS}{first},{second.removeprefix(_SECOND).removesuffix(']')}{of_steps}]"
+
+
+def is_derived_method(method: str) -> bool:
+    """Whether labels were stored for a consensus, beside those that they were taken from."""
+    return method.startswith((_SECOND, _CONSENSUS))
+
+
+_SECOND, _CONSENSUS = "second[", "consensus["
+
 StepLabelsConfig = Annotated[
-    MonteCarloConfig | OutcomeConfig | CheckerConfig, Field(discriminator="type")
+    MonteCarloConfig | OutcomeConfig | CheckerConfig | ConsensusConfig,
+    Field(discriminator="type"),
 ]
 
 
@@ -229,3 +279,9 @@ class StepLabelsJob(FrozenConfig):
     """The actors."""
     seed: int = 0
     """Combined with problem, prefix and index into the seed of each rollout."""
+
+    @property
+    def rollouts(self) -> MonteCarloConfig | None:
+        """How rollouts are drawn; None for labels without rollouts."""
+        labels = self.labels.first if isinstance(self.labels, ConsensusConfig) else self.labels
+        return labels if isinstance(labels, MonteCarloConfig) else None
