@@ -39,29 +39,45 @@ rolled as (
 ),
 -- Steps are put in front until nothing is continued any more; `branch_step` is then 0 or null.
 wholes as (
-    select run_id, trajectory_id, parent_id, branch_step, steps
+    select run_id, trajectory_id, parent_id, branch_step, steps, token_ids, vocabulary
     from rolled
     union all
     select
-        w.run_id, w.trajectory_id, p.parent_id,
-        case when p.role = 'rollout' then least(p.branch_step, w.branch_step) end as branch_step,
-        list_concat(
-            p.steps[: greatest(w.branch_step - if(p.role = 'rollout', p.branch_step, 0), 0)],
-            w.steps
-        ) as steps
-    from wholes as w
-    inner join trajectories as p on w.run_id = p.run_id and w.parent_id = p.trajectory_id
-    where w.branch_step > 0
+        run_id, trajectory_id, parent_id, branch_step, list_concat(before, steps) as steps,
+        if(
+            token_ids is null or ids_before is null
+            or vocabulary_before is distinct from vocabulary,
+            null,
+            list_concat(
+                ids_before[
+                    : coalesce(list_sum(list_transform(before, lambda s: s.num_tokens)), 0)
+                ],
+                token_ids
+            )
+        ) as token_ids,
+        vocabulary
+    from (
+        select
+            w.run_id, w.trajectory_id, w.steps, w.token_ids, w.vocabulary, p.parent_id,
+            case when p.role = 'rollout' then least(p.branch_step, w.branch_step) end
+                as branch_step,
+            p.steps[: greatest(w.branch_step - if(p.role = 'rollout', p.branch_step, 0), 0)]
+                as before,
+            p.token_ids as ids_before, p.vocabulary as vocabulary_before
+        from wholes as w
+        inner join trajectories as p on w.run_id = p.run_id and w.parent_id = p.trajectory_id
+        where w.branch_step > 0
+    )
 ),
 pool as (
     select
         run_id, trajectory_id, problem_id, correct, answer, score,
-        [step.text for step in steps] as steps, sample_index, place
+        steps, token_ids, vocabulary, sample_index, place
     from selected
     union all
     select
         r.run_id, r.trajectory_id, r.problem_id, r.correct, r.answer, null::double as score,
-        [step.text for step in w.steps] as steps, r.sample_index,
+        w.steps, w.token_ids, w.vocabulary, r.sample_index,
         md5(concat(o.seed, '/', r.trajectory_id)) as place
     from rolled as r
     inner join wholes as w on r.run_id = w.run_id and r.trajectory_id = w.trajectory_id
@@ -70,14 +86,13 @@ pool as (
 )"""
 
 _SOLUTIONS_ALONE = """,
-pool as (
-    select * replace ([step.text for step in steps] as steps)
-    from selected
-)"""
+pool as (select * from selected)"""
 
 _JOINED = """
 select
-    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score, p.steps,
+    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
+    [step.text for step in p.steps] as steps,
+    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
     l.labelled_steps, l.labels, l.soft
 from pool as p
 inner join member_problems as q on p.problem_id = q.problem_id

@@ -28,6 +28,7 @@ from schemas.step_labels import MonteCarloConfig, TreeConfig
 from tasks.step_labels.bisection import bisect_first_error
 from tasks.step_labels.estimates import Verdicts, hard_label, right_share
 from tasks.step_labels.prefixes import PrefixKey, prefix_key, prefix_keys
+from tasks.steps.token_ids import prefix_ids, token_columns
 
 Ask = tuple[Trajectory, int]
 """A request for the rollouts of a prefix: a whole solution, and how many steps of it to keep."""
@@ -177,12 +178,13 @@ def grow_tree(solutions: Sequence[Trajectory], known: Verdicts, config: MonteCar
 
 def join_rollout(whole: Trajectory, num_steps: int, row: Trajectory) -> Trajectory:
     """The whole solution that a rollout makes of a prefix, under the rollout's id."""
-    steps, ids = whole.steps[:num_steps], None
-    is_same_vocabulary = whole.vocabulary == row.vocabulary
-    if whole.token_ids is not None and row.token_ids is not None and is_same_vocabulary:
-        num_kept = sum(step.num_tokens for step in steps)
-        ids = (*whole.token_ids[:num_kept], *row.token_ids)
-    return replace(row, steps=(*steps, *row.steps), token_ids=ids)
+    before, after = prefix_ids(whole, num_steps, row.vocabulary), row.token_ids
+    ids = None if before is None or after is None else (*before, *after)
+    return replace(
+        row,
+        steps=(*whole.steps[:num_steps], *row.steps),
+        **token_columns(ids, row.vocabulary),
+    )
 
 
 def _search(

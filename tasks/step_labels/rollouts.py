@@ -40,6 +40,7 @@ from tasks.step_labels.prefixes import (
 )
 from tasks.step_labels.stopping import num_to_draw
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import completion_columns, prefix_ids
 
 
 async def roll_out_trajectories(
@@ -194,6 +195,8 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     request = GenerationRequest(
         prompt=job.prompt_format.ask(problem.question),
         prefix=text,
+        prefix_ids=prefix_ids(prefix.parent, prefix.num_steps, job.engine.vocabulary),
+        following="".join(step.text for step in prefix.parent.steps[prefix.num_steps :]),
         n=num,
         temperature=job.config.temperature,
         top_p=job.config.top_p,
@@ -221,6 +224,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
                 generated_tokens=len(completion.token_ids),
+                **completion_columns(completion, job.engine.vocabulary),
             )
         )
     return rows

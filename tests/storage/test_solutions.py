@@ -119,7 +119,7 @@ def test_a_share_of_the_scores_is_below(store, unit_of, make_problem, make_traje
 
 
 def test_labelled_rollouts_are_whole_solutions_of_labels_alone(solved, unit_of, make_trajectory):
-    def rollout(name, parent, branch_step, *texts):
+    def rollout(name, parent, branch_step, *texts, ids=None, vocabulary="v"):
         steps = tuple(Step(text=text, num_tokens=1) for text in texts)
         return make_trajectory(
             name,
@@ -129,13 +129,16 @@ def test_labelled_rollouts_are_whole_solutions_of_labels_alone(solved, unit_of, 
             branch_step=branch_step,
             correct=False,
             steps=steps,
+            token_ids=ids,
+            vocabulary=vocabulary if ids else None,
         )
 
     rows = [
-        rollout("second", "done", 1, "b\n", "c\n", "d"),
+        rollout("second", "done", 1, "b\n", "c\n", "d", ids=(3, 4, 5, 0)),
         rollout("third", "second", 2, "e\n", "f"),
-        rollout("root", "done", 0, "g\n", "h"),
-        rollout("fourth", "root", 1, "i"),
+        rollout("root", "done", 0, "g\n", "h", ids=(1, 2, 0)),
+        rollout("fourth", "root", 1, "i", ids=(7, 0)),
+        rollout("fifth", "root", 1, "i", ids=(8, 0), vocabulary="another"),
         rollout("unlabelled", "done", 1, "j"),
     ]
     solved.commit(unit_of("trajectories", name="tree", stage="step_labels"), rows)
@@ -159,6 +162,7 @@ def test_labelled_rollouts_are_whole_solutions_of_labels_alone(solved, unit_of, 
             ("third", 4),
             ("root", 2),
             ("fourth", 2),
+            ("fifth", 2),
         )
         for index in range(num_steps)
     ]
@@ -172,7 +176,18 @@ def test_labelled_rollouts_are_whole_solutions_of_labels_alone(solved, unit_of, 
         "third": [first, "b\n", "e\n", "f"],
         "root": ["g\n", "h"],
         "fourth": ["g\n", "i"],
+        "fifth": ["g\n", "i"],
     }
+    # The tokens of both parts, where both are known and of one vocabulary.
+    assert {name: row["token_ids"] for name, row in found.items()} == {
+        "done": None,
+        "second": None,
+        "third": None,
+        "root": [1, 2, 0],
+        "fourth": [1, 7, 0],
+        "fifth": None,
+    }
+    assert found["fourth"]["num_tokens"] == [1, 1]
     assert all(len(row["steps"]) == len(row["labels"]) for row in found.values())
     assert found["third"]["correct"] is False
     assert sorted(ids(pool.labelled("m[omega]", with_unlabelled=True))) == sorted(
