@@ -252,6 +252,11 @@ def is_derived_method(method: str) -> bool:
     return method.startswith((_SECOND, _CONSENSUS))
 
 
+def is_second_method(method: str) -> bool:
+    """Whether these are the other labeller's labels, stored for a consensus."""
+    return method.startswith(_SECOND)
+
+
 _SECOND, _CONSENSUS = "second[", "consensus["
 
 StepLabelsConfig = Annotated[

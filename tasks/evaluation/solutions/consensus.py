@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Metric, StepLabel
-from schemas.step_labels import consensus_method
+from schemas.step_labels import consensus_method, is_derived_method, is_second_method
 from tasks.evaluation.figures import About, FigureWriter
 
 _KEPT = ("solutions", "steps")
@@ -48,17 +48,27 @@ class Agreement:
 
 
 def count_agreement(labels: Sequence[StepLabel]) -> list[Agreement]:
-    """Compare the two labellers of every consensus among these labels; none without one."""
+    """Compare the two labellers of every consensus among these labels; none without one.
+
+    If a consensus kept nothing, its first labeller is the one that labelled most solutions.
+    """
     by_method: dict[str, list[StepLabel]] = {}
     for label in labels:
         by_method.setdefault(label.method, []).append(label)
-    return [
-        _compare(method, second, by_method[first], by_method[second], by_method.get(method, []))
-        for first in by_method
-        for second in by_method
-        for method in {consensus_method(first, second, keep) for keep in _KEPT}
-        if second.startswith("second[") and method in by_method
-    ]
+    firsts = sorted(
+        (method for method in by_method if not is_derived_method(method)),
+        key=lambda method: len({label.trajectory_id for label in by_method[method]}),
+        reverse=True,
+    )
+    found = []
+    for second in (method for method in by_method if is_second_method(method)):
+        names = [(f, consensus_method(f, second, keep)) for f in firsts for keep in _KEPT]
+        made = [(first, method) for first, method in names if method in by_method]
+        found += [
+            _compare(method, second, by_method[first], by_method[second], by_method.get(method, []))
+            for first, method in made or names[:1]
+        ]
+    return found
 
 
 def measure_consensus(

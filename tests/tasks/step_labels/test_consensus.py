@@ -147,6 +147,27 @@ def labelled_by_unit(store, unit_of, make_trajectory, make_world):
     return label
 
 
+@pytest.fixture
+def copy_to_another_run(store, unit_of):
+    """Store the run's solutions under other ids in a run `other`, and labels of theirs."""
+
+    def copy(labels):
+        rename = {x.trajectory_id: f"copy-{x.trajectory_id}" for x in labels}
+        for table, stage, name in (
+            ("problems", "problems", "train"),
+            ("trajectories", "sampling", "train.00000"),
+        ):
+            rows = store.read(unit_of(table, name=name, stage=stage).path)
+            if table == "trajectories":
+                rows = [replace(row, trajectory_id=rename[row.trajectory_id]) for row in rows]
+            store.commit(unit_of(table, name=name, stage=stage, run_id="other"), rows)
+        rows = [replace(x, trajectory_id=rename[x.trajectory_id]) for x in labels]
+        unit = unit_of("step_labels", name="train.00000-000", stage="step_labels", run_id="other")
+        store.commit(unit, rows)
+
+    return copy
+
+
 FEW = MonteCarloConfig(num_rollouts=2, max_rollout_tokens=100)
 
 
@@ -164,7 +185,9 @@ def test_a_unit_stores_both_labels_and_those_that_agree(labelled_by_unit):
     assert all(r.hard in (None, truth[r.trajectory_id, r.step_index]) for r in kept)
 
 
-def test_labels_of_another_run_or_of_this_one_can_be_the_second(labelled_by_unit, store):
+def test_labels_of_another_run_or_of_this_one_can_be_the_second(
+    labelled_by_unit, copy_to_another_run, store
+):
     exact = labelled_by_unit(CheckerConfig())
     assert label_methods(store, "run") == ["checker"]
     assert label_methods(store, "nowhere") == []
@@ -178,6 +201,10 @@ def test_labels_of_another_run_or_of_this_one_can_be_the_second(labelled_by_unit
         r for r in by_checker if r.method == consensus
     ]
     assert stored_labels(store, "run", "checker", questions=["Walk 0."]) == []
+    copy_to_another_run(exact)
+    elsewhere = second.with_fields(run_id="other")
+    of_copies = labelled_by_unit(ConsensusConfig(first=FEW, second=elsewhere, keep="steps"))
+    assert of_copies == rows
 
 
 def test_the_rollouts_of_a_tree_are_checked_as_whole_solutions(labelled_by_unit):
