@@ -1,9 +1,16 @@
 -- One row per solution of a run, sampled or imported, that answers one of these questions and has
 -- labels of a method: the texts of its steps, and a hard label or null for each.
-with labels as (
-    select trajectory_id, any_value(completer) as completer, map(list(step_index), list(hard)) as hard
+with by_step as (
+    select trajectory_id, step_index, any_value(completer) as completer, any_value(hard) as hard
     from step_labels
     where run_id = $run_id and method = $method
+    group by trajectory_id, step_index
+),
+labels as (
+    select
+        trajectory_id, any_value(completer) as completer,
+        map_from_entries(list((step_index, hard))) as hard
+    from by_step
     group by trajectory_id
 ),
 asked as (
