@@ -4,10 +4,15 @@ Solutions of a real model are cut at their step ends, and each prefix is continu
 its ids, as rollouts and searches do; from its text, encoded with the text that follows it, as
 prefixes are whose ids are not known; and from its text encoded alone, as step-wise code commonly
 does. A continuation is off-policy if the policy itself, after the ids it wrote, gives its first
-token a probability below 1e-4. Further columns compare the log probability of the rest of each
-solution, and the share of rollouts that are right, with those of the solution as it was written.
+token a probability below 1e-4; sampling at temperature 1 draws such tokens too, so the share of
+those that the policy wrote there itself is printed beside it. Further columns compare the log
+probability of the rest of each solution, and the share of rollouts that are right, with those of
+the solution as it was written.
 
-    python -m benchmarks.prefixes --model exhibit-model --problems gsm8k_test.jsonl
+    python -m benchmarks.prefixes --model models/SmolLM2-135M-Instruct
+
+The problems are sums in words, which a small model solves now and then; `--problems` takes a file
+of GSM8K.
 """
 
 import argparse
@@ -29,7 +34,6 @@ from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grader, grade_all, make_grader
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
-from tasks.verifiers.layout import Encoder
 
 OFF_POLICY = math.log(1e-4)
 WAYS = ("ids", "text and what follows", "text alone")
@@ -64,13 +68,21 @@ class Comparison:
     """Continues the solutions of one policy in every way."""
 
     def __init__(
-        self, engine: VLLMEngine, grader: Grader, prompt_format: PromptFormat, encode: Encoder
+        self,
+        engine: VLLMEngine,
+        grader: Grader,
+        prompt_format: PromptFormat,
+        *,
+        temperature: float,
     ) -> None:
         self.engine = engine
         self._grader = grader
         self._format = prompt_format
-        self._encode = encode
+        self._encode = engine.encoder
+        self._temperature = temperature
         self.num_changed = 0
+        self.written: list[float] = []
+        """Log probability of what the policy wrote first after each step end."""
 
     async def solve(self, problem: Problem, *, num: int, max_tokens: int) -> list[Cut]:
         """The step ends of some solutions of a problem."""
@@ -79,6 +91,7 @@ class Comparison:
             GenerationRequest(
                 prompt=prompt,
                 n=num,
+                temperature=self._temperature,
                 max_tokens=max_tokens,
                 seed=derive_seed("prefixes", problem.problem_id),
                 with_logprobs=True,
@@ -107,8 +120,8 @@ class Comparison:
         """Continue one prefix in every way."""
         alone = tuple(self._encode.afresh(cut.prefix))
         self.num_changed += alone != cut.prefix_ids
-        known, end = self._encode.beginning(cut.prefix, cut.following)
-        del end
+        self.written.append((cut.completion.logprobs or ())[len(cut.prefix_ids)])
+        known, _ = self._encode.beginning(cut.prefix, cut.following)
         for way, ids in zip(WAYS, (cut.prefix_ids, tuple(known), alone), strict=True):
             await self._continue(
                 cut, ids, figures[way], num_rollouts=num_rollouts, max_tokens=max_tokens
@@ -129,6 +142,7 @@ class Comparison:
                 prefix=cut.prefix,
                 prefix_ids=ids,
                 n=num_rollouts,
+                temperature=self._temperature,
                 max_tokens=max_tokens,
                 seed=derive_seed("prefixes", cut.problem.problem_id, cut.prefix),
                 has_chat_template=self._format.has_chat_template,
@@ -158,12 +172,12 @@ async def compare(arguments: argparse.Namespace) -> str:
     grader = make_grader(MathGraderConfig())
     begun, processor = time.monotonic(), time.process_time()
     try:
-        comparison = Comparison(engine, grader, prompt_format, engine.encoder)
+        comparison = Comparison(engine, grader, prompt_format, temperature=arguments.temperature)
         limits = {"max_tokens": arguments.max_tokens}
         solved = await asyncio.gather(
             *(
                 comparison.solve(problem, num=arguments.solutions, **limits)
-                for problem in read_problems(arguments.problems, arguments.num_problems)
+                for problem in choose_problems(arguments.problems, arguments.num_problems)
             )
         )
         cuts = [cut for each in solved for cut in each]
@@ -182,7 +196,8 @@ async def compare(arguments: argparse.Namespace) -> str:
         [
             f"{len(cuts)} step ends of {arguments.num_problems} problems, "
             f"{arguments.solutions} solutions each; at {comparison.num_changed} of them the text "
-            "alone is other tokens than were sampled",
+            "alone is other tokens than were sampled; after them the policy itself wrote "
+            f"{sum(logprob < OFF_POLICY for logprob in comparison.written)} tokens below 1e-4",
             *table(figures, arguments.rollouts),
             f"{seconds[0]:.0f} s, {seconds[1]:.0f} processor seconds",
         ]
@@ -212,28 +227,42 @@ def table(figures: dict[str, Figures], num_rollouts: int) -> list[str]:
     return lines
 
 
-def read_problems(path: Path, num: int) -> Sequence[Problem]:
-    """The first problems of a file of GSM8K."""
-    with path.open(encoding="utf-8") as file:
-        records = [json.loads(line) for line in islice(file, num)]
+def choose_problems(path: Path | None, num: int) -> Sequence[Problem]:
+    """Sums in words, or the first problems of a file of GSM8K."""
+    if path is None:
+        texts = [
+            (
+                f"Anna has {a} apples and buys {b} more. Then she eats {c} of them. "
+                "How many apples does she have now?",
+                str(a + b - c),
+            )
+            for a, b, c in ((2 + k, 1 + (3 * k) % 5, 1 + k % 2) for k in range(num))
+        ]
+        source = "sums"
+    else:
+        with path.open(encoding="utf-8") as file:
+            records = [json.loads(line) for line in islice(file, num)]
+        texts = [(r["question"], r["answer"].rpartition("####")[2].strip()) for r in records]
+        source = path.stem
     return [
         Problem(
-            problem_id=f"{path.stem}-{index}",
-            source=path.stem,
+            problem_id=f"{source}-{index}",
+            source=source,
             split="test",
-            question=record["question"],
-            answer=record["answer"].rpartition("####")[2].strip(),
+            question=question,
+            answer=answer,
         )
-        for index, record in enumerate(records)
+        for index, (question, answer) in enumerate(texts)
     ]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--problems", type=Path, required=True)
+    parser.add_argument("--problems", type=Path)
     parser.add_argument("--num-problems", type=int, default=12)
     parser.add_argument("--solutions", type=int, default=2)
     parser.add_argument("--rollouts", type=int, default=4)
-    parser.add_argument("--max-tokens", type=int, default=200)
+    parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--temperature", type=float, default=0.7)
     print(asyncio.run(compare(parser.parse_args())))
