@@ -16,6 +16,7 @@ from schemas.evaluation import Reduction
 from schemas.rows import TRAJECTORIES
 from schemas.units import UnitPath
 from storage.catalog import connect
+from storage.labelled import HAS_LABELLED_ROLLOUTS, labelled_statement
 from storage.store import Store
 
 Grades = Literal["right", "graded", "any"]
@@ -121,30 +122,6 @@ from member_problems as q
 cross join options as o
 where q.solution is not null
 order by md5(concat(o.seed, '/', q.problem_id))
-"""
-_LABELLED = """
-with labels as (
-    select
-        run_id, trajectory_id,
-        list(step_index order by step_index) as labelled_steps,
-        list(hard order by step_index) as labels,
-        list(soft order by step_index) as soft
-    from step_labels
-    where method = $method
-    group by run_id, trajectory_id
-)
-select
-    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
-    [step.text for step in p.steps] as steps,
-    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
-    l.labelled_steps, l.labels, l.soft
-from selected as p
-inner join member_problems as q on p.problem_id = q.problem_id
-left join labels as l on p.run_id = l.run_id and p.trajectory_id = l.trajectory_id
-where l.labels is not null or $with_unlabelled
-order by
-    case when $as_sampled then q.position end, p.problem_id,
-    case when $as_sampled then p.sample_index end, p.place
 """
 _METHODS = """
 select distinct l.method
@@ -345,13 +322,16 @@ class StoredSolutions:
     ) -> Batches:
         """Solutions with step labels of one method, with the labelled steps and their labels.
 
+        Rollouts that have labels of their own, as those of trees do, are solutions here.
+
         Args:
             method: the method of the labels.
             with_unlabelled: also give solutions without any label, with nulls.
             as_sampled: in the order of `problems(as_sampled=True)`, and of sampling in a problem.
         """
+        (has_rollouts,) = self._row(HAS_LABELLED_ROLLOUTS, {"method": method})
         return self._stream(
-            _LABELLED,
+            labelled_statement(has_rollouts),
             {"method": method, "with_unlabelled": with_unlabelled, "as_sampled": as_sampled},
         )
 

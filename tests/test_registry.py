@@ -42,6 +42,7 @@ PAGES = {
     "docs/training-sets.md": names_of("builder"),
     "docs/policy-training.md": [*METHODS, *names_of("reward")],
     "docs/grading.md": names_of("grader"),
+    "docs/step-labels.md": names_of("step labels"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }
 LOOP_PARTS = {"loop"}

@@ -39,6 +39,10 @@ AUDIT_FIGURES = {
     "audit_wrongly_wrong": "wrong by the cheap labels alone",
     "audit_repaired_rate": "solutions with a repaired step",
 }
+CONSENSUS_FIGURES = {
+    "consensus_agreement": "steps labelled alike by both",
+    "consensus_kept": "solutions kept by the consensus",
+}
 SCORE_FIGURES = {
     "step_auc": "step AUC",
     "step_calibration_error": "calibration error",
@@ -111,7 +115,15 @@ def strategy_words(strategy: str) -> str:
 
 def shown_names() -> list[str]:
     """Every name that a table of results can show, without settings and numbers."""
-    figures = (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES, COST_FIGURES, ROW_FIGURES)
+    figures = (
+        LABEL_FIGURES,
+        AUDIT_FIGURES,
+        CONSENSUS_FIGURES,
+        SCORE_FIGURES,
+        POOL_FIGURES,
+        COST_FIGURES,
+        ROW_FIGURES,
+    )
     words = [word for named in (*figures, SEARCH_FIGURES) for word in named.values()]
     searches = [config.model_fields["type"].default for config in STRATEGIES]
     names = [

@@ -10,6 +10,7 @@ from flows.tables.accuracies import figure_cell, verifier_words
 from flows.tables.figures import figure_words
 from flows.tables.names import (
     AUDIT_FIGURES,
+    CONSENSUS_FIGURES,
     GLOSSARY,
     LABEL_FIGURES,
     POOL_FIGURES,
@@ -31,7 +32,7 @@ _BIN_WORDS = {
 def truth_rows(metrics: Sequence[Metric]) -> list[tuple[str, str, Metric]]:
     """The subject of each figure, its words, and the figure, in the order of the table."""
     found = []
-    for names in (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES):
+    for names in (LABEL_FIGURES, AUDIT_FIGURES, CONSENSUS_FIGURES, SCORE_FIGURES, POOL_FIGURES):
         rows = [(Bin.parse(row.bin), row) for row in metrics if row.metric in names]
         rows = [(where, row) for where, row in rows if where.kind != POSITION]
         rows.sort(key=lambda each: _place(each[1].bin))
@@ -64,7 +65,7 @@ def label_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     return [
         {"labels": group, "figure": words, "value": figure_words(row)}
         for group, words, row in truth_rows(metrics)
-        if row.metric in LABEL_FIGURES or row.metric in AUDIT_FIGURES
+        if row.metric in {**LABEL_FIGURES, **AUDIT_FIGURES, **CONSENSUS_FIGURES}
     ]
 
 
@@ -103,4 +104,6 @@ def _group(row: Metric) -> str:
         return f"solutions of {row.policy}"
     if row.metric in AUDIT_FIGURES:
         return f"audit of {row.strategy} of {row.policy} against {row.against}"
+    if row.metric in CONSENSUS_FIGURES:
+        return f"{row.strategy} of {row.policy} against {row.against}"
     return f"step labels {row.strategy} of {row.policy}"

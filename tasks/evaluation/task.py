@@ -27,6 +27,7 @@ from tasks.evaluation.solutions.truth import (
 from tasks.evaluation.solutions.verifier_quality import measure_verifier
 from tasks.graders import make_grader
 from tasks.graders.verdicts import apply_verdicts
+from tasks.steps.trees import whole_rows
 
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -49,15 +50,22 @@ def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None 
 def evaluate_label_set(
     root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None
 ) -> Receipt:
-    """Measure the step labels of the job's set; inputs as for `evaluate_set`, without scores."""
+    """Measure the step labels of the job's set; inputs as for `evaluate_set`, without scores.
+
+    Files of rollouts are inputs where rollouts have labels of their own.
+    """
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
-    trajectories: list[Trajectory] = _read(store, unit, "trajectories")
+    labels: list[StepLabel] = _read(store, unit, "step_labels")
+    stored: list[Trajectory] = _read(store, unit, "trajectories")
+    rolled = {row.trajectory_id for row in stored if row.role == "rollout"}
+    trajectories = [row for row in stored if row.trajectory_id not in rolled]
+    trajectories += whole_rows(rolled.intersection(x.trajectory_id for x in labels), stored)
     rows = measure_labels(
         trajectories,
-        _read(store, unit, "step_labels"),
+        labels,
         check_solutions(_read(store, unit, "problems"), trajectories, kinds) if kinds else {},
         job.evaluation,
         policy=_policy_of(job),
