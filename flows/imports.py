@@ -163,7 +163,7 @@ def _say_labels(run_id: str, survey: FileSurvey, job: ImportsJob, place: str) ->
     say(
         f"next: train on the labels, or score the solutions\n"
         f"  stepmill run prm_training --run-id {run_id} {place} "
-        f"--set set_names=[{job.set_name}] --set method={shlex.quote(str(job.labels_method))} "
+        f"--set 'set_names=[{job.set_name}]' --set method={shlex.quote(str(job.labels_method))} "
         f"--set {model} --set training.base_model=MODEL\n"
         f"  stepmill run scoring --run-id {run_id} {place} --set set_name={job.set_name} "
         f"--set {model} --set verifier.type=vllm --set verifier.model=VERIFIER"

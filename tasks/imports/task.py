@@ -49,7 +49,7 @@ def import_problems(root: str, unit: Unit, problems: pa.Table, notes: Sequence[s
     return Store(root).commit(unit, problems)
 
 
-@task(task_run_name="import {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="import {files.solutions.name}", cache_policy=NO_CACHE, persist_result=False)
 def import_chunk(
     root: str, files: ChunkFiles, chunk: Chunk, job: ImportsJob, grader: Grader
 ) -> Verdicts:

@@ -60,7 +60,8 @@ def best_threshold(bounds: Bounds) -> float | None:
     """The threshold with the highest F1; among equal ones the lowest.
 
     It lies in the middle between two neighbouring bounds, where other solutions are least likely
-    to be judged differently. Above 1 no flawless solution would be predicted right. None without a solution with an error or without a flawless one.
+    to be judged differently. Above 1 no flawless solution would be predicted right. None without a
+    solution with an error or without a flawless one.
     """
     if bounds.is_erroneous.all() or not bounds.is_erroneous.any():
         return None
