@@ -96,8 +96,8 @@ def _place(bin_name: str) -> tuple[bool, bool, str]:
 
 
 def _bin_words(bin_name: str, where: Bin) -> str:
-    if where.fold is not None:
-        return f", fold {where.fold}"
+    if where.kind == "fold":
+        return f", fold {where.value}"
     return _BIN_WORDS.get(bin_name, f", {where.value}")
 
 

@@ -165,7 +165,7 @@ class _Writer:
                 "first_error_threshold",
                 threshold,
                 len(set(ids[folds != fold].tolist())),
-                bin_name=str(Bin(fold=fold)),
+                bin_name=str(Bin("fold", str(fold))),
             )
             for fold, threshold in enumerate(thresholds)
             if threshold is not None
@@ -185,7 +185,7 @@ class _Writer:
         for fold, threshold in enumerate(thresholds):
             if threshold is not None and (folds == fold).any():
                 hits[folds == fold] = bounds.hits(threshold)[folds == fold]
-                groups[str(Bin(fold=fold))] = folds == fold
+                groups[str(Bin("fold", str(fold)))] = folds == fold
         if len(groups) == len(set(folds.tolist())):  # every solution is predicted
             groups["all"] = np.ones(len(folds), dtype=bool)
         else:
