@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from schemas.imports import ImportsJob, LabelFormat
+from schemas.imports import ImportsJob
 from tasks.imports.formats import math_shepherd, prm800k, processbench, stepwise
 from tasks.imports.formats.base import LabelledSolution
 from tasks.problems.files import Row
 
 FORMATS: dict[
-    LabelFormat,
+    str,
     tuple[
         Callable[[dict[str, Any]], bool],
         Callable[[dict[str, Any], ImportsJob], Sequence[LabelledSolution]],
@@ -21,12 +21,12 @@ FORMATS: dict[
     "math_shepherd": (math_shepherd.matches, math_shepherd.read, "math_shepherd"),
     "stepwise": (stepwise.matches, stepwise.read, "imported"),
 }
-"""Per format: whether a row has its columns, the solutions of a row, and whose labels they are."""
+"""Per format in `LabelFormat`: whether a row has its columns, the solutions of a row, and whose labels they are."""
 
 _MAX_LOOKED_AT = 100
 
 
-def detect_format(rows: Iterable[Row], job: ImportsJob) -> LabelFormat | None:
+def detect_format(rows: Iterable[Row], job: ImportsJob) -> str | None:
     """The format of the first row that has one's columns; None for rows of solutions."""
     for index, row in enumerate(rows):
         if index == _MAX_LOOKED_AT:

@@ -1,12 +1,13 @@
 """Public sets of step labels as solutions: what each label becomes, and what is refused."""
 
 import json
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.imports import ImportsJob
+from schemas.imports import ImportsJob, LabelFormat
 from tasks.imports.formats import FORMATS, detect_format
 from tasks.imports.read import read_chunks, survey_file
 from tasks.imports.source import digest_source, name_format
@@ -236,6 +237,10 @@ def test_formats_are_recognised_in_every_kind_of_source(tmp_path, kind, suffix):
     assert [short(each.labelled) for each in rows] == [short(read(kind, row))] * 2
     assert (rows[0].problem, rows[0].first_index, rows[1].first_index) == (rows[1].problem, 0, 1)
     assert len(digest_source(job)) == 64
+
+
+def test_every_format_that_can_be_named_is_read():
+    assert set(FORMATS) == set(get_args(LabelFormat))
 
 
 def test_rows_with_responses_are_solutions_whatever_else_they_have():
