@@ -19,6 +19,7 @@ from schemas.engines import (
 )
 from schemas.errors import RequestRejected
 from tasks.engines.openai_server import AnswerUnreadable
+from tasks.steps.token_texts import Start
 
 ServerKind = Literal["vllm", "sglang", "other"]
 
@@ -29,6 +30,8 @@ _EXTRA_FIELDS: dict[ServerKind, dict[str, Any]] = {
     "sglang": {**_PLAIN_SAMPLING, "no_stop_trim": True},
     "other": {},
 }
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning")
+"""The fields in which servers give a thought apart, by the newer and the older name."""
 _STOP_FIELDS = ("stop_reason", "matched_stop")
 """The fields in which vLLM and SGLang report what ended a text: a string or a token id."""
 
@@ -41,6 +44,11 @@ class Served:
     max_model_len: int | None = None
     """Longest prompt and continuation in tokens, if the server reports it."""
     model_names: tuple[str, ...] = ()
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether it continues token ids and reports those that it sampled."""
+        return self.kind != "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +89,21 @@ def describe_server(models: Sequence[Mapping[str, Any]], config: OpenAIConfig) -
 
 
 def request_body(
-    request: GenerationRequest, index: int, config: OpenAIConfig, served: Served
+    request: GenerationRequest,
+    index: int,
+    config: OpenAIConfig,
+    served: Served,
+    *,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """The JSON of the query for continuation `index` of a request.
+
+    Args:
+        request: what to continue.
+        index: of the continuation.
+        config: the model and its API.
+        served: facts about the server.
+        start: the tokens to continue; None to send the text of prompt and prefix.
 
     Raises:
         RequestRejected: this server cannot continue a prefix over its chat API.
@@ -104,10 +124,11 @@ def request_body(
         body |= _chat_fields(request, served)
     else:
         body["max_tokens"] = max_tokens
-        body["prompt"] = request.prompt + request.prefix
+        text = request.prompt + request.prefix
+        body["prompt"] = text if start is None else start.token_ids
         if request.with_logprobs:
             body["logprobs"] = 1 if served.kind == "other" else 0
-        if served.kind == "vllm":
+        if served.kind == "vllm" and start is None:
             body["add_special_tokens"] = not request.has_chat_template
     return body
 
@@ -144,7 +165,7 @@ def read_continuation(
     is_chat = config.api == "chat"
     try:
         (choice,) = answer["choices"]
-        text: str = (choice["message"]["content"] if is_chat else choice["text"]) or ""
+        text = _told_text(choice, request) if is_chat else choice["text"] or ""
         finish_reason, stop_string = _ending(choice, request)
         usage: Mapping[str, Any] = answer["usage"]
         told = choice.get("logprobs")
@@ -174,6 +195,23 @@ def read_continuation(
     )
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     return Continuation(completion, prompt_tokens, cached or 0)
+
+
+def _told_text(choice: Mapping[str, Any], request: GenerationRequest) -> str:
+    """The text of a message; a thought that the server gives apart stands before it, in its tags.
+
+    A thought has no end if the text was cut before there was an answer, and no beginning if the
+    request's prefix has it.
+    """
+    message = choice["message"]
+    found = [message[name] for name in _THOUGHT_FIELDS if message.get(name)]
+    if not found:
+        return message["content"] or ""
+    answer: str = message.get("content") or ""
+    start, end = request.thought_tags
+    is_begun = request.prefix.rfind(start) > request.prefix.rfind(end)
+    is_ended = answer or choice["finish_reason"] != "length"
+    return ("" if is_begun else start) + found[0] + (end if is_ended else "") + answer
 
 
 def _ending(

@@ -14,6 +14,7 @@ from schemas.units import Unit, derive_id
 from tasks.graders import Grade, Grader, grade_all
 from tasks.imports.rows import ImportedRow
 from tasks.steps.segmentation import split_steps
+from tasks.thinking.thoughts import Thoughts
 
 STRATEGY = "imported"
 ENGINE = "import"
@@ -24,7 +25,8 @@ async def grade_rows(
     rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob, grader: Grader
 ) -> list[Trajectory]:
     """A trajectory per response, in the order of the rows."""
-    grades = await asyncio.gather(*(_grade_row(row, grader) for row in rows))
+    thoughts = job.prompt.thinking and Thoughts.of(job.prompt.thinking)
+    grades = await asyncio.gather(*(_grade_row(row, thoughts, grader) for row in rows))
     return [
         _to_trajectory(row, index, grade, unit, job, grader.name)
         for row, of_row in zip(rows, grades, strict=True)
@@ -54,21 +56,31 @@ def imported_id(row: ImportedRow, index: int, unit: Unit, job: ImportsJob) -> st
     return derive_id(scope, job.set_name, row.problem.problem_id, row.first_index + index)
 
 
-async def _grade_row(row: ImportedRow, grader: Grader) -> Sequence[Grade]:
+async def _grade_row(
+    row: ImportedRow, thoughts: Thoughts | None, grader: Grader
+) -> Sequence[Grade]:
     if row.labelled:
         return [Grade(solution.answer, solution.correct) for solution in row.labelled]
-    return await grade_all(grader, row.responses, row.problem)
+    return await grade_all(grader, _answers(row.responses, thoughts), row.problem)
+
+
+def _answers(texts: Sequence[str], thoughts: Thoughts | None) -> Sequence[str]:
+    """The texts as the grader reads them: without thoughts."""
+    return texts if thoughts is None else [thoughts.answer(text) for text in texts]
+
+
+def _with_separators(steps: Sequence[str], separator: str) -> list[str]:
+    return [*(step + separator for step in steps[:-1]), steps[-1]]
 
 
 def _to_trajectory(
     row: ImportedRow, index: int, grade: Grade, unit: Unit, job: ImportsJob, grader: str
 ) -> Trajectory:
     solution = row.labelled[index] if row.labelled else None
-    separator = job.prompt.separator
     texts = (
-        split_steps(row.responses[index], separator)
+        split_steps(row.responses[index], job.prompt.step_rule)
         if solution is None
-        else (*(step + separator for step in solution.steps[:-1]), solution.steps[-1])
+        else _with_separators(solution.steps, job.prompt.separator)
     )
     return Trajectory(
         trajectory_id=imported_id(row, index, unit, job),

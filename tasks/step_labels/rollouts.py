@@ -29,6 +29,7 @@ from tasks.step_labels.labels import hard_label
 from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
 from tasks.step_labels.stopping import num_to_draw
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import completion_columns, prefix_ids
 
 
 async def roll_out_trajectories(
@@ -155,33 +156,40 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     request = GenerationRequest(
         prompt=job.prompt_format.ask(problem.question),
         prefix=text,
+        prefix_ids=prefix_ids(prefix.parent, prefix.num_steps, job.engine.vocabulary),
+        following="".join(step.text for step in prefix.parent.steps[prefix.num_steps :]),
         n=num,
         temperature=job.config.temperature,
         top_p=job.config.top_p,
         max_tokens=job.config.max_rollout_tokens,
         seed=derive_seed(job.seed, *prefix.key) + first,
         has_chat_template=job.prompt_format.has_chat_template,
+        thought_tags=job.prompt_format.thought_tags,
     )
     try:
         generation = await job.engine.generate(request)
     except RequestRejected as rejection:
         return [replace(_empty_row(prefix, first, job), error=str(rejection))]
     texts = [text + completion.text for completion in generation.completions]
-    grades = await grade_all(job.grader, texts, problem)
+    grades = await grade_all(job.grader, job.prompt_format.answers(texts), problem)
+    rule = job.prompt_format.step_rule.after(prefix.num_steps)
     rows = []
     for offset, completion in enumerate(generation.completions):
         status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
         grade = verdict(grades[offset], status, "rollout")
+        steps = measure_steps(completion, rule)
         rows.append(
             replace(
                 _empty_row(prefix, first + offset, job),
                 status=status,
-                steps=measure_steps(completion, job.prompt_format.separator),
+                steps=steps,
+                thinking_tokens=job.prompt_format.count_thinking(steps, text),
                 answer=grade.answer,
                 correct=grade.correct,
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
                 generated_tokens=len(completion.token_ids),
+                **completion_columns(completion, job.engine.vocabulary),
             )
         )
     return rows

@@ -21,7 +21,7 @@ FORMATS: dict[
     "math_shepherd": (math_shepherd.matches, math_shepherd.read, "math_shepherd"),
     "stepwise": (stepwise.matches, stepwise.read, "imported"),
 }
-"""Per format in `LabelFormat`: whether a row has its columns, the solutions of a row, and whose labels they are."""
+"""Per format in `LabelFormat`: whether a row has its columns, its solutions, and whose labels."""
 
 _MAX_LOOKED_AT = 100
 
