@@ -47,6 +47,13 @@ SCORE_FIGURES = {
     "step_auc": "step AUC",
     "step_calibration_error": "calibration error",
     "step_log_loss": "log loss (nats)",
+    "first_error_f1": "first-error F1",
+    "first_error_f1_mean": "mean first-error F1 of the subsets",
+    "first_error_accuracy": "first errors found",
+    "flawless_accuracy": "flawless solutions passed",
+    "first_error_threshold": "threshold of a first error",
+    "erroneous_solutions": "solutions with an error",
+    "flawless_solutions": "flawless solutions",
 }
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
 ROW_FIGURES = {

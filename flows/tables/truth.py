@@ -38,7 +38,7 @@ def truth_rows(metrics: Sequence[Metric]) -> list[tuple[str, str, Metric]]:
         rows.sort(key=lambda each: _place(each[1].bin))
         for group in sorted({_group(row) for _, row in rows}):
             found += [
-                (group, f"{words}{_BIN_WORDS.get(row.bin, f', {where.value}')}", row)
+                (group, f"{words}{_bin_words(row.bin, where)}", row)
                 for name, words in names.items()
                 for where, row in rows
                 if row.metric == name and _group(row) == group
@@ -94,6 +94,12 @@ def pick_summary(metrics: Sequence[Metric]) -> Table | None:
 def _place(bin_name: str) -> tuple[bool, bool, str]:
     """Sorts bins: all first, then those with their own words."""
     return bin_name != "all", bin_name not in _BIN_WORDS, bin_name
+
+
+def _bin_words(bin_name: str, where: Bin) -> str:
+    if where.kind == "fold":
+        return f", fold {where.value}"
+    return _BIN_WORDS.get(bin_name, f", {where.value}")
 
 
 def _group(row: Metric) -> str:

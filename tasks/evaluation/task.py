@@ -15,6 +15,7 @@ from tasks.evaluation.searches.figures import search_figures
 from tasks.evaluation.searches.grid import Cell, build_grid, reference_candidates
 from tasks.evaluation.solutions.candidates import build_candidates, drawn_rows
 from tasks.evaluation.solutions.figures import solution_figures
+from tasks.evaluation.solutions.first_errors import measure_first_errors
 from tasks.evaluation.solutions.picks import measure_picks, measure_right_answers
 from tasks.evaluation.solutions.truth import (
     Kinds,
@@ -24,7 +25,7 @@ from tasks.evaluation.solutions.truth import (
     kinds_of_labels,
     measure_labels,
 )
-from tasks.evaluation.solutions.verifier_quality import measure_verifier
+from tasks.evaluation.solutions.verifier_quality import CHECKER, measure_verifier
 from tasks.graders import make_grader
 from tasks.graders.verdicts import apply_verdicts
 from tasks.steps.trees import whole_rows
@@ -120,6 +121,7 @@ def measure_set(
         grader.close()
     policy, verifier, config = _policy_of(job), job.verifier_name, job.evaluation
     rows = solution_figures(candidates, config, policy=policy, verifier=verifier)
+    truths = _truths_of_labels(_read(store, unit, "step_labels"))
     if kinds is not None:
         truth = check_solutions(problems, trajectories, kinds)
         errors = _first_errors(problems, trajectories, truth)
@@ -128,19 +130,39 @@ def measure_set(
             names = {"policy": policy, "verifier": verifier}
             rows += measure_picks(candidates, errors, config, **names)
             rows += measure_verifier(trajectories, scores, truth, config, **names)
+        truths = {**truths, CHECKER: truth}
     elif verifier is not None:
-        labels: list[StepLabel] = _read(store, unit, "step_labels")
-        for method in sorted({label.method for label in labels}):
+        for method, truth in truths.items():
             rows += measure_verifier(
                 trajectories,
                 scores,
-                kinds_of_labels([label for label in labels if label.method == method]),
+                truth,
                 config,
                 policy=policy,
                 verifier=verifier,
                 reference=method,
             )
+    if verifier is not None:
+        for reference, truth in truths.items():
+            rows += measure_first_errors(
+                problems,
+                trajectories,
+                scores,
+                truth,
+                config,
+                policy=policy,
+                verifier=verifier,
+                reference=reference,
+            )
     return rows
+
+
+def _truths_of_labels(labels: Sequence[StepLabel]) -> dict[str, StepKinds]:
+    """The truth about each step according to each method of labels."""
+    by_method: dict[str, list[StepLabel]] = {}
+    for label in labels:
+        by_method.setdefault(label.method, []).append(label)
+    return {method: kinds_of_labels(by_method[method]) for method in sorted(by_method)}
 
 
 def _policy_of(job: EvaluationJob) -> str:
