@@ -59,6 +59,11 @@ class GrpoConfig(TrainingRecipe):
     """Steps between two checkpoints to resume from; two are kept until training ends. Each one also
     writes the solutions sampled since the last as rows of `trajectories`."""
 
+    @property
+    def rows_per_step(self) -> int:
+        """Start states of an optimizer step."""
+        return self.batch_size // self.group_size
+
     @model_validator(mode="after")
     def _groups_are_whole(self) -> Self:
         if self.batch_size % self.group_size:

@@ -105,7 +105,7 @@ class _Forcing:
         return replace(
             request,
             max_tokens=self._limit,
-            stop=self._stop(self._config.num_extensions),
+            stop=self._stop(self._config.num_extensions > 0),
             needs_stop_string=True,
         )
 
