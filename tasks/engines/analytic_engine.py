@@ -76,7 +76,8 @@ class AnalyticEngine(ABC, Generic[State]):
 
         Temperature and top-p act on the exact next-step distribution as they do in a language
         model. Temperature 0 takes the likeliest step, the first of the vocabulary among equals.
-        Log probabilities are those of the distribution before temperature and top-p.
+        Log probabilities and confidences are those of the distribution before temperature and
+        top-p; steps of probability 0 are no alternatives.
 
         Raises:
             RequestRejected: prompt or prefix does not belong to this world.
@@ -134,6 +135,7 @@ class AnalyticEngine(ABC, Generic[State]):
         )
         token_ids: list[int] = []
         logprobs: list[float] = []
+        confidences: list[float] = []
         text = ""
         finish_reason: FinishReason = "length"
         stop_string = None
@@ -147,6 +149,7 @@ class AnalyticEngine(ABC, Generic[State]):
             token_id = _draw(p_next, request.temperature, request.top_p, rng)
             token_ids.append(token_id)
             logprobs.append(math.log(p_next[token_id]))
+            confidences.append(_confidence(p_next, request.num_alternatives))
             text += self._vocabulary[token_id]
             state = self.advance(state, token_id)
             stop_string = next((stop for stop in request.stop if text.endswith(stop)), None)
@@ -159,6 +162,7 @@ class AnalyticEngine(ABC, Generic[State]):
             finish_reason=finish_reason,
             stop_string=stop_string,
             token_texts=tuple(self._vocabulary[token_id] for token_id in token_ids),
+            confidences=tuple(confidences) if request.num_alternatives else None,
         )
 
 
@@ -173,6 +177,12 @@ def _draw(p_next: Mapping[int, float], temperature: float, top_p: float, rng: ra
     if top_p < 1:
         token_ids, weights = _nucleus(token_ids, weights, top_p)
     return rng.choices(token_ids, weights)[0]
+
+
+def _confidence(p_next: Mapping[int, float], num_alternatives: int) -> float:
+    """Minus the mean log probability of the likeliest steps; 0 where none were asked for."""
+    likeliest = sorted(p_next.values(), reverse=True)[:num_alternatives]
+    return -sum(map(math.log, likeliest)) / len(likeliest) if likeliest else 0.0
 
 
 def _nucleus(

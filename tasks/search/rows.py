@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from schemas.rows import Problem, Status, Step, Trajectory, now
 from schemas.units import derive_id
-from tasks.graders import Grade, Grader, grade_all
+from tasks.graders import Grade, Grader
 from tasks.graders.verdicts import verdict
+from tasks.search.answers import Answers
 from tasks.search.session import Search
 from tasks.search.tree import Node, walk
 
@@ -43,7 +44,7 @@ async def make_rows(
     roots = sorted(search.roots, key=lambda root: root.path)
     leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
     order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
-    grades = await _grade(order, problem, grader)
+    grades = await _grade(order, search.answers or Answers(grader, problem))
     owners: dict[Node, str] = {}
     rows = []
     for index, leaf in enumerate(order):
@@ -70,13 +71,11 @@ def _is_leaf(node: Node) -> bool:
     return all(child.role != node.role for child in node.children)
 
 
-async def _grade(leaves: Sequence[Node], problem: Problem, grader: Grader) -> list[Grade]:
-    """The grade of each leaf's text; equal texts are graded once."""
+async def _grade(leaves: Sequence[Node], answers: Answers) -> list[Grade]:
+    """The grade of each leaf's text."""
     is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
-    texts = list(
-        dict.fromkeys(n.text for n, graded in zip(leaves, is_graded, strict=True) if graded)
-    )
-    grade_of = dict(zip(texts, await grade_all(grader, texts, problem), strict=True))
+    texts = [n.text for n, graded in zip(leaves, is_graded, strict=True) if graded]
+    grade_of = dict(zip(texts, await answers.grade(texts), strict=True))
     return [
         verdict(grade_of[node.text] if graded else None, node.state, "solution")
         for node, graded in zip(leaves, is_graded, strict=True)

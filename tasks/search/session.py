@@ -11,17 +11,19 @@ node's path and i. So an engine that runs one search at a time makes the same tr
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
-from schemas.engines import Completion, GenerationRequest
+from schemas.engines import UNTOLD_TOKEN, Completion, GenerationRequest
 from schemas.errors import RequestRejected
 from schemas.rows import ModelRole, Step
 from schemas.units import derive_seed
 from tasks.prompts.messages import Message, user
+from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.ranking import rank_node
 from tasks.search.readings import Readings
-from tasks.search.tree import Cost, Node, State
+from tasks.search.traces import Drawn, Watch, draw_traces
+from tasks.search.tree import Cost, Node, State, add_costs
 from tasks.steps.segmentation import measure_steps
 
 _MAX_BLANKS = 3
@@ -31,7 +33,15 @@ _MAX_BLANKS = 3
 class Search:
     """One problem, one strategy, one budget: the tree so far, and the moves that extend it."""
 
-    def __init__(self, question: str, budget: int, context: SearchContext, *, seed: int) -> None:
+    def __init__(
+        self,
+        question: str,
+        budget: int,
+        context: SearchContext,
+        *,
+        seed: int,
+        answers: Answers | None = None,
+    ) -> None:
         """Start with an empty tree.
 
         Args:
@@ -39,7 +49,9 @@ class Search:
             budget: candidates to make (N).
             context: engines and limits.
             seed: the seed of everything that is drawn.
+            answers: the problem's, for strategies that compare answers and for the rows.
         """
+        self.answers = answers
         self.question = question
         self.budget = budget
         self.context = context
@@ -118,10 +130,12 @@ class Search:
         with_scores: bool = True,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        watch: Watch | None = None,
     ) -> list[Node]:
         """Draw `num` whole continuations of a prefix; the last node of each.
 
-        The limits of steps do not apply: a continuation ends by itself or at `max_tokens`.
+        The limits of steps do not apply: a continuation ends by itself or at `max_tokens`. One that
+        the watch gives up stays open.
 
         Raises:
             EngineFailed: an engine is gone.
@@ -131,7 +145,8 @@ class Search:
         room = (max_tokens or limits.max_tokens) - node.num_tokens
         separator = self.context.prompt_formats[node.writer].separator
         ends: list[Node] = []
-        drawn = await self._generate(node, first, num, room, temperature=temperature)
+        generate = partial(self._generate, node, temperature=temperature)
+        drawn = await draw_traces(generate, first, num, room, watch)
         for index, (completion, cost) in enumerate(drawn, first):
             seed = self._seed_of(node) + index
             if isinstance(completion, str):
@@ -141,20 +156,34 @@ class Search:
                 continue
             steps = measure_steps(completion, separator)
             state: State = "finished" if completion.finish_reason == "stop" else "truncated"
+            if watch is not None and watch.gives_up(completion):
+                state = "open"
             parent = node
             for place, step in enumerate(steps[:-1]):
                 at = index if place == 0 else 0
                 parent = self._add(parent, at, step, "open", cost, seed=seed)
                 cost = Cost()
             at = index if parent is node else 0
-            reason = None if state == "finished" else _why_cut(len(completion.token_ids), room)
+            reason = _why_cut(len(completion.token_ids), room) if state == "truncated" else None
             last = steps[-1] if steps else None
-            ends.append(self._add(parent, at, last, state, cost, seed=seed, reason=reason))
+            end = self._add(parent, at, last, state, cost, seed=seed, reason=reason)
+            end.confidences = completion.confidences
+            ends.append(end)
         for end in ends:
             end.temperature = temperature
         if with_scores:
             await self.score(ends)
         return ends
+
+    async def classes(self, nodes: Sequence[Node]) -> list[int | None]:
+        """The number of each solution's answer, equal for equal answers (see `Answers.classes`).
+
+        Raises:
+            ValueError: the search was begun without the problem's answers.
+        """
+        if self.answers is None:
+            raise ValueError("expected a search with the answers of its problem, got one without")
+        return await self.answers.classes(nodes)
 
     async def score(self, nodes: Sequence[Node]) -> None:
         """Have the verifier read the unread steps of these prefixes, and rank the prefixes.
@@ -220,7 +249,7 @@ class Search:
                 temperature=temperature,
                 after=text,
             )
-            cost = _add_costs(cost, more)
+            cost = add_costs(cost, more)
         assert not isinstance(completion, str)
         step = Step(text=text, num_tokens=num_tokens, logprob=logprob) if text.strip() else None
         limits = self.context.limits
@@ -250,12 +279,15 @@ class Search:
         stop: tuple[str, ...] = (),
         temperature: float | None = None,
         after: str = "",
-    ) -> list[tuple[Completion | str, Cost]]:
+        after_ids: tuple[int, ...] | None = None,
+        num_alternatives: int = 0,
+    ) -> list[Drawn]:
         """Continuations of a prefix and `after`: the completion or its error, and the cost."""
         limits, engine = self.context.limits, self.context.engines[node.writer]
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + after,
+            prefix_ids=_known_ids(node, after_ids),
             n=num,
             temperature=limits.temperature if temperature is None else temperature,
             top_p=limits.top_p,
@@ -263,13 +295,14 @@ class Search:
             stop=stop,
             seed=self._seed_of(node, len(after)) + first,
             with_logprobs=True,
+            num_alternatives=num_alternatives,
             has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
         )
         try:
             generation = await engine.generate(request)
         except RequestRejected as rejection:
             return [(str(rejection), Cost()) for _ in range(num)]
-        drawn: list[tuple[Completion | str, Cost]] = []
+        drawn: list[Drawn] = []
         for index, completion in enumerate(generation.completions):
             cost = Cost(generated_tokens=len(completion.token_ids))
             if index == 0:  # the first one carries what all of them share
@@ -281,7 +314,10 @@ class Search:
                 and node.writer == "policy"
                 and completion.logprobs is None
             )
-            drawn.append((self._silent if is_silent else completion, cost))
+            if num_alternatives and completion.confidences is None and completion.token_ids:
+                drawn.append((self._unsure, cost))
+            else:
+                drawn.append((self._silent if is_silent else completion, cost))
         return drawn
 
     @property
@@ -289,6 +325,14 @@ class Search:
         return (
             f"the policy {self.context.policy.model_id} reports no log probabilities, and "
             f"score.by={self.context.score.by} needs them: set score.by=verifier"
+        )
+
+    @property
+    def _unsure(self) -> str:
+        return (
+            f"the policy {self.context.policy.model_id} reports no log probabilities of its most "
+            "likely tokens, and this strategy needs them: choose an engine that reports them, or "
+            "another strategy"
         )
 
     def _add(
@@ -336,6 +380,13 @@ class Search:
             node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"
 
 
+def _known_ids(node: Node, after_ids: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The ids of a prefix, if it consists of these alone and the engine has told them."""
+    if node.parent is not None or after_ids is None or UNTOLD_TOKEN in after_ids:
+        return None
+    return after_ids
+
+
 def _why_cut(num_tokens: int, maximum: int) -> str:
     """Why a solution with this number of tokens, of at most `maximum`, was not finished."""
     if num_tokens < maximum:
@@ -345,13 +396,3 @@ def _why_cut(num_tokens: int, maximum: int) -> str:
 
 def _add_logprobs(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one + other
-
-
-def _add_costs(one: Cost, other: Cost) -> Cost:
-    return replace(
-        one,
-        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
-        cached_tokens=one.cached_tokens + other.cached_tokens,
-        generated_tokens=one.generated_tokens + other.generated_tokens,
-        scored_tokens=one.scored_tokens + other.scored_tokens,
-    )
