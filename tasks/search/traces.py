@@ -1,8 +1,8 @@
 """Whole solutions drawn piece by piece, so that one can be given up on the way.
 
 A solution continues from the exact tokens so far (and their text, for an engine that knows no ids).
-A piece whose text ends within a character is drawn again with the same seed and a few tokens more:
-its bytes could not be joined with those of the next piece.
+A piece whose text ends within a character is drawn again with the same seed and a token more, until
+the character is complete: its bytes could not be joined with those of the next piece.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from tasks.search.confidences import group_confidences
 from tasks.search.tree import Cost, add_costs
 
 _BROKEN_CHARACTER = "\ufffd"
-_TOKENS_OF_A_CHARACTER = 4
+_MOST_TOKENS_MISSING = 3
+"""A character has at most four bytes, and so at most as many tokens."""
 
 T = TypeVar("T")
 
@@ -113,11 +114,12 @@ async def _mend(
 ) -> Drawn:
     """A piece that does not end within a character, as far as there is room."""
     piece, cost = drawn
-    larger = min(size + _TOKENS_OF_A_CHARACTER, room)
-    if isinstance(piece, str) or not _is_broken(piece) or larger == size:
-        return drawn
-    ((piece, more),) = await _continue(generate, index, larger, before, watch)
-    return piece, add_costs(cost, more)
+    for larger in range(size + 1, min(size + _MOST_TOKENS_MISSING, room) + 1):
+        if isinstance(piece, str) or not _is_broken(piece):
+            break
+        ((piece, more),) = await _continue(generate, index, larger, before, watch)
+        cost = add_costs(cost, more)
+    return piece, cost
 
 
 def _continue(

@@ -476,10 +476,8 @@ def test_a_score_that_needs_a_likelihood_that_is_not_reported_is_refused(
     assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn
 
 
-@pytest.mark.parametrize(
-    "strategy", [*WHOLE, *(s for s in STEPWISE if s.by_verifier)], ids=name_of
-)
-def test_votes_and_what_keeps_by_the_verifier_alone_need_no_likelihood(silent_policy, find_one, strategy):
+@pytest.mark.parametrize("strategy", [*WHOLE, *(s for s in STEPWISE if s.by_verifier)], ids=name_of)
+def test_votes_and_verifiers_need_no_likelihood(silent_policy, find_one, strategy):
     engine = silent_policy({"": {"Answer: 4": 1.0}}, {"Answer: 4": 0.9})
     found = find_one(strategy, engine, budget=4, score=ScoreConfig())
     assert found.main_decision().correct is True
