@@ -293,6 +293,7 @@ class ParticleFilteringConfig(StrategyConfig):
 
     roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
     by_verifier: ClassVar[bool] = True
+    default_pick: ClassVar[Pick] = "weighted"
     type: Literal["particle_filtering"] = "particle_filtering"
     weight_temperature: Annotated[float, Field(gt=0)] = 1.0
     """Temperature of the softmax over the log odds of the reduced scores."""

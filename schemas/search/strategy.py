@@ -36,8 +36,8 @@ class StrategyConfig(FrozenConfig):
     in_sweep: ClassVar[bool] = False
     """Whether `stepmill search --sweep` runs it."""
     by_verifier: ClassVar[bool] = False
-    """Whether it keeps and picks by the verifier's reduced scores alone, so that a policy need not
-    report log probabilities, whatever the job's score is."""
+    """Whether it keeps by the verifier's reduced scores alone, whatever the job's score is, so that
+    the policy need not report log probabilities."""
     stops_early: ClassVar[bool] = False
     """Whether it may draw fewer than N solutions; the figure `saved_rate` says how many fewer."""
 

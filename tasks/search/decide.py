@@ -53,8 +53,7 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
     if strategy.default_pick == "chosen":
         return "chosen"
     if strategy.default_pick == "best":
-        is_by_verifier = job.score.by == "verifier" or strategy.by_verifier
-        return f"best_of_n[{reduction}]" if is_by_verifier else job.score.name
+        return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name
     if by_verifier and not has_votes:
         return f"best_of_n[{reduction}]"
     if not has_votes:

@@ -9,7 +9,6 @@ Deviation: the paper draws one solution at a time. Here a round draws the fewest
 the bound, at once, which stops after exactly as many solutions.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
@@ -43,10 +42,14 @@ def p_leader(first: int, second: int) -> float:
     """The probability that the answer with `first` votes is more frequent than that with `second`.
 
     With a uniform prior its share follows Beta(first + 1, second + 1), which exceeds one half with
-    the probability of at most `first` heads in first + second + 1 throws of a fair coin.
+    the probability of more than `second` tails in first + second + 1 throws of a fair coin.
     """
     throws = first + second + 1
-    return float(Fraction(sum(math.comb(throws, heads) for heads in range(first + 1)), 2**throws))
+    ways, num_ways = 0, 1
+    for tails in range(second + 1):
+        ways += num_ways
+        num_ways = num_ways * (throws - tails) // (tails + 1)
+    return float(1 - Fraction(ways, 2**throws))
 
 
 def num_needed(votes: Iterable[int], bound: float) -> int:

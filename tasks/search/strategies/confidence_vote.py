@@ -65,11 +65,13 @@ async def _draw(search: Search, config: ConfidenceVoteConfig, num: int, watch: W
 
 
 async def _consensus(search: Search, ends: Sequence[Node], threshold: float) -> float:
-    """The leading answer's share of the weight of all votes; 0 without a vote."""
+    """The leading answer's share of the weight of all votes; 1 if all agree, 0 without a vote."""
     weights: dict[int, float] = defaultdict(float)
     for end, answer in zip(ends, await search.classes(ends), strict=True):
         if answer is not None and end.value is not None and end.value >= threshold:
             weights[answer] += end.value
+    if len(weights) == 1:
+        return 1.0
     total = sum(weights.values())
     return max(weights.values()) / total if total else 0.0
 

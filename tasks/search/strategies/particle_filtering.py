@@ -4,9 +4,10 @@ REBASE's stochastic cousin. All N particles take a step; then N are drawn from t
 replacement, by a softmax of the log odds of the verifier's reduced scores. Ended particles take
 part with the score of their last step, and a copy of one costs nothing. Copies of an open one share
 its nodes: a prefix is written once and continued as often as it was drawn. The search ends when all
-particles have, and the verifier picks among them.
-Deviation: a particle that was cut or refused is drawn only if there are no others; log odds are
-clamped to scores of at least 1e-6 from 0 and 1.
+particles have.
+Deviation: the answer is a vote weighted with the verifier's scores; the authors take the particle
+with the best score, which is the pick `best_of_n`. A particle that was cut or refused is drawn only
+if there are no others. Log odds are those of scores at least 1e-6 from 0 and 1.
 """
 
 import math

@@ -98,7 +98,7 @@ def test_calls_and_success_are_those_of_all_sequences(
     mean = sum(drawn) / len(drawn)
     deviation = (sum((n - mean) ** 2 for n in drawn) / len(drawn)) ** 0.5
     assert abs(mean - calls) <= 4 * deviation / len(drawn) ** 0.5
-    assert 6 < calls < 9
+    assert 8 < calls < 11
     assert_rate([bool(one.main_decision().correct) for one in found], wins)
 
 

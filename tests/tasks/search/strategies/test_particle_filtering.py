@@ -168,7 +168,8 @@ def test_the_verifier_picks_at_the_end_whatever_the_score(table_engine, find_one
     score = ScoreConfig(by=by, reduction="last")
     found = find_one(ParticleFilteringConfig(), engine, budget=2, score=score)
     decision = found.main_decision()
-    assert (decision.pick, decision.answer) == ("best_of_n[last]", "4")
+    assert (decision.pick, decision.answer) == ("weighted[last]", "4")
+    assert found.decide()["best_of_n[last]"].answer == "4"
     assert found.ends[0].logprob == pytest.approx(log(0.9))
 
 
