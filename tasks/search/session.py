@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from schemas.engines import UNTOLD_TOKEN, Completion, GenerationRequest
+from schemas.engines import Completion, GenerationRequest
 from schemas.errors import RequestRejected
 from schemas.rows import ModelRole, Step
 from schemas.units import derive_seed
@@ -22,9 +22,11 @@ from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.ranking import rank_node
 from tasks.search.readings import Readings
+from tasks.search.refusals import refusal
 from tasks.search.traces import Drawn, Watch, draw_traces
-from tasks.search.tree import Cost, Node, State, add_costs
+from tasks.search.tree import Cost, Node, State, add_costs, add_logprobs, join_ids
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import known_ids, split_ids
 
 _MAX_BLANKS = 3
 """Separators in a row that a policy may write before a step; with one more the solution is cut."""
@@ -79,7 +81,15 @@ class Search:
         """
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
-        root = Node(prompt=prompt, path=path, after=after, role=role, writer=writer)
+        has_ids = self.context.engines[writer].vocabulary is not None
+        root = Node(
+            prompt=prompt,
+            path=path,
+            after=after,
+            role=role,
+            writer=writer,
+            token_ids=() if has_ids else None,
+        )
         self.roots.append(root)
         return root
 
@@ -146,7 +156,8 @@ class Search:
         separator = self.context.prompt_formats[node.writer].separator
         ends: list[Node] = []
         generate = partial(self._generate, node, temperature=temperature)
-        drawn = await draw_traces(generate, first, num, room, watch)
+        knows_ids = self.context.engines[node.writer].vocabulary is not None
+        drawn = await draw_traces(generate, first, num, room, watch, knows_ids=knows_ids)
         for index, (completion, cost) in enumerate(drawn, first):
             seed = self._seed_of(node) + index
             if isinstance(completion, str):
@@ -155,18 +166,21 @@ class Search:
                 )
                 continue
             steps = measure_steps(completion, separator)
+            ids = self._ids_of_steps(node, completion, steps)
             state: State = "finished" if completion.finish_reason == "stop" else "truncated"
             if watch is not None and watch.gives_up(completion):
                 state = "open"
             parent = node
             for place, step in enumerate(steps[:-1]):
                 at = index if place == 0 else 0
-                parent = self._add(parent, at, step, "open", cost, seed=seed)
+                parent = self._add(parent, at, step, "open", cost, seed=seed, own_ids=ids[place])
                 cost = Cost()
             at = index if parent is node else 0
             reason = _why_cut(len(completion.token_ids), room) if state == "truncated" else None
             last = steps[-1] if steps else None
-            end = self._add(parent, at, last, state, cost, seed=seed, reason=reason)
+            end = self._add(
+                parent, at, last, state, cost, seed=seed, reason=reason, own_ids=ids[-1]
+            )
             end.confidences = completion.confidences
             ends.append(end)
         for end in ends:
@@ -229,14 +243,16 @@ class Search:
         separator = self.context.prompt_formats[node.writer].separator
         seed = self._seed_of(node) + index
         text, num_tokens = "", 0
+        own_ids: tuple[int, ...] | None = ()
         logprob: float | None = 0.0
         for blank in range(_MAX_BLANKS + 1):
             if isinstance(completion, str):
                 return self._add(node, index, None, "error", cost, seed=seed, reason=completion)
             text += completion.text
+            own_ids = join_ids(own_ids, self._ids(node, completion))
             num_tokens += len(completion.token_ids)
             logprobs = completion.logprobs
-            logprob = _add_logprobs(logprob, None if logprobs is None else math.fsum(logprobs))
+            logprob = add_logprobs(logprob, None if logprobs is None else math.fsum(logprobs))
             is_blank = completion.stop_string is not None and not text.strip()
             if not is_blank or blank == _MAX_BLANKS or num_tokens >= room:
                 break
@@ -248,6 +264,7 @@ class Search:
                 stop=(separator,),
                 temperature=temperature,
                 after=text,
+                after_ids=own_ids,
             )
             cost = add_costs(cost, more)
         assert not isinstance(completion, str)
@@ -265,7 +282,7 @@ class Search:
             state = "finished"
         elif step is None:
             state, reason = "truncated", f"{_MAX_BLANKS + 1} separators in a row"
-        child = self._add(node, index, step, state, cost, seed=seed, reason=reason)
+        child = self._add(node, index, step, state, cost, seed=seed, reason=reason, own_ids=own_ids)
         self._close_at_limits(child)
         return child
 
@@ -279,7 +296,7 @@ class Search:
         stop: tuple[str, ...] = (),
         temperature: float | None = None,
         after: str = "",
-        after_ids: tuple[int, ...] | None = None,
+        after_ids: tuple[int, ...] | None = (),
         num_alternatives: int = 0,
     ) -> list[Drawn]:
         """Continuations of a prefix and `after`: the completion or its error, and the cost."""
@@ -287,7 +304,7 @@ class Search:
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + after,
-            prefix_ids=_known_ids(node, after_ids),
+            prefix_ids=join_ids(node.token_ids, after_ids),
             n=num,
             temperature=limits.temperature if temperature is None else temperature,
             top_p=limits.top_p,
@@ -309,31 +326,9 @@ class Search:
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
-            is_silent = (
-                self.context.needs_likelihood
-                and node.writer == "policy"
-                and completion.logprobs is None
-            )
-            if num_alternatives and completion.confidences is None and completion.token_ids:
-                drawn.append((self._unsure, cost))
-            else:
-                drawn.append((self._silent if is_silent else completion, cost))
+            problem = refusal(self.context, node.writer, completion, num_alternatives)
+            drawn.append((problem or completion, cost))
         return drawn
-
-    @property
-    def _silent(self) -> str:
-        return (
-            f"the policy {self.context.policy.model_id} reports no log probabilities, and "
-            f"score.by={self.context.score.by} needs them: set score.by=verifier"
-        )
-
-    @property
-    def _unsure(self) -> str:
-        return (
-            f"the policy {self.context.policy.model_id} reports no log probabilities of its most "
-            "likely tokens, and this strategy needs them: choose an engine that reports them, or "
-            "another strategy"
-        )
 
     def _add(
         self,
@@ -345,6 +340,7 @@ class Search:
         *,
         seed: int,
         reason: str | None = None,
+        own_ids: tuple[int, ...] | None = None,
     ) -> Node:
         """A new child; an end of text after a separator adds no step and no likelihood."""
         child = Node(
@@ -353,10 +349,12 @@ class Search:
             step=step,
             text=parent.text + (step.text if step else ""),
             num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
+            own_ids=own_ids,
+            token_ids=join_ids(parent.token_ids, own_ids),
             state=state,
             path=(*parent.path, index),
             seed=seed,
-            logprob=_add_logprobs(parent.logprob, step.logprob if step else 0.0),
+            logprob=add_logprobs(parent.logprob, step.logprob if step else 0.0),
             reason=reason,
             role=parent.role,
             writer=parent.writer,
@@ -364,6 +362,19 @@ class Search:
         )
         parent.children.append(child)
         return child
+
+    def _ids(self, node: Node, completion: Completion) -> tuple[int, ...] | None:
+        return known_ids(completion, self.context.engines[node.writer].vocabulary)
+
+    def _ids_of_steps(
+        self, node: Node, completion: Completion, steps: Sequence[Step]
+    ) -> Sequence[tuple[int, ...] | None]:
+        """The tokens of each step; one entry if there is no step."""
+        num = max(len(steps), 1)
+        ids = self._ids(node, completion)
+        if ids is None:
+            return [None] * num
+        return split_ids(ids, [step.num_tokens for step in steps] or [len(ids)])
 
     def _seed_of(self, node: Node, num_after: int = 0) -> int:
         """The seed of the first continuation of a prefix; each further one adds 1."""
@@ -380,19 +391,8 @@ class Search:
             node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"
 
 
-def _known_ids(node: Node, after_ids: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """The ids of a prefix, if it consists of these alone and the engine has told them."""
-    if node.parent is not None or after_ids is None or UNTOLD_TOKEN in after_ids:
-        return None
-    return after_ids
-
-
 def _why_cut(num_tokens: int, maximum: int) -> str:
     """Why a solution with this number of tokens, of at most `maximum`, was not finished."""
     if num_tokens < maximum:
         return f"not finished after {num_tokens} tokens, which fill the policy's context"
     return f"not finished after {maximum} tokens"
-
-
-def _add_logprobs(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other

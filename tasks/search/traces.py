@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from schemas.engines import Completion
+from schemas.engines import UNTOLD_TOKEN, Completion
 from tasks.search.confidences import group_confidences
 from tasks.search.tree import Cost, add_costs
 
@@ -34,7 +34,7 @@ class Generate(Protocol):
         room: int,
         *,
         after: str = "",
-        after_ids: tuple[int, ...] | None = None,
+        after_ids: tuple[int, ...] | None = (),
         num_alternatives: int = 0,
     ) -> Awaitable[list[Drawn]]:
         """The continuations, each with its cost."""
@@ -65,75 +65,82 @@ class Watch:
 
 
 async def draw_traces(
-    generate: Generate, first: int, num: int, room: int, watch: Watch | None
+    generate: Generate, first: int, num: int, room: int, watch: Watch | None, *, knows_ids: bool
 ) -> list[Drawn]:
-    """`num` solutions of at most `room` tokens; their beginnings where the watch gives them up."""
+    """`num` solutions of at most `room` tokens; their beginnings where the watch gives them up.
+
+    Args:
+        generate: draws pieces.
+        first: the index of the first solution.
+        num: the number of solutions.
+        room: the maximum of tokens.
+        watch: what is read of them; None for nothing.
+        knows_ids: whether the engine continues from the ids that it reports.
+    """
     if watch is None:
         return await generate(first, num, room)
     if watch.chunk_tokens is None:
         return await generate(first, num, room, num_alternatives=watch.num_alternatives)
     size = min(watch.chunk_tokens, room)
     begun = await generate(first, num, size, num_alternatives=watch.num_alternatives)
-    return list(
-        await asyncio.gather(
-            *(
-                _go_on(generate, index, drawn, size, room, watch)
-                for index, drawn in enumerate(begun, first)
-            )
+    traces = [
+        _Trace(generate, index, room, watch, knows_ids) for index in range(first, first + num)
+    ]
+    pairs = zip(traces, begun, strict=True)
+    return list(await asyncio.gather(*(trace.go_on(drawn, size) for trace, drawn in pairs)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    """One solution that is drawn piece by piece."""
+
+    generate: Generate
+    index: int
+    room: int
+    watch: Watch
+    knows_ids: bool
+
+    async def go_on(self, drawn: Drawn, size: int) -> Drawn:
+        """The solution of which a piece of `size` tokens was drawn."""
+        whole, cost = await self._mend(drawn, size, None)
+        piece = whole
+        while not isinstance(whole, str) and not isinstance(piece, str):
+            left = self.room - len(whole.token_ids)
+            is_context_full = len(piece.token_ids) < size
+            is_over = piece.finish_reason == "stop" or not left or is_context_full
+            if is_over or self.watch.gives_up(whole):
+                break
+            size = min(size, left)
+            drawn = await self._continue(whole, size)
+            piece, more = await self._mend(drawn, size, whole)
+            cost = add_costs(cost, more)
+            whole = piece if isinstance(piece, str) else _join(whole, piece)
+        return whole, cost
+
+    async def _mend(self, drawn: Drawn, size: int, before: Completion | None) -> Drawn:
+        """A piece that does not end within a character, as far as there is room."""
+        piece, cost = drawn
+        room = self.room - (0 if before is None else len(before.token_ids))
+        for larger in range(size + 1, min(size + _MOST_TOKENS_MISSING, room) + 1):
+            if isinstance(piece, str) or not _is_broken(piece):
+                break
+            piece, more = await self._continue(before, larger)
+            cost = add_costs(cost, more)
+        return piece, cost
+
+    async def _continue(self, before: Completion | None, size: int) -> Drawn:
+        """The next `size` tokens."""
+        text, token_ids = ("", ()) if before is None else (before.text, before.token_ids)
+        is_known = before is None or (self.knows_ids and UNTOLD_TOKEN not in token_ids)
+        (drawn,) = await self.generate(
+            self.index,
+            1,
+            size,
+            after=text,
+            after_ids=token_ids if is_known else None,
+            num_alternatives=self.watch.num_alternatives,
         )
-    )
-
-
-async def _go_on(
-    generate: Generate, index: int, drawn: Drawn, size: int, room: int, watch: Watch
-) -> Drawn:
-    """Solution `index`, of which a piece of `size` tokens was drawn."""
-    whole, cost = await _mend(generate, index, drawn, size, room, None, watch)
-    piece = whole
-    while not isinstance(whole, str) and not isinstance(piece, str):
-        left = room - len(whole.token_ids)
-        is_context_full = len(piece.token_ids) < size
-        if piece.finish_reason == "stop" or not left or is_context_full or watch.gives_up(whole):
-            break
-        size = min(size, left)
-        (drawn,) = await _continue(generate, index, size, whole, watch)
-        piece, more = await _mend(generate, index, drawn, size, left, whole, watch)
-        cost = add_costs(cost, more)
-        whole = piece if isinstance(piece, str) else _join(whole, piece)
-    return whole, cost
-
-
-async def _mend(
-    generate: Generate,
-    index: int,
-    drawn: Drawn,
-    size: int,
-    room: int,
-    before: Completion | None,
-    watch: Watch,
-) -> Drawn:
-    """A piece that does not end within a character, as far as there is room."""
-    piece, cost = drawn
-    for larger in range(size + 1, min(size + _MOST_TOKENS_MISSING, room) + 1):
-        if isinstance(piece, str) or not _is_broken(piece):
-            break
-        ((piece, more),) = await _continue(generate, index, larger, before, watch)
-        cost = add_costs(cost, more)
-    return piece, cost
-
-
-def _continue(
-    generate: Generate, index: int, size: int, before: Completion | None, watch: Watch
-) -> Awaitable[list[Drawn]]:
-    """The next `size` tokens of a solution."""
-    return generate(
-        index,
-        1,
-        size,
-        after="" if before is None else before.text,
-        after_ids=None if before is None else before.token_ids,
-        num_alternatives=watch.num_alternatives,
-    )
+        return drawn
 
 
 def _is_broken(piece: Completion) -> bool:

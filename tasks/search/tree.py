@@ -36,6 +36,16 @@ def add_costs(one: Cost, other: Cost) -> Cost:
     )
 
 
+def add_logprobs(one: float | None, other: float | None) -> float | None:
+    """The log probability of both; None if either is not known."""
+    return None if one is None or other is None else one + other
+
+
+def join_ids(one: tuple[int, ...] | None, other: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The tokens of one and then the other; None if either's are not known."""
+    return None if one is None or other is None else one + other
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class Node:
     """A prefix, as its last step and the node that this continues; the root is the question."""
@@ -51,6 +61,10 @@ class Node:
     """The whole prefix."""
     num_tokens: int = 0
     """Number of tokens generated for the whole prefix."""
+    own_ids: tuple[int, ...] | None = None
+    """The sampled tokens of its step, or of the end of text; None if the engine reports none."""
+    token_ids: tuple[int, ...] | None = None
+    """The sampled tokens of the whole prefix; None if some of them are not known."""
     state: State = "open"
     path: tuple[int, ...] = ()
     """The index of the child at each level from the root; it names the node and determines its

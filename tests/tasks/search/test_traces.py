@@ -58,9 +58,10 @@ def test_pieces_make_the_solution_that_the_policy_writes_in_one(table_engine, ch
 
 def test_a_piece_continues_the_exact_tokens(table_engine):
     engine = table_engine({"": {"a": 1.0}, "a": {"b": 1.0}, "ab": {"c": 1.0}})
+    engine.vocabulary = "of the table"
     draw(engine, 1, PIECEWISE)
     told = [(r.prefix, r.prefix_ids, r.max_tokens, r.num_alternatives) for r in engine.requests]
-    assert told == [("", None, 2, 3), ("ab", (0, 1), 2, 3)]
+    assert told == [("", (), 2, 3), ("ab", (0, 1), 2, 3)]
     assert len({request.seed for request in engine.requests}) == 2
 
 
@@ -141,7 +142,7 @@ class ByteEngine:
     """A policy whose tokens are the bytes of one text."""
 
     name = model_id = "bytes"
-    vocabulary: str | None = None
+    vocabulary: str | None = "bytes"
 
     def __init__(self, text: str) -> None:
         self.data = text.encode()

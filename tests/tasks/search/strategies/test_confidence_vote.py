@@ -100,29 +100,30 @@ def test_success_is_that_of_all_ways_to_draw(table_engine, find, make_problem, a
 
 
 def with_middle(middles: list[float]):
-    """Solutions `0`, `1`, ... of three tokens, the second with one of two words."""
+    """Solutions `0`, `1`, ...: a start, a word of little confidence, and an answer of much."""
     starts = {str(i): 1 / len(middles) for i in range(len(middles))}
     table = {"": starts}
     for start, p in zip(starts, middles, strict=True):
         table[start] = {"x": p, "y": 1 - p}
-        table |= {start + word: {"\nAnswer: 4": 0.5, "\nAnswer: 1": 0.5} for word in "xy"}
+        usual, other = ("4", "1") if int(start) % 2 else ("1", "4")
+        answers = {f"\nAnswer: {usual}": 1 - 1e-12, f"\nAnswer: {other}": 1e-12}
+        table |= {start + word: answers for word in "xy"}
     return table
 
 
 def test_later_solutions_are_given_up_where_their_confidence_falls(table_engine, find_one):
-    """With windows of a token, the lowest group is the least confident token that was drawn."""
+    """The lowest group of two tokens is that of the start and the word."""
     p = [0.999, 0.99, 0.9, 0.8, 0.55, 0.99, 0.95, 0.9999]
     engine = table_engine(with_middle(p))
-    config = ONLINE.with_fields(consensus=1.0, num_alternatives=2)
+    config = ONLINE.with_fields(consensus=1.0, window=2, keep=0.5)
     found = find_one(config, engine, budget=8)
     pruned = {int(row.text[0]): row for row in found.rows if row.status == "pruned"}
-    known = [row.steps[-1].value for row in found.rows if int(row.text[0]) < 4]
-    threshold = keep_threshold([value for value in known if value is not None], 0.75)
-    assert sum(start >= 4 for start in pruned) == 3
+    lowest = [(log(len(p)) - (log(each) + log(1 - each)) / 2) / 2 for each in p]
+    threshold = keep_threshold(lowest[:4], 0.5)
+    assert set(pruned) == {start for start in range(8) if lowest[start] < threshold} == {2, 3, 4, 6}
     for start, row in pruned.items():
         value = row.steps[-1].value
-        assert value is not None
-        assert value < threshold
+        assert value == pytest.approx(lowest[start])
         if start >= 4:
             assert row.reason == f"given up: confidence {value:.4g} below {threshold:.4g}"
             assert row.generated_tokens == 2  # the letter, and the word of little confidence
