@@ -54,14 +54,20 @@ class Watch:
     threshold: float = -1.0
     """A solution with a full group of less confidence is given up; none is ever below 0."""
 
-    def gives_up(self, completion: Completion) -> bool:
-        """Whether a solution that could go on is given up."""
+    def gives_up(self, completion: Completion, num_seen: int = 0) -> bool:
+        """Whether a solution that could go on is given up.
+
+        Args:
+            completion: the solution so far.
+            num_seen: the number of first tokens at which it was not given up before.
+        """
         confidences = completion.confidences
         if self.chunk_tokens is None or completion.finish_reason == "stop" or confidences is None:
             return False
-        if len(confidences) < self.window:
+        unseen = confidences[max(0, num_seen - self.window + 1) :]
+        if len(unseen) < self.window:
             return False
-        return min(group_confidences(confidences, self.window)) < self.threshold
+        return min(group_confidences(unseen, self.window)) < self.threshold
 
 
 async def draw_traces(
@@ -108,7 +114,8 @@ class _Trace:
             left = self.room - len(whole.token_ids)
             is_context_full = len(piece.token_ids) < size
             is_over = piece.finish_reason == "stop" or not left or is_context_full
-            if is_over or self.watch.gives_up(whole):
+            num_seen = len(whole.token_ids) - len(piece.token_ids)
+            if is_over or self.watch.gives_up(whole, num_seen):
                 break
             size = min(size, left)
             drawn = await self._continue(whole, size)

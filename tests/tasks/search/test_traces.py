@@ -1,6 +1,7 @@
 """Solutions drawn piece by piece: the same solutions as in one piece, and every token counted."""
 
 import asyncio
+import random
 from dataclasses import replace
 
 import pytest
@@ -87,6 +88,37 @@ def test_a_solution_is_given_up_at_the_first_look_after_its_confidence_fell(tabl
     assert {end.text for end in ends if end.state == "finished"} <= {"y", "xy"}
     assert 0 < len(given_up) < 40
     assert cost_of(search) == engine.num_drawn
+
+
+def test_every_group_is_looked_at_whatever_was_seen_before():
+    """Against all groups at once, for random confidences and pieces."""
+    rng = random.Random(0)
+    for _ in range(300):
+        confidences = tuple(rng.random() for _ in range(rng.randint(1, 40)))
+        watch = Watch(
+            num_alternatives=1, chunk_tokens=1, window=rng.randint(1, 8), threshold=rng.random()
+        )
+        groups = [
+            sum(confidences[end - watch.window : end]) / watch.window
+            for end in range(watch.window, len(confidences) + 1)
+        ]
+        seen, is_given_up = 0, False
+        while seen < len(confidences):
+            now = min(seen + rng.randint(1, 9), len(confidences))
+            is_given_up |= watch.gives_up(told(confidences[:now]), seen)
+            seen = now
+        assert is_given_up == any(group < watch.threshold for group in groups)
+
+
+def told(confidences: tuple[float, ...]) -> Completion:
+    return Completion(
+        text="",
+        token_ids=(0,) * len(confidences),
+        logprobs=None,
+        finish_reason="length",
+        stop_string=None,
+        confidences=confidences,
+    )
 
 
 def test_a_window_that_is_not_full_gives_up_nothing(table_engine):
