@@ -7,7 +7,6 @@ import pytest
 
 from schemas.errors import RequestRejected
 from schemas.search.strategies import AdaptiveConsistencyConfig
-from tasks.search.decide import main_pick
 from tasks.search.strategies.adaptive_consistency import num_needed, p_leader
 
 
@@ -128,10 +127,3 @@ def test_a_refused_solution_counts_and_does_not_vote(table_engine, find_one):
     found = find_one(AdaptiveConsistencyConfig(), Refusing({}), budget=7)
     assert [row.status for row in found.rows] == ["error"] * 7
     assert found.main_decision().status == "error"
-
-
-def test_votes_need_answers_that_can_be_compared(find_one, table_engine):
-    found = find_one(AdaptiveConsistencyConfig(), table_engine({"": {"Answer: 4": 1.0}}), budget=8)
-    assert main_pick(found.job, AdaptiveConsistencyConfig()) == "majority"
-    with pytest.raises(ValueError, match="adaptive_consistency: expected a grader whose answers"):
-        main_pick(found.job, AdaptiveConsistencyConfig(), has_votes=False)

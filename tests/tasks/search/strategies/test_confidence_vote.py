@@ -13,7 +13,6 @@ from schemas.search import SearchJob
 from schemas.search.strategies import ConfidenceVoteConfig
 from tasks.engines.planted_engine import PlantedEngine, planted_problems
 from tasks.search.confidences import keep_threshold, trace_confidence
-from tasks.search.decide import main_pick
 
 ONLINE = ConfidenceVoteConfig(
     mode="online", warmup=4, window=1, chunk_tokens=1, num_alternatives=2, keep=0.75, round_size=1
@@ -228,14 +227,8 @@ def test_cut_solutions_are_told_and_do_not_vote(table_engine, find_one):
     assert only.main_decision().status == "unfinished"
 
 
-def test_settings_that_do_not_fit_are_refused(find_one, table_engine):
+def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(ValidationError, match="confidence: expected lowest_group"):
         ConfidenceVoteConfig(mode="online", confidence="tail")
     with pytest.raises(ValidationError, match="expected N to be at least the 16 solutions"):
         SearchJob(strategies=(ConfidenceVoteConfig(mode="online"),), budgets=(8,))
-    job = SearchJob(
-        strategies=(ConfidenceVoteConfig(),), budgets=(8,), grader=PlantedGraderConfig()
-    )
-    assert main_pick(job, ConfidenceVoteConfig()) == "confidence"
-    with pytest.raises(ValueError, match="confidence_vote: expected a grader whose answers"):
-        main_pick(job, ConfidenceVoteConfig(), has_votes=False)

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from schemas.errors import RequestRejected
 from schemas.search.strategies import GenerativeSelectionConfig
-from tasks.search.decide import main_pick
 from tasks.search.strategies.generative_selection import read_choice
 
 
@@ -183,10 +182,3 @@ def test_a_text_may_hold_the_names_of_the_templates_places(table_engine, find, m
 def test_a_template_without_its_places_is_refused():
     with pytest.raises(ValidationError, match=r"template: expected \{solutions\} in it"):
         GenerativeSelectionConfig(template="Look at {question}")
-
-
-def test_answers_that_cannot_be_compared_are_chosen_too(table_engine, find_one):
-    """Programs and proofs have no votes; equal texts are not judged against each other."""
-    engine = table_engine(judged(["Answer: 1", "Answer: 4"], "Answer: 4"))
-    found = find_one(GenerativeSelectionConfig(), engine, budget=2)
-    assert main_pick(found.job, GenerativeSelectionConfig(), has_votes=False) == "chosen"
