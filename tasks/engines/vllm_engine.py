@@ -37,7 +37,6 @@ from tasks.models.folders import (
     load_tokenizer,
     resolve_model,
 )
-from tasks.models.vocabulary import identify_vocabulary
 from tasks.steps.token_texts import Start, TokenDecoder, ending_tokens, start_of
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
@@ -101,13 +100,14 @@ class VLLMEngine:
     ) -> None:
         self.name = name
         self.model_id = model_id
-        self.vocabulary: str | None = identify_vocabulary(tokenizer)
+        self.encoder = Encoder(tokenizer)
+        """From text to token ids."""
+        self.vocabulary: str | None = self.encoder.vocabulary
         self._driver = driver
         self._load = load
         self._verifier = verifier
         self._decoder = TokenDecoder(tokenizer)
         self._tokenizer = tokenizer
-        self._encode = Encoder(tokenizer)
         self._ending_tokens = lru_cache(partial(ending_tokens, tokenizer))
 
     async def generate(self, request: GenerationRequest) -> Generation:
@@ -120,7 +120,7 @@ class VLLMEngine:
         if self._verifier is not None:
             raise ValueError(f"{self.model_id} is a verifier: expected a policy to generate with")
         start = start_of(
-            self._encode,
+            self.encoder,
             request.prompt,
             request.prefix,
             prefix_ids=request.prefix_ids,
@@ -238,7 +238,7 @@ class VLLMEngine:
 
     def encode_text(self, text: str) -> Sequence[int]:
         """The tokens of a text alone, without special tokens."""
-        return self._encode.afresh(text)
+        return self.encoder.afresh(text)
 
     async def update_weights(self, folder: Path) -> None:
         """Switch to other weights of the same policy; nothing cached is reused.
