@@ -4,13 +4,25 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
+from schemas.steps import StepRule, StepsConfig
+from schemas.thinking import ThinkingConfig
 
 
 def _names_question(template: str) -> str:
     if template.count("{question}") != 1:
         raise ValueError(f"expected {{question}} exactly once in the template, got {template!r}")
     return template
+
+
+def _step_rule(separator: str, steps: StepsConfig, thinking: ThinkingConfig | None) -> StepRule:
+    return StepRule(
+        separator=separator,
+        min_chars=steps.min_chars,
+        max_steps=steps.max_steps,
+        starts=steps.words,
+        thought_end=None if thinking is None else thinking.end,
+    )
 
 
 Template = Annotated[str, AfterValidator(_names_question)]
@@ -24,6 +36,15 @@ class PlainPromptConfig(FrozenConfig):
     """Text around the question (the user's first message), including any few-shot examples."""
     separator: Annotated[str, Field(min_length=1)] = "\n"
     """What ends a step of this model's solutions."""
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return _step_rule(self.separator, self.steps, self.thinking)
 
 
 class ChatPromptConfig(FrozenConfig):
@@ -39,6 +60,15 @@ class ChatPromptConfig(FrozenConfig):
     """Text around the question in the user's first message."""
     separator: Annotated[str, Field(min_length=1)] = "\n\n"
     """What ends a step of this model's solutions."""
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return _step_rule(self.separator, self.steps, self.thinking)
 
 
 PromptConfig = Annotated[PlainPromptConfig | ChatPromptConfig, Field(discriminator="type")]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from schemas.rows import Problem
 from tasks.graders import Grade, Grader, grade_all
-from tasks.search.tree import Node
 
 
 class Answers:
@@ -30,25 +29,19 @@ class Answers:
         self._grades |= dict(zip(unknown, grades, strict=True))
         return [self._grades[text] for text in texts]
 
-    async def classes(self, nodes: Sequence[Node]) -> list[int | None]:
-        """The number of each solution's answer: equal for equal answers, the same in every call.
+    async def classes(self, texts: Sequence[str | None]) -> list[int | None]:
+        """The number of each text's answer: equal for equal answers, the same in every call.
 
-        None for a solution that is not finished or has no answer.
+        None for a text without an answer, and for None.
         """
-        finished = [node for node in nodes if node.state == "finished"]
-        grades = await self.grade([node.text for node in finished])
-        answers = [grade.answer for grade in grades]
+        grades = iter(await self.grade([text for text in texts if text is not None]))
+        answers = [None if text is None else next(grades).answer for text in texts]
         new = [a for a in dict.fromkeys(answers) if a is not None and a not in self._class_of]
         if new and self._first_answers:
             await asyncio.to_thread(self._number, new)  # comparing may take a second
         else:
             self._number(new)
-        found = {
-            node: self._class_of[answer]
-            for node, answer in zip(finished, answers, strict=True)
-            if answer is not None
-        }
-        return [found.get(node) for node in nodes]
+        return [None if answer is None else self._class_of[answer] for answer in answers]
 
     def _number(self, answers: Sequence[str]) -> None:
         """Put each answer into the first class whose first answer it equals, or a new one."""

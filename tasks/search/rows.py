@@ -15,6 +15,7 @@ from schemas.units import derive_id
 from tasks.graders import Grade, Grader
 from tasks.graders.verdicts import verdict
 from tasks.search.answers import Answers
+from tasks.search.context import SearchContext
 from tasks.search.session import Search
 from tasks.search.tree import Node, walk
 from tasks.steps.token_ids import token_columns
@@ -45,7 +46,7 @@ async def make_rows(
     roots = sorted(search.roots, key=lambda root: root.path)
     leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
     order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
-    grades = await _grade(order, search.answers or Answers(grader, problem))
+    grades = await _grade(order, search.context, search.answers or Answers(grader, problem))
     owners: dict[Node, str] = {}
     rows = []
     for index, leaf in enumerate(order):
@@ -72,14 +73,15 @@ def _is_leaf(node: Node) -> bool:
     return all(child.role != node.role for child in node.children)
 
 
-async def _grade(leaves: Sequence[Node], answers: Answers) -> list[Grade]:
+async def _grade(leaves: Sequence[Node], context: SearchContext, answers: Answers) -> list[Grade]:
     """The grade of each leaf's text."""
     is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
-    texts = [n.text for n, graded in zip(leaves, is_graded, strict=True) if graded]
-    grade_of = dict(zip(texts, await answers.grade(texts), strict=True))
+    texts = [context.answer_text(n.writer, n.text) for n in leaves]
+    graded = [text for text, graded in zip(texts, is_graded, strict=True) if graded]
+    grade_of = dict(zip(graded, await answers.grade(graded), strict=True))
     return [
-        verdict(grade_of[node.text] if graded else None, node.state, "solution")
-        for node, graded in zip(leaves, is_graded, strict=True)
+        verdict(grade_of[text] if graded else None, node.state, "solution")
+        for node, text, graded in zip(leaves, texts, is_graded, strict=True)
     ]
 
 
@@ -93,6 +95,8 @@ def _row(
     if leaf.state == "error" or (leaf.state != "open" and (is_candidate or leaf.role is not None)):
         status = leaf.state
     reason = leaf.reason if status in ("pruned", "truncated") else None
+    steps = tuple(_stored_step(node) for node in own if node.step is not None)
+    before = own[0].parent.text if own and own[0].parent is not None else ""
     return Trajectory(
         trajectory_id="",
         problem_id="",
@@ -101,7 +105,8 @@ def _row(
         sample_index=0,
         status=status,
         error=leaf.reason if status == "error" else None,
-        steps=tuple(_stored_step(node) for node in own if node.step is not None),
+        steps=steps,
+        thinking_tokens=context.prompt_formats[leaf.writer].count_thinking(steps, before),
         answer=grade.answer,
         correct=grade.correct,
         grader="",

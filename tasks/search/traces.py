@@ -7,18 +7,17 @@ the character is complete: its bytes could not be joined with those of the next 
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.engines import UNTOLD_TOKEN, Completion
 from tasks.search.confidences import group_confidences
 from tasks.search.tree import Cost, add_costs
+from tasks.steps.pieces import join
 
 _BROKEN_CHARACTER = "\ufffd"
 _MOST_TOKENS_MISSING = 3
 """A character has at most four bytes, and so at most as many tokens."""
-
-T = TypeVar("T")
 
 Drawn = tuple[Completion | str, Cost]
 """A continuation or the error it met, and what it cost."""
@@ -121,7 +120,7 @@ class _Trace:
             drawn = await self._continue(whole, size)
             piece, more = await self._mend(drawn, size, whole)
             cost = add_costs(cost, more)
-            whole = piece if isinstance(piece, str) else _join(whole, piece)
+            whole = piece if isinstance(piece, str) else join(whole, piece)
         return whole, cost
 
     async def _mend(self, drawn: Drawn, size: int, before: Completion | None) -> Drawn:
@@ -152,19 +151,3 @@ class _Trace:
 
 def _is_broken(piece: Completion) -> bool:
     return piece.finish_reason == "length" and piece.text.endswith(_BROKEN_CHARACTER)
-
-
-def _join(one: Completion, more: Completion) -> Completion:
-    """A solution and its continuation as one; what either does not report is unknown."""
-    return replace(
-        more,
-        text=one.text + more.text,
-        token_ids=one.token_ids + more.token_ids,
-        logprobs=_concatenate(one.logprobs, more.logprobs),
-        token_texts=_concatenate(one.token_texts, more.token_texts),
-        confidences=_concatenate(one.confidences, more.confidences),
-    )
-
-
-def _concatenate(one: tuple[T, ...] | None, more: tuple[T, ...] | None) -> tuple[T, ...] | None:
-    return None if one is None or more is None else (*one, *more)

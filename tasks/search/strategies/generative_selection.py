@@ -39,7 +39,7 @@ async def generative_selection(search: Search, config: GenerativeSelectionConfig
         first = answers[group[0]]
         if len(group) == 1 or (first is not None and {answers[end] for end in group} == {first}):
             return group[0]
-        text = render(config.template, question=search.question, solutions=_number(group))
+        text = render(config.template, question=search.question, solutions=_number(search, group))
         root = search.begin(
             [user(text)], *places, role="judge", writer=search.context.writer("judge")
         )
@@ -81,8 +81,10 @@ def read_choice(text: str, num: int) -> int | None:
     return choice if choice < num else None
 
 
-def _number(group: Sequence[Node]) -> str:
-    return "\n\n".join(f"Solution {i}:\n{end.text.strip()}" for i, end in enumerate(group))
+def _number(search: Search, group: Sequence[Node]) -> str:
+    """The solutions with their numbers, without thoughts."""
+    texts = [search.context.answer_text(end.writer, end.text).strip() for end in group]
+    return "\n\n".join(f"Solution {number}:\n{text}" for number, text in enumerate(texts))
 
 
 def _split(contest: Sequence[Node], size: int) -> list[Sequence[Node]]:

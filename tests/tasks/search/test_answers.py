@@ -11,11 +11,6 @@ from schemas.search.strategies import MajorityConfig
 from tasks.graders import Grade, make_grader
 from tasks.graders.exact_grader import ExactGrader
 from tasks.search.answers import Answers
-from tasks.search.tree import Node
-
-
-def finished(text: str) -> Node:
-    return Node(prompt="", text=text, state="finished")
 
 
 def test_equal_answers_have_the_same_number_in_every_call(make_problem):
@@ -23,22 +18,27 @@ def test_equal_answers_have_the_same_number_in_every_call(make_problem):
     texts = [rf"\boxed{{{a}}}" for a in ("1/2", "0.5", "3", r"\frac{1}{2}", "3.0", "7")]
     try:
         together = Answers(grader, make_problem())
-        wanted = asyncio.run(together.classes([*map(finished, texts)]))
+        wanted = asyncio.run(together.classes(texts))
         apart = Answers(grader, make_problem())
-        found = [asyncio.run(apart.classes([finished(text)]))[0] for text in texts]
-        again = asyncio.run(apart.classes([finished(text) for text in reversed(texts)]))
+        found = [asyncio.run(apart.classes([text]))[0] for text in texts]
+        again = asyncio.run(apart.classes(texts[::-1]))
     finally:
         grader.close()
     assert wanted == found == again[::-1] == [0, 0, 1, 0, 1, 2]
 
 
-def test_what_is_not_finished_or_has_no_answer_has_no_number(make_problem):
+def test_what_has_no_answer_has_no_number(make_problem):
     answers = Answers(make_grader(ExactGraderConfig()), make_problem())
-    nodes = [finished("Answer: 4"), finished("I give up"), finished("Answer: 5")]
-    nodes.insert(1, Node(prompt="", text="Answer: 4", state="truncated"))
-    nodes.insert(1, Node(prompt="", text="Answer: 4"))
-    assert asyncio.run(answers.classes(nodes)) == [0, None, None, None, 1]
+    texts = ["Answer: 4", None, "I give up", "Answer: 5", None]
+    assert asyncio.run(answers.classes(texts)) == [0, None, None, 1, None]
     assert asyncio.run(answers.classes([])) == []
+
+
+def test_only_finished_solutions_have_a_number(find_one, table_engine):
+    table = {"": {"Answer: 4": 0.5, "Answer: 1": 0.5}, "Answer: 1": {"a": 1.0}}
+    found = find_one(MajorityConfig(), table_engine(table), budget=2, max_tokens=2)
+    assert [end.state for end in found.ends] == ["finished", "truncated"]
+    assert asyncio.run(found.search.classes(found.ends)) == [0, None]
 
 
 def test_a_text_is_graded_once(make_problem):
