@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from schemas.base import FrozenConfig
+from schemas.prompt_presets import resolve_preset
 
 
 def _names_question(template: str) -> str:
@@ -41,4 +42,27 @@ class ChatPromptConfig(FrozenConfig):
     """What ends a step of this model's solutions."""
 
 
-PromptConfig = Annotated[PlainPromptConfig | ChatPromptConfig, Field(discriminator="type")]
+class PresetPromptConfig(FrozenConfig):
+    """A prompt by name, such as `llama-3`; it becomes a plain or chat prompt when it is checked.
+
+    Fields of that prompt may stand beside the name and replace the preset's.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["preset"] = "preset"
+    name: str
+    """The preset, as in `stepmill describe`, which prints what it stands for."""
+
+
+GivenPromptConfig = Annotated[
+    PlainPromptConfig | ChatPromptConfig | PresetPromptConfig, Field(discriminator="type")
+]
+"""A prompt as a caller may give it."""
+
+PromptConfig = Annotated[
+    PlainPromptConfig | ChatPromptConfig,
+    Field(discriminator="type"),
+    BeforeValidator(resolve_preset, json_schema_input_type=GivenPromptConfig),
+]
+"""A prompt; a preset is given by its name and stored as what it stands for."""
