@@ -17,26 +17,30 @@ def count_problems(config: ProblemsConfig) -> int:
     """How many rows a set has.
 
     Raises:
-        ValueError: that is not known without loading the set.
+        ValueError: that is not known without loading the set, or there is no such file.
     """
     match config:
         case WorldProblemsConfig():
             return config.num_problems
+        case FileProblemsConfig():
+            return _rows_of(config.path, config.limit)
         case NamedProblemsConfig():
+            path = config.path
+            if path is not None and path.suffix in (".jsonl", ".parquet") and path.is_file():
+                return _rows_of(path, config.limit)
             known: int | None = config.data_set.num_rows[str(config.split)]
         case HubProblemsConfig():
             known = _published_rows(config)
-        case FileProblemsConfig():
-            known = None
-    path: Path | None = getattr(config, "path", None)
-    if path is not None and path.is_file() and path.suffix in (".jsonl", ".parquet"):
-        known = sum(1 for _ in iterate_rows(path, config.limit))
-    if known is None and config.limit is None:
-        place = path if path is not None else getattr(config, "dataset", "")
-        raise ValueError(
-            f"problems: the number of rows of {place} is not known without loading it: set `limit`"
-        )
+            if known is None and config.limit is None:
+                raise ValueError(
+                    f"problems: the number of rows of {config.dataset} is not known without "
+                    "loading it: set `limit`"
+                )
     return min(each for each in (known, config.limit) if each is not None)
+
+
+def _rows_of(path: Path, limit: int | None) -> int:
+    return sum(1 for _ in iterate_rows(path, limit))
 
 
 def _published_rows(config: HubProblemsConfig) -> int | None:
