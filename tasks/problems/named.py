@@ -88,6 +88,7 @@ def _open_rows(config: NamedProblemsConfig) -> Iterator[Any]:
 def _load(config: NamedProblemsConfig) -> Iterator[tuple[str, Any]]:
     """Each configuration of the set with its name, through `datasets`."""
     import datasets
+    from datasets.exceptions import DatasetsError
 
     known, split = config.data_set, config.data_set.splits[str(config.split)]
     place = known.dataset if config.path is None else str(config.path)
@@ -103,7 +104,7 @@ def _load(config: NamedProblemsConfig) -> Iterator[tuple[str, Any]]:
                 yield place, datasets.load_dataset(*arguments, split=split)
         else:
             yield place, _load_file(config.path)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         hint = "" if config.path is not None else "; `path` names a copy to read instead"
         if hint and known.is_gated:
             hint += " (the set is gated: log in with an account that has accepted its terms)"

@@ -54,8 +54,9 @@ def test_a_config_is_that_of_the_prompt_it_stands_for():
 
 def test_further_fields_replace_those_of_the_preset():
     prompt = job_with({"type": "preset", "name": "llama-3", "separator": "\n"}).prompt
+    assert isinstance(prompt, ChatPromptConfig)
     assert prompt.separator == "\n"
-    assert prompt.system.startswith("Solve the following math problem efficiently")
+    assert str(prompt.system).startswith("Solve the following math problem efficiently")
 
 
 @pytest.mark.parametrize(

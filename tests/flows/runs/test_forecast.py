@@ -11,6 +11,8 @@ from flows.runs.search_units import search_plan, tree_units
 from flows.sampling import sampling_units, solutions_group
 from flows.step_labels import rollout_units
 from flows.tables.forecast import forecast_table, total_of
+from schemas.dataset_export.builders import RestConfig
+from schemas.engines import MarkovConfig, VLLMConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import RestEmLoopConfig, RestLoopConfig, ReverseCurriculumLoopConfig
 from schemas.problems import (
@@ -25,11 +27,12 @@ from schemas.prompts import ChatPromptConfig, PlainPromptConfig
 from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.scoring import ScoringJob
-from schemas.search import SearchJob
+from schemas.search import SearchJob, SearchLimits
+from schemas.search.strategies import BeamConfig, BestOfNConfig, LookaheadConfig, MajorityConfig
 from schemas.step_labels import MonteCarloConfig, OutcomeConfig, StepLabelsJob
 from schemas.units import Stage, Unit
 
-MARKOV = {"type": "markov"}
+MARKOV = MarkovConfig()
 WORLD = WorldProblemsConfig(num_problems=10)
 
 
@@ -74,6 +77,7 @@ def test_units_are_those_of_the_flows(store, unit_of, make_problem, make_traject
     units = sampling_units(job, solutions_group(job), "r", unit.path, num_problems)
     assert forecast(job)[0].units == len(units)
     for each in units:
+        assert each.rows is not None
         start, stop = each.rows
         rows = [make_trajectory(f"{n}-{i}") for n in range(start, stop) for i in range(4)]
         store.commit(each, rows)
@@ -86,7 +90,7 @@ def test_units_are_those_of_the_flows(store, unit_of, make_problem, make_traject
         problems=problems,
         policy=MARKOV,
         verifier=MARKOV,
-        strategies=({"type": "beam"}, {"type": "best_of_n"}),
+        strategies=(BeamConfig(), BestOfNConfig()),
         budgets=(4, 8),
         candidates_per_unit=17,
     )
@@ -117,14 +121,9 @@ def test_a_search_by_steps_is_limited_by_steps_and_a_sample_by_its_length():
         problems=WORLD,
         policy=MARKOV,
         verifier=MARKOV,
-        strategies=(
-            {"type": "best_of_n"},
-            {"type": "beam"},
-            {"type": "lookahead", "depth": 2},
-            {"type": "majority"},
-        ),
+        strategies=(BestOfNConfig(), BeamConfig(), LookaheadConfig(depth=2), MajorityConfig()),
         budgets=(8,),
-        limits={"max_tokens": 100, "max_step_tokens": 20, "max_steps": 10},
+        limits=SearchLimits(max_tokens=100, max_step_tokens=20, max_steps=10),
     )
     found = {each.stage: each for each in forecast(job)}
     best, beam, ahead, vote = found.values()
@@ -167,8 +166,8 @@ def test_rounds_of_a_loop_are_counted_with_its_control():
     twice = RestLoopConfig(
         rounds=1,
         improve_steps=2,
-        builder={"by": "score"},
-        verifier={"type": "vllm", "model": "v"},
+        builder=RestConfig(by="score"),
+        verifier=VLLMConfig(model="v"),
         with_control=False,
     )
     assert stages_of(twice)["sample eval"].solutions == 200 * 16 * (1 + 2)
@@ -180,7 +179,7 @@ def test_rounds_of_a_loop_are_counted_with_its_control():
 def test_a_curriculum_generates_no_more_tokens_than_its_arms_may():
     config = ReverseCurriculumLoopConfig()
     found = stages_of(config)["train policy"]
-    limit = config.training.max_generated_tokens
+    limit = config.training.max_generated_tokens or 0
     assert found.max_tokens == 3 * limit
     assert 0.9 * 3 * limit < found.tokens <= 3 * limit
     assert found.solutions == found.tokens // 64

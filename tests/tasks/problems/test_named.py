@@ -257,7 +257,7 @@ def test_questions_of_several_columns_are_joined(tmp_path):
 
 def test_programs_say_that_they_are_not_graded(tmp_path):
     (problem,), notes = _load(tmp_path, "humaneval", _HUMANEVAL)
-    assert json.loads(problem.check) == {
+    assert json.loads(str(problem.check)) == {
         "test": _HUMANEVAL["test"],
         "entry_point": "double",
     }
