@@ -2,6 +2,7 @@
 # make test   sets up, then runs the tests
 # make check  ruff, format, pyright, import contracts
 # make setup  only installs, into .venv
+# make exhibit-model  a small public model as a folder, for tests and to try things on
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -10,7 +11,10 @@ BIN := $(VENV)/bin
 HAS_GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 LOCK := requirements/$(if $(HAS_GPU),gpu,cpu).lock
 
-.PHONY: run test check setup clean
+# Where tests look for it, too.
+export STEPMILL_EXHIBIT_MODEL ?= models/SmolLM2-135M-Instruct
+
+.PHONY: run test check setup exhibit-model clean
 
 run: setup
 	$(BIN)/stepmill run --run-id first
@@ -35,6 +39,9 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --requirement $(LOCK)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+exhibit-model: setup
+	$(BIN)/python -m benchmarks.exhibit_model $(STEPMILL_EXHIBIT_MODEL)
 
 clean:
 	rm -rf $(VENV) *.egg-info build

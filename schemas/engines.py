@@ -57,6 +57,9 @@ class GenerationRequest:
     prefix_ids: tuple[int, ...] | None = None
     """The token ids of the prefix as they were sampled, in the engine's own vocabulary; None if
     only the text is known, which is then encoded."""
+    following: str = ""
+    """What the writer of the prefix wrote after it, if that is known: it affects how the end of a
+    prefix without ids is encoded."""
     n: int = 1
     temperature: float = 1.0
     top_p: float = 1.0

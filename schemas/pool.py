@@ -11,8 +11,8 @@ class PoolConfig(FrozenConfig):
     """How many actors hold a copy of the engines, and which resources each takes."""
 
     num_actors: Annotated[int, Field(ge=1)] | None = None
-    """None: one per group of GPUs, or without a GPU one per core (at most 8); one if a server
-    elsewhere generates."""
+    """None: one per group of GPUs; without a GPU one per core, at most 8 and as many as fit into
+    the free memory; one if a server elsewhere generates."""
     gpus_per_actor: Annotated[float, Field(ge=0)] | None = None
     """None: the engine's tensor parallelism, or 0 without a GPU."""
     cpus_per_actor: Annotated[float, Field(ge=0)] = 0.25

@@ -28,6 +28,9 @@ class TrainingRow:
     weight: float
     reason: str
     """Why the row was kept."""
+    vocabulary: str | None = None
+    """The vocabulary of the row's token ids (see tasks.models.vocabulary); None without ids. A
+    text without its ids is encoded when it is trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class CompletionRow(TrainingRow):
     """A prompt and the text to learn."""
 
     completion: str
+    completion_ids: Sequence[int] | None = None
+    """The tokens that were sampled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,14 @@ class PreferenceRow(TrainingRow):
 
     chosen: str
     rejected: str
+    chosen_ids: Sequence[int] | None = None
+    """The tokens that were sampled."""
+    rejected_ids: Sequence[int] | None = None
+    """The tokens that were sampled."""
+    prompt_prefix: str | None = None
+    """The end of the prompt that is the first steps of a solution; None if it has none."""
+    prompt_prefix_ids: Sequence[int] | None = None
+    """The tokens that these steps were sampled as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +66,8 @@ class PromptRow(TrainingRow):
     """The gold answer."""
     prefix: str
     """The first steps: read after the prompt, and graded together with what is generated."""
+    prefix_ids: Sequence[int] | None = None
+    """The tokens that the first steps were sampled as."""
     stage: int
     """The stage of the curriculum; the last one is the whole problem."""
     steps_to_go: int
@@ -65,6 +80,8 @@ class StepwiseRow(TrainingRow):
 
     completions: tuple[str, ...]
     """[num_steps] without the separator, which TRL puts after each."""
+    completions_ids: Sequence[Sequence[int]] | None = None
+    """[num_steps] the tokens that each step was sampled as, those of its separator included."""
     labels: tuple[bool | None, ...]
     """[num_steps] whether the solution is still right after the step; None without a label."""
     soft: tuple[float | None, ...]
@@ -80,24 +97,38 @@ _COMMON = {
     "level": pa.int32(),
     "weight": pa.float64(),
     "reason": pa.string(),
+    "vocabulary": pa.string(),
 }
+_IDS = pa.list_(pa.int32())
 _OWN: dict[Form, dict[str, pa.DataType]] = {
-    "prompt_completion": {"completion": pa.string()},
-    "preference": {"chosen": pa.string(), "rejected": pa.string()},
+    "prompt_completion": {"completion": pa.string(), "completion_ids": _IDS},
+    "preference": {
+        "chosen": pa.string(),
+        "rejected": pa.string(),
+        "chosen_ids": _IDS,
+        "rejected_ids": _IDS,
+        "prompt_prefix": pa.string(),
+        "prompt_prefix_ids": _IDS,
+    },
     "prompt_only": {
         "answer": pa.string(),
         "prefix": pa.string(),
+        "prefix_ids": _IDS,
         "stage": pa.int32(),
         "steps_to_go": pa.int32(),
     },
     "stepwise": {
         "completions": pa.list_(pa.string()),
+        "completions_ids": pa.list_(_IDS),
         "labels": pa.list_(pa.bool_()),
         "soft": pa.list_(pa.float64()),
         "correct": pa.bool_(),
     },
 }
-_MAY_BE_NULL = frozenset({"level", "correct"})
+_MAY_BE_NULL = frozenset(
+    {"level", "correct", "vocabulary", "prompt_prefix"}
+    | {name for own in _OWN.values() for name in own if name.endswith("_ids")}
+)
 FORM_SCHEMAS: dict[Form, pa.Schema] = {
     form: pa.schema(
         [

@@ -31,7 +31,7 @@ _SELECTED = """
 create view selected as
 select
     s.run_id, s.trajectory_id, s.problem_id, s.policy, s.sample_index, s.status, s.correct,
-    s.answer, s.steps,
+    s.answer, s.steps, s.token_ids, s.vocabulary,
     case o.reduction
         when 'min' then c.min_score
         when 'prod' then c.prod_score
@@ -85,7 +85,8 @@ from per_problem
 _SOLUTIONS = """
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
-    [step.text for step in p.steps] as steps
+    [step.text for step in p.steps] as steps,
+    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary
 from selected as p
 where
     p.status = 'finished'
@@ -97,6 +98,7 @@ _DRAWN = """
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
     [step.text for step in p.steps] as steps,
+    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
     q.source, q.question, q.answer as gold, q.level
 from selected as p
 inner join member_problems as q on p.problem_id = q.problem_id
@@ -107,6 +109,7 @@ _ORIGINALS = """
 select
     null::varchar as trajectory_id, q.problem_id, true as correct, q.answer,
     null::double as score, [q.solution] as steps,
+    null::integer[] as token_ids, null::integer[] as num_tokens, null::varchar as vocabulary,
     q.source, q.question, q.answer as gold, q.level
 from member_problems as q
 cross join options as o
@@ -127,6 +130,7 @@ with labels as (
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
     [step.text for step in p.steps] as steps,
+    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
     l.labelled_steps, l.labels, l.soft
 from selected as p
 inner join member_problems as q on p.problem_id = q.problem_id

@@ -25,13 +25,22 @@ from schemas.units import Unit
 from storage import Store
 
 PROJECT = Path(__file__).resolve().parents[1]
+EXHIBIT_MODEL = PROJECT / os.environ.get("STEPMILL_EXHIBIT_MODEL", "models/SmolLM2-135M-Instruct")
+"""Where the public model of `make exhibit-model` is, if it was made."""
 _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 _HOP_HEADERS = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 _SLOW_S = 1.0
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with slow tests first, so that no process is left alone with one at the end."""
+    """Mark tests of the public model, before `-m` selects.
+
+    Files with slow tests run first, so that no process is left alone with one at the end.
+    """
+    for item in items:
+        if "exhibit_model" in getattr(item, "fixturenames", ()):
+            item.add_marker("exhibit")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
@@ -48,6 +57,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("GSM8K and MATH-500 files are not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def exhibit_model() -> Path:
+    """The folder of SmolLM2-135M-Instruct: bfloat16, tied embeddings, GPT-2's pattern, a chat."""
+    if not (EXHIBIT_MODEL / "config.json").is_file():
+        pytest.skip(f"no model in {EXHIBIT_MODEL}: `make exhibit-model` makes it")
+    return EXHIBIT_MODEL
 
 
 @pytest.fixture

@@ -68,6 +68,9 @@ class Trajectory:
     belongs to no step; None if the engine reported no ids."""
     vocabulary: str | None = None
     """Identifies the vocabulary of `token_ids` (see tasks.models.vocabulary)."""
+    changed_boundaries: Int32 | None = None
+    """Ends of steps at which the text so far, encoded alone, is not the tokens that were sampled;
+    counted on the first sample of each problem."""
 
     @property
     def text(self) -> str:

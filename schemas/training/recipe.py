@@ -78,7 +78,8 @@ class TrainingRecipe(FrozenConfig):
     lora: LoraConfig | None = None
     """Train only low-rank additions; None trains all weights."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16` computes in mixed precision, for GPUs; trained weights stay float32."""
+    """`bfloat16` computes in mixed precision, for GPUs; trained weights stay float32 until they are
+    stored in the base model's type. A bfloat16 base under `lora` stays bfloat16."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass to save memory, for large models."""
     save_every_steps: Annotated[int, Field(ge=1)] = 200

@@ -2,7 +2,7 @@
 -- verdict; without rollouts, branches of search trees, and solutions that an engine rejected.
 select
     run_id, stage, trajectory_id, problem_id, policy, strategy, sample_index, round,
-    status, answer, correct, grader, steps
+    status, answer, correct, grader, steps, token_ids, vocabulary
 from graded
 where
     stage in ('sampling', 'imports')

@@ -17,6 +17,8 @@ def completion_row(
     return CompletionRow(
         prompt=source.build_prompt(problem),
         completion=solution.text,
+        completion_ids=solution.token_ids,
+        vocabulary=solution.vocabulary,
         source_ids=solution.ids,
         problem_id=problem.problem_id,
         source=problem.source,
@@ -30,10 +32,14 @@ def preference_row(
     source: CheckedSource, problem: SolvedProblem, better: Solution, worse: Solution, reason: str
 ) -> PreferenceRow:
     """The problem's prompt and two whole solutions."""
+    same = better.vocabulary == worse.vocabulary
     return PreferenceRow(
         prompt=source.build_prompt(problem),
         chosen=better.text,
         rejected=worse.text,
+        chosen_ids=better.token_ids if same else None,
+        rejected_ids=worse.token_ids if same else None,
+        vocabulary=better.vocabulary if same else None,
         source_ids=better.ids + worse.ids,
         problem_id=problem.problem_id,
         source=problem.source,

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
+from tasks.steps.token_ids import split_ids
+
 Rows = TypeVar("Rows")
 
 
@@ -21,6 +23,12 @@ class Solution(NamedTuple):
     answer: str | None
     score: float | None
     """The verifier's score, reduced to one value."""
+    token_ids: Sequence[int] | None = None
+    """The tokens that were sampled, end of text included; None if they are not known."""
+    num_tokens: Sequence[int] | None = None
+    """[num_steps] how many of them each step has."""
+    vocabulary: str | None = None
+    """The vocabulary of the tokens (see tasks.models.vocabulary)."""
     labels: Sequence[bool | None] | None = None
     """[num_steps] the labels; None for a step without one."""
     soft: Sequence[float | None] | None = None
@@ -35,6 +43,13 @@ class Solution(NamedTuple):
     def ids(self) -> tuple[str, ...]:
         """The id of its trajectory, if it has one."""
         return () if self.trajectory_id is None else (self.trajectory_id,)
+
+    @property
+    def step_ids(self) -> list[tuple[int, ...]] | None:
+        """[num_steps] the tokens of each step."""
+        if self.token_ids is None or self.num_tokens is None:
+            return None
+        return split_ids(self.token_ids, self.num_tokens)
 
 
 class SolvedProblem(NamedTuple):
@@ -56,6 +71,19 @@ class SolvedProblem(NamedTuple):
     def wrong(self) -> list[Solution]:
         """The solutions with a wrong answer."""
         return [solution for solution in self.solutions if solution.correct is False]
+
+
+_OWN = (
+    "trajectory_id",
+    "steps",
+    "correct",
+    "answer",
+    "score",
+    "token_ids",
+    "num_tokens",
+    "vocabulary",
+)
+"""Columns of the first fields of a solution, in order."""
 
 
 def iterate_rows(
@@ -106,13 +134,12 @@ def join_problems(
 def read_drawn(batches: Iterable[pa.RecordBatch]) -> Iterator[SolvedProblem]:
     """Solutions with the columns of their problem, each as a problem with one solution."""
     names = ("problem_id", "source", "question", "gold", "level")
-    own = ("trajectory_id", "steps", "correct", "answer", "score")
-    for row in iterate_rows(batches, (*names, *own)):
+    for row in iterate_rows(batches, (*names, *_OWN)):
         yield SolvedProblem._make((*row[:5], [Solution(*row[5:])]))
 
 
 def _iterate_solutions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, Solution]]:
-    names = ("problem_id", "trajectory_id", "steps", "correct", "answer", "score")
+    names = ("problem_id", *_OWN)
     for batch in batches:
         if "labels" not in batch.schema.names:
             for problem_id, *rest in iterate_rows([batch], names):

@@ -112,6 +112,9 @@ class AnalyticEngine(ABC, Generic[State]):
         read = len(request.prompt.split()) + len(request.steps)
         return StepScoring(scores=tuple(scores), scored_tokens=read, cached_tokens=0)
 
+    def encode_text(self, text: str) -> None:
+        """Nothing: its ids are never continued, since it reads texts."""
+
     async def close(self) -> None:
         """Do nothing: no resources are held."""
 

@@ -1,5 +1,6 @@
 """The protocol of every engine, which is all that algorithms know about engines."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from schemas.engines import Generation, GenerationRequest, ScoringRequest, StepScoring
@@ -32,6 +33,10 @@ class Engine(Protocol):
             RequestRejected: this request cannot be served; others are unaffected.
             EngineFailed: the engine is gone.
         """
+        ...
+
+    def encode_text(self, text: str) -> Sequence[int] | None:
+        """The tokens of a text alone, without special tokens; None if that is not known."""
         ...
 
     async def close(self) -> None:

@@ -14,8 +14,12 @@ if the server does not report them.
 
 import asyncio
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from schemas.engines import (
+    Completion,
     Generation,
     GenerationRequest,
     OpenAIConfig,
@@ -33,6 +37,9 @@ from tasks.engines.openai_requests import (
     request_body,
 )
 from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
+from tasks.engines.served_tokens import Codec
+from tasks.steps.token_ids import known_ids
+from tasks.steps.token_texts import Start
 
 _OPENING_TIMEOUT_S = 60.0
 """The longest that opening waits for a server that does not answer: a wrong address is more likely
@@ -75,7 +82,8 @@ async def open_openai_engine(
         served = describe_server(models, config)
         names = served.model_names
         engine = OpenAIEngine(config, server, served)
-        await engine.generate(_TRIAL, retry_s=retry_s)
+        trial = await engine.generate(_TRIAL, retry_s=retry_s)
+        engine.check_tokenizer(trial.completions[0])
         server.trial = engine.ask_for(_TRIAL, 0)
     except (AccessRefused, RequestRejected) as error:
         await server.close()
@@ -94,6 +102,10 @@ class OpenAIEngine:
         self.name = f"openai {served.kind}"
         self.model_id = served_model_id(config)
         self.vocabulary: str | None = None
+        self._codec: Codec | None = None
+        if config.tokenizer is not None and config.api == "completions" and served.takes_ids:
+            self._codec = Codec.load(config.tokenizer)
+            self.vocabulary = self._codec.vocabulary
         self._config = config
         self._server = server
         self._served = served
@@ -161,8 +173,37 @@ class OpenAIEngine:
         Raises:
             RequestRejected: this server cannot continue a prefix over its chat API.
         """
+        start = None if self._codec is None else self._codec.start_of(request)
         return Ask(
             "/chat/completions" if self._config.api == "chat" else "/completions",
-            request_body(request, index, self._config, self._served),
-            lambda answer: read_continuation(answer, request, self._config),
+            request_body(request, index, self._config, self._served, start=start),
+            lambda answer: self._read(answer, request, start),
         )
+
+    def encode_text(self, text: str) -> Sequence[int] | None:
+        """The tokens of a text alone, if the config names the model's tokenizer."""
+        return None if self._codec is None else self._codec.encode.afresh(text)
+
+    def check_tokenizer(self, completion: Completion) -> None:
+        """Refuse a tokenizer that does not decode a completion's ids to its text.
+
+        Raises:
+            ModelUnusable: the text differs.
+        """
+        ids = known_ids(completion, self.vocabulary)
+        if self._codec is None or ids is None:
+            return
+        decoded = self._codec.decoder.decode(ids)
+        if decoded != completion.text:
+            raise ModelUnusable(
+                f"policy.tokenizer {self._config.tokenizer!r}: expected that of the served model "
+                f"{self._config.model}, whose tokens {list(ids)} are {completion.text!r}; it "
+                f"decodes them to {decoded!r}"
+            )
+
+    def _read(self, answer: Any, request: GenerationRequest, start: Start | None) -> Continuation:
+        continuation = read_continuation(answer, request, self._config)
+        if self._codec is None or start is None:
+            return continuation
+        completion = self._codec.complete(continuation.completion, start)
+        return replace(continuation, completion=completion)

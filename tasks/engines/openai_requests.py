@@ -19,6 +19,7 @@ from schemas.engines import (
 )
 from schemas.errors import RequestRejected
 from tasks.engines.openai_server import AnswerUnreadable
+from tasks.steps.token_texts import Start
 
 ServerKind = Literal["vllm", "sglang", "other"]
 
@@ -41,6 +42,11 @@ class Served:
     max_model_len: int | None = None
     """Longest prompt and continuation in tokens, if the server reports it."""
     model_names: tuple[str, ...] = ()
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether it continues token ids and reports those that it sampled."""
+        return self.kind != "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,21 @@ def describe_server(models: Sequence[Mapping[str, Any]], config: OpenAIConfig) -
 
 
 def request_body(
-    request: GenerationRequest, index: int, config: OpenAIConfig, served: Served
+    request: GenerationRequest,
+    index: int,
+    config: OpenAIConfig,
+    served: Served,
+    *,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """The JSON of the query for continuation `index` of a request.
+
+    Args:
+        request: what to continue.
+        index: of the continuation.
+        config: the model and its API.
+        served: facts about the server.
+        start: the tokens to continue; None to send the text of prompt and prefix.
 
     Raises:
         RequestRejected: this server cannot continue a prefix over its chat API.
@@ -104,10 +122,11 @@ def request_body(
         body |= _chat_fields(request, served)
     else:
         body["max_tokens"] = max_tokens
-        body["prompt"] = request.prompt + request.prefix
+        text = request.prompt + request.prefix
+        body["prompt"] = text if start is None else start.token_ids
         if request.with_logprobs:
             body["logprobs"] = 1 if served.kind == "other" else 0
-        if served.kind == "vllm":
+        if served.kind == "vllm" and start is None:
             body["add_special_tokens"] = not request.has_chat_template
     return body
 

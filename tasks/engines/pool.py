@@ -8,6 +8,7 @@ and only its own deaths count. A unit that was committed before the death return
 """
 
 import contextlib
+import logging
 import os
 import pickle
 import threading
@@ -28,13 +29,15 @@ from schemas.errors import (
 from schemas.pool import PoolConfig
 from schemas.rows import ModelRole
 from schemas.units import Receipt, Unit
+from tasks.engines.actor_count import NodeRoom, actor_memory, asked_count, usual_count
 from tasks.engines.cluster import fetch, fetch_unless_all_dead, start_ray
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Counters, Host, Work
+from tasks.engines.memory import read_memory
 from tasks.engines.policy_change import is_exchangeable
 from tasks.engines.roster import Member, Roster
 
-_MAX_CPU_ACTORS = 8
+_log = logging.getLogger(__name__)
 
 
 class EnginePool:
@@ -69,7 +72,7 @@ class EnginePool:
                 return
             start_ray()
             gpus = self._gpus_per_actor()
-            number = self._config.num_actors or self._usual_number(gpus)
+            number = self._number_of_actors(gpus)
             self._engines_of_one = self._engines.shared_by(number)
             self._actor_class = ray.remote(_HostActor).options(
                 num_cpus=self._config.cpus_per_actor,
@@ -241,19 +244,40 @@ class EnginePool:
         engines = self._engines.values()
         return float(max((getattr(e, "tensor_parallel_size", 0) for e in engines), default=0))
 
-    def _usual_number(self, gpus_per_actor: float) -> int:
-        resources = ray.cluster_resources()
+    def _number_of_actors(self, gpus_per_actor: float) -> int:
+        """As the config says, or by GPUs, or by cores and memory; a number by memory is logged."""
+        asked = self._config.num_actors
+        if gpus_per_actor:
+            return asked or _number_by_gpus(gpus_per_actor)
         if self._engines.are_served():
-            return 1
-        if not gpus_per_actor:
-            return max(1, min(int(resources.get("CPU", 1)), _MAX_CPU_ACTORS))
-        number = int(resources.get("GPU", 0) // gpus_per_actor)
-        if number == 0:
-            raise ValueError(
-                f"expected {gpus_per_actor:g} GPUs for an actor, the cluster has "
-                f"{resources.get('GPU', 0):g}"
-            )
-        return number
+            return asked or 1
+        nodes, actor = _nodes(), actor_memory(self._engines)
+        count = asked_count(asked, nodes, actor) if asked else usual_count(nodes, actor)
+        _log.log(logging.WARNING if count.is_short else logging.INFO, "%s", count.reason)
+        return count.number
+
+
+def _number_by_gpus(gpus_per_actor: float) -> int:
+    num_gpus = ray.cluster_resources().get("GPU", 0)
+    if num_gpus < gpus_per_actor:
+        raise ValueError(
+            f"expected {gpus_per_actor:g} GPUs for an actor, the cluster has {num_gpus:g}"
+        )
+    return int(num_gpus // gpus_per_actor)
+
+
+def _nodes() -> list[NodeRoom]:
+    """The cluster's nodes. Of others than this one only Ray knows the memory, as it started."""
+    here, memory = ray.get_runtime_context().get_node_id(), read_memory()
+    nodes = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            offered = node["Resources"]
+            free = offered.get("memory")
+            if node["NodeID"] == here and memory is not None:
+                free = memory.free
+            nodes.append(NodeRoom(offered.get("CPU", 0), None if free is None else int(free)))
+    return nodes
 
 
 class _HostActor(Host):

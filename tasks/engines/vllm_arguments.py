@@ -13,6 +13,8 @@ from typing import Any
 
 from schemas.engines import ROLE_WORK, VLLMConfig
 from schemas.rows import ModelRole
+from tasks.models.files import stored_dtype
+from tasks.models.folders import read_config
 from tasks.verifiers.families import Verifier
 
 CPU_BLOCK_TOKENS = 32
@@ -115,6 +117,6 @@ def refusals() -> tuple[type[Exception], ...]:
 
 def _stored_dtype(model: str) -> str:
     """The type a checkpoint's weights are stored in; vLLM's own `auto` would halve float32."""
-    stored = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
-    dtype = stored.get("dtype") or stored.get("torch_dtype") or "auto"
+    folder = Path(model)
+    dtype = stored_dtype(folder, read_config(folder))
     return dtype if dtype in ("float32", "bfloat16", "float16") else "auto"

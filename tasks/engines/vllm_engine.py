@@ -37,8 +37,7 @@ from tasks.models.folders import (
     load_tokenizer,
     resolve_model,
 )
-from tasks.models.vocabulary import identify_vocabulary
-from tasks.steps.token_texts import TokenDecoder, ending_tokens, prompt_token_ids
+from tasks.steps.token_texts import Start, TokenDecoder, ending_tokens, start_of
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
 
@@ -101,13 +100,14 @@ class VLLMEngine:
     ) -> None:
         self.name = name
         self.model_id = model_id
-        self.vocabulary: str | None = identify_vocabulary(tokenizer)
+        self.encoder = Encoder(tokenizer)
+        """From text to token ids."""
+        self.vocabulary: str | None = self.encoder.vocabulary
         self._driver = driver
         self._load = load
         self._verifier = verifier
         self._decoder = TokenDecoder(tokenizer)
         self._tokenizer = tokenizer
-        self._encode = Encoder(tokenizer)
         self._ending_tokens = lru_cache(partial(ending_tokens, tokenizer))
 
     async def generate(self, request: GenerationRequest) -> Generation:
@@ -119,19 +119,23 @@ class VLLMEngine:
         """
         if self._verifier is not None:
             raise ValueError(f"{self.model_id} is a verifier: expected a policy to generate with")
-        token_ids = prompt_token_ids(
-            self._encode,
+        start = start_of(
+            self.encoder,
             request.prompt,
             request.prefix,
+            prefix_ids=request.prefix_ids,
+            following=request.following,
             has_chat_template=request.has_chat_template,
         )
+        token_ids = start.token_ids
         self._check_length(token_ids, room=1)
         stop_tokens = self._stop_tokens(request.stop)
         room = self._driver.max_model_len - len(token_ids)
         outputs = await self._run(token_ids, self._sampling_params(request, room, stop_tokens))
         return Generation(
             completions=tuple(
-                self._completion(output.outputs[0], request.stop, stop_tokens) for output in outputs
+                self._completion(output.outputs[0], request.stop, stop_tokens, start)
+                for output in outputs
             ),
             prompt_tokens=len(token_ids),
             cached_tokens=outputs[0].num_cached_tokens or 0,
@@ -232,6 +236,10 @@ class VLLMEngine:
         )
         return [*(row for (row,), _ in again), *rows], num_computed + sum(n for _, n in again)
 
+    def encode_text(self, text: str) -> Sequence[int]:
+        """The tokens of a text alone, without special tokens."""
+        return self.encoder.afresh(text)
+
     async def update_weights(self, folder: Path) -> None:
         """Switch to other weights of the same policy; nothing cached is reused.
 
@@ -325,22 +333,30 @@ class VLLMEngine:
         return params
 
     def _completion(
-        self, output: Any, stop: tuple[str, ...], stop_tokens: frozenset[int] | None
+        self,
+        output: Any,
+        stop: tuple[str, ...],
+        stop_tokens: frozenset[int] | None,
+        start: Start,
     ) -> Completion:
-        """One continuation, from vLLM's output."""
+        """One continuation, from vLLM's output.
+
+        Its text is that of its tokens: vLLM cuts the text at the end of a stop string, in the
+        middle of the token that completes it.
+        """
         if output.finish_reason not in _FINISH_REASONS:
             raise EngineFailed(f"vLLM ended a continuation with reason {output.finish_reason!r}")
         token_ids = tuple(output.token_ids)
-        text = output.text if stop_tokens is None else self._decoder.decode(token_ids)
+        text = self._decoder.decode(token_ids)
+        pieces = self._decoder.split(text, token_ids)
         # A number is a stop token, or an end-of-text token of a model that has several.
         stop_string = output.stop_reason if isinstance(output.stop_reason, str) else None
         if stop_tokens and output.stop_reason in stop_tokens:
             stop_string = next(string for string in stop if text.endswith(string))
         return Completion(
-            text=text,
+            **start.without_tail(text, pieces),
             token_ids=token_ids,
             logprobs=None if output.logprobs is None else tuple(output.logprobs.logprobs),
             finish_reason=_FINISH_REASONS[output.finish_reason],
             stop_string=stop_string,
-            token_texts=self._decoder.split(text, token_ids),
         )

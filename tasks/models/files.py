@@ -8,12 +8,19 @@ refused as neither.
 """
 
 import json
+import math
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from schemas.errors import ModelUnusable
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+FLOAT_TYPES = ("float64", "float32", "bfloat16", "float16")
+"""Types in which weights are stored that are not quantized, by torch's names."""
+_STORED_TYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+"""The same by the names of safetensors."""
 _INDEX = "model.safetensors.index.json"
 _ATTENTION_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 
@@ -73,6 +80,34 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
                     f"model {folder}: config.json: expected {key} to be one that transformers has, "
                     f"got {part[key]!r}"
                 )
+
+
+def stored_dtype(folder: Path, config: Mapping[str, Any]) -> str | None:
+    """The type of a model's weights.
+
+    Args:
+        folder: one that `check_weights` accepts.
+        config: its config.json.
+
+    Returns:
+        One of `FLOAT_TYPES`: that of the config or its text part; where the config names none, the
+        one that most of the stored values have. None if that is no such type, as in quantized
+        weights.
+    """
+    text = config.get("text_config")
+    for part in (config, text if isinstance(text, dict) else {}):
+        named = part.get("dtype") or part.get("torch_dtype")
+        if named in FLOAT_TYPES:
+            return named
+    from safetensors import safe_open
+
+    num_values: Counter[str] = Counter()
+    for file in weight_files(folder):
+        with safe_open(file, framework="np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - it is no mapping
+                tensor = tensors.get_slice(name)
+                num_values[tensor.get_dtype()] += math.prod(tensor.get_shape())
+    return _STORED_TYPES.get(max(num_values, key=num_values.__getitem__, default=""))
 
 
 def _check_index(folder: Path) -> None:

@@ -137,7 +137,7 @@ def check_model_folder(
     folder = Path(path)
     if not folder.is_dir():
         raise ModelUnusable(f"{role} {folder}: expected a folder in Hugging Face format, got none")
-    config = _read_config(folder, role)
+    config = read_config(folder, role)
     check_settings(folder, config)
     check_weights(folder)
     if not any((folder / name).exists() for name in _TOKENIZER_FILES):
@@ -154,6 +154,28 @@ def check_model_folder(
             f"{role} {folder}: expected an architecture that ends in {' or '.join(_GENERATES)}, "
             f"got {architectures}"
         )
+    return config
+
+
+def read_config(folder: Path, role: str = "model") -> dict[str, Any]:
+    """The parsed config.json of a model folder.
+
+    Args:
+        folder: in Hugging Face format.
+        role: what messages call the model.
+
+    Raises:
+        ModelUnusable: there is none, or it is not a JSON object.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ModelUnusable(f"{role} {folder}: expected a config.json, got none")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelUnusable(f"{role} {folder}: config.json is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelUnusable(f"{role} {folder}: expected config.json to be an object")
     return config
 
 
@@ -202,17 +224,3 @@ def _check_separator(folder: Path, config: dict[str, Any], separator: str | None
             f"verifier {folder}: it was trained with the step separator {stored!r}, "
             f"this job's separator is {separator!r}"
         )
-
-
-def _read_config(folder: Path, role: str) -> dict[str, Any]:
-    """The parsed config.json of a model folder."""
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ModelUnusable(f"{role} {folder}: expected a config.json, got none")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelUnusable(f"{role} {folder}: config.json is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise ModelUnusable(f"{role} {folder}: expected config.json to be an object")
-    return config

@@ -8,6 +8,7 @@ answer is ungraded (null), never wrong.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from schemas.engines import Completion, Generation, GenerationRequest
 from schemas.errors import RequestRejected
@@ -20,6 +21,7 @@ from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import changed_boundaries, completion_columns
 
 STRATEGY = "sample"
 
@@ -78,30 +80,32 @@ async def sample_problem(
         steps = measure_steps(completion, prompt_format.separator) if completion else ()
         status = _status(completion)
         grade = verdict(grades[index] if completion else None, status, "solution")
-        rows.append(
-            Trajectory(
-                trajectory_id=derive_id(scope, job.set_name, problem.problem_id, seed, index),
-                problem_id=problem.problem_id,
-                policy=engine.model_id,
-                strategy=STRATEGY,
-                sample_index=index,
-                status=status,
-                error=error,
-                steps=steps,
-                answer=grade.answer,
-                correct=grade.correct,
-                grader=grader.name,
-                temperature=config.temperature,
-                top_p=config.top_p,
-                seed=seed + index,
-                prompt_tokens=generation.prompt_tokens if index == 0 else 0,
-                cached_tokens=generation.cached_tokens if index == 0 else 0,
-                generated_tokens=len(completion.token_ids) if completion else 0,
-                round=job.round,
-                engine=engine.name,
-                created_at=now(),
-            )
+        row = Trajectory(
+            trajectory_id=derive_id(scope, job.set_name, problem.problem_id, seed, index),
+            problem_id=problem.problem_id,
+            policy=engine.model_id,
+            strategy=STRATEGY,
+            sample_index=index,
+            status=status,
+            error=error,
+            steps=steps,
+            answer=grade.answer,
+            correct=grade.correct,
+            grader=grader.name,
+            temperature=config.temperature,
+            top_p=config.top_p,
+            seed=seed + index,
+            prompt_tokens=generation.prompt_tokens if index == 0 else 0,
+            cached_tokens=generation.cached_tokens if index == 0 else 0,
+            generated_tokens=len(completion.token_ids) if completion else 0,
+            round=job.round,
+            engine=engine.name,
+            created_at=now(),
+            **completion_columns(completion, engine.vocabulary),
         )
+        if index == 0:
+            row = replace(row, changed_boundaries=changed_boundaries(row, engine.encode_text))
+        rows.append(row)
     return rows
 
 

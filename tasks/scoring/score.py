@@ -15,6 +15,7 @@ from schemas.units import Unit
 from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
 from tasks.prompts.formats import PromptFormat, make_prompt_format
+from tasks.steps.token_ids import step_ids
 
 
 async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) -> list[StepScores]:
@@ -57,6 +58,8 @@ async def score_one(
         prompt=prompt_format.ask(problem.question),
         question=problem.question,
         steps=tuple(step.text for step in trajectory.steps),
+        step_ids=step_ids(trajectory),
+        vocabulary=trajectory.vocabulary,
         has_chat_template=prompt_format.has_chat_template,
         is_whole=_is_whole(trajectory),
     )

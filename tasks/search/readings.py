@@ -63,6 +63,8 @@ class Readings:
             prompt=self._prompt,
             question=self._question,
             steps=tuple(n.step.text for n in lineage if n.step is not None),
+            step_ids=_step_ids(lineage),
+            vocabulary=context.engines[node.writer].vocabulary,
             num_known=known,
             has_chat_template=context.prompt_format.has_chat_template,
             is_whole=node.state == "finished",
@@ -79,6 +81,11 @@ class Readings:
         # A model of whole solutions gives one value, which goes to the last step.
         for read, score in zip(lineage[len(lineage) - len(scores) :], scores, strict=True):
             read.score = score
+
+
+def _step_ids(lineage: Sequence[Node]) -> tuple[tuple[int, ...], ...] | None:
+    known = [node.own_ids for node in lineage if node.own_ids is not None]
+    return tuple(known) if len(known) == len(lineage) else None
 
 
 def _text_of(node: Node) -> _Text:

@@ -16,6 +16,7 @@ from tasks.graders import Grade, Grader, grade_all
 from tasks.graders.verdicts import verdict
 from tasks.search.session import Search
 from tasks.search.tree import Node, walk
+from tasks.steps.token_ids import token_columns
 
 _UNUSED = "the search ended"
 
@@ -117,7 +118,18 @@ def _row(
         budget=search.budget,
         verifier=context.verifier.model_id if context.verifier else None,
         reason=reason or (_UNUSED if status == "pruned" else None),
+        **token_columns(_own_ids(own), writer.vocabulary),
     )
+
+
+def _own_ids(own: Sequence[Node]) -> list[int] | None:
+    """The tokens of a row's own nodes; None if some are not known."""
+    ids: list[int] = []
+    for node in own:
+        if node.own_ids is None:
+            return None
+        ids += node.own_ids
+    return ids
 
 
 def _branch(

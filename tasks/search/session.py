@@ -23,6 +23,7 @@ from tasks.search.ranking import rank_node
 from tasks.search.readings import Readings
 from tasks.search.tree import Cost, Node, State
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import known_ids, split_ids
 
 _MAX_BLANKS = 3
 """Separators in a row that a policy may write before a step; with one more the solution is cut."""
@@ -67,7 +68,15 @@ class Search:
         """
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
-        root = Node(prompt=prompt, path=path, after=after, role=role, writer=writer)
+        has_ids = self.context.engines[writer].vocabulary is not None
+        root = Node(
+            prompt=prompt,
+            path=path,
+            after=after,
+            role=role,
+            writer=writer,
+            token_ids=() if has_ids else None,
+        )
         self.roots.append(root)
         return root
 
@@ -140,16 +149,19 @@ class Search:
                 )
                 continue
             steps = measure_steps(completion, separator)
+            ids = self._ids_of_steps(node, completion, steps)
             state: State = "finished" if completion.finish_reason == "stop" else "truncated"
             parent = node
             for place, step in enumerate(steps[:-1]):
                 at = index if place == 0 else 0
-                parent = self._add(parent, at, step, "open", cost, seed=seed)
+                parent = self._add(parent, at, step, "open", cost, seed=seed, own_ids=ids[place])
                 cost = Cost()
             at = index if parent is node else 0
             reason = None if state == "finished" else _why_cut(len(completion.token_ids), room)
             last = steps[-1] if steps else None
-            ends.append(self._add(parent, at, last, state, cost, seed=seed, reason=reason))
+            ends.append(
+                self._add(parent, at, last, state, cost, seed=seed, reason=reason, own_ids=ids[-1])
+            )
         for end in ends:
             end.temperature = temperature
         if with_scores:
@@ -200,11 +212,13 @@ class Search:
         separator = self.context.prompt_formats[node.writer].separator
         seed = self._seed_of(node) + index
         text, num_tokens = "", 0
+        own_ids: tuple[int, ...] | None = ()
         logprob: float | None = 0.0
         for blank in range(_MAX_BLANKS + 1):
             if isinstance(completion, str):
                 return self._add(node, index, None, "error", cost, seed=seed, reason=completion)
             text += completion.text
+            own_ids = _join_ids(own_ids, self._ids(node, completion))
             num_tokens += len(completion.token_ids)
             logprobs = completion.logprobs
             logprob = _add_logprobs(logprob, None if logprobs is None else math.fsum(logprobs))
@@ -219,6 +233,7 @@ class Search:
                 stop=(separator,),
                 temperature=temperature,
                 after=text,
+                after_ids=own_ids,
             )
             cost = _add_costs(cost, more)
         assert not isinstance(completion, str)
@@ -236,7 +251,7 @@ class Search:
             state = "finished"
         elif step is None:
             state, reason = "truncated", f"{_MAX_BLANKS + 1} separators in a row"
-        child = self._add(node, index, step, state, cost, seed=seed, reason=reason)
+        child = self._add(node, index, step, state, cost, seed=seed, reason=reason, own_ids=own_ids)
         self._close_at_limits(child)
         return child
 
@@ -250,12 +265,14 @@ class Search:
         stop: tuple[str, ...] = (),
         temperature: float | None = None,
         after: str = "",
+        after_ids: tuple[int, ...] | None = (),
     ) -> list[tuple[Completion | str, Cost]]:
         """Continuations of a prefix and `after`: the completion or its error, and the cost."""
         limits, engine = self.context.limits, self.context.engines[node.writer]
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + after,
+            prefix_ids=_join_ids(node.token_ids, after_ids),
             n=num,
             temperature=limits.temperature if temperature is None else temperature,
             top_p=limits.top_p,
@@ -301,6 +318,7 @@ class Search:
         *,
         seed: int,
         reason: str | None = None,
+        own_ids: tuple[int, ...] | None = None,
     ) -> Node:
         """A new child; an end of text after a separator adds no step and no likelihood."""
         child = Node(
@@ -309,6 +327,8 @@ class Search:
             step=step,
             text=parent.text + (step.text if step else ""),
             num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
+            own_ids=own_ids,
+            token_ids=_join_ids(parent.token_ids, own_ids),
             state=state,
             path=(*parent.path, index),
             seed=seed,
@@ -320,6 +340,19 @@ class Search:
         )
         parent.children.append(child)
         return child
+
+    def _ids(self, node: Node, completion: Completion) -> tuple[int, ...] | None:
+        return known_ids(completion, self.context.engines[node.writer].vocabulary)
+
+    def _ids_of_steps(
+        self, node: Node, completion: Completion, steps: Sequence[Step]
+    ) -> Sequence[tuple[int, ...] | None]:
+        """The tokens of each step; one entry if there is no step."""
+        num = max(len(steps), 1)
+        ids = self._ids(node, completion)
+        if ids is None:
+            return [None] * num
+        return split_ids(ids, [step.num_tokens for step in steps] or [len(ids)])
 
     def _seed_of(self, node: Node, num_after: int = 0) -> int:
         """The seed of the first continuation of a prefix; each further one adds 1."""
@@ -344,6 +377,10 @@ def _why_cut(num_tokens: int, maximum: int) -> str:
 
 
 def _add_logprobs(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _join_ids(one: tuple[int, ...] | None, other: tuple[int, ...] | None) -> tuple[int, ...] | None:
     return None if one is None or other is None else one + other
 
 

@@ -40,6 +40,10 @@ class Node:
     """The whole prefix."""
     num_tokens: int = 0
     """Number of tokens generated for the whole prefix."""
+    own_ids: tuple[int, ...] | None = None
+    """The sampled tokens of its step, or of the end of text; None if the engine reports none."""
+    token_ids: tuple[int, ...] | None = None
+    """The sampled tokens of the whole prefix; None if some of them are not known."""
     state: State = "open"
     path: tuple[int, ...] = ()
     """The index of the child at each level from the root; it names the node and determines its

@@ -29,6 +29,7 @@ from tasks.step_labels.labels import hard_label
 from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
 from tasks.step_labels.stopping import num_to_draw
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import completion_columns, prefix_ids
 
 
 async def roll_out_trajectories(
@@ -155,6 +156,8 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     request = GenerationRequest(
         prompt=job.prompt_format.ask(problem.question),
         prefix=text,
+        prefix_ids=prefix_ids(prefix.parent, prefix.num_steps, job.engine.vocabulary),
+        following="".join(step.text for step in prefix.parent.steps[prefix.num_steps :]),
         n=num,
         temperature=job.config.temperature,
         top_p=job.config.top_p,
@@ -182,6 +185,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
                 generated_tokens=len(completion.token_ids),
+                **completion_columns(completion, job.engine.vocabulary),
             )
         )
     return rows

@@ -5,8 +5,9 @@ their separators, so joining them restores the text. A piece of white space alon
 belongs to the step before it (public search code scores such empty last steps).
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from schemas.engines import Completion
 from schemas.rows import Step
@@ -46,33 +47,51 @@ def step_body(step: str) -> str:
 def measure_steps(completion: Completion, separator: str) -> tuple[Step, ...]:
     """The steps of a completion with their token counts and summed log probabilities.
 
-    A token belongs to the step in which its last character lies; the end-of-text token, which
-    has no characters, to the last step.
+    A step is whole tokens, so that it can be continued from their ids: one that would end within a
+    token extends to the end of that token. The end-of-text token belongs to the last step. Where
+    the engine does not say which token wrote what, steps end by their text, and their counts are
+    shares of the whole.
     """
     texts = split_steps(completion.text, separator)
     if not texts:
         return ()
-    counts = [0] * len(texts)
-    logprobs = [0.0] * len(texts)
     ends = list(accumulate(map(len, texts)))
-    step = 0
-    for index, end in enumerate(_token_ends(completion)):
-        while step < len(ends) - 1 and end > ends[step]:
-            step += 1
-        counts[step] += 1
-        if completion.logprobs is not None:
-            logprobs[step] += completion.logprobs[index]
-    has_logprobs = completion.logprobs is not None
+    if completion.token_texts is None:
+        num = len(completion.token_ids)
+        cuts = [0, *(num * end // ends[-1] for end in ends)]
+    else:
+        cuts = _whole_tokens(completion.token_texts, ends)
+        texts = ["".join(completion.token_texts[a:b]) for a, b in pairwise(cuts)]
+    logprobs = completion.logprobs
     return tuple(
-        Step(text=text, num_tokens=count, logprob=logprob if has_logprobs else None)
-        for text, count, logprob in zip(texts, counts, logprobs, strict=True)
+        Step(
+            text=text,
+            num_tokens=end - begin,
+            logprob=None if logprobs is None else sum(logprobs[begin:end], 0.0),
+        )
+        for text, (begin, end) in zip(texts, pairwise(cuts), strict=True)
     )
 
 
-def _token_ends(completion: Completion) -> Sequence[float]:
-    """[num_tokens] where each token ends in the text, in characters."""
-    pieces = completion.token_texts
-    if pieces is not None:
-        return list(accumulate(map(len, pieces)))
-    total = max(len(completion.token_ids), 1)
-    return [len(completion.text) * (i + 1) / total for i in range(len(completion.token_ids))]
+def _whole_tokens(pieces: Sequence[str], step_ends: Sequence[int]) -> list[int]:
+    """[num_steps + 1] the number of tokens before each step, and of all.
+
+    Args:
+        pieces: [num_tokens] the text of each token.
+        step_ends: where steps end in the text, in characters.
+    """
+    text = "".join(pieces)
+    num_visible = len(text.rstrip())
+    token_ends = list(accumulate(map(len, pieces)))
+    cuts, begin = [0], 0
+    for step_end in step_ends[:-1]:
+        cut = bisect_left(token_ends, step_end) + 1
+        end = token_ends[cut - 1]
+        if end >= num_visible:
+            break
+        if text[begin:end].strip():
+            cuts.append(cut)
+        elif len(cuts) > 1:  # nothing visible is left of it: it belongs to the step before
+            cuts[-1] = cut
+        begin = end
+    return [*cuts, len(pieces)]

@@ -24,6 +24,7 @@ from tasks.graders import Grade
 from tasks.graders.verdicts import verdict
 from tasks.models.folders import identify_model
 from tasks.steps.segmentation import measure_steps, split_steps
+from tasks.steps.token_ids import completion_columns
 
 STRATEGY = "grpo"
 _FILE = "drawn-{rank}.parquet"
@@ -61,6 +62,7 @@ class DrawnRows:
         group_size: int,
         grader: str,
         engine: str,
+        vocabulary: str | None = None,
     ) -> None:
         """Keep the solutions of one start state.
 
@@ -75,6 +77,7 @@ class DrawnRows:
             group_size: solutions of the whole group, including those of other processes.
             grader: its name.
             engine: its name.
+            vocabulary: of its token ids.
         """
         unit = self._unit
         if unit is None or self._root is None:
@@ -113,6 +116,7 @@ class DrawnRows:
                     reward=reward,
                     group_id=derive_id(*scope, state["row"]),
                     training_step=step,
+                    **completion_columns(completion, vocabulary),
                 )
             )
 

@@ -2,6 +2,11 @@
 
 A policy is a causal language model. A verifier is its body with a new score layer of two labels,
 which starts at zero and so predicts 0.5 everywhere.
+
+Weights are trained in float32 whatever the base's type, since updates of a usual learning rate are
+lost in bfloat16's eight bits; with `precision: bfloat16` they are the master copy of mixed
+precision (arXiv:1710.03740). The trained model is stored in the base's type. A verifier's new score
+layer is stored in float32: it is small, and engines compute with it in float32.
 """
 
 from collections.abc import Callable
@@ -11,7 +16,9 @@ from typing import Any
 
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
-from schemas.training.recipe import LoraConfig, TrainingJob
+from schemas.training.recipe import LoraConfig, TrainingJob, TrainingRecipe
+from schemas.units import derive_seed
+from tasks.models.files import FLOAT_TYPES, stored_dtype
 from tasks.models.folders import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
 
 LABELS = {0: "wrong", 1: "right"}
@@ -25,33 +32,51 @@ class BaseModel:
 
     folder: Path
     model: Any
-    """In float32 whatever the folder's type; with low-rank adapters where the method has them."""
+    """Its trained weights are float32; with low-rank adapters where the recipe has them."""
     tokenizer: Any
     stored_dtype: str
-    """The type in which the trained weights are saved."""
+    """The type in which the trained weights are saved: that of the folder."""
 
 
 def load_base(job: TrainingJob) -> BaseModel:
     """Load the model of a job for training.
 
     Raises:
-        ModelUnusable: it is not a causal language model, or transformers lacks its architecture.
+        ModelUnusable: it is not a causal language model, transformers lacks its architecture, or
+            its weights are quantized.
+        ValueError: low-rank adapters cannot be added where the recipe asks for them.
     """
     name, revision = job.base
     folder = resolve_model(name, revision)
     settings = check_model_folder(folder, "policy")
     tokenizer = load_tokenizer(folder)
-    role = job.recipe.role
-    model = _LOADERS[role](folder, job.prompt.separator)
-    if job.recipe.lora is not None:
-        model = _add_lora(model, job.recipe.lora, role)
-    stored = settings.get("dtype") or settings.get("torch_dtype") or "float32"
-    # A score layer is small and new: rounding it would cost ranking quality and save nothing.
-    return BaseModel(folder, model, tokenizer, stored if role == "policy" else "float32")
+    recipe = job.recipe
+    stored = stored_dtype(folder, settings)
+    if stored is None:
+        raise ModelUnusable(
+            f"base model {folder}: expected weights in {', '.join(FLOAT_TYPES)}, got others, which "
+            "cannot be trained"
+        )
+    model = _LOADERS[recipe.role](folder, job.prompt.separator, _loaded_dtype(recipe, stored))
+    if recipe.lora is not None:
+        seed = derive_seed("adapters", recipe.seed)
+        model = _add_lora(model, recipe.lora, recipe.role, seed=seed)
+    return BaseModel(folder, model, tokenizer, stored)
 
 
-def load_weights(folder: Path) -> Any:
-    """The causal language model of a folder, in float32.
+def _loaded_dtype(recipe: TrainingRecipe, stored: str) -> str:
+    """The type of the weights in training.
+
+    Under low-rank adapters the base is frozen, and mixed precision computes with its matrices in
+    bfloat16 anyway: a bfloat16 base then stays as it is, at half the memory. FSDP, though, requires
+    one type for all weights of a layer.
+    """
+    is_frozen = recipe.lora is not None and recipe.sharding == "none"
+    return stored if is_frozen and stored == recipe.precision == "bfloat16" else "float32"
+
+
+def load_weights(folder: Path, dtype: str = "float32") -> Any:
+    """The causal language model of a folder, in float32 or another type.
 
     Raises:
         ModelUnusable: transformers does not have its architecture.
@@ -61,7 +86,7 @@ def load_weights(folder: Path) -> Any:
 
     try:
         return AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
         )
     except (ValueError, OSError) as error:
         raise ModelUnusable(
@@ -69,12 +94,13 @@ def load_weights(folder: Path) -> Any:
         ) from error
 
 
-def load_verifier(folder: Path, separator: str) -> Any:
-    """The untrained verifier on a folder's language model, in float32.
+def load_verifier(folder: Path, separator: str, dtype: str = "float32") -> Any:
+    """The untrained verifier on a folder's language model.
 
     Args:
         folder: of a causal language model.
         separator: stored in the model's config, so that serving can compare it.
+        dtype: of the body; the score layer is float32.
 
     Raises:
         ModelUnusable: the architecture has no token-classification form.
@@ -95,12 +121,14 @@ def load_verifier(folder: Path, separator: str) -> Any:
             f"base model {folder}: expected an architecture that transformers has: {error}"
         ) from error
     config.classifier_dropout = 0.0
+    # There is no output embedding that could be the same matrix as the input's.
+    config.get_text_config().tie_word_embeddings = config.tie_word_embeddings = False
     setattr(config, SEPARATOR_KEY, separator)
     try:
         model = AutoModelForTokenClassification.from_pretrained(
             folder,
             config=config,
-            dtype=torch.float32,
+            dtype=getattr(torch, dtype),
             use_safetensors=True,
             trust_remote_code=False,
         )
@@ -115,6 +143,7 @@ def load_verifier(folder: Path, separator: str) -> Any:
             f"base model {folder}: expected {type(model).__name__} to read its tokens by a "
             f"linear layer named `{_HEAD}`, as decoder-only models do"
         )
+    head.to(torch.float32)
     torch.nn.init.zeros_(head.weight)
     if head.bias is not None:
         torch.nn.init.zeros_(head.bias)
@@ -127,11 +156,19 @@ def max_positions(model: Any) -> int | None:
 
 
 def merged(model: Any, stored_dtype: str) -> Any:
-    """The trained model ready to save: adapters merged, in the type to store it in."""
+    """The trained model ready to save: adapters merged, in the type to store it in.
+
+    A verifier's score layer stays float32.
+    """
     import torch
 
     whole = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
-    return whole.to(getattr(torch, stored_dtype))
+    head = getattr(whole, _HEAD, None)
+    trained = None if head is None else {name: w.clone() for name, w in head.state_dict().items()}
+    whole.to(getattr(torch, stored_dtype))
+    if head is not None and trained is not None:
+        head.to(torch.float32).load_state_dict(trained)
+    return whole
 
 
 def write_weights(model: Any, folder: Path) -> None:
@@ -140,27 +177,55 @@ def write_weights(model: Any, folder: Path) -> None:
     base.save_pretrained(folder, state_dict=_whole_state(model))
 
 
-def _add_lora(model: Any, config: LoraConfig, role: ModelRole) -> Any:
+def _add_lora(model: Any, config: LoraConfig, role: ModelRole, *, seed: int) -> Any:
+    """Add adapters, whose first factor starts at random, and leave torch's own state as it is."""
     import peft
+    import torch
 
     modules = config.target_modules
     is_policy = role == "policy"
-    try:
-        return peft.get_peft_model(
-            model,
-            peft.LoraConfig(
-                r=config.rank,
-                lora_alpha=config.alpha,  # type: ignore[arg-type]
-                lora_dropout=0.0,
-                target_modules=modules if isinstance(modules, str) else list(modules),
-                # A new score layer is trained directly, without an adapter.
-                exclude_modules=None if is_policy else [_HEAD],
-                modules_to_save=None if is_policy else [_HEAD],
-                task_type="CAUSAL_LM" if is_policy else "TOKEN_CLS",
-            ),
-        )
-    except ValueError as error:
-        raise ValueError(f"lora.target_modules: {error}") from error
+    tied = _tied_matrix(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            adapted = peft.get_peft_model(
+                model,
+                peft.LoraConfig(
+                    r=config.rank,
+                    lora_alpha=config.alpha,  # type: ignore[arg-type]
+                    lora_dropout=0.0,
+                    target_modules=modules if isinstance(modules, str) else list(modules),
+                    # A new score layer is trained directly, without an adapter.
+                    exclude_modules=None if is_policy else [_HEAD],
+                    modules_to_save=None if is_policy else [_HEAD],
+                    task_type="CAUSAL_LM" if is_policy else "TOKEN_CLS",
+                ),
+            )
+        except ValueError as error:
+            raise ValueError(f"lora.target_modules: {error}") from error
+    if tied is not None:
+        _check_adapted(adapted, tied)
+    return adapted
+
+
+def _check_adapted(model: Any, tied: Any) -> None:
+    """Refuse adapters on the matrix that is both input and output embedding."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, module in model.named_modules():
+        if isinstance(module, LoraLayer) and module.get_base_layer().weight is tied:
+            raise ValueError(
+                "lora.target_modules: expected layers with weights of their own, got "
+                f"{name.removeprefix('base_model.model.')}: this model's input and output "
+                "embeddings are one matrix, and an addition to one would change both"
+            )
+
+
+def _tied_matrix(model: Any) -> Any:
+    """The matrix that is both input and output embedding; None where they are two."""
+    output = model.get_output_embeddings()
+    shared = model.get_input_embeddings().weight
+    return shared if output is not None and output.weight is shared else None
 
 
 def _whole_state(model: Any) -> dict[str, Any]:
@@ -186,8 +251,8 @@ def _whole_state(model: Any) -> dict[str, Any]:
     return state
 
 
-_LOADERS: dict[ModelRole, Callable[[Path, str], Any]] = {
-    "policy": lambda folder, separator: load_weights(folder),
+_LOADERS: dict[ModelRole, Callable[[Path, str, str], Any]] = {
+    "policy": lambda folder, separator, dtype: load_weights(folder, dtype),
     "verifier": load_verifier,
 }
-"""How the model of each role is made from a folder and the step separator."""
+"""How the model of each role is made from a folder, the step separator and a type."""

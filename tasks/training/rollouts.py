@@ -175,6 +175,7 @@ class Rollouts:
                 group_size=self._method.group_size,
                 grader=self._grader.name,
                 engine=self._policy.name,
+                vocabulary=self._policy.vocabulary,
             )
         return {
             "prompt_ids": [self._rows.prompt_ids(state)] * n,
@@ -210,9 +211,11 @@ class Rollouts:
         temperature: float,
         max_tokens: int,
     ) -> GenerationRequest:
+        ids = self._rows.sampled(state, "prefix_ids")
         return GenerationRequest(
             prompt=state["prompt"],
             prefix=state.get("prefix") or "",
+            prefix_ids=None if ids is None else tuple(ids),
             n=n,
             temperature=temperature,
             max_tokens=max_tokens,

@@ -1,17 +1,19 @@
 """Rows of a set as token ids: exactly those that an engine reads and writes.
 
-A prompt gets the tokenizer's special tokens, unless it is a finished chat template; a prefix and
-a completion get none, and one end-of-text token follows a completion. A row that is too long is
-dropped and counted: if cut, it would train the policy to break off, or lose its last labels.
+Tokens that were sampled are trained on as they are, if the set has them in the vocabulary of the
+model in training; other texts are encoded. A prompt gets the tokenizer's special tokens, unless it
+is a finished chat template; a prefix and a completion get none, and one end-of-text token follows a
+completion. A row that is too long is dropped and counted: if cut, it would train the policy to
+break off, or lose its last labels.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import ModelUnusable
-from tasks.steps.token_texts import prompt_token_ids
+from tasks.steps.token_texts import start_of
 from tasks.training.sets import TrainingSet
 from tasks.verifiers.layout import Encoder
 
@@ -87,12 +89,14 @@ class RowEncoder:
         self._is_whole = is_whole
         self.has_chat_template = has_chat_template
         self._eos: int = tokenizer.eos_token_id
+        self._ends = {self._eos, *tokenizer.all_special_ids}
+        """Tokens with which a sampled text may end; models have several."""
         self._unknown: int | None = tokenizer.unk_token_id
 
     def completion_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Token ids of prompt and completion; the prompt carries no loss."""
         prompt = self.prompt_ids(row)
-        completion = self.completion_ids(row["completion"])
+        completion = self.completion_ids(row["completion"], self.sampled(row, "completion_ids"))
         weight = row.get("weight")
         return {
             "input_ids": prompt + completion,
@@ -110,7 +114,10 @@ class RowEncoder:
         """
         _refuse_weight(row)
         prompt = self.prompt_ids(row)
-        chosen, rejected = (self.completion_ids(row[name]) for name in ("chosen", "rejected"))
+        chosen, rejected = (
+            self.completion_ids(row[name], self.sampled(row, f"{name}_ids"))
+            for name in ("chosen", "rejected")
+        )
         if chosen == rejected:
             raise ValueError("expected chosen and rejected to differ")
         return {
@@ -139,27 +146,46 @@ class RowEncoder:
 
     def prompt_ids(self, row: Mapping[str, Any]) -> list[int]:
         """The tokens an engine would read before it writes the completion."""
-        token_ids = prompt_token_ids(
+        prompt, prefix = row["prompt"], row.get("prefix") or ""
+        ids = self.sampled(row, "prefix_ids")
+        if (known := self.sampled(row, "prompt_prefix_ids")) is not None:
+            prompt, ids = prompt.removesuffix(row["prompt_prefix"]), known
+        start = start_of(
             self.encode,
-            row["prompt"],
-            row.get("prefix") or "",
+            prompt,
+            prefix,
+            prefix_ids=ids,
             has_chat_template=self.has_chat_template,
         )
-        return self._known(token_ids, row["prompt"])
+        return self._known(start.token_ids, row["prompt"])
 
-    def completion_ids(self, text: str) -> list[int]:
-        """The tokens an engine would have to write: the text's, and an end of text if it is whole.
+    def sampled(self, row: Mapping[str, Any], name: str) -> Sequence[Any] | None:
+        """A column of sampled tokens; None if there are none of the tokenizer's vocabulary."""
+        ids = row.get(name)
+        return ids if row.get("vocabulary") == self.encode.vocabulary else None
+
+    def completion_ids(self, text: str, sampled: Sequence[int] | None = None) -> list[int]:
+        """The tokens an engine would have to write, and an end of text if the text is whole.
+
+        Args:
+            text: the completion.
+            sampled: its tokens as they were sampled, with or without an end of text.
 
         Raises:
             ValueError: the text is empty.
             ModelUnusable: the tokenizer has no tokens for it.
         """
-        token_ids = [*self.encode.tokenizer(text, add_special_tokens=False)["input_ids"]]
-        while token_ids and token_ids[-1] == self._eos:
-            token_ids.pop()
+        if sampled is not None:
+            token_ids, ends = [*sampled], self._ends
+        else:
+            token_ids = [*self.encode.tokenizer(text, add_special_tokens=False)["input_ids"]]
+            ends = {self._eos}
+        end = [self._eos]
+        while token_ids and token_ids[-1] in ends:
+            end = [token_ids.pop()]
         if not token_ids:
             raise ValueError(f"expected a completion with visible text, got {text!r}")
-        return self._known(token_ids, text) + [self._eos] * self._is_whole
+        return self._known(token_ids, text) + end * self._is_whole
 
     def _known(self, token_ids: list[int], text: str) -> list[int]:
         if self._unknown is not None and self._unknown in token_ids:

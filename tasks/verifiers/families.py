@@ -10,7 +10,7 @@ whole text.
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,7 +65,12 @@ FAMILIES: dict[VerifierFamily, Family] = {
     "token_classification": Family(
         architecture="ForTokenClassification",
         lay_out=lambda encode, r, separator: lay_out(
-            encode, r.prompt, r.steps, separator, has_chat_template=r.has_chat_template
+            encode,
+            r.prompt,
+            r.steps,
+            separator,
+            step_ids=r.step_ids,
+            has_chat_template=r.has_chat_template,
         ),
         needs_question=False,
         num_labels=(2,),
@@ -103,7 +108,12 @@ FAMILIES: dict[VerifierFamily, Family] = {
     "likelihood": Family(
         architecture="ForCausalLM",
         lay_out=lambda encode, r, _: lay_out_text(
-            encode, r.prompt, r.steps, is_whole=r.is_whole, has_chat_template=r.has_chat_template
+            encode,
+            r.prompt,
+            r.steps,
+            step_ids=r.step_ids,
+            is_whole=r.is_whole,
+            has_chat_template=r.has_chat_template,
         ),
         needs_question=False,
         reads_likelihood=True,
@@ -141,6 +151,8 @@ class Verifier:
                 f"expected the bare question, which a verifier of family {self.family} lays out "
                 "itself, got none"
             )
+        if request.step_ids is not None and request.vocabulary != self.encode.vocabulary:
+            request = replace(request, step_ids=None)
         return family.lay_out(self.encode, request, self.separator)
 
 

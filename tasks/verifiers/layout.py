@@ -12,10 +12,11 @@ and scores an empty last step, or reads a tag twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any
 
+from tasks.models.vocabulary import identify_vocabulary
 from tasks.steps.segmentation import step_body
 
 QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -24,6 +25,8 @@ QWEN_TAG = "<extra_0>"
 SHEPHERD_TAG = "ки"
 
 _REMEMBERED_TEXTS = 1 << 14
+_LAST_TOKENS = 4
+"""Tokens before a separator's own in which it may begin, or after them in which it may end."""
 _HERE = "\ue000"
 """A character that occurs in no text, put where a chat template is to be cut."""
 
@@ -52,6 +55,12 @@ class Encoder:
         self.tokenizer = tokenizer
         self._fast = getattr(tokenizer, "backend_tokenizer", None)
         self._remembered = lru_cache(_REMEMBERED_TEXTS)(self._encode)
+        self._decoded = lru_cache(_REMEMBERED_TEXTS)(self._decode)
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """Identifies the vocabulary (see tasks.models.vocabulary)."""
+        return identify_vocabulary(self.tokenizer)
 
     def __call__(self, text: str, *, add_special_tokens: bool = False) -> tuple[int, ...]:
         """The token ids of a text."""
@@ -63,6 +72,30 @@ class Encoder:
             return self._fast.encode(text, add_special_tokens=False).ids
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
+    def is_ended(self, token_ids: Sequence[int], separator: str) -> bool:
+        """Whether a step's tokens contain what ends it."""
+        num_last = len(self(separator)) + _LAST_TOKENS
+        return separator in self._decoded(tuple(token_ids[-num_last:]))
+
+    def _decode(self, token_ids: tuple[int, ...]) -> str:
+        return self.tokenizer.decode(token_ids, clean_up_tokenization_spaces=False)
+
+    def beginning(self, text: str, following: str) -> tuple[list[int], int]:
+        """The token ids of a text as they are when another text follows it.
+
+        Returns:
+            The tokens that end within the text, and where the last of them ends in characters.
+        """
+        if self._fast is None:  # it tells no offsets
+            return self.afresh(text), len(text)
+        encoding = self._fast.encode(text + following, add_special_tokens=False)
+        ends = [end for _, end in encoding.offsets]
+        num = next((i for i, end in enumerate(ends) if end > len(text)), len(ends))
+        # A character of several tokens is given to each of them; none of them may be left alone.
+        while num and num < len(ends) and encoding.offsets[num][0] < ends[num - 1]:
+            num -= 1
+        return encoding.ids[:num], ends[num - 1] if num else 0
+
     def _encode(self, text: str, add_special_tokens: bool) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
 
@@ -73,11 +106,13 @@ def lay_out(
     steps: Sequence[str],
     separator: str,
     *,
+    step_ids: Sequence[Sequence[int]] | None = None,
     has_chat_template: bool = False,
 ) -> TokenLayout:
     """The project's own verifiers: the policy's prompt, then each step, read after its separator.
 
-    Each step is tokenised on its own, whatever follows it in the text.
+    Sampled tokens are read as they are. Steps of which only the text is known are tokenised each
+    on its own, whatever follows it in the text.
 
     Args:
         encode: the verifier's tokenizer.
@@ -85,6 +120,7 @@ def lay_out(
             `has_chat_template`.
         steps: [num_steps] step texts, with or without their separators.
         separator: what ends a step in this verifier's training data.
+        step_ids: [num_steps] the steps' tokens in the verifier's own vocabulary, if known.
         has_chat_template: the prompt is a finished chat template.
 
     Raises:
@@ -93,10 +129,20 @@ def lay_out(
     bodies = _bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
     positions = []
-    for body in bodies:
-        ids += encode(body + separator)
+    for index, body in enumerate(bodies):
+        if step_ids is None:
+            ids += encode(end_step(body, separator))
+        else:
+            own = _without_end(encode, step_ids[index])
+            ids += own if encode.is_ended(own, separator) else (*own, *encode(separator))
         positions.append(len(ids) - 1)
     return TokenLayout(ids, positions)
+
+
+def end_step(body: str, separator: str) -> str:
+    """A step's text with the separator at its end; one with a visible separator has it inside."""
+    is_ended = bool(separator.strip()) and separator in body
+    return body if is_ended else body + separator
 
 
 def lay_out_lines(encode: Encoder, question: str, steps: Sequence[str]) -> TokenLayout:
@@ -191,21 +237,28 @@ def lay_out_text(
     prompt: str,
     steps: Sequence[str],
     *,
+    step_ids: Sequence[Sequence[int]] | None = None,
     is_whole: bool,
     has_chat_template: bool = False,
 ) -> TokenLayout:
     """A likelihood: prompt and solution as the policy itself would write them, all of it read.
 
-    The solution is tokenised as one text, as when policies are trained, and what follows a step
-    is part of it, since the policy had to write that too. One end-of-text token follows a whole
-    solution and belongs to its last step, as it does in a trajectory's log probabilities.
+    Sampled tokens are read as they are; a solution of which only the text is known is tokenised as
+    one text. What follows a step is part of it, since the policy had to write that too. One
+    end-of-text token follows a whole solution and belongs to its last step, as it does in a
+    trajectory's log probabilities.
 
     Raises:
         ValueError: `steps` is empty, a step is, or a token spans two steps.
     """
     _bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
-    answer = _read_at_ends(encode, steps)
+    if step_ids is None:
+        answer = _read_at_ends(encode, steps)
+    else:
+        known = [_without_end(encode, each) for each in step_ids]
+        ends = accumulate(map(len, known))
+        answer = TokenLayout([i for each in known for i in each], [end - 1 for end in ends])
     positions = [len(ids) + position for position in answer.positions]
     whole = ids + answer.token_ids
     if is_whole:
@@ -223,6 +276,12 @@ def _bodies(steps: Sequence[str]) -> list[str]:
         if not body:
             raise ValueError(f"step {index} is empty: expected visible text, got {steps[index]!r}")
     return bodies
+
+
+def _without_end(encode: Encoder, ids: Sequence[int]) -> list[int]:
+    """Sampled tokens without an end of text."""
+    end = encode.tokenizer.eos_token_id
+    return [*ids[:-1]] if len(ids) and ids[-1] == end else [*ids]
 
 
 def _cut_chat(encode: Encoder, messages: list[dict[str, str]], num_cuts: int) -> list[str]:

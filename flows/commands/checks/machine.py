@@ -16,6 +16,10 @@ from packaging.specifiers import SpecifierSet
 
 from flows.commands.checks.findings import Finding
 from flows.server.prefect_server import describe_server, look_at_ports
+from schemas.engines import SHIPPED_POLICY, VLLMConfig
+from tasks.engines.actor_count import NodeRoom, actor_memory, usual_count
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.memory import read_memory
 
 _MIN_DISK_BYTES = 5 * 1000**3
 _MIN_MEMORY_BYTES = 4 * 1000**3
@@ -107,16 +111,21 @@ def check_gpus() -> Iterable[Finding]:
 
 
 def check_memory() -> Iterable[Finding]:
-    """Cores and memory that this process may use."""
-    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-    kib = {parts[0]: int(parts[1]) for parts in lines}
-    total, free = kib["MemTotal:"] * 1024, kib["MemAvailable:"] * 1024
-    is_short = free < _MIN_MEMORY_BYTES
+    """Cores and memory that this process may use, and the actors that a run would start."""
+    num_cores, memory = len(os.sched_getaffinity(0)), read_memory()
+    if memory is None:
+        yield Finding(check="memory", found=f"{num_cores} cores, memory unknown")
+        return
+    actor = actor_memory(EngineSet(policy=VLLMConfig(model=SHIPPED_POLICY)))
+    count = usual_count([NodeRoom(num_cores, memory.free)], actor)
+    is_short = memory.free < max(_MIN_MEMORY_BYTES, actor.total)
+    limit = " (the limit of a control group)" if memory.is_limited else ""
+    run = f"; actors of a run with the shipped model on CPUs: {count.number}"
     yield Finding(
         check="memory",
         state="warning" if is_short else "ok",
-        found=f"{len(os.sched_getaffinity(0))} cores, {_gb(free)} of {_gb(total)} free",
-        advice="an actor with the shipped model takes about 3 GB" if is_short else "",
+        found=f"{num_cores} cores, {_gb(memory.free)} of {_gb(memory.total)} free{limit}{run}",
+        advice=f"an actor with the shipped model takes {actor.describe()}" if is_short else "",
     )
 
 

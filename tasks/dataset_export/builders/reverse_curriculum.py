@@ -6,6 +6,7 @@ already gives the answer is left out, as it leaves nothing to learn.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from schemas.dataset_export.builders import ReverseCurriculumConfig
 from schemas.training_rows import PromptRow
@@ -16,6 +17,7 @@ def build(source: CheckedSource, config: ReverseCurriculumConfig) -> Iterator[Pr
     """A row per start state; the stages get their shares once all rows are known."""
     for problem in source.solved("right"):
         for solution in take(problem.solutions, config.per_problem):
+            ids = solution.step_ids
             for steps_to_go, stage in cut_points(len(solution.steps), config):
                 num_given = len(solution.steps) - steps_to_go
                 prefix = "".join(solution.steps[:num_given])
@@ -26,6 +28,8 @@ def build(source: CheckedSource, config: ReverseCurriculumConfig) -> Iterator[Pr
                     prompt=source.build_prompt(problem),
                     answer=problem.gold,
                     prefix=prefix,
+                    prefix_ids=None if ids is None else list(chain(*ids[:num_given])),
+                    vocabulary=None if ids is None else solution.vocabulary,
                     stage=stage,
                     steps_to_go=steps_to_go,
                     source_ids=solution.ids,

@@ -35,6 +35,8 @@ def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[Compl
             yield CompletionRow(
                 prompt=source.prompt_format.build([user(question)]),
                 completion=solution.text,
+                completion_ids=solution.token_ids,
+                vocabulary=solution.vocabulary,
                 source_ids=tuple(name for each in (*attempts, solution) for name in each.ids),
                 problem_id=problem.problem_id,
                 source=problem.source,

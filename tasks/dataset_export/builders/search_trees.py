@@ -7,14 +7,18 @@ ends the prompt, and the next steps of the two are the pair.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
+from typing import TypedDict
 
 from schemas.dataset_export.builders import SearchTreesConfig
 from schemas.rows import Step, Trajectory
 from schemas.search.strategies import draws_stepwise
 from schemas.training_rows import PreferenceRow
 from tasks.dataset_export.read import CheckedSource
+from tasks.steps.token_ids import whole_step_ids
 from tasks.steps.trees import whole_steps
+
+StepIds = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class Parting:
     steps: Sequence[Step]
     """The steps of the best path."""
     branch_steps: Sequence[Step]
+    ids: StepIds | None
+    """[num_steps] the tokens of each step of the best path; None if some are not known."""
+    branch_ids: StepIds | None
 
 
 def build(source: CheckedSource, config: SearchTreesConfig) -> Iterator[PreferenceRow]:
@@ -41,6 +48,7 @@ def build(source: CheckedSource, config: SearchTreesConfig) -> Iterator[Preferen
                 prompt=source.build_prompt(problem) + _join(parting.steps[:place]),
                 chosen=_join(parting.steps[place:end]),
                 rejected=_join(parting.branch_steps[place:end]),
+                **_token_columns(parting, end),
                 source_ids=(parting.best.trajectory_id, parting.branch.trajectory_id),
                 problem_id=problem.problem_id,
                 source=problem.source,
@@ -48,6 +56,28 @@ def build(source: CheckedSource, config: SearchTreesConfig) -> Iterator[Preferen
                 weight=1.0,
                 reason=f"best path of {parting.best.strategy} against a pruned step {place}",
             )
+
+
+class _TokenColumns(TypedDict, total=False):
+    chosen_ids: Sequence[int]
+    rejected_ids: Sequence[int]
+    prompt_prefix: str
+    prompt_prefix_ids: Sequence[int]
+    vocabulary: str | None
+
+
+def _token_columns(parting: Parting, end: int | None) -> _TokenColumns:
+    """The columns of a row that hold its tokens; none if some are not known."""
+    ids, others, place = parting.ids, parting.branch_ids, parting.place
+    if ids is None or others is None or parting.best.vocabulary != parting.branch.vocabulary:
+        return _TokenColumns()
+    return _TokenColumns(
+        chosen_ids=list(chain(*ids[place:end])),
+        rejected_ids=list(chain(*others[place:end])),
+        prompt_prefix=_join(parting.steps[:place]),
+        prompt_prefix_ids=list(chain(*ids[:place])),
+        vocabulary=parting.best.vocabulary,
+    )
 
 
 def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterator[Parting]:
@@ -76,7 +106,8 @@ def find_partings(rows: Sequence[Trajectory], min_margin: float = 0.0) -> Iterat
         if (place, rejected.text) in seen or _margin(steps[place], rejected) < min_margin:
             continue
         seen.add((place, rejected.text))
-        yield Parting(best, branch, place, steps, others)
+        ids, other_ids = (whole_step_ids(each, by_id) for each in (best, branch))
+        yield Parting(best, branch, place, steps, others, ids, other_ids)
 
 
 def _num_common(steps: Sequence[Step], others: Sequence[Step]) -> int:

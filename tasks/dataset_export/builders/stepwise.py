@@ -46,6 +46,8 @@ def stepwise_rows(
                     step.removesuffix(source.prompt_format.separator)
                     for step in take(solution.steps, len(labels))
                 ),
+                completions_ids=solution.step_ids and take(solution.step_ids, len(labels)),
+                vocabulary=solution.vocabulary,
                 labels=tuple(labels),
                 soft=tuple(take(solution.soft or (None,) * len(labels), len(labels))),
                 correct=solution.correct,

@@ -39,6 +39,8 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
     kept_columns: ClassVar[tuple[str, ...]] = (
         "prompt",
         "prefix",
+        "prefix_ids",
+        "vocabulary",
         "answer",
         "check",
         "problem_id",

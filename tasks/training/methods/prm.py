@@ -88,6 +88,7 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
             row["prompt"],
             row["completions"],
             config.separator,
+            step_ids=encode.sampled(row, "completions_ids"),
             has_chat_template=encode.has_chat_template,
         )
         by_step, labels = step_targets(row, config)

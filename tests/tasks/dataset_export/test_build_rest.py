@@ -38,6 +38,8 @@ def test_a_grade_keeps_right_answers_with_their_prompt(pool, build):
     assert row == {
         "prompt": "What is q?\n",
         "completion": "by sum\nAnswer: 7",
+        "completion_ids": None,
+        "vocabulary": None,
         "source_ids": ["b0"],
         "problem_id": "q",
         "source": "test",

@@ -1,6 +1,7 @@
 """A real vLLM server with the shipped policy, checked against the same policy in this process."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -39,6 +40,7 @@ from tasks.problems.load import load_problems
 from tasks.prompts.formats import make_prompt_format
 from tasks.sampling.sample import sample_problem
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.token_ids import known_ids
 
 pytestmark = pytest.mark.slow
 
@@ -280,6 +282,50 @@ def test_chat_continues_the_beginning_of_an_answer(
     for prefix in ("", STEP):
         asked = request(n=4, prefix=prefix, stop=("\n",), with_logprobs=True)
         assert_same(runner.run(generate(asked)), runner.run(local.generate(asked)))
+
+
+def test_ids_come_back_and_are_continued_where_the_tokenizer_is_named(
+    runner: asyncio.Runner, served: Served, local: VLLMEngine
+) -> None:
+    config = config_for(served, tokenizer=SHIPPED_POLICY)
+
+    async def generate() -> None:
+        engine = await open_openai_engine(config, "policy")
+        try:
+            assert engine.vocabulary == local.vocabulary
+            (whole,) = (await engine.generate(request(n=1, temperature=0.0))).completions
+            steps = measure_steps(whole, "\n")
+            ids = known_ids(whole, engine.vocabulary)
+            assert ids is not None
+            assert sum(step.num_tokens for step in steps) == len(ids)
+            first = ids[: steps[0].num_tokens]
+            asked = request(
+                n=1, temperature=0.0, prefix=steps[0].text, prefix_ids=first, with_logprobs=True
+            )
+            rest = await engine.generate(asked)
+            assert rest.completions[0].token_ids == ids[len(first) :]
+            assert_same(rest, await local.generate(asked))
+        finally:
+            await engine.close()
+
+    runner.run(generate())
+
+
+def test_a_tokenizer_of_another_model_is_found_out_at_opening(
+    runner: asyncio.Runner, served: Served, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve_model(SHIPPED_POLICY))
+    tokenizer.save_pretrained(tmp_path / "other")
+    file = tmp_path / "other" / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    digits = {str(digit): content["model"]["vocab"][str((digit + 1) % 10)] for digit in range(10)}
+    content["model"]["vocab"] |= digits
+    file.write_text(json.dumps(content), encoding="utf-8")
+    config = config_for(served, tokenizer=str(tmp_path / "other"))
+    with pytest.raises(ModelUnusable, match="expected that of the served model"):
+        runner.run(open_openai_engine(config, "policy"))
 
 
 def test_a_name_that_is_not_served_is_found_out_at_opening(

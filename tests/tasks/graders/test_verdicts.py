@@ -72,6 +72,9 @@ class OneText:
     async def score(self, request):
         raise NotImplementedError
 
+    def encode_text(self, text: str) -> None:
+        return None
+
     async def close(self) -> None:
         """Nothing is held."""
 

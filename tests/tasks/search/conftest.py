@@ -96,6 +96,9 @@ class TableEngine:
             cached_tokens=2,
         )
 
+    def encode_text(self, text: str) -> None:
+        return None
+
     async def close(self) -> None:
         """Nothing is held."""
 

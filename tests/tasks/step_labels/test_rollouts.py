@@ -52,6 +52,9 @@ class RecordingEngine:
     async def score(self, request: ScoringRequest) -> StepScoring:
         return await self._engine.score(request)
 
+    def encode_text(self, text: str) -> None:
+        return None
+
     async def close(self) -> None:
         await self._engine.close()
 

@@ -56,9 +56,21 @@ def test_tokens_and_logprobs_go_to_the_step_they_end_in():
     ]
 
 
-def test_a_token_over_a_boundary_belongs_to_the_later_step():
-    steps = measure_steps(completion("a\nb", ["a", "\nb"]), "\n")
-    assert [(s.num_tokens, s.logprob) for s in steps] == [(1, None), (1, None)]
+def test_a_step_extends_to_the_end_of_the_token_that_ends_it():
+    pieces = ["a", "\nStep", " 1", ": b", "\n", "Step", " 2", ": c", ""]
+    steps = measure_steps(completion("".join(pieces), pieces), "\nStep ")
+    assert [(s.text, s.num_tokens) for s in steps] == [
+        ("a\nStep 1", 3),
+        (": b\nStep 2", 4),
+        (": c", 2),
+    ]
+
+
+def test_a_step_of_which_a_token_leaves_nothing_belongs_to_the_one_before():
+    pieces = ["a", "\nb", "\n", "c"]
+    steps = measure_steps(completion("a\nb\nc", pieces), "\n")
+    assert [(s.text, s.num_tokens) for s in steps] == [("a\nb\n", 3), ("c", 1)]
+    assert [s.text for s in measure_steps(completion("a\nb", ["a", "\nb"]), "\n")] == ["a\nb"]
 
 
 def test_no_visible_text_has_no_steps():

@@ -1,0 +1,54 @@
+"""The tokens of a served model, by the tokenizer that its config names.
+
+With it, prefixes are sent as the tokens that were sampled, and steps of what comes back are whole
+tokens, as with an engine in this process.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from schemas.engines import UNTOLD_TOKEN, Completion, GenerationRequest
+from tasks.steps.token_texts import Start, TokenDecoder, start_of
+from tasks.verifiers.layout import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A tokenizer in both directions."""
+
+    encode: Encoder
+    decoder: TokenDecoder
+    vocabulary: str
+
+    @classmethod
+    def load(cls, folder_or_id: str) -> "Codec":
+        """The codec of a model's tokenizer.
+
+        Raises:
+            ModelUnusable: no such folder or id exists.
+        """
+        from tasks.models.folders import load_tokenizer, resolve_model
+
+        tokenizer = load_tokenizer(resolve_model(folder_or_id))
+        encode = Encoder(tokenizer)
+        return cls(encode, TokenDecoder(tokenizer), encode.vocabulary)
+
+    def start_of(self, request: GenerationRequest) -> Start:
+        """What the server is to continue."""
+        return start_of(
+            self.encode,
+            request.prompt,
+            request.prefix,
+            prefix_ids=request.prefix_ids,
+            following=request.following,
+            has_chat_template=request.has_chat_template,
+        )
+
+    def complete(self, completion: Completion, start: Start) -> Completion:
+        """A completion with the text of its tokens, and their pieces; as it is without ids."""
+        ids: Sequence[int] = completion.token_ids
+        if UNTOLD_TOKEN in ids:
+            return completion
+        text = self.decoder.decode(ids)
+        pieces = self.decoder.split(text, ids)
+        return replace(completion, **start.without_tail(text, pieces))
