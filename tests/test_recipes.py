@@ -143,3 +143,27 @@ def test_a_plan_that_cannot_be_made_is_refused(tmp_path, arguments, message):
     assert done.returncode != 0
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flow: [sampling]\n", "flow: expected the name of a flow, got ['sampling']"),
+        ("flow: sampeling\n", "there is no flow 'sampeling'"),
+        ("flow: {\n", "expected YAML, got something else"),
+    ],
+)
+def test_a_file_that_names_no_flow_is_refused(tmp_path, text, message):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    done = stepmill("run", "--dry-run", "--config", file, cwd=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_a_file_without_a_flow_is_for_the_one_that_is_named(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("train_problems: {num_problems: 7}\n")
+    assert flow_in(file) is None
+    done = stepmill("run", "--dry-run", "--config", file, cwd=tmp_path)
+    assert "step labels" in done.stdout

@@ -170,11 +170,18 @@ def wants_plan(dry_run: bool, rate: float | None, expected_tokens: int | None) -
 
 
 def flow_in(config_file: Path | None) -> str | None:
-    """The `flow` that a config file names, if it names one."""
+    """The `flow` that a config file names, if it names one.
+
+    Raises:
+        ValueError: the file is not YAML, or names something else than a flow.
+    """
     if config_file is None:
         return None
     values = _read_yaml(str(config_file), config_file.read_bytes())
-    return values.get(_FLOW) if isinstance(values, dict) else None
+    named = values.get(_FLOW) if isinstance(values, dict) else None
+    if not isinstance(named, str | None):
+        raise ValueError(f"{config_file}: {_FLOW}: expected the name of a flow, got {named!r}")
+    return named
 
 
 def flow_for(name: str, config_file: Path | None) -> Flow:
