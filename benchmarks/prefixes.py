@@ -5,8 +5,9 @@ its ids, as rollouts and searches do; from its text, encoded with the text that 
 prefixes are whose ids are not known; and from its text encoded alone, as step-wise code commonly
 does. A continuation is off-policy if the policy itself, after the ids it wrote, gives its first
 token a probability below 1e-4; sampling at temperature 1 draws such tokens too, so the share of
-those that the policy wrote there itself is printed beside it. Further columns compare the log probability of the rest of each
-solution, and the share of rollouts that are right, with those of the solution as it was written.
+those that the policy wrote there itself is printed beside it. Further columns compare the log
+probability of the rest of each solution, and the share of rollouts that are right, with those of
+the solution as it was written.
 
     python -m benchmarks.prefixes --model models/SmolLM2-135M-Instruct
 

@@ -31,7 +31,7 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
     common = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
     with recorded_flow("factory", config, root, run_id) as (store, run_id):
         root = store.url
-        engines = EngineSet(policy=config.policy, separator=config.prompt.separator)
+        engines = EngineSet(policy=config.policy, separator=config.prompt.step_rule)
         training = PrmTrainingJob(
             training=config.prm_training,
             method=config.labels.method,

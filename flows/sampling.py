@@ -30,7 +30,7 @@ def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
             sampling_units(job, group, run_id, path, num_problems),
             job,
             store=store,
-            engines=EngineSet(policy=job.policy, separator=job.prompt.separator),
+            engines=EngineSet(policy=job.policy, separator=job.prompt.step_rule),
             pool=job.pool,
             total_rows=num_problems * job.sampling.num_samples,
             title=f"sample {group}",

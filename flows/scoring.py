@@ -38,7 +38,7 @@ def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
             units,
             job,
             store=store,
-            engines=EngineSet(verifier=job.verifier, separator=job.prompt.separator),
+            engines=EngineSet(verifier=job.verifier, separator=job.prompt.step_rule),
             pool=job.pool,
             total_rows=sum(store.num_rows(unit.inputs[0]) for unit in units),
             title=f"score {job.set_name}",

@@ -43,7 +43,7 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
             tree_units(plan, run_id, path, store),
             plan,
             store=store,
-            engines=EngineSet(separator=job.prompt.separator, **job.engines()),
+            engines=EngineSet(separator=job.prompt.step_rule, **job.engines()),
             pool=job.pool,
             title=f"search {job.set_name}",
         )

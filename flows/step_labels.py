@@ -29,7 +29,7 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
                 units,
                 job,
                 store=store,
-                engines=EngineSet(policy=job.policy, separator=job.prompt.separator),
+                engines=EngineSet(policy=job.policy, separator=job.prompt.step_rule),
                 pool=job.pool,
                 title=f"roll out {job.set_name}",
             )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from schemas.base import FrozenConfig, Was
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.rows import ModelRole
+from schemas.thinking import THOUGHT_TAGS
 
 SHIPPED_POLICY = "world-policy"
 """The name of the small policy that comes with the package."""
@@ -81,6 +82,8 @@ class GenerationRequest:
     """Most likely tokens (k) at each position whose log probabilities make the confidences."""
     has_chat_template: bool = False
     """Whether the prompt contains its special tokens, or is messages, so that none are added."""
+    thought_tags: tuple[str, str] = THOUGHT_TAGS[0]
+    """What is put around a thought that a server gives apart from the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,7 @@ _RECORDS = (
     PromptPreset(
         name="qwen3-thinking",
         summary="Qwen3 in its thinking mode, which is the default of its chat template.",
-        prompt=_chat(f"{{question}}\n{_BOXED}"),
+        prompt=_chat(f"{{question}}\n{_BOXED}") | {"thinking": {}},
         sampling="temperature 0.6, top-p 0.95, top-k 20, never greedy; 32,768 tokens or more",
         read_in="model card (instruction from memory)",
     ),
@@ -126,7 +126,7 @@ _RECORDS = (
     PromptPreset(
         name="deepseek-r1-distill",
         summary="DeepSeek-R1's distilled models: no system message, all in the user's.",
-        prompt=_chat(f"{{question}}\n{_BOXED}"),
+        prompt=_chat(f"{{question}}\n{_BOXED}") | {"thinking": {}},
         sampling="temperature 0.6, top-p 0.95; 32,768 tokens",
         read_in="usage recommendations of the model card, as docs.together.ai repeats them",
     ),

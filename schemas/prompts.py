@@ -4,14 +4,26 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
 from schemas.prompt_presets import resolve_preset
+from schemas.steps import StepRule, StepsConfig
+from schemas.thinking import ThinkingConfig
 
 
 def _names_question(template: str) -> str:
     if template.count("{question}") != 1:
         raise ValueError(f"expected {{question}} exactly once in the template, got {template!r}")
     return template
+
+
+def _step_rule(separator: str, steps: StepsConfig, thinking: ThinkingConfig | None) -> StepRule:
+    return StepRule(
+        separator=separator,
+        min_chars=steps.min_chars,
+        max_steps=steps.max_steps,
+        starts=steps.words,
+        thought_end=None if thinking is None else thinking.end,
+    )
 
 
 Template = Annotated[str, AfterValidator(_names_question)]
@@ -25,6 +37,15 @@ class PlainPromptConfig(FrozenConfig):
     """Text around the question (the user's first message), including any few-shot examples."""
     separator: Annotated[str, Field(min_length=1)] = "\n"
     """What ends a step of this model's solutions."""
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return _step_rule(self.separator, self.steps, self.thinking)
 
 
 class ChatPromptConfig(FrozenConfig):
@@ -40,6 +61,15 @@ class ChatPromptConfig(FrozenConfig):
     """Text around the question in the user's first message."""
     separator: Annotated[str, Field(min_length=1)] = "\n\n"
     """What ends a step of this model's solutions."""
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return _step_rule(self.separator, self.steps, self.thinking)
 
 
 class PresetPromptConfig(FrozenConfig):

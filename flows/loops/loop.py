@@ -256,7 +256,7 @@ class Loop:
             units,
             config,
             store=self.store,
-            engines=EngineSet(**engines, separator=model.prompt.separator),
+            engines=EngineSet(**engines, separator=model.prompt.step_rule),
             pool=self.config.pool,
             title=f"{role} {group}",
         )
@@ -322,7 +322,7 @@ class Loop:
         if self.pool is not None and self.pool.change_policy(policy):
             return
         self.release()
-        engines = EngineSet(policy=policy, separator=self.config.prompt.separator)
+        engines = EngineSet(policy=policy, separator=self.config.prompt.step_rule)
         self.pool = self._held.enter_context(open_pool(self.store.url, engines, self.config.pool))
 
     def _measure(self, arm: Arm, label: str, number: int, figures: dict[str, float]) -> None:

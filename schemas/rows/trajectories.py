@@ -53,7 +53,7 @@ class Trajectory:
     verifier: str | None = None
     """The model whose scores its steps carry."""
     reason: str | None = None
-    """Why a search did not continue from here."""
+    """Why a search did not continue from here, what was done to a thought, or why it has no end."""
     role: str | None = None
     """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
     `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
@@ -71,6 +71,9 @@ class Trajectory:
     changed_boundaries: Int32 | None = None
     """Ends of steps at which the text so far, encoded alone, is not the tokens that were sampled;
     counted on the first sample of each problem."""
+    thinking_tokens: Int32 | None = None
+    """Tokens of its steps that are thoughts, tags included; the answer is in the steps behind them.
+    None if the prompt's config does not tell thoughts from answers."""
 
     @property
     def text(self) -> str:

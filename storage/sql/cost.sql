@@ -1,7 +1,8 @@
 -- One row per run x stage x strategy x role x model: rows made, tokens spent, seconds of engine
 -- time, and the result. `scored_tokens` are the tokens that verifiers read, `cached_tokens` those of
 -- prompts and scored texts that were found in a cache. The verifier of a search has its own row, with
--- no rows made or kept, as the solutions are the policy's. A policy in training is one model, whatever
+-- no rows made or kept, as the solutions are the policy's. `thinking_tokens` are those of thoughts,
+-- null where the prompt does not tell them from answers. A policy in training is one model, whatever
 -- its step.
 -- `engine_s` is the actors' time that the units of the stage took, divided among its strategies,
 -- roles and models by the tokens they generated and scored (by rows if there are no tokens); null if
@@ -30,6 +31,7 @@ written as (
         sum(cached_tokens) as cached_tokens,
         sum(generated_tokens) as generated_tokens,
         sum(scored_tokens) as scored_tokens,
+        sum(thinking_tokens) as thinking_tokens,
         count(*) filter (correct) as num_right
     from by_writer
     group by all
@@ -37,12 +39,13 @@ written as (
 by_model as (
     select
         run_id, stage, strategy, role, policy as model, num_rows, prompt_tokens, cached_tokens,
-        generated_tokens, 0 as scored_tokens, num_right
+        generated_tokens, 0 as scored_tokens, thinking_tokens, num_right
     from written
     union all
     select
         run_id, stage, strategy, role, reader as model, 0 as num_rows, 0 as prompt_tokens,
-        0 as cached_tokens, 0 as generated_tokens, scored_tokens, 0 as num_right
+        0 as cached_tokens, 0 as generated_tokens, scored_tokens,
+        null as thinking_tokens, 0 as num_right
     from written
     where scored_tokens > 0
 ),
@@ -54,6 +57,7 @@ solved as (
         sum(cached_tokens) as cached_tokens,
         sum(generated_tokens) as generated_tokens,
         sum(scored_tokens) as scored_tokens,
+        sum(thinking_tokens) as thinking_tokens,
         sum(num_right) as num_right
     from by_model
     group by all
@@ -63,6 +67,7 @@ spent as (
         'trajectories' as table_name,
         s.run_id, s.stage, s.strategy, s.role, s.model, s.num_rows,
         s.prompt_tokens, s.cached_tokens, s.generated_tokens, s.scored_tokens,
+        s.thinking_tokens,
         if(s.role = 'rollout', 'labelled steps', 'right solutions') as kept,
         if(s.role = 'rollout', coalesce(l.num_labelled, 0), s.num_right) as num_kept
     from solved as s
@@ -77,6 +82,7 @@ spent as (
         sum(cached_tokens) as cached_tokens,
         0 as generated_tokens,
         sum(scored_tokens) as scored_tokens,
+        null as thinking_tokens,
         'scored solutions' as kept,
         count(*) filter (error is null) as num_kept
     from step_scores
@@ -109,5 +115,6 @@ select
     scored_tokens::bigint as scored_tokens,
     seconds * coalesce(tokens / nullif(stage_tokens, 0), num_rows / stage_rows) as engine_s,
     kept, num_kept::bigint as num_kept,
-    tokens / nullif(num_kept, 0) as tokens_per_kept
+    tokens / nullif(num_kept, 0) as tokens_per_kept,
+    thinking_tokens::bigint as thinking_tokens
 from shared

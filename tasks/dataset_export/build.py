@@ -131,6 +131,7 @@ def _collect_facts(
         "method": sources.method,
         "filters": _describe_filters(job.builder, sources.min_score),
         "separator": prompt_format.separator,
+        **({"step_rule": additions} if (additions := prompt_format.step_rule.additions) else {}),
         "has_chat_template": prompt_format.has_chat_template,
         "ends_with_text": job.builder.ends_with_text,
         "tokenizer": _fingerprint_tokenizer(job.policy),

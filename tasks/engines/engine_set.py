@@ -6,6 +6,7 @@ from typing import get_args
 
 from schemas.engines import EngineConfig, OpenAIConfig
 from schemas.rows import ModelRole
+from schemas.steps import StepEnding, StepRule
 
 _ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
@@ -13,11 +14,11 @@ _ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 class EngineSet(Mapping[ModelRole, EngineConfig]):
     """Maps roles to engine configs, in the order of `ModelRole`; hashable by content."""
 
-    def __init__(self, *, separator: str = "\n", **engines: EngineConfig | None) -> None:
+    def __init__(self, *, separator: StepEnding = "\n", **engines: EngineConfig | None) -> None:
         """Collect engines by role.
 
         Args:
-            separator: the text that ends a step; a verifier must have been trained with the same.
+            separator: what ends a step; a verifier must have been trained with the same.
             engines: the config of each role; None for a role without an engine.
 
         Raises:
@@ -26,7 +27,7 @@ class EngineSet(Mapping[ModelRole, EngineConfig]):
         unknown = [name for name in engines if name not in _ROLES]
         if unknown:
             raise ValueError(f"expected roles among {', '.join(_ROLES)}, got {', '.join(unknown)}")
-        self.separator = separator
+        self.separator = StepRule.of(separator)
         self._engines: dict[ModelRole, EngineConfig] = {
             role: config for role in _ROLES if (config := engines.get(role)) is not None
         }

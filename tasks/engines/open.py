@@ -9,16 +9,17 @@ from schemas.engines import (
 )
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from schemas.steps import StepEnding
 from tasks.engines.base import Engine
 
 
-async def open_engine(config: EngineConfig, role: ModelRole, *, separator: str) -> Engine:
+async def open_engine(config: EngineConfig, role: ModelRole, *, separator: StepEnding) -> Engine:
     """Start the engine that a config describes, for one role.
 
     Args:
         config: which engine, and its settings.
         role: what the model does; `ROLE_WORK` says what an engine must be able to do for it.
-        separator: the text that ends a step.
+        separator: what ends a step.
 
     Raises:
         ModelUnusable: engines of this type cannot do what the role needs, the model does not fit

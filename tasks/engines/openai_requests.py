@@ -30,6 +30,8 @@ _EXTRA_FIELDS: dict[ServerKind, dict[str, Any]] = {
     "sglang": {**_PLAIN_SAMPLING, "no_stop_trim": True},
     "other": {},
 }
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning")
+"""The fields in which servers give a thought apart, by the newer and the older name."""
 _STOP_FIELDS = ("stop_reason", "matched_stop")
 """The fields in which vLLM and SGLang report what ended a text: a string or a token id."""
 
@@ -163,7 +165,7 @@ def read_continuation(
     is_chat = config.api == "chat"
     try:
         (choice,) = answer["choices"]
-        text: str = (choice["message"]["content"] if is_chat else choice["text"]) or ""
+        text = _told_text(choice, request) if is_chat else choice["text"] or ""
         finish_reason, stop_string = _ending(choice, request)
         usage: Mapping[str, Any] = answer["usage"]
         told = choice.get("logprobs")
@@ -193,6 +195,23 @@ def read_continuation(
     )
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     return Continuation(completion, prompt_tokens, cached or 0)
+
+
+def _told_text(choice: Mapping[str, Any], request: GenerationRequest) -> str:
+    """The text of a message; a thought that the server gives apart stands before it, in its tags.
+
+    A thought has no end if the text was cut before there was an answer, and no beginning if the
+    request's prefix has it.
+    """
+    message = choice["message"]
+    found = [message[name] for name in _THOUGHT_FIELDS if message.get(name)]
+    if not found:
+        return message["content"] or ""
+    answer: str = message.get("content") or ""
+    start, end = request.thought_tags
+    is_begun = request.prefix.rfind(start) > request.prefix.rfind(end)
+    is_ended = answer or choice["finish_reason"] != "length"
+    return ("" if is_begun else start) + found[0] + (end if is_ended else "") + answer
 
 
 def _ending(

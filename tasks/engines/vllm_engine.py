@@ -28,6 +28,7 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, RequestRejected
 from schemas.rows import ModelRole
+from schemas.steps import StepEnding, StepRule
 from tasks.engines.vllm_arguments import prepare_environment, refusals
 from tasks.engines.vllm_drivers import Driver, open_driver
 from tasks.models.folders import (
@@ -44,13 +45,15 @@ from tasks.verifiers.layout import Encoder
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
-async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: str) -> "VLLMEngine":
+async def open_vllm_engine(
+    config: VLLMConfig, role: ModelRole, *, separator: StepEnding
+) -> "VLLMEngine":
     """Check a model, load it into vLLM, and return the engine that serves it.
 
     Args:
         config: the model and how vLLM runs it.
         role: what the model does, see `ROLE_WORK`.
-        separator: the text that ends a step; a verifier must have been trained with the same.
+        separator: what ends a step; a verifier must have been trained with the same.
 
     Raises:
         ModelUnusable: the model is not of the kind the role needs, or vLLM cannot serve it.
@@ -63,7 +66,12 @@ async def open_vllm_engine(config: VLLMConfig, role: ModelRole, *, separator: st
     verifier = None
     if ROLE_WORK[role] == "score":
         verifier = open_verifier(
-            folder, settings, config.verifier, tokenizer, separator=separator, model_id=model_id
+            folder,
+            settings,
+            config.verifier,
+            tokenizer,
+            separator=StepRule.of(separator).separator,
+            model_id=model_id,
         )
 
     def load(folder: Path) -> Driver:

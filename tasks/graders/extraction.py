@@ -22,6 +22,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from schemas.thinking import THOUGHT_TAGS
 from tasks.graders.boxes import last_boxed
 from tasks.graders.marks import last_marked, last_own_mark
 
@@ -29,8 +30,8 @@ _NUMBER = re.compile(r"(?<![\w.])-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
 _HALF_WIDTH = {0x3000: " ", **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}}
 _THOUGHT = re.compile(
-    r"(?P<end></(?:think|thinking|thought|reasoning)>|<\|end_of_thought\|>|\[/THINK\]|◁/think▷)"
-    r"|<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>|\[THINK\]|◁think▷",
+    f"(?P<end>{'|'.join(re.escape(end) for _, end in THOUGHT_TAGS)})"
+    f"|{'|'.join(re.escape(start) for start, _ in THOUGHT_TAGS)}",
     re.IGNORECASE,
 )
 

@@ -14,6 +14,7 @@ from schemas.units import Unit, derive_id
 from tasks.graders import Grade, Grader, grade_all
 from tasks.imports.read import ImportedRow
 from tasks.steps.segmentation import split_steps
+from tasks.thinking.thoughts import Thoughts
 
 STRATEGY = "imported"
 ENGINE = "import"
@@ -24,7 +25,10 @@ async def grade_rows(
     rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob, grader: Grader
 ) -> list[Trajectory]:
     """A trajectory per response, in the order of the rows."""
-    grades = await asyncio.gather(*(grade_all(grader, row.responses, row.problem) for row in rows))
+    thoughts = job.prompt.thinking and Thoughts.of(job.prompt.thinking)
+    grades = await asyncio.gather(
+        *(grade_all(grader, _answers(row.responses, thoughts), row.problem) for row in rows)
+    )
     return [
         _to_trajectory(row, index, grade, unit, job, grader.name)
         for row, of_row in zip(rows, grades, strict=True)
@@ -48,6 +52,11 @@ def collect_scores(rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob) -> 
     ]
 
 
+def _answers(texts: Sequence[str], thoughts: Thoughts | None) -> Sequence[str]:
+    """The texts as the grader reads them: without thoughts."""
+    return texts if thoughts is None else [thoughts.answer(text) for text in texts]
+
+
 def _trajectory_id(row: ImportedRow, index: int, unit: Unit, job: ImportsJob) -> str:
     scope = f"{unit.run_id}/{unit.stage}"
     return derive_id(scope, job.set_name, row.problem.problem_id, index)
@@ -56,7 +65,7 @@ def _trajectory_id(row: ImportedRow, index: int, unit: Unit, job: ImportsJob) ->
 def _to_trajectory(
     row: ImportedRow, index: int, grade: Grade, unit: Unit, job: ImportsJob, grader: str
 ) -> Trajectory:
-    texts = split_steps(row.responses[index], job.prompt.separator)
+    texts = split_steps(row.responses[index], job.prompt.step_rule)
     return Trajectory(
         trajectory_id=_trajectory_id(row, index, unit, job),
         problem_id=row.problem.problem_id,

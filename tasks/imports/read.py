@@ -218,7 +218,7 @@ def _read_scores(given: Any, text: str, place: int, job: ImportsJob) -> tuple[fl
         return None
     if not isinstance(given, list):
         return (_read_score(given, place, job),)
-    num_steps = len(split_steps(text, job.prompt.separator))
+    num_steps = len(split_steps(text, job.prompt.step_rule))
     if len(given) not in (1, num_steps):
         raise BadRow(
             f"response {place} has {num_steps} steps, cut at {job.prompt.separator!r}: expected "

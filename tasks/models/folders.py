@@ -16,12 +16,15 @@ from typing import Any, Literal
 from schemas.engines import ROLE_WORK, SHIPPED_POLICY, VerifierFamily
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from schemas.steps import StepEnding, StepRule, describe_additions
 from storage.folders import fetch_folder
 from tasks.models.files import check_settings, check_weights, weight_files
 from tasks.verifiers.families import find_family
 
 SEPARATOR_KEY = "step_separator"
 """The key of a verifier's config.json that holds the separator it was trained with."""
+RULE_KEY = "step_rule"
+"""The key that holds what else ended a step, see `StepRule.additions`; left out if nothing did."""
 
 _SHIPPED_FOLDER = Path(__file__).parents[1] / "pretraining" / "world-policy"
 _GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
@@ -117,7 +120,7 @@ def check_model_folder(
     path: str | Path,
     role: ModelRole,
     *,
-    separator: str | None = None,
+    separator: StepEnding | None = None,
     family: Literal["auto"] | VerifierFamily = "auto",
 ) -> dict[str, Any]:
     """Refuse a folder that is not a model for its role.
@@ -125,7 +128,7 @@ def check_model_folder(
     Args:
         path: a folder in Hugging Face format.
         role: what the model does, see `ROLE_WORK`.
-        separator: the job's step separator, which a verifier's stored one must equal.
+        separator: what ends a step in the job, which a verifier's stored rule must equal.
         family: the family a verifier must have, see `find_family`.
 
     Returns:
@@ -216,11 +219,21 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _check_separator(folder: Path, config: dict[str, Any], separator: str | None) -> None:
-    """Refuse a verifier that was trained with another separator."""
+def _check_separator(folder: Path, config: dict[str, Any], ending: StepEnding | None) -> None:
+    """Refuse a verifier that was trained with other steps."""
     stored = config.get(SEPARATOR_KEY)
-    if separator is not None and stored is not None and stored != separator:
+    if ending is None or stored is None:
+        return
+    rule = StepRule.of(ending)
+    if stored != rule.separator:
         raise ModelUnusable(
             f"verifier {folder}: it was trained with the step separator {stored!r}, "
-            f"this job's separator is {separator!r}"
+            f"this job's separator is {rule.separator!r}"
+        )
+    additions = config.get(RULE_KEY) or {}
+    if additions != rule.additions:
+        raise ModelUnusable(
+            f"verifier {folder}: it was trained with the step rule "
+            f"{describe_additions(additions)}, this job's rule is "
+            f"{describe_additions(rule.additions)}"
         )

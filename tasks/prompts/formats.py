@@ -14,15 +14,19 @@ A plain model reads the texts one after another:
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.engines import EngineConfig
 from schemas.errors import ModelUnusable
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig, PromptConfig
+from schemas.rows import Step
+from schemas.steps import StepRule
+from schemas.thinking import THOUGHT_TAGS
 from tasks.prompts.messages import Message, check_dialogue, system, user
 from tasks.prompts.render import render
+from tasks.thinking.thoughts import Thoughts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,28 @@ class PromptFormat:
     has_chat_template: bool
     """Whether the prompt already contains its special tokens, or is a JSON list of messages."""
     separator: str
+    rule: StepRule | None = None
+    """All that ends a step; None for the separator alone."""
+    thoughts: Thoughts | None = None
+    """How thoughts are told from answers; None for a model without."""
+
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return self.rule or StepRule(separator=self.separator)
+
+    @property
+    def thought_tags(self) -> tuple[str, str]:
+        """The tags of a thought, also for a model whose thoughts are not told apart."""
+        return THOUGHT_TAGS[0] if self.thoughts is None else self.thoughts.tags
+
+    def answers(self, texts: Iterable[str]) -> list[str]:
+        """The texts as graders read them: without thoughts, which may be cut."""
+        return [text if self.thoughts is None else self.thoughts.answer(text) for text in texts]
+
+    def count_thinking(self, steps: Sequence[Step], before: str = "") -> int | None:
+        """Tokens of steps after the text `before` that are thoughts; None for a model without."""
+        return None if self.thoughts is None else self.thoughts.num_tokens(steps, before)
 
     def ask(self, question: str) -> str:
         """The prompt of a question alone."""
@@ -47,8 +73,14 @@ def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptForm
         ModelUnusable: a chat prompt is configured for a model without a chat template.
     """
     if isinstance(config, ChatPromptConfig):
-        return PromptFormat(_chat_builder(config, engine), True, config.separator)
-    return PromptFormat(_plain_builder(config), False, config.separator)
+        build = _chat_builder(config, engine)
+    else:
+        build = _plain_builder(config)
+    thoughts = None
+    if config.thinking is not None:
+        thoughts = Thoughts.of(config.thinking, build([user("?")]))
+    is_chat = isinstance(config, ChatPromptConfig)
+    return PromptFormat(build, is_chat, config.separator, config.step_rule, thoughts)
 
 
 def _plain_builder(config: PlainPromptConfig) -> Callable[[Sequence[Message]], str]:

@@ -17,7 +17,7 @@ from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.graders import Grade, grade_all, make_grader
 from tasks.graders.verdicts import apply_verdicts, kind_of, verdict
-from tasks.steps.trees import whole_steps
+from tasks.thinking.thoughts import answer_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Regrader:
             for row in self._store.read(unit.inputs[0])
             if row.status in ("finished", "truncated")
         ]
-        texts = ["".join(step.text for step in whole_steps(row, before)) for row in rows]
+        texts = [answer_text(row, before) for row in rows]
         by_problem: dict[str, list[int]] = {}
         for index, row in enumerate(rows):
             by_problem.setdefault(row.problem_id, []).append(index)

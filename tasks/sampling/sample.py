@@ -22,6 +22,7 @@ from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
 from tasks.steps.token_ids import changed_boundaries, completion_columns
+from tasks.thinking.forcing import Drawn, draw
 
 STRATEGY = "sample"
 
@@ -65,19 +66,22 @@ async def sample_problem(
         seed=seed,
         with_logprobs=config.with_logprobs,
         has_chat_template=prompt_format.has_chat_template,
+        thought_tags=prompt_format.thought_tags,
     )
     error: str | None = None
     generation = Generation(completions=(), prompt_tokens=0, cached_tokens=0)
+    drawn: Sequence[Drawn] = ()
     try:
-        generation = await engine.generate(request)
+        generation, drawn = await draw(engine, request, job.prompt.thinking, prompt_format.thoughts)
     except RequestRejected as rejection:
         error = str(rejection)
-    texts = [completion.text for completion in generation.completions]
+    texts = prompt_format.answers(each.completion.text for each in drawn)
     grades = await grade_all(grader, texts, problem)
     rows = []
     for index in range(config.num_samples):
-        completion = generation.completions[index] if error is None else None
-        steps = measure_steps(completion, prompt_format.separator) if completion else ()
+        one = drawn[index] if error is None else None
+        completion = one and one.completion
+        steps = measure_steps(completion, prompt_format.step_rule) if completion else ()
         status = _status(completion)
         grade = verdict(grades[index] if completion else None, status, "solution")
         row = Trajectory(
@@ -95,9 +99,13 @@ async def sample_problem(
             temperature=config.temperature,
             top_p=config.top_p,
             seed=seed + index,
-            prompt_tokens=generation.prompt_tokens if index == 0 else 0,
-            cached_tokens=generation.cached_tokens if index == 0 else 0,
-            generated_tokens=len(completion.token_ids) if completion else 0,
+            prompt_tokens=(generation.prompt_tokens if index == 0 else 0)
+            + (one.prompt_tokens if one else 0),
+            cached_tokens=(generation.cached_tokens if index == 0 else 0)
+            + (one.cached_tokens if one else 0),
+            generated_tokens=one.num_generated if one else 0,
+            thinking_tokens=prompt_format.count_thinking(steps) if completion else None,
+            reason=one and one.reason,
             round=job.round,
             engine=engine.name,
             created_at=now(),

@@ -14,6 +14,7 @@ from schemas.rows import Problem, Status, Step, Trajectory, now
 from schemas.units import derive_id
 from tasks.graders import Grade, Grader, grade_all
 from tasks.graders.verdicts import verdict
+from tasks.search.context import SearchContext
 from tasks.search.session import Search
 from tasks.search.tree import Node, walk
 from tasks.steps.token_ids import token_columns
@@ -44,7 +45,7 @@ async def make_rows(
     roots = sorted(search.roots, key=lambda root: root.path)
     leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
     order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
-    grades = await _grade(order, problem, grader)
+    grades = await _grade(order, problem, grader, search.context)
     owners: dict[Node, str] = {}
     rows = []
     for index, leaf in enumerate(order):
@@ -71,16 +72,19 @@ def _is_leaf(node: Node) -> bool:
     return all(child.role != node.role for child in node.children)
 
 
-async def _grade(leaves: Sequence[Node], problem: Problem, grader: Grader) -> list[Grade]:
+async def _grade(
+    leaves: Sequence[Node], problem: Problem, grader: Grader, context: SearchContext
+) -> list[Grade]:
     """The grade of each leaf's text; equal texts are graded once."""
     is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
+    answers = [context.prompt_formats[n.writer].answers([n.text])[0] for n in leaves]
     texts = list(
-        dict.fromkeys(n.text for n, graded in zip(leaves, is_graded, strict=True) if graded)
+        dict.fromkeys(text for text, graded in zip(answers, is_graded, strict=True) if graded)
     )
     grade_of = dict(zip(texts, await grade_all(grader, texts, problem), strict=True))
     return [
-        verdict(grade_of[node.text] if graded else None, node.state, "solution")
-        for node, graded in zip(leaves, is_graded, strict=True)
+        verdict(grade_of[text] if graded else None, node.state, "solution")
+        for node, text, graded in zip(leaves, answers, is_graded, strict=True)
     ]
 
 
@@ -94,6 +98,8 @@ def _row(
     if leaf.state == "error" or (leaf.state != "open" and (is_candidate or leaf.role is not None)):
         status = leaf.state
     reason = leaf.reason if status in ("pruned", "truncated") else None
+    steps = tuple(_stored_step(node) for node in own if node.step is not None)
+    before = own[0].parent.text if own and own[0].parent is not None else ""
     return Trajectory(
         trajectory_id="",
         problem_id="",
@@ -102,7 +108,8 @@ def _row(
         sample_index=0,
         status=status,
         error=leaf.reason if status == "error" else None,
-        steps=tuple(_stored_step(node) for node in own if node.step is not None),
+        steps=steps,
+        thinking_tokens=context.prompt_formats[leaf.writer].count_thinking(steps, before),
         answer=grade.answer,
         correct=grade.correct,
         grader="",

@@ -9,24 +9,23 @@ node's path and i. So an engine that runs one search at a time makes the same tr
 """
 
 import asyncio
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from schemas.engines import Completion, GenerationRequest
 from schemas.errors import RequestRejected
 from schemas.rows import ModelRole, Step
+from schemas.steps import StepRule
 from schemas.units import derive_seed
 from tasks.prompts.messages import Message, user
 from tasks.search.context import SearchContext
+from tasks.search.endings import MAX_BLANKS, close_at_limits, ending_of, why_cut
 from tasks.search.ranking import rank_node
 from tasks.search.readings import Readings
 from tasks.search.tree import Cost, Node, State
-from tasks.steps.segmentation import measure_steps
+from tasks.steps.pieces import drawn_steps, join
+from tasks.steps.segmentation import is_complete, measure_steps
 from tasks.steps.token_ids import known_ids, split_ids
-
-_MAX_BLANKS = 3
-"""Separators in a row that a policy may write before a step; with one more the solution is cut."""
 
 
 class Search:
@@ -138,30 +137,20 @@ class Search:
         first, node.num_drawn = node.num_drawn, node.num_drawn + num
         limits = self.context.limits
         room = (max_tokens or limits.max_tokens) - node.num_tokens
-        separator = self.context.prompt_formats[node.writer].separator
+        rule = self._rule_after(node)
         ends: list[Node] = []
         drawn = await self._generate(node, first, num, room, temperature=temperature)
         for index, (completion, cost) in enumerate(drawn, first):
-            seed = self._seed_of(node) + index
             if isinstance(completion, str):
+                seed = self._seed_of(node) + index
                 ends.append(
                     self._add(node, index, None, "error", cost, seed=seed, reason=completion)
                 )
                 continue
-            steps = measure_steps(completion, separator)
-            ids = self._ids_of_steps(node, completion, steps)
             state: State = "finished" if completion.finish_reason == "stop" else "truncated"
-            parent = node
-            for place, step in enumerate(steps[:-1]):
-                at = index if place == 0 else 0
-                parent = self._add(parent, at, step, "open", cost, seed=seed, own_ids=ids[place])
-                cost = Cost()
-            at = index if parent is node else 0
-            reason = None if state == "finished" else _why_cut(len(completion.token_ids), room)
-            last = steps[-1] if steps else None
-            ends.append(
-                self._add(parent, at, last, state, cost, seed=seed, reason=reason, own_ids=ids[-1])
-            )
+            reason = None if state == "finished" else why_cut(len(completion.token_ids), room)
+            steps = measure_steps(completion, rule)
+            ends.append(self._add_steps(node, index, completion, steps, state, cost, reason=reason))
         for end in ends:
             end.temperature = temperature
         if with_scores:
@@ -185,10 +174,11 @@ class Search:
     async def _draw_steps(
         self, node: Node, first: int, num: int, temperature: float | None
     ) -> list[Node]:
-        room = min(
-            self.context.limits.max_step_tokens, self.context.limits.max_tokens - node.num_tokens
-        )
-        stop = (self.context.prompt_formats[node.writer].separator,)
+        limits, rule = self.context.limits, self._rule_after(node)
+        room = limits.max_tokens - node.num_tokens
+        stop: tuple[str, ...] = ()
+        if rule.max_steps != 1:  # the last step goes on to the end
+            room, stop = min(limits.max_step_tokens, room), (rule.separator,)
         drawn = await self._generate(node, first, num, room, stop=stop, temperature=temperature)
         return list(
             await asyncio.gather(
@@ -208,52 +198,68 @@ class Search:
         room: int,
         temperature: float | None,
     ) -> Node:
-        """The node of one drawn step, which includes the separators before it."""
-        separator = self.context.prompt_formats[node.writer].separator
-        seed = self._seed_of(node) + index
-        text, num_tokens = "", 0
-        own_ids: tuple[int, ...] | None = ()
-        logprob: float | None = 0.0
-        for blank in range(_MAX_BLANKS + 1):
+        """The node of one drawn step, which includes the separators before it.
+
+        The policy is stopped at the separator, and goes on until a step is complete. If more than
+        one was written by then, each is a node, and the last one is returned.
+        """
+        rule = self._rule_after(node)
+        whole: Completion | None = None
+        num_blanks = 0
+        while True:
             if isinstance(completion, str):
+                seed = self._seed_of(node) + index
                 return self._add(node, index, None, "error", cost, seed=seed, reason=completion)
-            text += completion.text
-            own_ids = _join_ids(own_ids, self._ids(node, completion))
-            num_tokens += len(completion.token_ids)
-            logprobs = completion.logprobs
-            logprob = _add_logprobs(logprob, None if logprobs is None else math.fsum(logprobs))
-            is_blank = completion.stop_string is not None and not text.strip()
-            if not is_blank or blank == _MAX_BLANKS or num_tokens >= room:
+            whole = completion if whole is None else join(whole, completion)
+            room_left = room - len(whole.token_ids)
+            num_blanks += not whole.text.strip()
+            is_done = whole.stop_string is None or is_complete(whole.text, rule)
+            if is_done or num_blanks > MAX_BLANKS or room_left <= 0:
                 break
             ((completion, more),) = await self._generate(
                 node,
                 index,
                 1,
-                room - num_tokens,
-                stop=(separator,),
+                room_left,
+                stop=(rule.separator,),
                 temperature=temperature,
-                after=text,
-                after_ids=own_ids,
+                after=whole.text,
+                after_ids=self._ids(node, whole),
             )
             cost = _add_costs(cost, more)
-        assert not isinstance(completion, str)
-        step = Step(text=text, num_tokens=num_tokens, logprob=logprob) if text.strip() else None
+        steps = drawn_steps(whole, rule)
         limits = self.context.limits
-        state: State = "open"
-        reason = None
-        if completion.finish_reason == "length":
-            is_long_step = num_tokens >= room == limits.max_step_tokens
-            written = node.num_tokens + num_tokens
-            state, reason = "truncated", _why_cut(written, limits.max_tokens)
-            if is_long_step:
-                reason = f"a step of more than {room} tokens"
-        elif completion.stop_string is None:
-            state = "finished"
-        elif step is None:
-            state, reason = "truncated", f"{_MAX_BLANKS + 1} separators in a row"
-        child = self._add(node, index, step, state, cost, seed=seed, reason=reason, own_ids=own_ids)
-        self._close_at_limits(child)
+        state, reason = ending_of(node, whole, steps, room=room, limits=limits, is_complete=is_done)
+        child = self._add_steps(node, index, whole, steps, state, cost, reason=reason)
+        close_at_limits(child, limits)
         return child
+
+    def _add_steps(
+        self,
+        node: Node,
+        index: int,
+        completion: Completion,
+        steps: Sequence[Step],
+        state: State,
+        cost: Cost,
+        *,
+        reason: str | None,
+    ) -> Node:
+        """A child for each step, below one another; the last has the state and the reason."""
+        seed, parent = self._seed_of(node) + index, node
+        ids = self._ids_of_steps(node, completion, steps)
+        for place, step in enumerate(steps[:-1]):
+            at = index if place == 0 else 0
+            parent = self._add(parent, at, step, "open", cost, seed=seed, own_ids=ids[place])
+            cost = Cost()
+        at = index if parent is node else 0
+        last = steps[-1] if steps else None
+        return self._add(parent, at, last, state, cost, seed=seed, reason=reason, own_ids=ids[-1])
+
+    def _rule_after(self, node: Node) -> StepRule:
+        """What ends the steps that continue a prefix."""
+        rule = self.context.prompt_formats[node.writer].step_rule
+        return rule if rule.max_steps is None else rule.after(len(node.steps()))
 
     async def _generate(
         self,
@@ -281,6 +287,7 @@ class Search:
             seed=self._seed_of(node, len(after)) + first,
             with_logprobs=True,
             has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
+            thought_tags=self.context.prompt_formats[node.writer].thought_tags,
         )
         try:
             generation = await engine.generate(request)
@@ -357,23 +364,6 @@ class Search:
     def _seed_of(self, node: Node, num_after: int = 0) -> int:
         """The seed of the first continuation of a prefix; each further one adds 1."""
         return derive_seed(self.seed, *node.path, num_after)
-
-    def _close_at_limits(self, node: Node) -> None:
-        """Cut an open prefix that has reached a limit."""
-        limits = self.context.limits
-        if not node.is_open:
-            return
-        if len(node.steps()) >= limits.max_steps:
-            node.state, node.reason = "truncated", f"not finished after {limits.max_steps} steps"
-        elif node.num_tokens >= limits.max_tokens:
-            node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"
-
-
-def _why_cut(num_tokens: int, maximum: int) -> str:
-    """Why a solution with this number of tokens, of at most `maximum`, was not finished."""
-    if num_tokens < maximum:
-        return f"not finished after {num_tokens} tokens, which fill the policy's context"
-    return f"not finished after {maximum} tokens"
 
 
 def _add_logprobs(one: float | None, other: float | None) -> float | None:

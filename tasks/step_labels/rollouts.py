@@ -164,22 +164,26 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
         max_tokens=job.config.max_rollout_tokens,
         seed=derive_seed(job.seed, *prefix.key) + first,
         has_chat_template=job.prompt_format.has_chat_template,
+        thought_tags=job.prompt_format.thought_tags,
     )
     try:
         generation = await job.engine.generate(request)
     except RequestRejected as rejection:
         return [replace(_empty_row(prefix, first, job), error=str(rejection))]
     texts = [text + completion.text for completion in generation.completions]
-    grades = await grade_all(job.grader, texts, problem)
+    grades = await grade_all(job.grader, job.prompt_format.answers(texts), problem)
+    rule = job.prompt_format.step_rule.after(prefix.num_steps)
     rows = []
     for offset, completion in enumerate(generation.completions):
         status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
         grade = verdict(grades[offset], status, "rollout")
+        steps = measure_steps(completion, rule)
         rows.append(
             replace(
                 _empty_row(prefix, first + offset, job),
                 status=status,
-                steps=measure_steps(completion, job.prompt_format.separator),
+                steps=steps,
+                thinking_tokens=job.prompt_format.count_thinking(steps, text),
                 answer=grade.answer,
                 correct=grade.correct,
                 prompt_tokens=0 if offset else generation.prompt_tokens,

@@ -25,6 +25,7 @@ from tasks.graders.verdicts import verdict
 from tasks.models.folders import identify_model
 from tasks.steps.segmentation import measure_steps, split_steps
 from tasks.steps.token_ids import completion_columns
+from tasks.thinking.thoughts import Thoughts
 
 STRATEGY = "grpo"
 _FILE = "drawn-{rank}.parquet"
@@ -43,7 +44,7 @@ class DrawnRows:
             job: the policy and the prompt.
         """
         self._root, self._unit = root, unit
-        self._separator = job.prompt.separator
+        self._rule, self._thinking = job.prompt.step_rule, job.prompt.thinking
         self._rows: list[Trajectory] = []
         self.seconds = 0.0
         """What drawing and judging them took."""
@@ -84,12 +85,15 @@ class DrawnRows:
             return
         prefix = state.get("prefix") or ""
         sources = state.get("source_ids") or ()
+        thoughts = self._thinking and Thoughts.of(self._thinking, state["prompt"])
+        num_before = len(split_steps(prefix, self._rule.unlimited))
         scope = (unit.run_id, unit.stage, unit.name, step)
         drawn = zip(generation.completions, grades, rewards, strict=True)
         for index, (completion, grade, reward) in enumerate(drawn):
             status = "finished" if completion.finish_reason == "stop" else "truncated"
             # Its text begins with a prefix that was given, which may mark an answer: a rollout's.
             counted = verdict(grade, status, "rollout")
+            steps = measure_steps(completion, self._rule.after(num_before))
             self._rows.append(
                 Trajectory(
                     trajectory_id=derive_id(*scope, *place, index),
@@ -98,9 +102,10 @@ class DrawnRows:
                     strategy=STRATEGY,
                     sample_index=index,
                     parent_id=sources[0] if prefix and sources else None,
-                    branch_step=len(split_steps(prefix, self._separator)) if prefix else None,
+                    branch_step=num_before if prefix else None,
                     status=status,
-                    steps=measure_steps(completion, self._separator),
+                    steps=steps,
+                    thinking_tokens=thoughts and thoughts.num_tokens(steps, prefix),
                     answer=counted.answer,
                     correct=counted.correct,
                     grader=grader,

@@ -16,10 +16,17 @@ from typing import Any
 
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from schemas.steps import StepRule
 from schemas.training.recipe import LoraConfig, TrainingJob, TrainingRecipe
 from schemas.units import derive_seed
 from tasks.models.files import FLOAT_TYPES, stored_dtype
-from tasks.models.folders import SEPARATOR_KEY, check_model_folder, load_tokenizer, resolve_model
+from tasks.models.folders import (
+    RULE_KEY,
+    SEPARATOR_KEY,
+    check_model_folder,
+    load_tokenizer,
+    resolve_model,
+)
 
 LABELS = {0: "wrong", 1: "right"}
 """What the two outputs of a verifier's score layer mean."""
@@ -57,7 +64,7 @@ def load_base(job: TrainingJob) -> BaseModel:
             f"base model {folder}: expected weights in {', '.join(FLOAT_TYPES)}, got others, which "
             "cannot be trained"
         )
-    model = _LOADERS[recipe.role](folder, job.prompt.separator, _loaded_dtype(recipe, stored))
+    model = _LOADERS[recipe.role](folder, job.prompt.step_rule, _loaded_dtype(recipe, stored))
     if recipe.lora is not None:
         seed = derive_seed("adapters", recipe.seed)
         model = _add_lora(model, recipe.lora, recipe.role, seed=seed)
@@ -94,12 +101,12 @@ def load_weights(folder: Path, dtype: str = "float32") -> Any:
         ) from error
 
 
-def load_verifier(folder: Path, separator: str, dtype: str = "float32") -> Any:
+def load_verifier(folder: Path, rule: StepRule, dtype: str = "float32") -> Any:
     """The untrained verifier on a folder's language model.
 
     Args:
         folder: of a causal language model.
-        separator: stored in the model's config, so that serving can compare it.
+        rule: what ends a step, stored in the model's config, so that serving can compare it.
         dtype: of the body; the score layer is float32.
 
     Raises:
@@ -123,7 +130,9 @@ def load_verifier(folder: Path, separator: str, dtype: str = "float32") -> Any:
     config.classifier_dropout = 0.0
     # There is no output embedding that could be the same matrix as the input's.
     config.get_text_config().tie_word_embeddings = config.tie_word_embeddings = False
-    setattr(config, SEPARATOR_KEY, separator)
+    setattr(config, SEPARATOR_KEY, rule.separator)
+    if rule.additions:
+        setattr(config, RULE_KEY, rule.additions)
     try:
         model = AutoModelForTokenClassification.from_pretrained(
             folder,
@@ -251,8 +260,8 @@ def _whole_state(model: Any) -> dict[str, Any]:
     return state
 
 
-_LOADERS: dict[ModelRole, Callable[[Path, str, str], Any]] = {
-    "policy": lambda folder, separator, dtype: load_weights(folder, dtype),
+_LOADERS: dict[ModelRole, Callable[[Path, StepRule, str], Any]] = {
+    "policy": lambda folder, rule, dtype: load_weights(folder, dtype),
     "verifier": load_verifier,
 }
-"""How the model of each role is made from a folder, the step separator and a type."""
+"""How the model of each role is made from a folder, what ends a step, and a type."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from schemas.engines import Generation, GenerationRequest
 from schemas.policy_training import PolicyTrainingJob
-from schemas.prompts import ChatPromptConfig
+from schemas.prompts import ChatPromptConfig, PromptConfig
 from schemas.rows import Problem
 from schemas.training.grpo import GrpoConfig
 from schemas.units import derive_seed
@@ -26,6 +26,7 @@ from tasks.engines.base import Engine
 from tasks.engines.probe import check_logprobs, tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grade, Grader, grade_all, make_grader
+from tasks.thinking.thoughts import Thoughts
 from tasks.training.drawn_rows import DrawnRows
 from tasks.training.models import write_weights
 from tasks.training.rewards import Reward, open_reward
@@ -64,6 +65,7 @@ class Rollouts:
             drawn: gets every solution as a row.
         """
         assert isinstance(job.method, GrpoConfig)
+        _check_prefixes(states, job.prompt)
         self._job, self._method = job, job.method
         self._states = states
         self._model = model
@@ -84,7 +86,7 @@ class Rollouts:
                     # In this process vLLM would use the process group of all trainers as its own.
                     job.policy if num_processes == 1 else job.policy.with_fields(process="own"),
                     "policy",
-                    separator=job.prompt.separator,
+                    separator=job.prompt.step_rule,
                 )
             )
         self._reward: Reward = self._runner.run(open_reward(self._method.reward, job.prompt))
@@ -190,7 +192,7 @@ class Rollouts:
         """The grades of one start state's solutions, and what they earn."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
-        grades = await grade_all(self._grader, texts, problem_of(state))
+        grades = await grade_all(self._grader, self._answers(state, texts), problem_of(state))
         finished = [completion.finish_reason == "stop" for completion in generation.completions]
         for grade, is_finished in zip(grades, finished, strict=True):
             is_right = float(bool(grade.correct and is_finished))
@@ -201,6 +203,13 @@ class Rollouts:
         known = {reward for reward in rewards if reward is not None}
         self._figures[ZERO_VARIANCE].append(float(len(known) < 2))
         return list(grades), rewards
+
+    def _answers(self, state: Mapping[str, Any], texts: list[str]) -> list[str]:
+        """The texts as the grader reads them: without thoughts."""
+        if (config := self._job.prompt.thinking) is None:
+            return texts
+        thoughts = Thoughts.of(config, state["prompt"])
+        return [thoughts.answer(text) for text in texts]
 
     def _request(
         self,
@@ -279,6 +288,23 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+def _check_prefixes(states: Sequence[Mapping[str, Any]], prompt: PromptConfig) -> None:
+    """Refuse start states whose steps cannot be counted.
+
+    Raises:
+        ValueError: a state has a prefix, and a maximum joined the steps of the whole solution.
+    """
+    if prompt.steps.max_steps is None:
+        return
+    for number, state in enumerate(states):
+        if state.get("prefix"):
+            raise ValueError(
+                f"prompt.steps.max_steps: expected none for start states within a solution, whose "
+                f"steps cannot be counted otherwise, got {prompt.steps.max_steps} and the prefix "
+                f"of state {number}"
+            )
 
 
 def problem_of(state: Mapping[str, Any]) -> Problem:

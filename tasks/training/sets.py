@@ -19,6 +19,7 @@ from schemas.dataset_export import Form
 from schemas.engines import SHIPPED_POLICY
 from schemas.errors import ModelUnusable
 from schemas.prompts import ChatPromptConfig, PromptConfig
+from schemas.steps import describe_additions
 from schemas.training.methods import METHODS
 from schemas.training.recipe import TrainingRecipe
 from storage import Store
@@ -178,6 +179,12 @@ def check_prompt(training_set: TrainingSet, prompt: PromptConfig) -> None:
         raise ValueError(
             f"prompt.separator: expected {facts['separator']!r}, which ends the steps of the "
             f"training set {training_set.name}, got {prompt.separator!r}"
+        )
+    wanted, got = facts.get("step_rule") or {}, prompt.step_rule.additions
+    if "separator" in facts and wanted != got:
+        raise ValueError(
+            f"prompt.steps: expected the step rule {describe_additions(wanted)}, by which the "
+            f"training set {training_set.name} was cut, got {describe_additions(got)}"
         )
 
 

@@ -59,6 +59,20 @@ def test_further_fields_replace_those_of_the_preset():
     assert str(prompt.system).startswith("Solve the following math problem efficiently")
 
 
+def test_thoughts_are_told_apart_where_the_family_thinks():
+    thinks = {
+        name
+        for name in PRESETS
+        if PROMPTS.validate_python({"type": "preset", "name": name}).thinking is not None
+    }
+    assert thinks == {"qwen3-thinking", "deepseek-r1-distill"}
+    forced = job_with(
+        {"type": "preset", "name": "qwen3-thinking", "thinking": {"max_thinking_tokens": 4096}}
+    ).prompt
+    assert forced.thinking is not None
+    assert forced.thinking.is_forced
+
+
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [

@@ -37,6 +37,6 @@ async def open_reward(config: Any, prompt: PromptConfig) -> Reward:
     module = importlib.import_module(f"tasks.training.rewards.{config.type}")
     return await module.REWARD.open(
         config,
-        separator=prompt.separator,
+        separator=prompt.step_rule,
         has_chat_template=isinstance(prompt, ChatPromptConfig),
     )

@@ -17,6 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Self
 
 from schemas.engines import ScoringRequest
+from schemas.steps import StepEnding
 from schemas.training.rewards import VerifierRewardConfig
 from tasks.engines.base import Engine
 from tasks.engines.open import open_engine
@@ -27,14 +28,14 @@ from tasks.steps.segmentation import split_steps
 class VerifierReward:
     """Rewards solutions that have an answer with their lowest step score; others earn 0."""
 
-    def __init__(self, engine: Engine, *, separator: str, has_chat_template: bool) -> None:
+    def __init__(self, engine: Engine, *, separator: StepEnding, has_chat_template: bool) -> None:
         self._engine = engine
         self._separator = separator
         self._has_chat_template = has_chat_template
 
     @classmethod
     async def open(
-        cls, config: VerifierRewardConfig, *, separator: str, has_chat_template: bool
+        cls, config: VerifierRewardConfig, *, separator: StepEnding, has_chat_template: bool
     ) -> Self:
         """The reward, with its verifier loaded."""
         engine = await open_engine(config.verifier, "verifier", separator=separator)

@@ -620,3 +620,57 @@ def test_chat_sends_messages_and_reads_the_reply() -> None:
                     await engine.generate(request(prefix="First"))
 
     asyncio.run(generate())
+
+
+def chat_answer(finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
+    chat = answer(finish_reason=finish_reason, message={"role": "assistant", **message})
+    del chat["choices"][0]["text"]
+    return chat
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize(
+    ("thought", "content", "finish_reason", "prefix", "text"),
+    [
+        ("2 + 2\n", "\n\n4", "stop", "", "<t>2 + 2\n</t>\n\n4"),
+        ("2 + 2 is", None, "length", "", "<t>2 + 2 is"),
+        ("2 + 2 is", "", "stop", "", "<t>2 + 2 is</t>"),
+        ("2 + 2", "4", "length", "", "<t>2 + 2</t>4"),
+        (" + 2", "4", "stop", "<t>2", " + 2</t>4"),
+        ("again", "4", "stop", "<t>2</t>5", "<t>again</t>4"),
+        (None, "4", "stop", "", "4"),
+        ("", "4", "stop", "", "4"),
+    ],
+)
+def test_a_thought_that_a_server_gives_apart_is_kept_in_its_tags(
+    field: str, thought: str, content: str, finish_reason: str, prefix: str, text: str
+) -> None:
+    reply = chat_answer(finish_reason, **{field: thought, "content": content})
+
+    async def generate() -> None:
+        async with site("vllm") as server:
+            server.usual = replies(reply)
+            async with engine_on(server, api="chat") as engine:
+                asked = request(prefix=prefix, thought_tags=("<t>", "</t>"))
+                (completion,) = (await engine.generate(asked)).completions
+                assert completion.text == text
+                assert len(completion.token_ids) == 2
+                if not prefix and thought:
+                    (completion,) = (await engine.generate(request())).completions
+                    assert completion.text == text.replace("t>", "think>")
+
+    asyncio.run(generate())
+
+
+@pytest.mark.parametrize("message", [{}, {"reasoning": ["2 + 2"], "content": "4"}])
+def test_a_message_that_is_no_answer_is_asked_for_again(message: dict[str, Any]) -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server:
+            server.usual = replies(chat_answer(content="4"))
+            async with engine_on(server, time=time, api="chat") as engine:
+                server.script = [replies(chat_answer(**message))]
+                assert texts(await engine.generate(request())) == ["4"]
+                assert len(time.waits) == 1
+
+    asyncio.run(generate())

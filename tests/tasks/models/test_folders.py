@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from schemas.steps import StepRule
 from tasks.models.folders import check_model_folder, identify_model, is_folder, resolve_model
 
 
@@ -144,6 +145,20 @@ def test_a_verifier_with_other_than_two_labels_is_unusable(
 def test_a_verifier_trained_with_another_separator_is_unusable(verifier: Path) -> None:
     with pytest.raises(ModelUnusable, match=r"separator '\\n', this job's separator is '\\n\\n'"):
         check_model_folder(verifier, "verifier", separator="\n\n")
+
+
+def test_a_verifier_trained_with_another_rule_is_unusable(verifier: Path) -> None:
+    plain, long_steps = StepRule(separator="\n"), StepRule(separator="\n", min_chars=80)
+    check_model_folder(verifier, "verifier", separator=plain)
+    with pytest.raises(ModelUnusable, match=r"separator alone, this job's rule is .*min_chars"):
+        check_model_folder(verifier, "verifier", separator=long_steps)
+    config = json.loads((verifier / "config.json").read_text(encoding="utf-8"))
+    config |= {"step_rule": {"min_chars": 80}}
+    (verifier / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    check_model_folder(verifier, "verifier", separator=long_steps)
+    for other in (plain, "\n", StepRule(separator="\n", min_chars=40)):
+        with pytest.raises(ModelUnusable, match=r'step rule \{"min_chars": 80\}'):
+            check_model_folder(verifier, "verifier", separator=other)
 
 
 def test_a_verifier_that_stores_no_separator_passes(verifier: Path) -> None:

@@ -197,6 +197,7 @@ def find() -> Callable[..., list[Found]]:
         verifier: Engine | None = None,
         score: ScoreConfig | None = None,
         grader: GraderConfig | None = None,
+        prompt_format: PromptFormat = FORMAT,
         seed: int = 0,
         **limits: float,
     ) -> list[Found]:
@@ -216,7 +217,7 @@ def find() -> Callable[..., list[Found]]:
                 engines={"policy": policy, "verifier": verifier}
                 if verifier
                 else {"policy": policy},
-                prompt_formats={"policy": FORMAT},
+                prompt_formats={"policy": prompt_format},
                 limits=job.limits,
                 score=job.score,
                 needs_likelihood=job.needs_likelihood(strategy),

@@ -6,6 +6,7 @@ import pytest
 from schemas.errors import ModelUnusable
 from schemas.policy_training import DpoConfig, GrpoConfig, SftConfig
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig
+from schemas.steps import StepsConfig
 from schemas.training.methods import METHODS, PrmTrainingConfig
 from tasks.models.folders import (
     identify_model,
@@ -106,3 +107,20 @@ def test_a_set_that_was_made_with_another_prompt_is_refused(make_set, right_rows
         check_prompt(training_set, ChatPromptConfig())
     with pytest.raises(ValueError, match=r"prompt\.separator: expected '\\n'"):
         check_prompt(training_set, PlainPromptConfig(separator="\n\n"))
+
+
+def test_a_set_that_was_cut_by_another_rule_is_refused(make_set, right_rows):
+    plain = read_set(make_set(right_rows, has_chat_template=False, separator="\n"))
+    long_steps = PlainPromptConfig(steps=StepsConfig(min_chars=80))
+    with pytest.raises(ValueError, match=r"prompt\.steps: expected .*separator alone.*min_chars"):
+        check_prompt(plain, long_steps)
+
+
+def test_a_set_says_by_which_rule_it_was_cut(make_set, right_rows):
+    rule = {"min_chars": 80, "thought_end": "</think>"}
+    cut = read_set(make_set(right_rows, separator="\n", step_rule=rule))
+    long_steps = PlainPromptConfig(steps=StepsConfig(min_chars=80))
+    check_prompt(cut, long_steps.with_fields(thinking={}))
+    for prompt in (PlainPromptConfig(), long_steps):
+        with pytest.raises(ValueError, match=r'expected the step rule \{"min_chars": 80, "thought'):
+            check_prompt(cut, prompt)

@@ -57,6 +57,18 @@ def test_a_checkpoint_serves_as_a_verifier_with_its_separator_only(save):
     assert "`made-up`, 3 training rows" in card
 
 
+def test_a_checkpoint_serves_as_a_verifier_with_its_rule_only(prm_job, toy_base):
+    rule = {"steps": {"min_chars": 80, "starts": ["Wait", "So"]}, "thinking": {}}
+    prompt = prm_job().prompt.with_fields(**rule)
+    model = load_base(prm_job().with_fields(prompt=prompt)).model
+    assert model.config.step_rule == {
+        "min_chars": 80,
+        "starts": ["Wait", "So"],
+        "thought_end": "</think>",
+    }
+    assert not hasattr(load_base(prm_job()).model.config, "step_rule")
+
+
 def test_equal_weights_are_saved_once(save):
     model_id, folder = save()
     card = (folder / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Thoughts of models: told from answers, counted, ended or prolonged."""
