@@ -21,6 +21,7 @@ from schemas.training.recipe import TrainingRecipe
 from schemas.units import split_rows
 
 _CHARS_PER_TOKEN = 3
+_FILE_BYTES = 12_000
 _ROW_BYTES = 100
 _TOKEN_BYTES = 3
 _USUAL_TOKENS = 400
@@ -57,7 +58,8 @@ class Assumptions:
             f"a question has {self.question_tokens} tokens; {_CHARS_PER_TOKEN} characters of the "
             "prompt around it are a token",
             f"{self.p_right:.0%} of the solutions are right, and as many prefixes can be completed",
-            f"a row takes {_ROW_BYTES} bytes and {_TOKEN_BYTES} for each generated token",
+            f"a unit's file takes {_FILE_BYTES:,} bytes, a row in it {_ROW_BYTES}, and a generated "
+            f"token {_TOKEN_BYTES}",
             "prefixes that were read once are not read again",
         ]
 
@@ -182,6 +184,8 @@ class Forecaster:
 
     def add(self, stage: str, times: int = 1, **counts: int) -> None:
         """Add a stage that is done this many times."""
+        if counts.get("num_bytes"):
+            counts["num_bytes"] += counts["units"] * _FILE_BYTES
         total = {name: count * times for name, count in counts.items()}
         self.stages.append(StageForecast(stage=stage, **total))
 

@@ -47,7 +47,7 @@ def test_sampling_is_counted_by_hand():
         sampling=SamplingConfig(num_samples=4, max_tokens=100, trajectories_per_unit=12),
     )
     (stage,) = forecast(job)
-    # Three problems a unit; half of the limit a solution; 100 bytes a row and 3 a token.
+    # Three problems a unit; half of the limit a solution; bytes of files, rows and tokens.
     assert stage == StageForecast(
         stage="sample eval",
         units=4,
@@ -55,7 +55,7 @@ def test_sampling_is_counted_by_hand():
         solutions=40,
         max_tokens=4000,
         tokens=2000,
-        num_bytes=40 * 100 + 2000 * 3,
+        num_bytes=4 * 12_000 + 40 * 100 + 2000 * 3,
     )
 
 
