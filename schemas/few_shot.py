@@ -6,7 +6,7 @@ They are problems of the training splits, so a run that trains on those splits t
 from typing import NamedTuple
 
 
-class Example(NamedTuple):
+class Shown(NamedTuple):
     """A problem, its solution, and the answer as the solution marks it."""
 
     question: str
@@ -15,20 +15,20 @@ class Example(NamedTuple):
 
 
 GSM8K = (
-    Example(
+    Shown(
         "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips "
         "in May. How many clips did Natalia sell altogether in April and May?",
         "Natalia sold 48/2 = 24 clips in May.\n"
         "Natalia sold 48+24 = 72 clips altogether in April and May.",
         "72",
     ),
-    Example(
+    Shown(
         "Weng earns $12 an hour for babysitting. Yesterday, she just did 50 minutes of "
         "babysitting. How much did she earn?",
         "Weng earns 12/60 = $0.2 per minute.\nWorking 50 minutes, she earned 0.2 x 50 = $10.",
         "10",
     ),
-    Example(
+    Shown(
         "Betty is saving money for a new wallet which costs $100. Betty has only half of the "
         "money she needs. Her parents decided to give her $15 for that purpose, and her "
         "grandparents twice as much as her parents. How much more money does Betty need to buy "
@@ -38,7 +38,7 @@ GSM8K = (
         "This means, Betty needs 100 - 50 - 30 - 15 = $5 more.",
         "5",
     ),
-    Example(
+    Shown(
         "James writes a 3-page letter to 2 different friends twice a week.  How many pages does "
         "he write a year?",
         "He writes each friend 3*2=6 pages a week\n"
@@ -51,7 +51,7 @@ GSM8K = (
 notes (the fourth names two people for one)."""
 
 MINERVA = (
-    Example(
+    Shown(
         r"Find the domain of the expression $\frac{\sqrt{x-2}}{\sqrt{5-x}}$.",
         "The expressions inside each square root must be non-negative. Therefore, "
         r"$x-2 \ge 0$, so $x\ge2$, and $5 - x \ge 0$, so $x \le 5$. Also, the denominator "
@@ -59,14 +59,14 @@ MINERVA = (
         r"expression is $\boxed{[2,5)}$.",
         "$[2,5)$",
     ),
-    Example(
+    Shown(
         r"If $\det \mathbf{A} = 2$ and $\det \mathbf{B} = 12,$ then find "
         r"$\det (\mathbf{A} \mathbf{B}).$",
         r"We have that $\det (\mathbf{A} \mathbf{B}) = (\det \mathbf{A})(\det \mathbf{B}) = "
         r"(2)(12) = \boxed{24}.$",
         "$24$",
     ),
-    Example(
+    Shown(
         "Terrell usually lifts two 20-pound weights 12 times. If he uses two 15-pound weights "
         "instead, how many times must Terrell lift them in order to lift the same total weight?",
         r"If Terrell lifts two 20-pound weights 12 times, he lifts a total of $2\cdot 12\cdot20="
@@ -76,7 +76,7 @@ MINERVA = (
         "\\Rightarrow\\qquad n&=480/30=\\boxed{16}\n\\end{align*}",
         "$16$",
     ),
-    Example(
+    Shown(
         "If the system of equations\n\n\\begin{align*}\n6x-4y&=a,\\\\\n6y-9x &=b.\n\\end{align*}"
         r"has a solution $(x, y)$ where $x$ and $y$ are both nonzero, find $\frac{a}{b},$ "
         "assuming $b$ is nonzero.",

@@ -5,7 +5,7 @@ the config: hashes, recorded runs and cards hold what it stands for. Further fie
 replace those of the preset. To add one, add a record.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -50,11 +50,6 @@ class PromptPreset:
         fields = {name: repr(value) for name, value in self.prompt.items() if name != "type"}
         known = {"type": str(self.prompt["type"]), **fields, "read in": self.read_in}
         return known | ({"advised sampling": self.sampling} if self.sampling else {})
-
-
-def _shown(parts: Iterable[str], last: str) -> str:
-    """Examples and the question, an empty line between them."""
-    return "\n\n".join([*parts, last])
 
 
 def _chat(
@@ -118,8 +113,9 @@ _RECORDS = (
     ),
     PromptPreset(
         name="qwen3",
-        summary="Qwen3 without thinking, by the switch at the end of the message.",
-        prompt=_chat(f"{{question}}\n{_BOXED} /no_think"),
+        summary="Qwen3 without thinking, by an argument of its chat template.",
+        prompt=_chat(f"{{question}}\n{_BOXED}")
+        | {"template_arguments": {"enable_thinking": False}},
         sampling="temperature 0.7, top-p 0.8, top-k 20",
         read_in="model card (instruction from memory)",
     ),
@@ -159,10 +155,8 @@ _RECORDS = (
         summary="Base models on word problems: four examples, a step a line, then ####.",
         prompt={
             "type": "plain",
-            "template": _shown(
-                (f"Question: {q}\nAnswer: {s}\n#### {a}" for q, s, a in GSM8K),
-                "Question: {question}\nAnswer:",
-            ),
+            "template": "Question: {question}\nAnswer:",
+            "examples": [{"question": q, "answer": f"{s}\n#### {a}"} for q, s, a in GSM8K],
             "separator": "\n",
         },
         read_in="GSM8K's training split",
@@ -172,14 +166,14 @@ _RECORDS = (
         summary="Base models on MATH: Minerva's four examples (arXiv:2206.14858).",
         prompt={
             "type": "plain",
-            "template": _shown(
-                (
-                    f"Problem:\n{q}\n\nSolution:\n{s}\n"
-                    f"Final Answer: The final answer is {a}. I hope it is correct."
-                    for q, s, a in MINERVA
-                ),
-                "Problem:\n{question}\n\nSolution:\n",
-            ),
+            "template": "Problem:\n{question}\n\nSolution:\n",
+            "examples": [
+                {
+                    "question": q,
+                    "answer": f"{s}\nFinal Answer: The final answer is {a}. I hope it is correct.",
+                }
+                for q, s, a in MINERVA
+            ],
             "separator": "\n",
         },
         read_in="copies of Minerva's prompt in open-instruct and opencompass",

@@ -264,7 +264,9 @@ def row_bytes(rows: int, tokens: int) -> int:
 
 def prompt_tokens(prompt: Any, assumed: Assumptions) -> int:
     """Expected tokens of a question with the prompt around it."""
-    around = len(prompt.template) + len(getattr(prompt, "system", None) or "")
+    examples = prompt.examples if isinstance(prompt.examples, tuple) else ()
+    shown = sum(len(prompt.template + each.question + each.answer) for each in examples)
+    around = len(prompt.template) + len(getattr(prompt, "system", None) or "") + shown
     return assumed.question_tokens + around // _CHARS_PER_TOKEN
 
 

@@ -18,6 +18,7 @@ from schemas.problems import ColumnsConfig, NamedProblemsConfig
 from schemas.rows import Problem
 from schemas.units import derive_seed
 from tasks.problems.files import BadRow, iterate_rows, to_problem
+from tasks.problems.hub import load_hub_rows, name_hub_rows
 
 _FLAT = ColumnsConfig(solution_column="solution", level_column="level", subject_column="subject")
 """Columns of a row after `_flatten`."""
@@ -87,39 +88,32 @@ def _open_rows(config: NamedProblemsConfig) -> Iterator[Any]:
 
 def _load(config: NamedProblemsConfig) -> Iterator[tuple[str, Any]]:
     """Each configuration of the set with its name, through `datasets`."""
-    import datasets
-    from datasets.exceptions import DatasetsError
-
-    known, split = config.data_set, config.data_set.splits[str(config.split)]
-    place = known.dataset if config.path is None else str(config.path)
+    known, path = config.data_set, config.path
+    split = known.splits[str(config.split)]
     try:
-        if config.path is None:
+        if path is None:
             for part in known.configs or (None,):
-                loaded = datasets.load_dataset(
-                    known.dataset, part, split=split, revision=config.revision
-                )
-                yield f"{known.dataset} ({part})" if part else known.dataset, loaded
-        elif config.path.is_dir():
-            for arguments in _local_parts(config.path, known.configs):
-                yield place, datasets.load_dataset(*arguments, split=split)
+                rows = load_hub_rows(known.dataset, part, split=split, revision=config.revision)
+                yield name_hub_rows(known.dataset, part, split=split), rows
+        elif path.is_dir():
+            for folder, part in _local_parts(path, known.configs):
+                yield str(path), load_hub_rows(folder, part, split=split, revision=None)
         else:
-            yield place, _load_file(config.path)
-    except (OSError, ValueError, DatasetsError) as error:
-        hint = "" if config.path is not None else "; `path` names a copy to read instead"
+            yield str(path), _load_file(path)
+    except (OSError, ValueError) as error:
+        hint = "" if path is not None else "; `path` names a copy to read instead"
         if hint and known.is_gated:
             hint += " (the set is gated: log in with an account that has accepted its terms)"
-        raise ValueError(
-            f"data set {config.name} ({place}, split {split}) cannot be loaded: {error}{hint}"
-        ) from error
+        raise ValueError(f"data set {config.name}: {error}{hint}") from error
 
 
-def _local_parts(folder: Path, configs: Sequence[str]) -> list[tuple[str, ...]]:
-    """What to load of a copy: configurations of its card, else folders of that name, else all."""
+def _local_parts(folder: Path, configs: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Folders of a copy and configurations: those of its card, else folders so named, else all."""
     import datasets
 
     declared = datasets.get_dataset_config_names(str(folder)) if configs else []
     found = [
-        (str(folder), name) if name in declared else (str(folder / name),)
+        (str(folder), name) if name in declared else (str(folder / name), None)
         for name in configs
         if name in declared or (folder / name).is_dir()
     ]
@@ -128,7 +122,7 @@ def _local_parts(folder: Path, configs: Sequence[str]) -> list[tuple[str, ...]]:
             name for name in configs if name not in declared and not (folder / name).exists()
         ]
         raise ValueError(f"expected a folder for each part, missing {', '.join(missing)}")
-    return found or [(str(folder),)]
+    return found or [(str(folder), None)]
 
 
 def _load_file(path: Path) -> Any:

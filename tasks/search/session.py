@@ -25,6 +25,7 @@ from tasks.search.readings import Readings
 from tasks.search.tree import Cost, Node, State
 from tasks.steps.pieces import drawn_steps, join
 from tasks.steps.segmentation import is_complete, measure_steps
+from tasks.steps.stop_strings import end_at_stop
 from tasks.steps.token_ids import known_ids, split_ids
 
 
@@ -275,15 +276,19 @@ class Search:
     ) -> list[tuple[Completion | str, Cost]]:
         """Continuations of a prefix and `after`: the completion or its error, and the cost."""
         limits, engine = self.context.limits, self.context.engines[node.writer]
+        ends = self.context.prompt_formats[node.writer].ends(limits.stop)
+        fields = limits.request_fields()
+        if temperature is not None:
+            fields["temperature"] = temperature
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + after,
             prefix_ids=_join_ids(node.token_ids, after_ids),
             n=num,
-            temperature=limits.temperature if temperature is None else temperature,
-            top_p=limits.top_p,
+            **fields,
             max_tokens=max(room, 1),
-            stop=stop,
+            stop=(*stop, *ends),
+            needs_stop_string=bool(stop),
             seed=self._seed_of(node, len(after)) + first,
             with_logprobs=True,
             has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
@@ -305,7 +310,8 @@ class Search:
                 and node.writer == "policy"
                 and completion.logprobs is None
             )
-            drawn.append((self._silent if is_silent else completion, cost))
+            ended = end_at_stop(completion, ends, prefix=node.text + after)
+            drawn.append((self._silent if is_silent else ended, cost))
         return drawn
 
     @property

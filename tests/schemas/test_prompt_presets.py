@@ -101,9 +101,14 @@ def test_every_data_set_names_a_preset():
 
 
 def test_few_shot_prompts_end_with_the_question_and_hold_every_example():
-    for name, examples in (("gsm8k-4shot", GSM8K), ("minerva-4shot", MINERVA)):
+    for name, examples, stop in (
+        ("gsm8k-4shot", GSM8K, "\nQuestion:"),
+        ("minerva-4shot", MINERVA, "\nProblem:"),
+    ):
         prompt = PROMPTS.validate_python({"type": "preset", "name": name})
-        text = make_prompt_format(prompt, MarkovConfig()).ask("What is {1}+1?")
+        asked = make_prompt_format(prompt, MarkovConfig())
+        assert asked.stop == (stop,)
+        text = asked.ask("What is {1}+1?")
         assert all(example.question in text and example.solution in text for example in examples)
         assert text.rindex("What is {1}+1?") > text.rindex(examples[-1].solution)
         assert "{question}" not in text

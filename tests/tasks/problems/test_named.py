@@ -347,7 +347,7 @@ def test_a_copy_of_a_hub_folder_is_read_by_its_configuration(tmp_path):
     )
     (tmp_path / "README.md").write_text(f"---\n{card}---\n", encoding="utf-8")
     assert load_problems(config)[0] == [problem]
-    with pytest.raises(ValueError, match=r"data set gsm8k .* split train\) cannot be loaded"):
+    with pytest.raises(ValueError, match=r"data set gsm8k: .*split train cannot be loaded"):
         load_problems(config.with_fields(split="train"))
 
 
