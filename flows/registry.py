@@ -1,17 +1,18 @@
-"""What can be named on the command line: flows, and the variants that their configs choose from.
+"""What can be named on the command line: flows, what configs choose from, and known sets.
 
 The only list of flows. Help texts, `stepmill describe`, `stepmill improve`, the test of
 `prefect.yaml` and the test of the docs read it. Loops and variants are not listed here: loops come
 from `schemas/loops.py`, variants from the unions of the configs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from schemas.base import FrozenConfig
+from schemas.data_sets import DATA_SETS
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import Builder
 from schemas.engines import EngineConfig
@@ -25,7 +26,8 @@ from schemas.policy_training import PolicyTrainingJob
 from schemas.pretraining import PretrainingConfig
 from schemas.prm_training import PrmTrainingJob
 from schemas.problems import ProblemsConfig, ProblemsJob
-from schemas.prompts import PromptConfig
+from schemas.prompt_presets import PRESETS
+from schemas.prompts import GivenPromptConfig
 from schemas.regrading import RegradingJob
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
@@ -110,7 +112,7 @@ _UNIONS: dict[str, Any] = {
     "grader": GraderConfig,
     "step labels": StepLabelsConfig,
     "problems": ProblemsConfig,
-    "prompt": PromptConfig,
+    "prompt": GivenPromptConfig,
     "engine": EngineConfig,
 }
 
@@ -119,6 +121,24 @@ VARIANTS: dict[str, dict[str, type[FrozenConfig]]] = {
     "training method": dict(METHODS),
 }
 """What configs choose from by `type`: for each kind the config of each variant, by its name."""
+
+
+class Record(Protocol):
+    """Something that configs choose by `name`."""
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one sentence."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is known about it, in words."""
+        ...
+
+
+RECORDS: dict[str, Mapping[str, Record]] = {"data set": DATA_SETS, "prompt preset": PRESETS}
+"""What configs choose from by `name`: for each kind the record of each, by its name."""
 
 
 def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
@@ -137,26 +157,33 @@ def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
 
 
 def names_of(kind: str) -> list[str]:
-    """The names of everything of a kind: `flow`, a kind of flow, or a kind of variant."""
+    """The names of everything of a kind: `flow`, or a kind of flow, variant or record."""
     if kind in VARIANTS:
         return list(VARIANTS[kind])
+    if kind in RECORDS:
+        return list(RECORDS[kind])
     return [flow.name for flow in _FLOWS if kind in ("flow", flow.kind)]
 
 
+def find_records(name: str) -> list[tuple[str, Record]]:
+    """Every record with this name, and its kind."""
+    return [(kind, records[name]) for kind, records in RECORDS.items() if name in records]
+
+
 def find_configs(name: str) -> list[tuple[str, type[FrozenConfig]]]:
-    """Everything with this name: its kind, and its config.
+    """Every flow and variant with this name: its kind, and its config; records have none.
 
     Raises:
-        ValueError: nothing has this name.
+        ValueError: nothing has this name, no record either.
     """
     found: list[tuple[str, type[FrozenConfig]]] = []
     if name in FLOWS:
         found.append((FLOWS[name].kind, FLOWS[name].config))
     found += [(kind, variants[name]) for kind, variants in VARIANTS.items() if name in variants]
-    if not found:
-        known = {*FLOWS, *(each for variants in VARIANTS.values() for each in variants)}
+    if not found and not find_records(name):
+        known = {*FLOWS}.union(*VARIANTS.values(), *RECORDS.values())
         raise ValueError(
-            f"there is nothing called {name!r}: expected a flow or a variant, "
+            f"there is nothing called {name!r}: expected a flow, variant, data set or preset, "
             f"which `stepmill describe` lists{suggest(name, known)}"
         )
     return found

@@ -87,10 +87,11 @@ def variant_of(config_class: type[BaseModel]) -> Any:
 def _describe_field(name: str, field: FieldInfo, given: BaseModel | None) -> FieldText:
     default = field.default if given is None else getattr(given, name)
     is_required = default is PydanticUndefined
-    choices = list(configs_in(field.annotation))
+    given_as = _given_as(field)
+    choices = list(configs_in(given_as))
     return FieldText(
         name=name,
-        type=_type_text(field.annotation, field.metadata),
+        type=_type_text(given_as, field.metadata),
         is_required=is_required,
         default=None if is_required else _plain(default),
         meaning=" ".join((field.description or "").split()),
@@ -99,6 +100,15 @@ def _describe_field(name: str, field: FieldInfo, given: BaseModel | None) -> Fie
             for config in choices
         ),
     )
+
+
+def _given_as(field: FieldInfo) -> Any:
+    """The type of what a caller may give: more than what the field holds, where it is resolved."""
+    for mark in field.metadata:
+        given = getattr(mark, "json_schema_input_type", PydanticUndefined)
+        if given is not PydanticUndefined:
+            return given
+    return field.annotation
 
 
 def _plain(value: Any) -> Any:

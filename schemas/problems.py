@@ -1,11 +1,14 @@
-"""Where problems come from: the built-in world, a set on the hub, or a file."""
+"""Where problems come from: the built-in world, a named public set, a set on the hub, or a file."""
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import FrozenConfig, SetName, Since
+from schemas.data_sets import DATA_SETS, DataSet
 from schemas.graders import GraderConfig
 
 GoldFormat = Literal["plain", "solution"]
@@ -24,6 +27,14 @@ def _check_row_file(path: Path) -> Path:
     if path.suffix not in ROW_FILES:
         raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
     return path
+
+
+def _check_name(name: str) -> str:
+    if name not in DATA_SETS:
+        close = get_close_matches(name, DATA_SETS, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"expected one of {', '.join(DATA_SETS)}, got {name!r}{hint}")
+    return name
 
 
 RowFile = Annotated[Path, AfterValidator(_check_row_file)]
@@ -94,8 +105,49 @@ class FileProblemsConfig(ColumnsConfig):
     extension."""
 
 
+class NamedProblemsConfig(FrozenConfig):
+    """A public set by its short name, such as `gsm8k`; columns and gold answers are known."""
+
+    type: Literal["named"] = "named"
+    name: Annotated[str, AfterValidator(_check_name)]
+    """The set, as in `stepmill describe`, which prints what is known about it."""
+    split: str | None = None
+    """One of the set's splits; None for the usual one: `test` if it has one, else `train`."""
+    revision: str | None = None
+    """Commit or tag on the hub; None for the newest."""
+    path: Path | None = None
+    """A copy to read instead of the hub: a folder in the form of the hub's, or a `.jsonl`, `.json`,
+    `.csv` or `.parquet` file with the rows of the split."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Use only the first rows; None for all."""
+
+    @property
+    def data_set(self) -> DataSet:
+        """What is known about the set."""
+        return DATA_SETS[self.name]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_split(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("split") is not None:
+            return values
+        name = values.get("name")
+        known = DATA_SETS.get(name) if isinstance(name, str) else None
+        return values if known is None else {**values, "split": next(iter(known.splits))}
+
+    @model_validator(mode="after")
+    def _has_split(self) -> Self:
+        if self.split not in self.data_set.splits:
+            raise ValueError(
+                f"split: expected {' or '.join(self.data_set.splits)} of {self.name}, "
+                f"got {self.split!r}"
+            )
+        return self
+
+
 ProblemsConfig = Annotated[
-    WorldProblemsConfig | HubProblemsConfig | FileProblemsConfig, Field(discriminator="type")
+    WorldProblemsConfig | HubProblemsConfig | FileProblemsConfig | NamedProblemsConfig,
+    Field(discriminator="type"),
 ]
 
 

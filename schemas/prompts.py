@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.base import FrozenConfig, Since
+from schemas.prompt_presets import resolve_preset
 from schemas.steps import StepRule, StepsConfig
 from schemas.thinking import ThinkingConfig
 
@@ -151,8 +152,30 @@ class ChatPromptConfig(ExamplesConfig):
         return _step_rule(self.separator, self.steps, self.thinking)
 
 
-PromptConfig = Annotated[PlainPromptConfig | ChatPromptConfig, Field(discriminator="type")]
-"""How a model is prompted."""
+class PresetPromptConfig(FrozenConfig):
+    """A prompt by name, such as `llama-3`; it becomes a plain or chat prompt when it is checked.
+
+    Fields of that prompt may stand beside the name and replace the preset's.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["preset"] = "preset"
+    name: str
+    """The preset, as in `stepmill describe`, which prints what it stands for."""
+
+
+GivenPromptConfig = Annotated[
+    PlainPromptConfig | ChatPromptConfig | PresetPromptConfig, Field(discriminator="type")
+]
+"""A prompt as a caller may give it."""
+
+PromptConfig = Annotated[
+    PlainPromptConfig | ChatPromptConfig,
+    Field(discriminator="type"),
+    BeforeValidator(resolve_preset, json_schema_input_type=GivenPromptConfig),
+]
+"""A prompt; a preset is given by its name and stored as what it stands for."""
 
 
 def check_stop(

@@ -108,3 +108,8 @@ def derive_seed(*parts: object) -> int:
 def derive_id(*parts: object) -> str:
     """Sixteen hex digits that depend only on the parts."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def split_rows(num_rows: int, size: int) -> list[tuple[int, int]]:
+    """Half-open ranges of `size` rows each, in order; the last one holds the rest."""
+    return [(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]

@@ -20,7 +20,7 @@ import tasks.search.strategies
 import tasks.training.methods
 import tasks.training.rewards
 from flows.cli import COMMANDS, summary_of
-from flows.registry import FLOWS, VARIANTS, find_configs, names_of
+from flows.registry import FLOWS, RECORDS, VARIANTS, find_configs, names_of
 from schemas.dataset_export.builders import BuilderConfig
 from schemas.fields import variants_of
 from schemas.graders import GraderConfig
@@ -42,6 +42,7 @@ PAGES = {
     "docs/training-sets.md": names_of("builder"),
     "docs/policy-training.md": [*METHODS, *names_of("reward")],
     "docs/grading.md": names_of("grader"),
+    "docs/data-sets.md": [*names_of("data set"), *names_of("prompt preset")],
     "docs/step-labels.md": names_of("step labels"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }
@@ -77,7 +78,8 @@ def check_same(declared, found, *, missing, unknown):
 def names_in(text):
     """Every word between backquotes, in a block of code, or in bold."""
     marked = re.findall(r"```.*?```|`[^`\n]+`|\*\*[^*\n]+\*\*", text, re.DOTALL)
-    return {word for part in marked for word in re.findall(r"[\w-]+", part)}
+    patterns = (r"[\w-]+", r"[\w-]+\.[\w-]+")
+    return {word for part in marked for pattern in patterns for word in re.findall(pattern, part)}
 
 
 def modules_of(package):
@@ -305,7 +307,7 @@ def test_describe_lists_every_flow_and_variant_with_a_line():
     assert code == 0
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  ")]
     told = {words[0]: words[-1] for words in lines if len(words) == 2}
-    for kind in ("flow", *VARIANTS):
+    for kind in ("flow", *VARIANTS, *RECORDS):
         for name in names_of(kind):
             assert told.get(name), name
 

@@ -1,6 +1,7 @@
 """`stepmill describe`: the flows, and every field of a flow, strategy, builder or other variant.
 
-All of it is read from the registry and the configs: their fields, defaults and docstrings.
+All of it is read from the registry and the configs: their fields, defaults and docstrings; and what
+is known about a data set or a prompt preset.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands.options import TextFormat
-from flows.registry import FLOWS, VARIANTS, find_configs
+from flows.registry import FLOWS, RECORDS, VARIANTS, Record, find_configs, find_records
 from flows.tables.formats import check_format
 from schemas.fields import ConfigText, FieldText, describe_config, summary_of
 
@@ -25,8 +26,8 @@ def describe(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A flow, or a variant such as a strategy, builder or training method; "
-            "by default the list of all."
+            help="A flow, a variant such as a strategy, builder or training method, a data set or "
+            "a prompt preset; by default the list of all."
         ),
     ] = None,
     output: TextFormat = "text",
@@ -38,6 +39,7 @@ def describe(
     - `stepmill describe`
     - `stepmill describe search`
     - `stepmill describe beam`
+    - `stepmill describe gsm8k`
     """
     check_format(output, "text", "json")
     if name is None:
@@ -47,6 +49,10 @@ def describe(
         texts = [(kind, describe_config(config)) for kind, config in find_configs(name)]
         found = [{"name": name, "kind": kind, **asdict(text)} for kind, text in texts]
         lines = [line for kind, text in texts for line in [*_page(name, kind, text), ""]]
+        for kind, record in find_records(name):
+            told = {"summary": record.summary, **record.facts}
+            found.append({"name": name, "kind": kind, **told})
+            lines += [*_record_lines(name, kind, record), ""]
     if output == "json":
         sys.stdout.write(json.dumps(found) + "\n")
     else:
@@ -60,6 +66,8 @@ def list_everything() -> dict[str, dict[str, str]]:
         found.setdefault(flow.kind, {})[flow.name] = flow.summary
     for kind, variants in VARIANTS.items():
         found[kind] = {name: summary_of(config) for name, config in variants.items()}
+    for kind, records in RECORDS.items():
+        found[kind] = {name: record.summary for name, record in records.items()}
     return found
 
 
@@ -70,13 +78,24 @@ def _list_lines(found: dict[str, dict[str, str]]) -> Iterator[str]:
         for name, summary in names.items():
             yield from _wrap(summary, f"  {name:<{width}}  ", " " * (width + 4))
         yield ""
-    yield "`stepmill describe NAME` prints every field; `stepmill run FLOW` runs a flow."
+    yield (
+        "`stepmill describe NAME` prints every field, or what is known of a data set or preset; "
+        "`stepmill run FLOW` runs a flow."
+    )
 
 
 def _page(name: str, kind: str, text: ConfigText) -> Iterator[str]:
     yield from _wrap(f"{name} ({kind}, {text.config}): {text.summary}", "", _INDENT)
     yield ""
     yield from _field_lines(text, "", "", {})
+
+
+def _record_lines(name: str, kind: str, record: Record) -> Iterator[str]:
+    """What is known about a data set or a preset."""
+    yield from _wrap(f"{name} ({kind}): {record.summary}", "", _INDENT)
+    yield ""
+    for fact, text in record.facts.items():
+        yield from _wrap(f"{fact}: {text}", "", _INDENT)
 
 
 def _field_lines(

@@ -10,8 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import DEFAULT_ROOT, ConfigFile, Format, Policy, Root, RunId, set_option
-from flows.commands.run import run_flow
+from flows.commands.options import (
+    DEFAULT_ROOT,
+    ConfigFile,
+    DryRun,
+    ExpectedTokens,
+    Format,
+    Policy,
+    Rate,
+    Root,
+    RunId,
+    set_option,
+)
+from flows.commands.run import plan_flow, run_flow, wants_plan
 from flows.registry import flow_named
 from flows.tables.formats import check_format
 from schemas.loops import loop_configs
@@ -30,6 +41,9 @@ def improve(
     config: ConfigFile = None,
     change: Annotated[list[str] | None, set_option("train_sampling.num_samples=4")] = None,
     output: Format = "table",
+    dry_run: DryRun = False,
+    tokens_per_second: Rate = None,
+    expected_tokens: ExpectedTokens = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Improve a policy by its own solutions, round after round, and measure it against controls.
@@ -43,50 +57,57 @@ def improve(
     - `stepmill improve rest_em --rounds 3 --set min_gain=0.01`
     - `stepmill improve reverse_curriculum --set training.max_generated_tokens=300000`
     """
+    given: dict[str, Any] = {
+        "rounds": rounds,
+        "policy": {"type": "vllm", "model": policy} if policy else None,
+    }
+    if wants_plan(dry_run, tokens_per_second, expected_tokens):
+        plan_flow(
+            flow_named(loop, "loop").name,
+            config_file=config,
+            changes=change or [],
+            values=given,
+            tokens_per_second=tokens_per_second,
+            expected_tokens=expected_tokens,
+        )
+        return
     improve_and_show(
         loop,
         output,
+        given,
         root=root,
         run_id=run_id,
         config_file=config,
         changes=change or [],
-        rounds=rounds,
-        policy=policy,
     )
 
 
 def improve_and_show(
     loop: str,
     output: str,
+    given: dict[str, Any],
     *,
     root: str,
     run_id: str | None,
     config_file: Path | None,
     changes: Sequence[str],
-    rounds: int | None = None,
-    policy: str | None = None,
 ) -> None:
     """Run a loop, and print the figures of its rounds.
 
     Args:
         loop: the name of its flow.
         output: `table`, or `json` for every figure.
+        given: fields with options of their own; None for one that is not given.
         root: the store.
         run_id: the run; None for a new one.
         config_file: the config.
         changes: single fields of it.
-        rounds: maximum number of rounds; None for the one in the config.
-        policy: a model; None for the one in the config, or the shipped one.
 
     Raises:
         ValueError: the loop or the format does not exist, or a field does not fit.
     """
     check_format(output, "table", "json")
     config_class = loop_configs()[flow_named(loop, "loop").name]
-    given: dict[str, Any] = {
-        "rounds": rounds,
-        "policy": {"type": "vllm", "model": policy} if policy else None,
-    }
     run_id = run_id or new_run_id(loop)
     made = run_flow(
         loop,

@@ -24,6 +24,22 @@ Policy = Annotated[
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
 TextFormat = Annotated[str, typer.Option("--format", help="text or json.")]
 
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Start nothing; print units, requests, tokens and bytes."),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-second",
+        help="With --dry-run: generated tokens per second of all actors, for hours.",
+    ),
+]
+ExpectedTokens = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --dry-run: tokens of a solution, instead of an assumption."),
+]
+
 _LISTS = re.compile(r"\{names of ([a-z ]+)\}")
 
 

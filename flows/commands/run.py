@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from flows.commands.options import DEFAULT_ROOT, ConfigFile, Root, RunId, set_option
+from flows.commands.options import (
+    DEFAULT_ROOT,
+    ConfigFile,
+    DryRun,
+    ExpectedTokens,
+    Rate,
+    Root,
+    RunId,
+    set_option,
+)
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
 from flows.runs.progress import say
@@ -24,19 +34,23 @@ from storage.store import check_name
 from tasks.engines.open import identify_engine
 
 _STOP_AFTER_S = 5.0
+_FLOW = "flow"
 
 
 def run(
     flow: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="The whole line: {names of line}. A stage: {names of stage}. A loop, as with "
-            "`improve`: {names of loop}."
+            "`improve`: {names of loop}. By default the `flow` that the config names, else factory."
         ),
-    ] = "factory",
+    ] = None,
     run_id: RunId = None,
     config: ConfigFile = None,
     change: Annotated[list[str] | None, set_option("eval_sampling.num_samples=8")] = None,
+    dry_run: DryRun = False,
+    tokens_per_second: Rate = None,
+    expected_tokens: ExpectedTokens = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Run a flow; with the id of a run that was stopped, do only what is missing.
@@ -44,15 +58,26 @@ def run(
     A config says what a flow does: which problems, which models, how many samples. Every field of
     `factory` has a default, which --config and --set override. A wrong field is named, with the
     fields that exist, before anything starts. `stepmill describe FLOW` prints every field
-    with its meaning; docs/configs.md has examples.
+    with its meaning; docs/configs.md has examples, and recipes/ has published set-ups.
 
     For example:
 
     - `stepmill run --run-id first`
     - `stepmill run --set eval_problems.num_problems=50 --set prm_training.max_steps=300`
     - `stepmill run sampling --config sampling.yaml --root s3://bucket/store`
+    - `stepmill run --dry-run --config recipes/rest-em.yaml --tokens-per-second 5000`
     """
-    run_flow(flow, root=root, run_id=run_id, config_file=config, changes=change or [])
+    name = flow or flow_in(config) or "factory"
+    if wants_plan(dry_run, tokens_per_second, expected_tokens):
+        plan_flow(
+            name,
+            config_file=config,
+            changes=change or [],
+            tokens_per_second=tokens_per_second,
+            expected_tokens=expected_tokens,
+        )
+        return
+    run_flow(name, root=root, run_id=run_id, config_file=config, changes=change or [])
 
 
 def run_flow(
@@ -78,7 +103,7 @@ def run_flow(
         ValueError: the flow does not exist, or a field of the config does not fit; it is named.
     """
     console = Console(stderr=True)
-    flow = flow_named(name)
+    flow = flow_for(name, config_file)
     config = read_config(flow.config, config_file, changes, values)
     run_id = check_name("run id", run_id or new_run_id(name))
     for _, engine in config:
@@ -101,6 +126,80 @@ def run_flow(
     return made
 
 
+def plan_flow(
+    name: str,
+    *,
+    config_file: Path | None,
+    changes: Sequence[str],
+    values: Mapping[str, Any] | None = None,
+    tokens_per_second: float | None = None,
+    expected_tokens: int | None = None,
+) -> None:
+    """Print what a flow would do, and start nothing; models need not exist.
+
+    Args:
+        name: the flow.
+        config_file: see `read_values`.
+        changes: see `read_values`.
+        values: `given` of `read_values`.
+        tokens_per_second: generated tokens per second of all actors; None prints no hours.
+        expected_tokens: of a solution; None to assume them.
+
+    Raises:
+        ValueError: a field does not fit, the flow works on the rows of an earlier run, or the
+            number of problems is not known.
+    """
+    from flows.runs.forecast import Assumptions
+    from flows.runs.forecast_flows import forecast
+    from flows.tables.forecast import forecast_table
+
+    flow = flow_for(name, config_file)
+    config = read_config(flow.config, config_file, changes, values)
+    assumed = Assumptions(solution_tokens=expected_tokens)
+    table = forecast_table(forecast(config, assumed), assumed, tokens_per_second)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def wants_plan(dry_run: bool, rate: float | None, expected_tokens: int | None) -> bool:
+    """Whether only a plan is asked for.
+
+    Raises:
+        ValueError: an option that only a plan has is given without it, or the rate is not above 0.
+    """
+    if not dry_run and (rate is not None or expected_tokens is not None):
+        raise ValueError("--tokens-per-second, --expected-tokens: expected them with --dry-run")
+    if rate is not None and not rate > 0:
+        raise ValueError(f"--tokens-per-second: expected more than 0, got {rate:g}")
+    return dry_run
+
+
+def flow_in(config_file: Path | None) -> str | None:
+    """The `flow` that a config file names, if it names one.
+
+    Raises:
+        ValueError: the file is not YAML, or names something else than a flow.
+    """
+    if config_file is None:
+        return None
+    values = _read_yaml(str(config_file), config_file.read_bytes())
+    named = values.get(_FLOW) if isinstance(values, dict) else None
+    if not isinstance(named, str | None):
+        raise ValueError(f"{config_file}: {_FLOW}: expected the name of a flow, got {named!r}")
+    return named
+
+
+def flow_for(name: str, config_file: Path | None) -> Flow:
+    """The flow of this name.
+
+    Raises:
+        ValueError: it does not exist, or the config file is for another one.
+    """
+    flow, meant = flow_named(name), flow_in(config_file)
+    if meant not in (None, name):
+        raise ValueError(f"{config_file}: expected a config of {name}, got one of {meant}")
+    return flow
+
+
 def read_config(
     config_class: type[FrozenConfig],
     config_file: Path | None,
@@ -121,7 +220,8 @@ def read_values(
     """The fields of a config that a file and options name, unchecked.
 
     Args:
-        config_file: YAML (or JSON, which is YAML); None for the defaults.
+        config_file: YAML (or JSON, which is YAML); None for the defaults. Its `flow`, the name of
+            the flow that it is for, is left out.
         changes: `field.subfield=value` with YAML values, which override the file.
         given: fields with their own options, which override the file; None means not given.
 
@@ -133,6 +233,7 @@ def read_values(
         values = _read_yaml(str(config_file), config_file.read_bytes()) or {}
         if not isinstance(values, dict):
             raise ValueError(f"{config_file}: expected fields with values, got {values!r}")
+        values.pop(_FLOW, None)
     values |= {name: value for name, value in (given or {}).items() if value is not None}
     for change in changes:
         path, sign, text = change.partition("=")

@@ -9,8 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import DEFAULT_ROOT, ConfigFile, Format, Policy, Root, RunId, set_option
-from flows.commands.run import read_values, run_flow
+from flows.commands.options import (
+    DEFAULT_ROOT,
+    ConfigFile,
+    DryRun,
+    ExpectedTokens,
+    Format,
+    Policy,
+    Rate,
+    Root,
+    RunId,
+    set_option,
+)
+from flows.commands.run import plan_flow, read_values, run_flow, wants_plan
 from flows.pages.pictures import search_picture
 from flows.tables.formats import check_format
 from flows.tables.searches import choice_summary, search_summary, selection_summary
@@ -50,6 +61,9 @@ def search(
     config: ConfigFile = None,
     change: Annotated[list[str] | None, set_option("problems.num_problems=50")] = None,
     output: Format = "table",
+    dry_run: DryRun = False,
+    tokens_per_second: Rate = None,
+    expected_tokens: ExpectedTokens = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Search at test time: accuracy, tokens and problems/s of one strategy or of a sweep.
@@ -64,19 +78,31 @@ def search(
     - `stepmill search --sweep --run-id sweep`
     - `stepmill search --ratios --n 16`
     """
-    search_and_show(
-        output,
-        root=root,
-        run_id=run_id,
+    asked: dict[str, Any] = {
+        "config_file": config,
+        "changes": change or [],
+        "strategies": strategy or [],
+        "budgets": n,
+        "width": width,
+        "is_sweep": sweep,
+        "with_ratios": ratios,
+        "policy": policy,
+        "verifier": verifier,
+    }
+    if not wants_plan(dry_run, tokens_per_second, expected_tokens):
+        search_and_show(output, root=root, run_id=run_id, **asked)
+        return
+    given = named_values(**asked)
+    if read_values(config, change or [], given).get("verifier") is None:
+        # The newest one of the store, which is not looked at.
+        given["verifier"] = {"type": "vllm", "model": "newest verifier of the store"}
+    plan_flow(
+        "search",
         config_file=config,
         changes=change or [],
-        strategies=strategy or [],
-        budgets=n,
-        width=width,
-        is_sweep=sweep,
-        with_ratios=ratios,
-        policy=policy,
-        verifier=verifier,
+        values=given,
+        tokens_per_second=tokens_per_second,
+        expected_tokens=expected_tokens,
     )
 
 
@@ -117,20 +143,17 @@ def search_and_show(
             is needed and none exists.
     """
     check_format(output, "table", "json")
-    if is_sweep and strategies:
-        raise ValueError("expected --sweep or --strategy, got both")
-    if width is not None and any(change.startswith("strategies=") for change in changes):
-        raise ValueError("expected --width or --set strategies, got both: put the width into it")
-    if with_ratios and (is_sweep or strategies):
-        raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
-    of_file = read_values(config_file, changes).get("strategies")
-    named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
-    given: dict[str, Any] = {
-        "strategies": _name_ratios(budgets) if with_ratios else named,
-        "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
-        "policy": {"type": "vllm", "model": policy} if policy else None,
-        "verifier": {"type": "vllm", "model": verifier} if verifier else None,
-    }
+    given = named_values(
+        config_file=config_file,
+        changes=changes,
+        strategies=strategies,
+        budgets=budgets,
+        width=width,
+        is_sweep=is_sweep,
+        with_ratios=with_ratios,
+        policy=policy,
+        verifier=verifier,
+    )
     given["verifier"] = _find_verifier(root, run_id, read_values(config_file, changes, given))
     path = run_flow(
         "search",
@@ -142,6 +165,50 @@ def search_and_show(
     )
     store = Store(root)
     show_searches(store.read(path), output, picture=_place_of_picture(store, path))
+
+
+def named_values(
+    *,
+    config_file: Path | None,
+    changes: Sequence[str],
+    strategies: Sequence[str] = (),
+    budgets: str | None = None,
+    width: int | None = None,
+    is_sweep: bool = False,
+    with_ratios: bool = False,
+    policy: str | None = None,
+    verifier: str | None = None,
+) -> dict[str, Any]:
+    """The fields of a job that have options of their own; None for one that is not given.
+
+    Args:
+        config_file: the rest of the job.
+        changes: single fields of it.
+        strategies: by name; empty for those in the file, or of the sweep.
+        budgets: N, or several with commas; None for those in the file, or of the sweep.
+        width: for the strategies named, or for every strategy of the file or sweep that has one.
+        is_sweep: run every strategy of the sweep.
+        with_ratios: run revisions at every ratio of sequential to parallel attempts.
+        policy: a model; None for the one in the file, or the shipped one.
+        verifier: a model; None for the one in the file, or one of the store.
+
+    Raises:
+        ValueError: options exclude one another, or a strategy does not exist.
+    """
+    if is_sweep and strategies:
+        raise ValueError("expected --sweep or --strategy, got both")
+    if width is not None and any(change.startswith("strategies=") for change in changes):
+        raise ValueError("expected --width or --set strategies, got both: put the width into it")
+    if with_ratios and (is_sweep or strategies):
+        raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
+    of_file = read_values(config_file, changes).get("strategies")
+    named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
+    return {
+        "strategies": _name_ratios(budgets) if with_ratios else named,
+        "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
+        "policy": {"type": "vllm", "model": policy} if policy else None,
+        "verifier": {"type": "vllm", "model": verifier} if verifier else None,
+    }
 
 
 def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None) -> None:

@@ -18,6 +18,7 @@ from flows.runs.progress import say, stage_progress
 from schemas.errors import StepmillError
 from schemas.pool import PoolConfig
 from schemas.units import Receipt, Unit
+from schemas.units import split_rows as split_rows
 from storage import Store
 from storage.failures import record_failure
 from tasks.engines.engine_set import EngineSet
@@ -35,11 +36,6 @@ def unit_runner() -> Any:
 
 class UnitsFailed(StepmillError):
     """Units failed because of the infrastructure, or every unit of a stage by its content."""
-
-
-def split_rows(num_rows: int, size: int) -> list[tuple[int, int]]:
-    """Half-open ranges of `size` rows each, in order; the last one holds the rest."""
-    return [(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
 
 
 def run_on_engines(

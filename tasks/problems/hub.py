@@ -13,13 +13,14 @@ def load_hub_rows(dataset: str, name: str | None, *, split: str, revision: str |
         revision: commit or tag; None for the newest.
 
     Raises:
-        ValueError: the set, configuration or split does not exist.
+        ValueError: the set, configuration or split does not exist, or the hub cannot be reached.
     """
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
 
     try:
         return load_dataset(dataset, name, split=split, revision=revision)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         words = name_hub_rows(dataset, name, split=split)
         raise ValueError(f"{words} cannot be loaded: {error}") from error
 

@@ -14,6 +14,7 @@ from schemas.problems import (
     ColumnsConfig,
     FileProblemsConfig,
     HubProblemsConfig,
+    NamedProblemsConfig,
     ProblemsConfig,
     WorldProblemsConfig,
 )
@@ -21,6 +22,7 @@ from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
 from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
 from tasks.problems.hub import load_hub_rows, name_hub_rows
+from tasks.problems.named import read_named
 from tasks.world.problems import WorldProblem, iterate_problems
 from tasks.world.students import write_solution
 
@@ -47,6 +49,8 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
             rows = list(iterate_rows(config.path, config.limit))
             source = config.source or config.path.stem
             problems, notes = _to_problems(rows, config, source, config.split)
+        case NamedProblemsConfig():
+            problems, notes = read_named(config)
     if not problems:
         what = f"none of its {len(notes)} rows can be used; {notes[0]}" if notes else "it is empty"
         raise ValueError(f"expected at least one problem in {_name(config)}: {what}")
@@ -119,3 +123,5 @@ def _name(config: ProblemsConfig) -> str:
             return name_hub_rows(config.dataset, config.name, split=config.split)
         case FileProblemsConfig():
             return str(config.path)
+        case NamedProblemsConfig():
+            return f"data set {config.name}, split {config.split}"

@@ -1,0 +1,56 @@
+"""Questions with options, which are laid out below the question; the answer is a letter."""
+
+from schemas.data_sets.record import DataSet, by_name
+
+CHOICES = by_name(
+    DataSet(
+        name="gpqa",
+        summary="GPQA Diamond: graduate questions of science with four options (arXiv:2311.12022).",
+        dataset="Idavidrein/gpqa",
+        configs=("gpqa_diamond",),
+        splits={"test": "train"},
+        num_rows={"test": 198},
+        question=("Question",),
+        gold="Correct Answer",
+        gold_form="option",
+        options=("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"),
+        solution="Explanation",
+        subject="Subdomain",
+        license="CC-BY-4.0",
+        is_gated=True,
+        prompt="letter",
+        read_in="https://huggingface.co/datasets/Idavidrein/gpqa; columns in copies of its card",
+    ),
+    DataSet(
+        name="mmlu_pro",
+        summary="MMLU-Pro: questions of fourteen subjects, up to ten options (arXiv:2406.01574).",
+        dataset="TIGER-Lab/MMLU-Pro",
+        splits={"test": "test", "validation": "validation"},
+        num_rows={"test": 12032, "validation": 70},
+        question=("question",),
+        gold="answer",
+        gold_form="letter",
+        options=("options",),
+        subject="category",
+        license="MIT",
+        prompt="letter",
+        read_in="https://huggingface.co/datasets/TIGER-Lab/MMLU-Pro; columns, sizes from memory",
+    ),
+    DataSet(
+        name="mmlu",
+        summary="MMLU: questions of 57 subjects with four options (arXiv:2009.03300).",
+        dataset="cais/mmlu",
+        configs=("all",),
+        splits={"test": "test", "validation": "validation", "dev": "dev"},
+        num_rows={"test": 14042, "validation": 1531, "dev": 285},
+        question=("question",),
+        gold="answer",
+        gold_form="index",
+        options=("choices",),
+        subject="subject",
+        license="MIT",
+        prompt="letter",
+        read_in="from memory",
+    ),
+)
+"""Questions with options."""
