@@ -1,7 +1,10 @@
 """What step labels cost and how accurate they are: 8 rollouts everywhere, and cheaper methods.
 
-Every method labels the same solutions; the exact checker is the truth. There are two worlds: the
-built-in one with the shipped policy on real vLLM, and the Markov chain, whose first error is fatal.
+Every method labels the same solutions; the exact checker is the truth. OmegaPRM labels rollouts as
+well: the first agreement is over all steps of the given solutions, where a step without a label
+agrees with neither, the second over the labels of all different prefixes, also of rollouts. There
+are two worlds: the built-in one with the shipped policy on real vLLM, and the Markov chain, whose
+first error is fatal.
 
     python -m benchmarks.labels --quick
 """
@@ -24,7 +27,7 @@ from schemas.engines import (
 from schemas.graders import ExactGraderConfig
 from schemas.prompts import PlainPromptConfig
 from schemas.rows import Problem, StepLabel, Trajectory, now
-from schemas.step_labels import MonteCarloConfig
+from schemas.step_labels import MonteCarloConfig, RolloutsByRateConfig, TreeConfig
 from schemas.units import derive_id, derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.markov_engine import check_walk, markov_problems
@@ -36,6 +39,7 @@ from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.trees import whole_rows
 from tasks.world.checker import check_steps
 from tasks.world.problems import iterate_problems, parse_question
 
@@ -50,6 +54,12 @@ METHODS = {
     "confidence, reuse": PLAIN.with_fields(stopping="confidence", reuse_solutions=True),
     "bisection": PLAIN.with_fields(search="bisection"),
     "bisection, first hit": PLAIN.with_fields(search="bisection", stopping="first_hit"),
+    "relative progress .8": PLAIN.with_fields(min_progress=0.8),
+    "16/8/4 by pass rate": PLAIN.with_fields(
+        rollouts_by_rate=RolloutsByRateConfig(hard=16, medium=8, easy=4)
+    ),
+    "OmegaPRM, 4 searches": PLAIN.with_fields(search="omega", tree=TreeConfig(max_searches=4)),
+    "OmegaPRM, 16 searches": PLAIN.with_fields(search="omega", tree=TreeConfig(max_searches=16)),
 }
 """The audits of the defaults are included and counted."""
 
@@ -109,6 +119,7 @@ async def measure_world(world: World) -> dict[str, object]:
         methods[name] = {
             "tokens_per_step": num_tokens / num_steps,
             **_compare(labels, truth, config),
+            **_measure_labels(labels, [*solutions, *rollouts], num_tokens, config, world),
             "num_rollouts": len(rollouts),
             "prompt_tokens": sum(row.prompt_tokens for row in rollouts),
             "seconds": seconds,
@@ -149,6 +160,38 @@ def _compare(
         "precision": num_both / sum(claim is True for claim, _ in pairs),
         "recall": num_both / sum(is_right is True for _, is_right in pairs),
         "unlabelled_steps": sum(claim is None for claim, _ in pairs),
+    }
+
+
+def _measure_labels(
+    labels: Sequence[StepLabel],
+    rows: Sequence[Trajectory],
+    num_tokens: int,
+    config: MonteCarloConfig,
+    world: World,
+) -> dict[str, object]:
+    """The labels of different prefixes, of a tree's own rollouts as well, against the checker's."""
+    made = [label for label in labels if label.method == config.method]
+    wholes = whole_rows({label.trajectory_id for label in made}, rows)
+    truth = {
+        (label.trajectory_id, label.step_index): label.hard
+        for label in label_by_checker(world.problems, wholes, world.check)
+    }
+    by_id = {row.trajectory_id: row for row in wholes}
+    different: dict[tuple[str, str], StepLabel] = {}
+    for label in made:
+        row = by_id[label.trajectory_id]
+        text = "".join(step.text for step in row.steps[: label.step_index + 1])
+        different.setdefault((row.problem_id, text), label)
+    hard = [label for label in different.values() if label.hard is not None]
+    num_tested = sum(x.evidence == "rollouts" and x.soft is not None for x in different.values())
+    num_agreed = sum(x.hard is truth[x.trajectory_id, x.step_index] for x in hard)
+    return {
+        "num_labels": len(hard),
+        "tokens_per_label": num_tokens / len(hard),
+        "agreement_of_labels": num_agreed / len(hard),
+        "num_estimates": num_tested,
+        "tokens_per_estimate": num_tokens / num_tested,
     }
 
 
@@ -206,21 +249,28 @@ def _check_world(question: str, steps: Sequence[str]) -> Sequence[bool]:
 def _print_table(worlds: dict[str, dict]) -> None:
     for name, figures in worlds.items():
         print(f"\n{name}: {figures['num_solutions']} solutions, {figures['num_steps']} steps")
-        print(f"{'method':22}{'cost':>7}{'tokens/step':>13}{'agreement':>11}{'against plain':>15}")
+        print(
+            f"{'method':22}{'cost':>7}{'tokens/step':>13}{'agreement':>11}{'against plain':>15}"
+            f"{'labels':>8}{'tokens/label':>14}{'agreement':>11}{'estimates':>11}"
+        )
         for method, row in figures["methods"].items():
             print(
                 f"{method:22}{row['cost']:7.2f}{row['tokens_per_step']:13.1f}"
                 f"{row['agreement']:11.3f}{row['agreement_against_plain']:+15.3f}"
+                f"{row['num_labels']:8}{row['tokens_per_label']:14.1f}"
+                f"{row['agreement_of_labels']:11.3f}{row['num_estimates']:11}"
             )
 
 
-async def _measure(policy: str, num_problems: int) -> dict[str, dict]:
+async def _measure(policy: str, num_problems: int, only: str | None) -> dict[str, dict]:
     engines: dict[str, EngineConfig] = {
         "markov": MarkovConfig(num_steps=6, p_right=0.85),
         "built-in": VLLMConfig(model=policy),
     }
     worlds = {}
     for name, config in engines.items():
+        if only not in (None, name):
+            continue
         world = await open_world(name, config, num_problems)
         worlds[name] = await measure_world(world)
         await world.engine.close()
@@ -233,10 +283,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="at most two minutes")
     parser.add_argument("--policy", default=SHIPPED_POLICY, help="policy of the built-in world")
     parser.add_argument("--problems", type=int, help="problems per world (quick: 150, else 1000)")
+    parser.add_argument(
+        "--world", choices=("markov", "built-in"), help="the only world to measure; default: both"
+    )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
     num_problems = arguments.problems or (150 if arguments.quick else 1000)
-    worlds = asyncio.run(_measure(arguments.policy, num_problems))
+    worlds = asyncio.run(_measure(arguments.policy, num_problems, arguments.world))
     if arguments.format == "table":
         _print_table(worlds)
     print(json.dumps({"benchmark": "labels", "quick": arguments.quick, "worlds": worlds}))

@@ -9,6 +9,7 @@ from flows.pages.artifacts import publish_table, to_key
 from flows.runs.export_plan import input_files, plan_export
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, prefect_run_id, recorded_flow
+from flows.runs.shares import say_set
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import TRAINING_SETS, TrainingSet
 from schemas.units import Stage, Unit, derive_id
@@ -64,6 +65,7 @@ def _show(built: TrainingSet, store: Store) -> None:
     words = f"{built.name}: {built.num_rows:,} rows of the form {built.form}"
     command = f"stepmill export {built.name} --root {shlex.quote(store.url)} --to FOLDER"
     say(f"{words} in {store.url}/{built.path}\nnext: {command}")
+    say_set(f"build {built.kind}", json.loads(built.counts))
     rows = [
         {"what": what, "number": f"{number:,}"}
         for what, number in count_lines(json.loads(built.counts))

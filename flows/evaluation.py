@@ -1,18 +1,29 @@
 """Evaluation: every strategy on a run's stored solutions, as rows, tables and pictures."""
 
+from collections.abc import Sequence
+
 from prefect import flow
 
 from flows.pages.pictures import draw_pictures
 from flows.pages.results import publish_accuracies, publish_labels
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import label_files, problems_path, sampled_files, score_files, verdict_files
+from flows.runs.sets import (
+    label_files,
+    problems_path,
+    rollout_files,
+    sampled_files,
+    score_files,
+    verdict_files,
+)
+from flows.runs.shares import say_measured
 from flows.runs.stored import name_models
 from flows.runs.truth import known_kinds
 from flows.runs.verifier_labels import mix_by_labels
 from schemas.evaluation import EvaluationJob
 from schemas.rows import METRICS
 from schemas.unit_names import DigestName
-from schemas.units import Stage, Unit
+from schemas.units import Stage, Unit, UnitPath
+from storage import Store
 from tasks.evaluation.task import evaluate_label_set, evaluate_set
 
 
@@ -35,6 +46,7 @@ def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
         if not store.has(unit):
             evaluate_set(store.url, unit, job, known_kinds(store, problems))
         metrics = store.read(unit.path)
+        say_measured(f"evaluate {job.set_name}", metrics)
         draw_pictures(store, run_id, metrics, job)
         publish_accuracies(store, run_id, metrics, set_name=job.set_name)
         return unit.path
@@ -54,11 +66,22 @@ def evaluate_labels(
             raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
         job, sampled = name_models(store, run_id, job, all_files)
         problems = problems_path(run_id, set_name)
-        unit = _unit(run_id, f"labels-{set_name}", job, (problems, *sampled, *labels))
+        rollouts = _labelled_rollouts(store, run_id, set_name, labels)
+        unit = _unit(run_id, f"labels-{set_name}", job, (problems, *sampled, *labels, *rollouts))
         if not store.has(unit):
             evaluate_label_set(store.url, unit, job, known_kinds(store, problems))
         publish_labels(run_id, store.read(unit.path), set_name=set_name)
         return unit.path
+
+
+def _labelled_rollouts(
+    store: Store, run_id: str, set_name: str, labels: Sequence[str]
+) -> list[str]:
+    """The files of rollouts that have labels of their own, as the rollouts of trees do."""
+    by_name = {UnitPath.parse(path).unit: path for path in rollout_files(store, run_id, set_name)}
+    wanted = [path for path in labels if any("omega" in m for m in store.column(path, "method"))]
+    names = [UnitPath.parse(path).unit for path in wanted]
+    return [by_name[name] for name in names if name in by_name]
 
 
 def _unit(run_id: str, name: str, job: EvaluationJob, inputs: tuple[str, ...]) -> Unit:

@@ -9,11 +9,13 @@ from flows.evaluation import evaluate, evaluate_labels
 from flows.pages.results import publish_report
 from flows.prm_training import train_verifier
 from flows.problems import problems_of
+from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.sampling import sample
 from flows.scoring import score
 from flows.step_labels import label_steps
 from schemas.engines import VLLMConfig
+from schemas.errors import NothingToLearn
 from schemas.evaluation import EvaluationJob
 from schemas.factory import FactoryConfig
 from schemas.prm_training import PrmTrainingJob
@@ -26,7 +28,10 @@ from tasks.engines.pool import open_pool
 
 @flow(name="factory", flow_run_name=name_run)
 def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
-    """Run the line, or the part of it that is missing; the path of the metrics."""
+    """Run the line, or the part of it that is missing; the path of the metrics.
+
+    If a verifier cannot be trained on the labels, what needs none is measured all the same.
+    """
     shared = {"policy": config.policy, "prompt": config.prompt}
     common = {**shared, "grader": config.grader, "pool": config.pool, "seed": config.seed}
     with recorded_flow("factory", config, root, run_id) as (store, run_id):
@@ -59,9 +64,14 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                 if not pool.holds_gpus:
                     early = side.submit(copy_context().run, train_verifier, training, root, run_id)
                 sample(held_out, root, run_id)
-            model = early.result() if early else train_verifier(training, root, run_id)
-        verifier = VLLMConfig(model=model)
-        score(ScoringJob(verifier=verifier, pool=config.pool, **shared), root, run_id)
+            try:
+                model = early.result() if early else train_verifier(training, root, run_id)
+            except NothingToLearn as error:
+                say(f"no verifier: {error}\nwhat needs none is measured without it")
+                model = None
+        verifier = None if model is None else VLLMConfig(model=model)
+        if verifier is not None:
+            score(ScoringJob(verifier=verifier, pool=config.pool, **shared), root, run_id)
         job = EvaluationJob(
             policy=config.policy,
             verifier=verifier,

@@ -1,20 +1,30 @@
-"""Import: solutions and scores made elsewhere, graded and brought into a run unit by unit."""
+"""Import: solutions, scores and step labels made elsewhere, brought into a run unit by unit."""
 
 import shlex
 from collections import Counter
+from dataclasses import replace
 
 from prefect import flow
 
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
+from flows.runs.shares import say_rows
 from schemas.imports import ImportsJob
-from schemas.rows import PROBLEMS, STEP_SCORES, TRAJECTORIES
-from schemas.unit_names import ScoresName, SolutionsGroup, SolutionsName
+from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES
+from schemas.unit_names import LabelsName, ScoresName, SolutionsGroup, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
+from storage.shares import count_rows
 from tasks.graders import make_grader
-from tasks.imports.read import FileSurvey, digest_of, read_chunks, survey_file
-from tasks.imports.task import Verdicts, count_verdicts, import_chunk, import_problems
+from tasks.imports.read import FileSurvey, read_chunks, survey_file
+from tasks.imports.source import digest_source, name_format
+from tasks.imports.task import (
+    ChunkFiles,
+    Verdicts,
+    count_verdicts,
+    import_chunk,
+    import_problems,
+)
 
 _MAX_NOTES = 10
 
@@ -40,8 +50,10 @@ def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> l
             for index in range(len(survey.fingerprints))
         ]
         verdicts = _import_units(store, units, survey, job)
+    paths = [unit.path for unit in units]
+    say_rows(f"import {job.set_name}", count_rows(store, paths))
     _say_what_came(store, run_id, survey, verdicts, job)
-    return [unit.path for unit in units]
+    return paths
 
 
 def _name_everything(job: ImportsJob) -> ImportsJob:
@@ -50,10 +62,10 @@ def _name_everything(job: ImportsJob) -> ImportsJob:
     Raises:
         ValueError: the file is missing, or is not the one that the job names.
     """
-    digest = digest_of(job.path)
+    digest = digest_source(job)
     if job.digest not in (None, digest):
-        raise ValueError(f"{job.path}: expected the digest {job.digest}, got {digest}")
-    return job.with_fields(
+        raise ValueError(f"{job.place}: expected the digest {job.digest}, got {digest}")
+    return name_format(job).with_fields(
         digest=digest,
         source=job.source_name,
         policy=job.policy_name,
@@ -85,8 +97,8 @@ def _store_problems(store: Store, run_id: str, survey: FileSurvey, job: ImportsJ
 
 def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: ImportsJob) -> Verdicts:
     """Import the units whose files are missing; the counts of all verdicts."""
-    scores = [_scores_unit(unit, job) for unit in units] if survey.has_scores else []
-    missing = {unit.path for unit in store.missing([*units, *scores])}
+    files = [_files_of(unit, survey, job) for unit in units]
+    missing = {unit.path for unit in store.missing([unit for of in files for unit in of.units])}
     verdicts: Verdicts = Counter()
     grader = make_grader(job.grader)
     title = f"import {job.set_name}"
@@ -94,20 +106,25 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
         with stage_progress(title, lambda: (verdicts.total(), survey.num_responses, 0)):
             for index, chunk in enumerate(read_chunks(job)):
                 if chunk.fingerprint not in survey.fingerprints[index : index + 1]:
-                    raise ValueError(f"{job.path} changed while it was imported")
-                unit, scores_unit = units[index], scores[index] if scores else None
-                if unit.path in missing or (scores_unit and scores_unit.path in missing):
-                    verdicts += import_chunk(store.url, unit, scores_unit, chunk, job, grader)
+                    raise ValueError(f"{job.place} changed while it was imported")
+                if any(unit.path in missing for unit in files[index].units):
+                    verdicts += import_chunk(store.url, files[index], chunk, job, grader)
                 else:
-                    verdicts += count_verdicts(store, unit)
+                    verdicts += count_verdicts(store, units[index])
     finally:
         grader.close()
     return verdicts
 
 
-def _scores_unit(unit: Unit, job: ImportsJob) -> Unit:
-    name = ScoresName.by(job.verifier_name, SolutionsName.parse(unit.name))
-    return Unit(run_id=unit.run_id, stage=unit.stage, name=str(name), table=STEP_SCORES.name)
+def _files_of(unit: Unit, survey: FileSurvey, job: ImportsJob) -> ChunkFiles:
+    name = SolutionsName.parse(unit.name)
+    scores = replace(unit, name=str(ScoresName.by(job.verifier_name, name)), table=STEP_SCORES.name)
+    labels = replace(unit, name=str(LabelsName(name, 0)), table=STEP_LABELS.name)
+    return ChunkFiles(
+        solutions=unit,
+        scores=scores if survey.has_scores else None,
+        labels=labels if job.is_labelled else None,
+    )
 
 
 def _say_what_came(
@@ -126,5 +143,32 @@ def _say_what_came(
         f"{survey.num_left_out:,} rows left out"
     )
     place = f"--root {shlex.quote(store.url)}"
+    if job.is_labelled:
+        _say_labels(run_id, survey, job, place)
+        return
     say(f"next:\n  stepmill run evaluation --run-id {run_id} {place} --set set_name={job.set_name}")
     say(f"  stepmill report {run_id} {place}")
+
+
+def _say_labels(run_id: str, survey: FileSurvey, job: ImportsJob, place: str) -> None:
+    labels = survey.labels
+    say(
+        f"import {job.set_name}: steps labelled by {job.labels_method!r}: "
+        f"{labels.get(True, 0):,} right, {labels.get(False, 0):,} wrong, "
+        f"{labels.get(None, 0):,} without a label"
+    )
+    if survey.num_divided_steps:
+        say(
+            f"import {job.set_name}: {survey.num_divided_steps:,} steps have the separator "
+            f"{job.prompt.separator!r} inside; a verifier trained on them reads larger steps than "
+            "solutions cut at it have (prompt.separator names another)"
+        )
+    model = "policy.type=vllm --set policy.model=MODEL"
+    say(
+        f"next: train on the labels, or score the solutions\n"
+        f"  stepmill run prm_training --run-id {run_id} {place} "
+        f"--set 'set_names=[{job.set_name}]' --set method={shlex.quote(str(job.labels_method))} "
+        f"--set {model} --set training.base_model=MODEL\n"
+        f"  stepmill run scoring --run-id {run_id} {place} --set set_name={job.set_name} "
+        f"--set {model} --set verifier.type=vllm --set verifier.model=VERIFIER"
+    )

@@ -4,12 +4,13 @@ from prefect import flow
 
 from flows.runs.progress import say, training_progress
 from flows.runs.recording import name_run, recorded_flow
+from flows.runs.shares import say_look
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Stage, Unit, derive_id
 from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
-from tasks.training.task import check_job, train_unit
+from tasks.training.task import check_job, look_before, train_unit
 
 
 @flow(name="policy_training", flow_run_name=name_run)
@@ -27,10 +28,12 @@ def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -
             seed=job.method.seed,
         )
         if not store.has(unit):
+            looked = look_before(training_set, job)
+            say_look(f"train {job.model_name}", looked.figures, looked.warnings)
             if job.method.num_workers:
                 start_ray()
             with training_progress(f"train {job.model_name}") as on_progress:
-                train_unit(store.url, unit, job, job.training_set, on_progress)
+                train_unit(store.url, unit, job, job.training_set, on_progress, looked)
         folder = find_checkpoint(store, store.read(unit.path)[0].path)
         say(f"policy: {folder}")
         return folder

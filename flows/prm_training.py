@@ -10,6 +10,7 @@ from flows.dataset_export import build_training_set
 from flows.runs.progress import training_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import label_files, problems_path, sampled_files
+from flows.runs.shares import say_look
 from schemas.dataset_export import DatasetExportJob, SourceConfig
 from schemas.dataset_export.builders import StepwiseConfig
 from schemas.prm_training import PrmTrainingJob
@@ -18,7 +19,7 @@ from schemas.units import Stage, Unit, derive_id
 from storage import Store
 from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
-from tasks.training.task import check_job, train_unit
+from tasks.training.task import check_job, look_before, train_unit
 
 
 @flow(name="prm_training", flow_run_name=name_run)
@@ -40,11 +41,12 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
             set_name = job.training_set or build_training_set(
                 set_job(store, job, run_id), store.url, run_id
             )
-            check_job(store, job, set_name)
+            looked = look_before(check_job(store, job, set_name), job)
+            say_look(f"train {job.training.model_name}", looked.figures, looked.warnings)
             if job.training.num_workers:
                 start_ray()
             with training_progress(f"train {job.training.model_name}") as on_progress:
-                train_unit(store.url, unit, job, set_name, on_progress)
+                train_unit(store.url, unit, job, set_name, on_progress, looked)
         return find_checkpoint(store, store.read(unit.path)[0].path)
 
 

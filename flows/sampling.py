@@ -4,11 +4,13 @@ from prefect import flow
 
 from flows.problems import problems_of
 from flows.runs.recording import name_run, recorded_flow
+from flows.runs.shares import say_rows
 from flows.runs.units import run_on_engines, split_rows, unit_runner
 from schemas.rows import TRAJECTORIES
 from schemas.sampling import SamplingJob
 from schemas.unit_names import SolutionsGroup, SolutionsName
 from schemas.units import Stage, Unit
+from storage.shares import count_rows
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
 from tasks.sampling.task import sample_unit
@@ -35,7 +37,9 @@ def sample(job: SamplingJob, root: str, run_id: str | None = None) -> list[str]:
             total_rows=num_problems * job.sampling.num_samples,
             title=f"sample {group}",
         )
-        return [receipt.path for receipt in receipts]
+        paths = [receipt.path for receipt in receipts]
+        say_rows(f"sample {group}", count_rows(store, paths), limit="sampling.max_tokens")
+        return paths
 
 
 def solutions_group(job: SamplingJob) -> SolutionsGroup:

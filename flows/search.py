@@ -17,16 +17,21 @@ from flows.runs.search_units import (
     search_plan,
     tree_units,
 )
+from flows.runs.shares import say_rows
 from flows.runs.units import run_here, run_on_engines, unit_runner
 from flows.runs.verifier_labels import follow_labels
 from schemas.search import SearchJob
 from schemas.units import Receipt, Stage
 from storage import Store
+from storage.shares import count_rows
 from tasks.engines.engine_set import EngineSet
 from tasks.evaluation.searches.grid import Cell
 from tasks.evaluation.task import evaluate_searches
 from tasks.search.decide import check_picks
 from tasks.search.task import decide_unit, search_unit
+
+_LIMITS = "limits.max_tokens, limits.max_step_tokens or limits.max_steps"
+"""The fields that cut a search's solutions."""
 
 
 @flow(name="search", flow_run_name=name_run, task_runner=unit_runner())
@@ -47,7 +52,9 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
             pool=job.pool,
             title=f"search {job.set_name}",
         )
-        decisions = _decide(store, run_id, plan, path, [receipt.path for receipt in receipts])
+        trees = [receipt.path for receipt in receipts]
+        say_rows(f"search {job.set_name}", count_rows(store, trees), limit=_LIMITS)
+        decisions = _decide(store, run_id, plan, path, trees)
         measured = _measure(store, run_id, plan, [path, *decisions], receipts)
         metrics = store.read(measured)
         publish_searches(store, run_id, metrics, picture=draw_searches(store, measured, metrics))

@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from prefect import flow
 
+from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import problems_path, sampled_files
+from flows.runs.shares import say_labels, say_rows
 from flows.runs.truth import check_kinds
 from flows.runs.units import run_here, run_on_engines, split_rows, unit_runner
 from schemas.rows import STEP_LABELS, TRAJECTORIES
-from schemas.step_labels import MonteCarloConfig, StepLabelsJob
+from schemas.step_labels import ConsensusConfig, StepLabelsJob, StoredLabelsConfig
 from schemas.unit_names import LabelsName, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
+from storage.labels import label_methods
+from storage.shares import count_labels, count_rows
 from tasks.engines.engine_set import EngineSet
+from tasks.evaluation.solutions.consensus import count_agreement
 from tasks.step_labels.task import label, roll_out
 
 
@@ -22,8 +28,9 @@ from tasks.step_labels.task import label, roll_out
 def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> list[str]:
     """Label the steps of a set's sampled solutions; the paths of the files of labels."""
     with recorded_flow(Stage.STEP_LABELS, job, root, run_id, part=job.set_name) as (store, run_id):
+        _check_stored(job, store, run_id)
         units = rollout_units(job, store, run_id)
-        if isinstance(job.labels, MonteCarloConfig):
+        if job.rollouts is not None:
             rolled = run_on_engines(
                 roll_out,
                 units,
@@ -34,6 +41,9 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
                 title=f"roll out {job.set_name}",
             )
             committed = {receipt.path for receipt in rolled}
+            rollouts = count_rows(store, sorted(committed))
+            limit = "labels.max_rollout_tokens"
+            say_rows(f"roll out {job.set_name}", rollouts, text="rollouts", limit=limit)
             units = [
                 replace(unit, inputs=(*unit.inputs, unit.path))
                 for unit in units
@@ -45,16 +55,32 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
             store=store,
             title=f"label {job.set_name}",
         )
-        return [receipt.path for receipt in receipts]
+        paths = [receipt.path for receipt in receipts]
+        solutions = count_rows(store, sampled_files(store, run_id, job.set_name))
+        say_rows(f"label {job.set_name}", solutions, limit="sampling.max_tokens")
+        say_labels(f"label {job.set_name}", count_labels(store, paths))
+        if isinstance(job.labels, ConsensusConfig):
+            labels = [label for path in paths for label in store.read(path)]
+            for agreement in count_agreement(labels):
+                say(f"label {job.set_name}: {agreement}")
+        return paths
 
 
 def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Unit]:
     """Ranges of each file of the set's solutions.
 
+    If labels depend on all solutions of a question, a range ends with the last one of a question.
+
     Raises:
         ValueError: the run has no such set.
     """
     sampled, size = sampled_files(store, run_id, job.set_name), job.trajectories_per_unit
+
+    def ranges(path: str) -> list[tuple[int, int]]:
+        if job.rollouts is None or not job.rollouts.needs_root:
+            return split_rows(store.num_rows(path), size)
+        return split_between(store.column(path, "problem_id"), size)
+
     return [
         Unit(
             run_id=run_id,
@@ -66,8 +92,43 @@ def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Uni
             seed=job.seed,
         )
         for path in sampled
-        for part, rows in enumerate(split_rows(store.num_rows(path), size))
+        for part, rows in enumerate(ranges(path))
     ]
+
+
+def split_between(groups: Sequence[str], size: int) -> list[tuple[int, int]]:
+    """Half-open ranges of at least `size` rows that end where the group of the next row differs.
+
+    Args:
+        groups: [num_rows] the group of each row.
+        size: rows after which a range ends as soon as it may.
+    """
+    ends = [place for place, (a, b) in enumerate(pairwise(groups), start=1) if a != b]
+    ranges, start = [], 0
+    for end in (*ends, len(groups)):
+        if end - start >= size or (end == len(groups) and end > start):
+            ranges.append((start, end))
+            start = end
+    return ranges
+
+
+def _check_stored(job: StepLabelsJob, store: Store, run_id: str) -> None:
+    """Refuse a consensus with stored labels that do not exist, before anything is drawn.
+
+    Raises:
+        ValueError: names the methods that the run has.
+    """
+    if not isinstance(job.labels, ConsensusConfig):
+        return
+    second = job.labels.second
+    if isinstance(second, StoredLabelsConfig):
+        run_id = second.run_id or run_id
+        methods = label_methods(store, run_id)
+        if second.method not in methods:
+            raise ValueError(
+                f"labels.second: expected step labels {second.method!r} in run {run_id}, "
+                f"got {', '.join(methods) or 'no step labels'}"
+            )
 
 
 def _check(question: str, steps: Sequence[str]) -> Sequence[bool]:

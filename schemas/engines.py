@@ -1,12 +1,12 @@
 """What goes into an engine and comes out of it, and the config that builds one."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import FrozenConfig, Was
+from schemas.base import FrozenConfig, Since, Was
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.rows import ModelRole
 from schemas.thinking import THOUGHT_TAGS
@@ -73,6 +73,9 @@ class GenerationRequest:
     max_tokens: int
     stop: tuple[str, ...] = ()
     """Strings that end a continuation; they are kept at the end of its text."""
+    needs_stop_string: bool = True
+    """Whether the caller must be told at which stop string a continuation ended; some servers do
+    not say."""
     stop_ids: tuple[int, ...] = ()
     """Tokens that end a continuation like the end of text; they are kept among its ids."""
     seed: int | None = None
@@ -189,6 +192,11 @@ class VLLMConfig(FrozenConfig):
     """Engine inside the host process, or in its own processes; `auto`: `own` on a GPU."""
     seed: int = 0
     """Seed of the engine; requests carry their own."""
+    lora: Annotated[str | None, Since(4)] = None
+    """Folder of a LoRA adapter in PEFT's format that is added to the model's weights."""
+    engine_arguments: Annotated[dict[str, Any], Since(4)] = {}  # noqa: RUF012
+    """Further arguments of vLLM's EngineArgs by name, such as `quantization`,
+    `pipeline_parallel_size` or `speculative_config`; none that stepmill sets itself."""
 
 
 def _api_root(url: str) -> str:

@@ -25,6 +25,13 @@ class ModelUnusable(StepmillError, ValueError):
     """A path or id is not a model of the kind that its role needs."""
 
 
+class NothingToLearn(StepmillError, ValueError):
+    """A model cannot be trained on what there is: no rows, none short enough, or all labels alike.
+
+    What needs no such model can still be done.
+    """
+
+
 class RunConflict(StepmillError, ValueError):
     """A run id was started with another config, or is in use by another flow."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from schemas.base import FrozenConfig, Since
+from schemas.base import Since
 from schemas.dataset_export import ChecksConfig
 from schemas.engines import SHIPPED_POLICY, EngineConfig, VLLMConfig
 from schemas.evaluation import EvaluationConfig
@@ -14,10 +14,11 @@ from schemas.prm_training import VERIFIER_CHECKS, PrmTrainingConfig, PrmTraining
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.sampling import SamplingConfig
+from schemas.sampling_parameters import PromptedConfig
 from schemas.step_labels import MonteCarloConfig, StepLabelsConfig
 
 
-class FactoryConfig(FrozenConfig):
+class FactoryConfig(PromptedConfig):
     """Sample, label, train a verifier on the labels, and measure it on other problems."""
 
     policy: EngineConfig = VLLMConfig(model=SHIPPED_POLICY)
@@ -56,4 +57,14 @@ class FactoryConfig(FrozenConfig):
     @model_validator(mode="after")
     def _separators_agree(self) -> Self:
         PrmTrainingJob(policy=self.policy, prompt=self.prompt, training=self.prm_training)
+        return self
+
+    @model_validator(mode="after")
+    def _solutions_are_rollouts(self) -> Self:
+        labels, names = self.labels, self.train_sampling.unrecorded
+        if isinstance(labels, MonteCarloConfig) and labels.reuse_solutions and names:
+            raise ValueError(
+                f"labels.reuse_solutions: expected false, since train_sampling has {names[0]}, "
+                "so that a solution is not a draw like a rollout"
+            )
         return self

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, Was
+from schemas.base import Was
 from schemas.dataset_export import ChecksConfig
 from schemas.dataset_export.builders import (
     PreferenceConfig,
@@ -29,9 +29,10 @@ from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.sampling import SamplingConfig
+from schemas.sampling_parameters import PromptedConfig
 
 
-class LoopConfig(FrozenConfig):
+class LoopConfig(PromptedConfig):
     """Base of the loops' configs: a policy, problems to learn from, problems to measure on.
 
     The class variables say what a loop is.

@@ -1,8 +1,8 @@
 """Which policy is trained on which set: the job of the policy-training stage."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.engines import VLLMConfig
 from schemas.graders import GraderConfig, MathGraderConfig
@@ -28,6 +28,15 @@ class PolicyTrainingJob(TrainingJob):
     """Decides whether a sampled solution is right."""
     method: PolicyMethod = SftConfig()
     """The training method with its recipe: imitation, preference or reward."""
+
+    @model_validator(mode="after")
+    def _starts_from_whole_weights(self) -> Self:
+        if self.policy.lora is not None:
+            raise ValueError(
+                f"policy.lora: expected none, since training starts from whole weights, got "
+                f"{self.policy.lora!r}: merge the adapter into the model first"
+            )
+        return self
 
     @property
     def recipe(self) -> TrainingRecipe:

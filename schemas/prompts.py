@@ -1,8 +1,8 @@
 """How a dialogue becomes a prompt, and how its answer is cut into steps."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import FrozenConfig, Since
 from schemas.steps import StepRule, StepsConfig
@@ -26,16 +26,80 @@ def _step_rule(separator: str, steps: StepsConfig, thinking: ThinkingConfig | No
 
 
 Template = Annotated[str, AfterValidator(_names_question)]
+StopString = Annotated[str, Field(min_length=1)]
+
+_OWN_ARGUMENTS = (
+    "add_generation_prompt",
+    "chat_template",
+    "continue_final_message",
+    "conversation",
+    "messages",
+    "return_dict",
+    "return_tensors",
+    "tokenize",
+)
+"""Arguments of a chat template that a prompt is made with, and that are no choice."""
 
 
-class PlainPromptConfig(FrozenConfig):
+class Example(FrozenConfig):
+    """A question with its worked answer, shown before the question to be answered."""
+
+    question: str
+    """The question, as a problem has it; the template goes around it."""
+    answer: Annotated[str, Field(min_length=1)]
+    """The whole answer, as the model is to write one."""
+
+
+class ExamplesFile(FrozenConfig):
+    """The first rows of a file as examples."""
+
+    file: str
+    """Path of a JSON Lines file, visible to every host."""
+    num: Annotated[int, Field(ge=1)] = 4
+    """The number of its first rows that are taken."""
+    question_column: str = "question"
+    """The field with the question."""
+    answer_column: str = "answer"
+    """The field with the worked answer."""
+
+
+class ExamplesConfig(FrozenConfig):
+    """What every prompt has: examples, and the first words of the answer."""
+
+    examples: Annotated[tuple[Example, ...] | ExamplesFile, Since(4)] = ()
+    """Few-shot examples: a list of `{question, answer}`, or the file that has them."""
+    opening: Annotated[str, Since(4)] = ""
+    """First words of every answer, which the model continues. They are the end of the prompt, also
+    in training sets; the solution that is stored and graded begins after them."""
+
+    @property
+    def known_answers(self) -> tuple[str, ...]:
+        """The texts in this config that a model imitates or continues."""
+        examples = () if isinstance(self.examples, ExamplesFile) else self.examples
+        return (*(example.answer for example in examples), self.opening)
+
+
+class PlainPromptConfig(ExamplesConfig):
     """The question inside a text, as a base model reads it."""
 
     type: Literal["plain"] = "plain"
     template: Template = "{question}\n"
-    """Text around the question (the user's first message), including any few-shot examples."""
+    """Text around the question (the user's first message), and around that of each example. It may
+    also contain few-shot examples itself."""
     separator: Annotated[str, Field(min_length=1)] = "\n"
     """What ends a step of this model's solutions."""
+    example_end: Annotated[str, Since(4)] = "\n\n"
+    """What follows the answer of each of `examples`."""
+    stop: Annotated[Literal["auto"] | tuple[StopString, ...], Since(4)] = "auto"
+    """Texts that end a solution because a next question begins with them. `auto`: those that the
+    template puts before a question, such as `Question:` at the start of a line."""
+
+    @model_validator(mode="after")
+    def _stops_outside_steps(self) -> Self:
+        if self.stop != "auto":
+            check_stop("stop", self.stop, self.separator, self.known_answers)
+        return self
+
     steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
     """What else ends a step, and how short pieces are joined."""
     thinking: Annotated[ThinkingConfig | None, Since(4)] = None
@@ -47,7 +111,7 @@ class PlainPromptConfig(FrozenConfig):
         return _step_rule(self.separator, self.steps, self.thinking)
 
 
-class ChatPromptConfig(FrozenConfig):
+class ChatPromptConfig(ExamplesConfig):
     """The question as a user message in the model's own chat template."""
 
     type: Literal["chat"] = "chat"
@@ -57,9 +121,25 @@ class ChatPromptConfig(FrozenConfig):
     )
     """The system message of a dialogue without one; None for no system message."""
     template: Template = "{question}"
-    """Text around the question in the user's first message."""
+    """Text around the question in the user's first message, and around that of each example."""
     separator: Annotated[str, Field(min_length=1)] = "\n\n"
     """What ends a step of this model's solutions."""
+    system_role: Annotated[Literal["own", "merge"], Since(4)] = "own"
+    """Where a system message stands: `own` for the chat template's own role, `merge` for the
+    beginning of the user's first message, for templates without that role."""
+    template_arguments: Annotated[dict[str, Any], Since(4)] = {}  # noqa: RUF012
+    """Arguments of the model's chat template, such as `{enable_thinking: false}`."""
+
+    @model_validator(mode="after")
+    def _arguments_are_free(self) -> Self:
+        for name in self.template_arguments:
+            if name in _OWN_ARGUMENTS:
+                raise ValueError(
+                    f"template_arguments: expected an argument of the chat template, got {name!r}, "
+                    "which stepmill sets itself"
+                )
+        return self
+
     steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
     """What else ends a step, and how short pieces are joined."""
     thinking: Annotated[ThinkingConfig | None, Since(4)] = None
@@ -72,3 +152,32 @@ class ChatPromptConfig(FrozenConfig):
 
 
 PromptConfig = Annotated[PlainPromptConfig | ChatPromptConfig, Field(discriminator="type")]
+"""How a model is prompted."""
+
+
+def check_stop(
+    field: str, stop: tuple[str, ...], separator: str, answers: tuple[str, ...] = ()
+) -> None:
+    """Refuse stop strings that would end every solution at its first step, or any good one.
+
+    Args:
+        field: the field that holds them, for the message.
+        stop: texts that end a solution.
+        separator: what ends a step.
+        answers: texts that solutions imitate or continue.
+
+    Raises:
+        ValueError: names the stop string.
+    """
+    for string in stop:
+        if string in separator:
+            raise ValueError(
+                f"{field}: expected texts that are not in the step separator {separator!r}, got "
+                f"{string!r}, which would end every solution after its first step"
+            )
+        shown = next((answer for answer in answers if string in answer), None)
+        if shown is not None:
+            raise ValueError(
+                f"{field}: expected texts that are not in the answers of the prompt, got "
+                f"{string!r}, which {shown[:60]!r} contains: solutions like it would be cut there"
+            )

@@ -7,6 +7,7 @@
   not differ from the minimum beyond noise.
 * Only the answer's label (an outcome verifier): `last`, the score of the whole solution
   (arXiv:2110.14168), as the verifier was not trained on earlier steps.
+* Labels of others (`human`, `math_shepherd`, `imported`): `min`, as for a checker or Monte Carlo.
 * Unknown labels (imported scores, published verifiers): `min`.
 
 Measured on 200 dev problems of the built-in world, paired by problem. A verifier of hard targets:
@@ -33,6 +34,10 @@ BY_LABELS: dict[tuple[str, str], Reduction] = {
     ("monte_carlo", "soft"): "min",
     ("checker", "hard"): "min",
     ("checker", "soft"): "min",
+    ("human", "hard"): "min",
+    ("human", "soft"): "min",
+    ("math_shepherd", "hard"): "min",
+    ("math_shepherd", "soft"): "min",
     ("outcome", "hard"): "last",
     ("outcome", "soft"): "last",
 }

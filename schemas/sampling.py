@@ -1,26 +1,32 @@
 """Configs of the sampling stage."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import SetName
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 
 
-class SamplingConfig(FrozenConfig):
+class SamplingConfig(SamplingParameters):
     """N independent solutions per problem (Large Language Monkeys, arXiv:2407.21787)."""
+
+    identity_order: ClassVar[tuple[str, ...]] = (
+        "num_samples",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "with_logprobs",
+        "trajectories_per_unit",
+    )
 
     num_samples: Annotated[int, Field(ge=1)] = 16
     """Solutions per problem (N)."""
-    temperature: Annotated[float, Field(ge=0)] = 1.0
-    """0 is greedy."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Nucleus sampling: the share of probability that is sampled from."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
     """Cut-off in tokens; a solution cut here gets status `truncated`."""
     with_logprobs: bool = True
@@ -29,7 +35,7 @@ class SamplingConfig(FrozenConfig):
     """Approximate number of solutions of a unit; a problem is never split."""
 
 
-class SamplingJob(FrozenConfig):
+class SamplingJob(PromptedConfig):
     """Which problems a policy solves, and how."""
 
     problems: ProblemsConfig

@@ -1,21 +1,82 @@
-"""How steps are labelled: by rollouts, by the final answer only, or by an exact checker."""
+"""How steps are labelled: by rollouts, by the answer, by an exact checker, or where two agree."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, SetName
+from schemas.base import FrozenConfig, SetName, Since
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 
 ROLLOUT_STRATEGY = "rollout"
 """The `strategy` of a rollout."""
 
 
-class MonteCarloConfig(FrozenConfig):
+class TreeConfig(FrozenConfig):
+    """How a tree of rollouts grows from each question (OmegaPRM, arXiv:2406.06592, section 3.3)."""
+
+    alpha: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The lower, the more wrong rollouts of states that are usually solved are preferred."""
+    beta: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """The lower, the more short rollouts are preferred."""
+    length_scale_tokens: Annotated[int, Field(ge=1)] = 500
+    """Tokens that cost a rollout a factor of `beta` (L in the paper)."""
+    c_puct: Annotated[float, Field(ge=0)] = 0.125
+    """Weight of states that were seldom selected."""
+    max_searches: Annotated[int, Field(ge=1)] = 100
+    """Searches for a first error per question."""
+    max_rollouts: Annotated[int, Field(ge=1)] | None = None
+    """Rollouts of a question after which no further search begins; None for no limit."""
+
+
+class RolloutsByRateConfig(FrozenConfig):
+    """More rollouts where right answers are rare (GenPRM, arXiv:2504.00891)."""
+
+    low_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Problems solved less often than this are hard."""
+    high_rate: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Problems solved at least this often are easy."""
+    hard: Annotated[int, Field(ge=1)] = 128
+    """Rollouts per prefix of a hard problem."""
+    medium: Annotated[int, Field(ge=1)] = 64
+    """Rollouts per prefix of other problems, and of those without a graded solution."""
+    easy: Annotated[int, Field(ge=1)] = 32
+    """Rollouts per prefix of an easy problem."""
+
+    @model_validator(mode="after")
+    def _rates_in_order(self) -> "RolloutsByRateConfig":
+        if self.low_rate > self.high_rate:
+            raise ValueError(
+                f"low_rate must be at most high_rate ({self.high_rate}), got {self.low_rate}"
+            )
+        return self
+
+    def num_rollouts(self, pass_rate: float | None) -> int:
+        """Rollouts per prefix of a problem that is solved this often; None if that is unknown."""
+        if pass_rate is None or self.low_rate <= pass_rate < self.high_rate:
+            return self.medium
+        return self.hard if pass_rate < self.low_rate else self.easy
+
+    def __str__(self) -> str:
+        """The numbers, and the rates if they are not the published ones: `128/64/32`."""
+        numbers = f"{self.hard}/{self.medium}/{self.easy}"
+        rates = (self.low_rate, self.high_rate)
+        return numbers if rates == (0.1, 0.9) else f"{numbers}@{rates[0]:g}/{rates[1]:g}"
+
+
+class MonteCarloConfig(SamplingParameters):
     """Label a step by how often the policy still solves the problem from it (arXiv:2312.08935)."""
+
+    identity_order: ClassVar[tuple[str, ...]] = (
+        "type",
+        "num_rollouts",
+        "min_correct",
+        "temperature",
+        "top_p",
+    )
 
     type: Literal["monte_carlo"] = "monte_carlo"
     num_rollouts: Annotated[int, Field(ge=1)] = 8
@@ -24,8 +85,6 @@ class MonteCarloConfig(FrozenConfig):
     """Right rollouts that make the hard label right; 1 is Math-Shepherd's hard estimate."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Temperature of the rollouts; 0 would draw the same rollout every time."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Nucleus sampling of the rollouts."""
     max_rollout_tokens: Annotated[int, Field(ge=1)] = 2048
     """Cut-off in tokens; a rollout cut here gets status `truncated`, not a verdict."""
     stopping: Literal["none", "first_hit", "confidence"] = "none"
@@ -44,31 +103,72 @@ class MonteCarloConfig(FrozenConfig):
     """Count a solution as a rollout of each of its own prefixes. This is done only if the completer
     sampled it at this temperature and top-p. Leave it off for solutions that were picked by their
     outcome or score, which are a biased sample."""
-    search: Literal["linear", "bisection"] = "linear"
-    """Which prefixes get rollouts: all, or those that a bisection for the first error visits
-    (arXiv:2406.06592), which assumes that no step repairs an earlier error."""
+    search: Literal["linear", "bisection", "omega"] = "linear"
+    """Which prefixes get rollouts: all; those that a bisection for the first error visits; or those
+    of the tree that OmegaPRM grows from each question by bisecting wrong rollouts as well as wrong
+    solutions, which get labels, too (arXiv:2406.06592). The last two assume that no step repairs an
+    earlier error."""
     audit_fraction: Annotated[float, Field(ge=0, le=1)] = 0.03
     """Share of the trajectories that are also labelled in full, to measure the errors that the
-    assumption of `bisection` or of `confidence` stopping causes."""
+    assumption of `bisection`, `omega` or `confidence` stopping causes."""
+    tree: Annotated[TreeConfig, Since(4)] = TreeConfig()
+    """How the tree of `omega` grows."""
+    min_progress: Annotated[float | None, Field(gt=0), Since(4)] = None
+    """Label a step right if the share of right rollouts after it is at least this times the share
+    before it (.8 in GenPRM, arXiv:2504.00891), and wrong after the first step without a right
+    rollout; None to label it by `min_correct`."""
+    rollouts_by_rate: Annotated[RolloutsByRateConfig | None, Since(4)] = None
+    """Rollouts per prefix by how often the problem is solved, instead of `num_rollouts`; that many
+    solutions and further draws estimate how often. None for the same number everywhere."""
 
     @model_validator(mode="after")
     def _can_be_right(self) -> "MonteCarloConfig":
-        if self.min_correct > self.num_rollouts:
+        if self.min_correct > (fewest := min(self._numbers)):
             raise ValueError(
-                f"min_correct must be at most num_rollouts ({self.num_rollouts}), "
+                f"min_correct must be at most num_rollouts ({fewest}), "
                 f"got {self.min_correct}: no step could ever be right"
             )
+        if self.reuse_solutions and self.unrecorded:
+            raise ValueError(
+                f"reuse_solutions: expected false beside {self.unrecorded[0]}, since rows do not "
+                "say whether a solution was sampled with it"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _estimates_are_whole(self) -> "MonteCarloConfig":
+        for by, is_used, needed in (
+            ("min_progress", self.min_progress is not None, {"search": "linear"}),
+            ("search omega", self.search == "omega", {"reuse_solutions": False}),
+        ):
+            for name, value in {"stopping": "none", "min_correct": 1, **needed}.items():
+                if is_used and (given := getattr(self, name)) != value:
+                    raise ValueError(
+                        f"{by} needs whole estimates of steps: expected {name} {value}, got {given}"
+                    )
+        return self
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        """Every number of rollouts that a prefix may get."""
+        rule = self.rollouts_by_rate
+        return (rule.hard, rule.medium, rule.easy) if rule else (self.num_rollouts,)
 
     @property
     def needs_audit(self) -> bool:
         """Whether labels depend on an assumption; stopping at the first hit does not."""
-        return self.search == "bisection" or self.stopping == "confidence"
+        return self.search != "linear" or self.stopping == "confidence"
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether labels depend on how often the problem is solved from its beginning."""
+        by_rate = self.rollouts_by_rate is not None
+        return by_rate or self.search == "omega" or self.min_progress is not None
 
     @property
     def method(self) -> str:
         """The value of the `method` column: `monte_carlo[n=8]`, `monte_carlo[n=8,bisection]`."""
-        parts = [f"n={self.num_rollouts}"]
+        parts = [f"n={self.rollouts_by_rate or self.num_rollouts}"]
         if self.min_correct != 1:
             parts.append(f"min={self.min_correct}")
         if self.stopping == "first_hit":
@@ -77,13 +177,22 @@ class MonteCarloConfig(FrozenConfig):
             parts.append(f"confidence={self.confidence:g}")
         if self.reuse_solutions:
             parts.append("reuse")
-        if self.search == "bisection":
-            parts.append("bisection")
+        if self.min_progress is not None:
+            parts.append(f"progress={self.min_progress:g}")
+        if self.search != "linear":
+            parts.append(self.search)
         return f"monte_carlo[{','.join(parts)}]"
 
     def without_shortcuts(self) -> "MonteCarloConfig":
         """The config of the plain labels that this config approximates."""
         return self.with_fields(stopping="none", search="linear")
+
+    def for_problem(self, pass_rate: float | None) -> "MonteCarloConfig":
+        """The config of a problem that is solved this often; None if that is unknown."""
+        if self.rollouts_by_rate is None:
+            return self
+        num_rollouts = self.rollouts_by_rate.num_rollouts(pass_rate)
+        return self.with_fields(num_rollouts=num_rollouts, rollouts_by_rate=None)
 
 
 class OutcomeConfig(FrozenConfig):
@@ -108,12 +217,67 @@ class CheckerConfig(FrozenConfig):
         return "checker"
 
 
+class StoredLabelsConfig(FrozenConfig):
+    """Labels that are stored already: imported ones, or those of a run with another completer."""
+
+    type: Literal["stored"] = "stored"
+    method: str
+    """The labels' method, as in the `method` column."""
+    run_id: str | None = None
+    """The run that has them; None for the run that is labelled. Steps are matched by the question
+    and the text up to their end."""
+
+
+class ConsensusConfig(FrozenConfig):
+    """Keep the Monte Carlo labels that another labeller confirms (arXiv:2501.07301)."""
+
+    type: Literal["consensus"] = "consensus"
+    first: MonteCarloConfig = MonteCarloConfig()
+    """The labels by rollouts."""
+    second: Annotated[CheckerConfig | StoredLabelsConfig, Field(discriminator="type")] = (
+        CheckerConfig()
+    )
+    """The other labels."""
+    keep: Literal["solutions", "steps"] = "solutions"
+    """What both must agree on: `solutions` keeps those in which both find the same first error, or
+    none; `steps` keeps every step to which both give the same label."""
+
+    @property
+    def second_method(self) -> str:
+        """The method under which the other labels are stored again."""
+        return f"{_SECOND}{self.second.method}]"
+
+    @property
+    def method(self) -> str:
+        """The value of the `method` column of the labels that are kept."""
+        return consensus_method(self.first.method, self.second_method, self.keep)
+
+
+def consensus_method(first: str, second: str, keep: str) -> str:
+    """The method of the labels on which two methods agree: `consensus[A,B]`."""
+    of_steps = "" if keep == "solutions" else f",{keep}"
+    return f"{_CONSENSUS}{first},{second.removeprefix(_SECOND).removesuffix(']')}{of_steps}]"
+
+
+def is_derived_method(method: str) -> bool:
+    """Whether labels were stored for a consensus, beside those that they were taken from."""
+    return method.startswith((_SECOND, _CONSENSUS))
+
+
+def is_second_method(method: str) -> bool:
+    """Whether these are the other labeller's labels, stored for a consensus."""
+    return method.startswith(_SECOND)
+
+
+_SECOND, _CONSENSUS = "second[", "consensus["
+
 StepLabelsConfig = Annotated[
-    MonteCarloConfig | OutcomeConfig | CheckerConfig, Field(discriminator="type")
+    MonteCarloConfig | OutcomeConfig | CheckerConfig | ConsensusConfig,
+    Field(discriminator="type"),
 ]
 
 
-class StepLabelsJob(FrozenConfig):
+class StepLabelsJob(PromptedConfig):
     """Which stored solutions get step labels, and how."""
 
     set_name: SetName = "train"
@@ -132,3 +296,9 @@ class StepLabelsJob(FrozenConfig):
     """The actors."""
     seed: int = 0
     """Combined with problem, prefix and index into the seed of each rollout."""
+
+    @property
+    def rollouts(self) -> MonteCarloConfig | None:
+        """How rollouts are drawn; None for labels without rollouts."""
+        labels = self.labels.first if isinstance(self.labels, ConsensusConfig) else self.labels
+        return labels if isinstance(labels, MonteCarloConfig) else None

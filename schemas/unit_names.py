@@ -6,6 +6,7 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
     train.r1-89be69d0.00000            solutions of one policy in a round of a loop
     eval.i00000                        imported solutions
     train.00000-000                    rollouts and step labels of a part of a unit of solutions
+    eval.i00000-000                    imported step labels
     eval.00000-b34dec69cb9c4c50        a verifier's scores of a unit of solutions
     eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions or rollouts
     eval.beam-n4-421984db8386.00000    trees, and their decisions, of a cell of a search
@@ -263,6 +264,7 @@ UNITS_READ: dict[tuple[str, str], type[UnitName]] = {
     ("trajectories", "search"): TreesName,
     ("decisions", "search"): TreesName,
     ("step_labels", "step_labels"): LabelsName,
+    ("step_labels", "imports"): LabelsName,
     ("step_scores", "scoring"): ScoresName,
     ("step_scores", "imports"): ScoresName,
     ("verdicts", "regrading"): VerdictsName,

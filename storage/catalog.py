@@ -1,4 +1,4 @@
-"""SQL over a store: a read-only DuckDB connection with a view per table and the views of `sql/`.
+"""SQL over a store: a read-only DuckDB connection with a view per table, and those of `sql/`.
 
 The connection lives in memory and reads only files below the root. It has no network access of its
 own, sees nothing of the calling process, and its settings are locked. `query` accepts a single
@@ -106,8 +106,9 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRel
     return connection.sql(sql)
 
 
-def _view_texts() -> dict[str, str]:
-    folder = resources.files("storage") / "sql"
+def _sql_texts(*folders: str) -> dict[str, str]:
+    """The statements of a folder of `sql/`, by name."""
+    folder = resources.files("storage").joinpath("sql", *folders)
     return {
         entry.name.removesuffix(".sql"): entry.read_text()
         for entry in folder.iterdir()
@@ -123,7 +124,9 @@ def _create_views(connection: duckdb.DuckDBPyConnection, *, has_verdicts: bool) 
     for spec in TABLES.values():
         connection.execute(f"create view {spec.name} as {_no_rows(spec)}")
     connection.execute(f"create view file_metadata as {_NO_METADATA}")
-    waiting = _view_texts()
+    for text in _sql_texts("macros").values():
+        connection.execute(text)
+    waiting = _sql_texts()
     if not has_verdicts:
         # A join with an empty table would still read all trajectory ids, the largest column.
         waiting["graded"] = "select * from trajectories"

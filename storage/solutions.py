@@ -16,6 +16,7 @@ from schemas.evaluation import Reduction
 from schemas.rows import TRAJECTORIES
 from schemas.units import UnitPath
 from storage.catalog import connect
+from storage.labelled import HAS_LABELLED_ROLLOUTS, labelled_statement
 from storage.store import Store
 
 Grades = Literal["right", "graded", "any"]
@@ -82,6 +83,12 @@ select
     max(max_score)
 from per_problem
 """
+_ENDS = """
+select
+    count(*), count(*) filter (status = 'truncated'), count(*) filter (answer is null),
+    count(*) filter (correct is null)
+from selected
+"""
 _SOLUTIONS = """
 select
     p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
@@ -115,30 +122,6 @@ from member_problems as q
 cross join options as o
 where q.solution is not null
 order by md5(concat(o.seed, '/', q.problem_id))
-"""
-_LABELLED = """
-with labels as (
-    select
-        run_id, trajectory_id,
-        list(step_index order by step_index) as labelled_steps,
-        list(hard order by step_index) as labels,
-        list(soft order by step_index) as soft
-    from step_labels
-    where method = $method
-    group by run_id, trajectory_id
-)
-select
-    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
-    [step.text for step in p.steps] as steps,
-    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
-    l.labelled_steps, l.labels, l.soft
-from selected as p
-inner join member_problems as q on p.problem_id = q.problem_id
-left join labels as l on p.run_id = l.run_id and p.trajectory_id = l.trajectory_id
-where l.labels is not null or $with_unlabelled
-order by
-    case when $as_sampled then q.position end, p.problem_id,
-    case when $as_sampled then p.sample_index end, p.place
 """
 _METHODS = """
 select distinct l.method
@@ -181,6 +164,11 @@ class SolutionsSurvey:
     num_scored: int
     """Solutions scored by the selected verifier."""
     max_score: float | None
+    num_ended: int = 0
+    """Solutions that are finished or were cut."""
+    num_truncated: int = 0
+    num_answerless: int = 0
+    num_ungraded: int = 0
 
 
 class StoredSolutions:
@@ -243,6 +231,7 @@ class StoredSolutions:
 
     def survey(self) -> SolutionsSurvey:
         """Count the finished solutions."""
+        ended, truncated, answerless, ungraded = self._row(_ENDS)
         problems, solutions, right, wrong, mixed, scored, max_score = self._row(_SURVEY)
         return SolutionsSurvey(
             num_problems=problems,
@@ -252,6 +241,10 @@ class StoredSolutions:
             num_mixed_problems=mixed,
             num_scored=scored,
             max_score=max_score,
+            num_ended=ended,
+            num_truncated=truncated,
+            num_answerless=answerless,
+            num_ungraded=ungraded,
         )
 
     def splits(self) -> list[str]:
@@ -329,13 +322,16 @@ class StoredSolutions:
     ) -> Batches:
         """Solutions with step labels of one method, with the labelled steps and their labels.
 
+        Rollouts that have labels of their own, as those of trees do, are solutions here.
+
         Args:
             method: the method of the labels.
             with_unlabelled: also give solutions without any label, with nulls.
             as_sampled: in the order of `problems(as_sampled=True)`, and of sampling in a problem.
         """
+        (has_rollouts,) = self._row(HAS_LABELLED_ROLLOUTS, {"method": method})
         return self._stream(
-            _LABELLED,
+            labelled_statement(has_rollouts),
             {"method": method, "with_unlabelled": with_unlabelled, "as_sampled": as_sampled},
         )
 

@@ -161,6 +161,32 @@ class Store:
         table, _ = self._read_table(path)
         return table.column(name).to_pylist()
 
+    def columns(self, path: str, names: Sequence[str]) -> pa.Table:
+        """Some columns of a committed unit; of the records in a list only what counts them is read.
+
+        A column that a file of an older version lacks is null.
+
+        Raises:
+            FileNotFoundError: the unit is not committed.
+            StoreUnusable: its file is not readable.
+        """
+        spec = TABLES[UnitPath.parse(path).table]
+        try:
+            with self.files_root.open(path) as stream, readable(path):
+                file = pq.ParquetFile(stream)
+                leaves = [file.metadata.schema.column(i).path for i in range(len(file.schema))]
+                last = {leaf.split(".")[0]: leaf for leaf in leaves}
+                found = file.read(columns=[last[name] for name in names if name in last])
+        except FileNotFoundError:
+            found, _ = self._read_table(path)
+        filled = [
+            found[name]
+            if name in found.column_names
+            else pa.nulls(found.num_rows, spec.schema.field(name).type)
+            for name in names
+        ]
+        return pa.table(filled, names=list(names))
+
     def num_rows(self, path: str) -> int:
         """The number of rows of a committed unit."""
         try:

@@ -42,6 +42,7 @@ PAGES = {
     "docs/training-sets.md": names_of("builder"),
     "docs/policy-training.md": [*METHODS, *names_of("reward")],
     "docs/grading.md": names_of("grader"),
+    "docs/step-labels.md": names_of("step labels"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }
 LOOP_PARTS = {"loop"}
@@ -237,7 +238,7 @@ def test_the_sweep_is_what_the_strategies_say():
 
 
 def test_solve_rates_count_the_candidates_of_every_independent_strategy_and_no_other():
-    statement = (PROJECT / "storage" / "sql" / "solve_rate.sql").read_text(encoding="utf-8")
+    statement = (PROJECT / "storage" / "sql" / "outcomes.sql").read_text(encoding="utf-8")
     counted = re.search(r"regexp_matches\(strategy, '\^\(([\w|]+)\)", statement)
     assert counted is not None
     independent = {name for name, config in STRATEGY_CONFIGS.items() if config.is_independent}

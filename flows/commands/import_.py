@@ -1,4 +1,4 @@
-"""`stepmill import`: solutions and scores from elsewhere, brought into a run."""
+"""`stepmill import`: solutions, scores and step labels from elsewhere, brought into a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +11,23 @@ from flows.commands.run import run_flow
 
 def import_(
     file: Annotated[
-        Path,
-        typer.Argument(help="JSONL or Parquet, a problem per row.", exists=True, dir_okay=False),
-    ],
+        Path | None,
+        typer.Argument(help="JSONL, JSON or Parquet.", exists=True, dir_okay=False),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A Hugging Face id instead of a file.")
+    ] = None,
+    dataset_split: Annotated[
+        str | None, typer.Option(help="Its split, or several as a+b; by default train.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="solutions, or a set of step labels: prm800k, math_shepherd, processbench, "
+            "stepwise; by default recognised by its columns.",
+        ),
+    ] = None,
     run_id: Annotated[
         str | None, typer.Option(help="The run that gets them; by default a new one.")
     ] = None,
@@ -34,9 +48,12 @@ def import_(
     change: Annotated[list[str] | None, set_option("gold_format=solution")] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Bring other people's solutions and scores into a run, graded."""
+    """Bring other people's solutions into a run, graded, with their scores or step labels."""
     values = {
-        "path": file.absolute(),
+        "path": file and file.absolute(),
+        "dataset": dataset,
+        "dataset_split": dataset_split,
+        "format": format_,
         "set_name": set_name,
         "question_column": question_column,
         "answer_column": answer_column,

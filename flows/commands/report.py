@@ -17,6 +17,7 @@ from flows.tables.accuracies import accuracy_summary, bin_summary
 from flows.tables.figures import best_words
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
+from flows.tables.row_shares import rows_summary
 from flows.tables.searches import (
     choice_summary,
     main_rows,
@@ -27,7 +28,7 @@ from flows.tables.truth import pick_summary, truth_summary
 from schemas.evaluation import BinKind
 from schemas.rows import METRICS, Metric, from_table
 from schemas.units import Stage
-from storage.queries import relation
+from storage.queries import ask, relation
 
 _DEFAULT_SET = "eval"
 
@@ -106,6 +107,7 @@ def show_report(
         _print_searches(open_console(), searches, by, budget)
         if by is None:
             _print_truth(open_console(), about if set_name else metrics)
+            _print_rows(open_console(), connection, run_id)
     else:
         raise ValueError(f"expected --format table or json, got {output!r}")
 
@@ -178,6 +180,15 @@ def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:
         if table is not None:
             table.title = f"{table.title}{f', set {name}' if len(sets) > 1 and name else ''}"
             console.print(table)
+
+
+def _print_rows(console: Console, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """How the run's rows ended, and what it could not make."""
+    if (table := rows_summary(ask(connection, "row_shares_of_run", run_id=run_id))) is not None:
+        console.print(table)
+    for failed in ask(connection, "failed_parts_of_run", run_id=run_id):
+        words = f"{failed['flow']} of {run_id} failed: {failed['message']}"
+        console.print(Text(visible(words)), soft_wrap=True)
 
 
 def _make_visible(row: Metric) -> Metric:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from flows.commands.options import DEFAULT_ROOT, ConfigFile, Root, RunId, set_option
 from flows.registry import Flow, flow_named
+from flows.runs.asking import asked_lines
 from flows.runs.progress import say
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
@@ -83,8 +84,11 @@ def run_flow(
     for _, engine in config:
         if isinstance(engine, VLLMConfig):
             identify_engine(engine)  # an unusable model is found here, not in an actor
+    asked = asked_lines(config)
     store = Store(root)
     console.print(f"store: {store.url}\nrun:   {run_id}")
+    for line in asked:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(f"UI:    {ensure_server()}")
     _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.

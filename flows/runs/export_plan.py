@@ -21,6 +21,7 @@ _SOURCES = (
     (STEP_SCORES.name, Stage.SCORING, ScoresName),
     (STEP_SCORES.name, Stage.IMPORTS, ScoresName),
     (STEP_LABELS.name, Stage.STEP_LABELS, LabelsName),
+    (STEP_LABELS.name, Stage.IMPORTS, LabelsName),
 )
 """The sources of sets: table, stage and the form of its unit names. Rollouts and rewards are not
 sources. The order enters the names of sets."""

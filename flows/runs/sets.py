@@ -19,6 +19,7 @@ Name = TypeVar("Name", bound=UnitName)
 
 _SOLUTIONS_STAGES = (Stage.SAMPLING, Stage.IMPORTS)
 _SCORES_STAGES = (Stage.SCORING, Stage.IMPORTS)
+_LABELS_STAGES = (Stage.STEP_LABELS, Stage.IMPORTS)
 
 
 def problems_path(run_id: str, set_name: str) -> str:
@@ -50,12 +51,12 @@ def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
 
 def rollout_files(store: Store, run_id: str, set_name: str) -> list[str]:
     """The files of a set's rollouts; empty if it was not labelled by rollouts."""
-    return _labelling_files(store, TRAJECTORIES.name, run_id, set_name)
+    return _labelling_files(store, TRAJECTORIES.name, run_id, set_name, Stage.STEP_LABELS)
 
 
 def label_files(store: Store, run_id: str, set_name: str) -> list[str]:
-    """The files of a set's step labels; empty if it was not labelled."""
-    return _labelling_files(store, STEP_LABELS.name, run_id, set_name)
+    """The files of a set's step labels, those made here and imported ones; may be empty."""
+    return _labelling_files(store, STEP_LABELS.name, run_id, set_name, *_LABELS_STAGES)
 
 
 def score_files(store: Store, run_id: str, sampled: Sequence[str], verifier: str) -> list[str]:
@@ -101,8 +102,10 @@ def verdict_files(store: Store, run_id: str, graded: Iterable[str]) -> dict[str,
     }
 
 
-def _labelling_files(store: Store, table: str, run_id: str, set_name: str) -> list[str]:
-    names = named_files(store, LabelsName, table, run_id, Stage.STEP_LABELS)
+def _labelling_files(
+    store: Store, table: str, run_id: str, set_name: str, *stages: Stage
+) -> list[str]:
+    names = named_files(store, LabelsName, table, run_id, *stages)
     return [path for path, name in names.items() if name.group.set_name == set_name]
 
 

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from flows.tables.names import UPPER_BOUND
 from schemas.rows import Metric
 
-_COUNTS = ("labelled_steps", "audited_solutions", "audited_steps")
+_COUNTS = (
+    "labelled_steps",
+    "audited_solutions",
+    "audited_steps",
+    "erroneous_solutions",
+    "flawless_solutions",
+)
 
 
 def figure_words(metric: Metric | None) -> str:

@@ -39,12 +39,33 @@ AUDIT_FIGURES = {
     "audit_wrongly_wrong": "wrong by the cheap labels alone",
     "audit_repaired_rate": "solutions with a repaired step",
 }
+CONSENSUS_FIGURES = {
+    "consensus_agreement": "steps labelled alike by both",
+    "consensus_kept": "solutions kept by the consensus",
+}
 SCORE_FIGURES = {
     "step_auc": "step AUC",
     "step_calibration_error": "calibration error",
     "step_log_loss": "log loss (nats)",
+    "first_error_f1": "first-error F1",
+    "first_error_f1_mean": "mean first-error F1 of the subsets",
+    "first_error_accuracy": "first errors found",
+    "flawless_accuracy": "flawless solutions passed",
+    "first_error_threshold": "threshold of a first error",
+    "erroneous_solutions": "solutions with an error",
+    "flawless_solutions": "flawless solutions",
 }
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
+ROW_FIGURES = {
+    "num_ended": "rows",
+    "truncated_share": "cut",
+    "answerless_share": "no answer",
+    "ungraded_share": "ungraded",
+    "one_step_share": "one step",
+    "median_steps": "median steps",
+    "p95_steps": "steps at 95%",
+}
+"""Columns of the view `row_shares`, each with its heading."""
 COST_FIGURES = {"generated_tokens": "tokens written", "scored_tokens": "tokens verified"}
 SEARCH_FIGURES = {
     "gain_over": "gain at its N",
@@ -102,7 +123,15 @@ def strategy_words(strategy: str) -> str:
 
 def shown_names() -> list[str]:
     """Every name that a table of results can show, without settings and numbers."""
-    figures = (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES, COST_FIGURES)
+    figures = (
+        LABEL_FIGURES,
+        AUDIT_FIGURES,
+        CONSENSUS_FIGURES,
+        SCORE_FIGURES,
+        POOL_FIGURES,
+        COST_FIGURES,
+        ROW_FIGURES,
+    )
     words = [word for named in (*figures, SEARCH_FIGURES) for word in named.values()]
     searches = [config.model_fields["type"].default for config in STRATEGIES]
     names = [

@@ -10,6 +10,7 @@ from flows.tables.accuracies import figure_cell, verifier_words
 from flows.tables.figures import figure_words
 from flows.tables.names import (
     AUDIT_FIGURES,
+    CONSENSUS_FIGURES,
     GLOSSARY,
     LABEL_FIGURES,
     POOL_FIGURES,
@@ -31,13 +32,13 @@ _BIN_WORDS = {
 def truth_rows(metrics: Sequence[Metric]) -> list[tuple[str, str, Metric]]:
     """The subject of each figure, its words, and the figure, in the order of the table."""
     found = []
-    for names in (LABEL_FIGURES, AUDIT_FIGURES, SCORE_FIGURES, POOL_FIGURES):
+    for names in (LABEL_FIGURES, AUDIT_FIGURES, CONSENSUS_FIGURES, SCORE_FIGURES, POOL_FIGURES):
         rows = [(Bin.parse(row.bin), row) for row in metrics if row.metric in names]
         rows = [(where, row) for where, row in rows if where.kind != POSITION]
         rows.sort(key=lambda each: _place(each[1].bin))
         for group in sorted({_group(row) for _, row in rows}):
             found += [
-                (group, f"{words}{_BIN_WORDS.get(row.bin, f', {where.value}')}", row)
+                (group, f"{words}{_bin_words(row.bin, where)}", row)
                 for name, words in names.items()
                 for where, row in rows
                 if row.metric == name and _group(row) == group
@@ -64,7 +65,7 @@ def label_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     return [
         {"labels": group, "figure": words, "value": figure_words(row)}
         for group, words, row in truth_rows(metrics)
-        if row.metric in LABEL_FIGURES or row.metric in AUDIT_FIGURES
+        if row.metric in {**LABEL_FIGURES, **AUDIT_FIGURES, **CONSENSUS_FIGURES}
     ]
 
 
@@ -95,6 +96,12 @@ def _place(bin_name: str) -> tuple[bool, bool, str]:
     return bin_name != "all", bin_name not in _BIN_WORDS, bin_name
 
 
+def _bin_words(bin_name: str, where: Bin) -> str:
+    if where.kind == "fold":
+        return f", fold {where.value}"
+    return _BIN_WORDS.get(bin_name, f", {where.value}")
+
+
 def _group(row: Metric) -> str:
     """The subject of a figure."""
     if row.verifier is not None:
@@ -103,4 +110,6 @@ def _group(row: Metric) -> str:
         return f"solutions of {row.policy}"
     if row.metric in AUDIT_FIGURES:
         return f"audit of {row.strategy} of {row.policy} against {row.against}"
+    if row.metric in CONSENSUS_FIGURES:
+        return f"{row.strategy} of {row.policy} against {row.against}"
     return f"step labels {row.strategy} of {row.policy}"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from schemas.tables import Int32, TableSpec
 
-Evidence = Literal["rollouts", "answer", "inferred", "checker"]
+Evidence = Literal["rollouts", "answer", "inferred", "checker", "imported"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.reductions import FALLBACK
 from schemas.rows import ModelRole
+from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 from schemas.search.strategies import BeamConfig, Strategy, StrategyConfig
 
 
@@ -48,7 +49,7 @@ class ScoreConfig(FrozenConfig):
         return f"{self.by}[{self.how}{weight}]"
 
 
-class SearchLimits(FrozenConfig):
+class SearchLimits(SamplingParameters):
     """How steps are drawn, and when a solution is cut.
 
     `max_steps` and `max_step_tokens` apply if solutions are drawn step by step; strategies that
@@ -57,8 +58,6 @@ class SearchLimits(FrozenConfig):
 
     temperature: Annotated[float, Field(ge=0)] = 1.0
     """0 is greedy, which makes all continuations of a prefix the same."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Nucleus sampling: the share of probability that is sampled from."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
     """Maximum tokens of a solution; a longer one is `truncated`, never finished."""
     max_step_tokens: Annotated[int, Field(ge=1)] = 512
@@ -67,7 +66,7 @@ class SearchLimits(FrozenConfig):
     """Maximum number of steps of a solution; one that is not finished by then is `truncated`."""
 
 
-class SearchJob(FrozenConfig):
+class SearchJob(PromptedConfig):
     """Which problems are searched, by which strategies, at which budgets."""
 
     problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)

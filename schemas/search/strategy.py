@@ -28,7 +28,7 @@ class StrategyConfig(FrozenConfig):
     a search become preference pairs (builder `search_trees`)."""
     is_independent: ClassVar[bool] = False
     """Whether its candidates are independent samples of the policy, none of them pruned. The
-    difficulty of problems is read from such candidates, and the view `solve_rate` counts them."""
+    difficulty of problems is read from such candidates, and the view `outcomes` has them."""
     has_chains: ClassVar[bool] = False
     """Whether its candidates form chains of attempts, which vote chain by chain."""
     default_pick: ClassVar[Pick] = "best"

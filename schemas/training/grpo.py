@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Since
 from schemas.dataset_export import Form
+from schemas.prompts import StopString
 from schemas.rows import ModelRole
 from schemas.training.recipe import TrainingRecipe
 from schemas.training.rewards import GradeRewardConfig, RewardConfig
@@ -37,6 +38,9 @@ class GrpoConfig(TrainingRecipe):
     planned for `epochs` or `max_steps`; `decay_fraction` 0 keeps them constant."""
     hidden_lr: Annotated[float, Field(gt=0)] = 5e-4
     """Learning rate of matrices; `schemas/training/recipe.py` has values for large models."""
+    stop: Annotated[tuple[StopString, ...], Since(4)] = ()
+    """Texts that end a solution, besides those of the prompt. It is rewarded and graded without
+    them; all its tokens are trained on, as they were sampled."""
     reward: RewardConfig = GradeRewardConfig()
     """The reward of a solution."""
     loss: Annotated[Literal["dapo", "grpo", "dr_grpo"], Since(4)] = "dapo"
@@ -54,6 +58,11 @@ class GrpoConfig(TrainingRecipe):
     save_every_steps: Annotated[int, Field(ge=1)] = 20
     """Steps between two checkpoints to resume from; two are kept until training ends. Each one also
     writes the solutions sampled since the last as rows of `trajectories`."""
+
+    @property
+    def rows_per_step(self) -> int:
+        """Start states of an optimizer step."""
+        return self.batch_size // self.group_size
 
     @model_validator(mode="after")
     def _groups_are_whole(self) -> Self:

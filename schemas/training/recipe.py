@@ -99,6 +99,11 @@ class TrainingRecipe(FrozenConfig):
         return type(self).model_fields["type"].default
 
     @property
+    def rows_per_step(self) -> int:
+        """Rows of the set that an optimizer step takes, over all workers."""
+        return self.batch_size
+
+    @property
     def rates(self) -> dict[str, float | None]:
         """The learning rates by kind of weight; None for a head without its own rate."""
         is_muon = self.optimizer == "muon"

@@ -8,12 +8,14 @@
 -- roles and models by the tokens they generated and scored (by rows if there are no tokens); null if
 -- a file does not record it, as in files of the first schema version.
 -- `num_kept` counts the useful results, and `kept` names them: solutions that are right by their
--- newest verdict, steps of the stage that got a hard label from rollouts, or solutions scored without
+-- newest verdict, steps of the stage that got a hard label from rollouts (those of a consensus once), or solutions scored without
 -- an error. `tokens_per_kept` is the generated and scored tokens per result, null without any.
 with labelled as (
     select run_id, stage, completer as model, count(*) as num_labelled
     from step_labels
-    where hard is not null
+    where
+        hard is not null
+        and not starts_with(method, 'second[') and not starts_with(method, 'consensus[')
     group by all
 ),
 by_writer as (

@@ -9,6 +9,7 @@ from typing import Any
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import BuilderConfig
 from schemas.engines import EngineConfig, PlantedConfig
+from schemas.errors import NothingToLearn
 from schemas.prompts import ChatPromptConfig
 from schemas.training_rows import TrainingRow
 from storage import Store
@@ -56,7 +57,7 @@ def build_set(
         on_progress: called with the number of rows so far.
 
     Raises:
-        ValueError: the checks left nothing.
+        NothingToLearn: the checks left nothing.
     """
     job = plan.job
     prompt_format = open_prompt_format(job)
@@ -77,7 +78,7 @@ def build_set(
         "rows": dict(source.left_out),
     }
     if not num_built:
-        raise ValueError(
+        raise NothingToLearn(
             f"{job.kind}: expected rows from {plan.words}, the builder and its checks left none: "
             f"left out {left_out}"
         )
@@ -92,7 +93,17 @@ def build_set(
     for batch in copy_rows(spool, target, kept=kept, rows_per_file=job.rows_per_file):
         figures.add(batch)
     facts = _collect_facts(plan, sources, prompt_format, name=name)
-    facts["counts"] = {**figures.to_dict(), "left_out": left_out}
+    survey = sources.survey
+    facts["counts"] = {
+        **figures.to_dict(),
+        "left_out": left_out,
+        "solutions": {
+            "ended": survey.num_ended,
+            "cut": survey.num_truncated,
+            "answerless": survey.num_answerless,
+            "ungraded": survey.num_ungraded,
+        },
+    }
     write_card(target, facts, figures)
     return BuiltSet(target, facts, figures.num_rows)
 

@@ -27,6 +27,8 @@ class SetFigures:
         self.steps_to_go: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
         """Steps by their label: `right`, `wrong`, `unlabelled`."""
+        self.num_one_step = 0
+        """Rows of one step."""
         self.lengths = array("i")
         """Characters of the learned text of each row; of the prefix for start states."""
         self.examples: list[dict[str, Any]] = []
@@ -51,6 +53,7 @@ class SetFigures:
             self.stages.update(dict(_count(batch.column("stage"))))
             self.steps_to_go.update(dict(_count(batch.column("steps_to_go"))))
         if self._form == "stepwise":
+            self.num_one_step += sum(len(each) <= 1 for each in batch.column("completions"))
             for label, number in _count(batch.column("labels").flatten()):
                 self.labels[_LABEL_WORDS[label]] += number
         self.lengths.extend(_learned_lengths(batch, self._form))
@@ -64,6 +67,8 @@ class SetFigures:
             "by_level": dict(sorted(self.levels.items())),
             "by_source": dict(sorted(self.sources.items())),
         }
+        if self._form == "stepwise":
+            counts["one_step"] = self.num_one_step
         for name, found in (
             ("by_stage", self.stages),
             ("by_steps_to_go", self.steps_to_go),
@@ -89,6 +94,13 @@ def count_lines(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
         (f"{title} {key}", number)
         for kind, title in (("by_level", "level"), ("by_source", "source"), ("by_stage", "stage"))
         for key, number in counts.get(kind, {}).items()
+    ]
+    if "one_step" in counts:
+        lines.append(("rows of one step", counts["one_step"]))
+    lines += [
+        (f"solutions {how}", counts["solutions"][how])
+        for how in ("cut", "answerless", "ungraded")
+        if "solutions" in counts
     ]
     return lines + [
         (f"left out: {what}, {reason.replace('_', ' ')}", number)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import BuilderConfig
+from schemas.errors import NothingToLearn
 from schemas.search.strategies import draws_stepwise
 from storage import Store
 from storage.solutions import SolutionsSurvey, StoredSolutions, problem_ids
@@ -118,7 +119,9 @@ def _check_splits(solutions: StoredSolutions, plan: ExportPlan) -> None:
 def _check_solutions(survey: SolutionsSurvey, plan: ExportPlan) -> None:
     builder: BuilderConfig = plan.job.builder
     if not survey.num_solutions:
-        raise ValueError(f"expected finished solutions in {plan.words}, got none")
+        raise NothingToLearn(
+            f"expected finished solutions in {plan.words}, got none: {_say_ends(survey)}"
+        )
     if builder.reads != "grades":
         return
     found = (
@@ -126,12 +129,28 @@ def _check_solutions(survey: SolutionsSurvey, plan: ExportPlan) -> None:
         f"{survey.num_right} of them right, {survey.num_wrong} wrong"
     )
     if not survey.num_right:
-        raise ValueError(f"{builder.type}: expected right answers in {plan.words}, got {found}")
+        raise NothingToLearn(
+            f"{builder.type}: expected right answers in {plan.words}, got {found}: "
+            f"{_say_ends(survey)}"
+        )
     if builder.needs_wrong and not survey.num_mixed_problems:
-        raise ValueError(
+        raise NothingToLearn(
             f"{builder.type}: expected a problem with right and wrong answers in {plan.words}, "
             f"got {found}"
         )
+
+
+def _say_ends(survey: SolutionsSurvey) -> str:
+    """How the solutions ended, and what to change where nothing can be learned from them."""
+    words = (
+        f"of {survey.num_ended} solutions {survey.num_truncated} were cut and "
+        f"{survey.num_answerless} give no answer"
+    )
+    if 2 * survey.num_truncated > survey.num_ended:
+        return f"{words}; raise max_tokens"
+    if 2 * survey.num_answerless > survey.num_ended:
+        return f"{words}; ask for a marked answer in the prompt, or set grader.marks"
+    return f"{words}; sample easier problems, more solutions of each, or a stronger policy"
 
 
 def _choose_verifier(solutions: StoredSolutions, plan: ExportPlan) -> str:
@@ -151,7 +170,9 @@ def _choose(known: list[str], wanted: str | None, expected: str) -> str:
     if wanted is None and len(known) == 1:
         return known[0]
     if wanted is None or wanted not in known:
-        raise ValueError(f"{expected}, got {', '.join(known) or 'none'}")
+        if not known:
+            raise NothingToLearn(f"{expected}, got none")
+        raise ValueError(f"{expected}, got {', '.join(known)}")
     return wanted
 
 

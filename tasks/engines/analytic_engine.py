@@ -74,14 +74,21 @@ class AnalyticEngine(ABC, Generic[State]):
     async def generate(self, request: GenerationRequest) -> Generation:
         """Continue a prefix n times; continuation i of seed s is that of seed s + i alone.
 
-        Temperature and top-p act on the exact next-step distribution as they do in a language
-        model. Temperature 0 takes the likeliest step, the first of the vocabulary among equals.
-        Log probabilities and confidences are those of the distribution before temperature and
-        top-p; steps of probability 0 are no alternatives.
+        Temperature, top-p, top-k and min-p act on the exact next-step distribution as they do in a
+        language model. Temperature 0 takes the likeliest step, the first of the vocabulary among
+        equals.
+        Log probabilities are those of the distribution before all of them; the k likeliest steps of
+        a confidence are fewer where fewer may follow.
 
         Raises:
-            RequestRejected: prompt or prefix does not belong to this world.
+            RequestRejected: prompt or prefix does not belong to this world, or the request has a
+                repetition penalty: repeated steps have no logits here.
         """
+        if request.repetition_penalty != 1:
+            raise RequestRejected(
+                f"{self.name}: expected repetition_penalty 1, got {request.repetition_penalty:g}: "
+                "only language models have one"
+            )
         steps = split_steps(request.prefix, SEPARATOR)
         state = self._replay(request.prompt, steps)
         await asyncio.sleep(0)  # let other requests run meanwhile, as a real engine does
@@ -147,16 +154,19 @@ class AnalyticEngine(ABC, Generic[State]):
             if not p_next:
                 finish_reason, stop_string = "stop", None
                 break
-            if stop_string is not None or len(token_ids) == request.max_tokens:
+            if finish_reason == "stop" or len(token_ids) == request.max_tokens:
                 break
-            token_id = _draw(p_next, request.temperature, request.top_p, rng)
+            token_id = _draw(p_next, request, rng)
             token_ids.append(token_id)
             logprobs.append(math.log(p_next[token_id]))
             confidences.append(_confidence(p_next, request.num_alternatives))
+            begin = len(text)
             text += self._vocabulary[token_id]
             state = self.advance(state, token_id)
-            stop_string = next((stop for stop in request.stop if text.endswith(stop)), None)
-            if stop_string is not None:
+            stop_string = next(
+                (s for s in request.stop if text.find(s, max(0, begin - len(s) + 1)) >= 0), None
+            )
+            if stop_string is not None or token_id in request.stop_ids:
                 finish_reason = "stop"
         return Completion(
             text=text,
@@ -169,17 +179,29 @@ class AnalyticEngine(ABC, Generic[State]):
         )
 
 
-def _draw(p_next: Mapping[int, float], temperature: float, top_p: float, rng: random.Random) -> int:
-    """One step drawn with the given temperature and nucleus."""
-    if temperature == 0:
+def _draw(p_next: Mapping[int, float], request: GenerationRequest, rng: random.Random) -> int:
+    """One step drawn at the request's temperature from the steps that it allows."""
+    if request.temperature == 0:
         return min(p_next, key=lambda token_id: (-p_next[token_id], token_id))
     token_ids = list(p_next)
     weights = list(p_next.values())
-    if temperature != 1:
-        weights = [weight ** (1 / temperature) for weight in weights]
-    if top_p < 1:
-        token_ids, weights = _nucleus(token_ids, weights, top_p)
+    if request.temperature != 1:
+        weights = [weight ** (1 / request.temperature) for weight in weights]
+    if request.top_k is not None or request.min_p > 0:
+        token_ids, weights = _likely(token_ids, weights, request.top_k, request.min_p)
+    if request.top_p < 1:
+        token_ids, weights = _nucleus(token_ids, weights, request.top_p)
     return rng.choices(token_ids, weights)[0]
+
+
+def _likely(
+    token_ids: list[int], weights: list[float], top_k: int | None, min_p: float
+) -> tuple[list[int], list[float]]:
+    """The `top_k` likeliest steps that are at least `min_p` times as likely as the first."""
+    order = sorted(range(len(token_ids)), key=lambda i: (-weights[i], token_ids[i]))
+    least = min_p * weights[order[0]]
+    kept = [i for i in order[:top_k] if weights[i] >= least]
+    return [token_ids[i] for i in kept], [weights[i] for i in kept]
 
 
 def _confidence(p_next: Mapping[int, float], num_alternatives: int) -> float:

@@ -61,9 +61,9 @@ def identify_engine(config: EngineConfig) -> str:
         ModelUnusable: the model does not exist.
     """
     if config.type == "vllm":
-        from tasks.models.folders import identify_model
+        from tasks.models.adapters import identify_served
 
-        return identify_model(config.model, config.revision)
+        return identify_served(config)
     if config.type == "openai":
         from tasks.engines.openai_engine import served_model_id
 

@@ -1,7 +1,8 @@
 """Between the engine protocol and the JSON of OpenAI's completions and chat APIs.
 
-vLLM and SGLang get fields beyond OpenAI's: keep the stop string, return the token ids, and leave
-the model's own defaults for top-k and penalties out of the distribution.
+vLLM and SGLang get fields beyond OpenAI's: keep the stop string, return the token ids, and take the
+request's top-k, min-p and repetition penalty rather than the model's own defaults. Other servers
+have no such fields, and a request that needs one is refused.
 """
 
 import json
@@ -24,12 +25,12 @@ from tasks.steps.token_texts import Start
 ServerKind = Literal["vllm", "sglang", "other"]
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
-_PLAIN_SAMPLING = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}
 _EXTRA_FIELDS: dict[ServerKind, dict[str, Any]] = {
-    "vllm": {**_PLAIN_SAMPLING, "include_stop_str_in_output": True},
-    "sglang": {**_PLAIN_SAMPLING, "no_stop_trim": True},
+    "vllm": {"return_token_ids": True, "include_stop_str_in_output": True},
+    "sglang": {"return_token_ids": True, "no_stop_trim": True},
     "other": {},
 }
+_NEUTRAL = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
 """The fields in which servers give a thought apart, by the newer and the older name."""
 _STOP_FIELDS = ("stop_reason", "matched_stop")
@@ -106,7 +107,8 @@ def request_body(
         start: the tokens to continue; None to send the text of prompt and prefix.
 
     Raises:
-        RequestRejected: this server cannot continue a prefix over its chat API.
+        RequestRejected: this server cannot continue a prefix over its chat API, or has no field for
+            a sampling parameter of the request.
     """
     max_tokens = min(request.max_tokens, served.max_model_len or request.max_tokens)
     body: dict[str, Any] = {
@@ -114,6 +116,7 @@ def request_body(
         "temperature": request.temperature,
         "top_p": request.top_p,
         **_EXTRA_FIELDS[served.kind],
+        **_sampling_fields(request, served),
     }
     if request.stop:
         body["stop"] = list(request.stop)
@@ -126,29 +129,67 @@ def request_body(
         body["max_tokens"] = max_tokens
         text = request.prompt + request.prefix
         body["prompt"] = text if start is None else start.token_ids
-        if request.with_logprobs:
-            body["logprobs"] = 1 if served.kind == "other" else 0
+        if request.with_logprobs or request.num_alternatives:
+            least = 1 if served.kind == "other" else 0
+            body["logprobs"] = max(request.num_alternatives, least)
         if served.kind == "vllm" and start is None:
             body["add_special_tokens"] = not request.has_chat_template
     return body
 
 
+def _sampling_fields(request: GenerationRequest, served: Served) -> dict[str, Any]:
+    """The parameters that OpenAI's API does not have."""
+    top_k = -1 if request.top_k is None else request.top_k
+    fields: dict[str, Any] = {
+        "top_k": top_k,
+        "min_p": request.min_p,
+        "repetition_penalty": request.repetition_penalty,
+    }
+    if request.stop_ids:
+        fields["stop_token_ids"] = list(request.stop_ids)
+    if served.kind != "other":
+        return fields
+    for name, value in fields.items():
+        if value != _NEUTRAL.get(name):
+            raise RequestRejected(
+                f"this server has no field {name} (got {value}): it needs a vLLM or SGLang server; "
+                "if it is one, set server.kind"
+            )
+    return {}
+
+
 def _chat_fields(request: GenerationRequest, served: Served) -> dict[str, Any]:
     """The messages, and whether the last of them is to be continued."""
+    arguments: dict[str, Any] = {}
     if request.has_chat_template:
         messages = json.loads(request.prompt)
+        if isinstance(messages, dict):
+            arguments, messages = messages["template_arguments"], messages["messages"]
     else:
         messages = [{"role": "user", "content": request.prompt}]
     fields: dict[str, Any] = {"messages": messages}
-    if request.with_logprobs:
+    if request.with_logprobs or request.num_alternatives:
         fields["logprobs"] = True
-    if request.prefix:
+    if request.num_alternatives:
+        fields["top_logprobs"] = request.num_alternatives
+    if arguments:
         if served.kind == "other":
             raise RequestRejected(
-                "this server's chat API cannot continue the beginning of an answer: rollouts and "
-                "searches need the completions API, or a vLLM or SGLang server"
+                f"this server's chat API takes no template_arguments ({', '.join(arguments)}): it "
+                "needs the completions API, or a vLLM or SGLang server"
             )
+        fields["chat_template_kwargs"] = arguments
+    if request.prefix and messages[-1]["role"] == "assistant":
+        messages[-1]["content"] += request.prefix
+    elif request.prefix:
         messages.append({"role": "assistant", "content": request.prefix})
+    if messages[-1]["role"] == "assistant":
+        if served.kind == "other":
+            raise RequestRejected(
+                "this server's chat API cannot continue the beginning of an answer: rollouts, "
+                "searches and a prompt with opening words need the completions API, or a vLLM or "
+                "SGLang server"
+            )
         fields |= {"continue_final_message": True, "add_generation_prompt": False}
     return fields
 
@@ -170,6 +211,7 @@ def read_continuation(
         usage: Mapping[str, Any] = answer["usage"]
         told = choice.get("logprobs")
         tokens, logprobs = _told_tokens(told, is_chat) if told else (None, None)
+        confidences = _told_confidences(told, is_chat, request.num_alternatives) if told else None
         token_ids = choice.get("token_ids")
         prompt_tokens = int(usage["prompt_tokens"])
         if token_ids is None:
@@ -188,10 +230,11 @@ def read_continuation(
     completion = Completion(
         text=text,
         token_ids=tuple(token_ids),
-        logprobs=None if logprobs is None else tuple(logprobs),
+        logprobs=tuple(logprobs) if logprobs is not None and request.with_logprobs else None,
         finish_reason=finish_reason,
         stop_string=stop_string,
         token_texts=None if tokens is None else _pieces(text, tokens),
+        confidences=confidences,
     )
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     return Continuation(completion, prompt_tokens, cached or 0)
@@ -226,6 +269,8 @@ def _ending(
     if reason == "length" or not request.stop:
         return _FINISH_REASONS[reason], None
     said = [choice[field] for field in _STOP_FIELDS if field in choice]
+    if not said and not request.needs_stop_string:
+        return "stop", None
     if not said:
         raise RequestRejected(
             f"the server does not say whether the text ended by itself or at one of "
@@ -240,6 +285,25 @@ def _told_tokens(logprobs: Mapping[str, Any], is_chat: bool) -> tuple[list[str],
         content = logprobs["content"]
         return [token["token"] for token in content], [token["logprob"] for token in content]
     return logprobs["tokens"], logprobs["token_logprobs"]
+
+
+def _told_confidences(
+    logprobs: Mapping[str, Any], is_chat: bool, num_alternatives: int
+) -> tuple[float, ...] | None:
+    """[num_tokens] minus the mean log probability of the k most likely tokens, as far as told.
+
+    The completions API tells alternatives by their texts, so of equal texts only one is told.
+    """
+    if not num_alternatives:
+        return None
+    if is_chat:
+        told = [[each["logprob"] for each in at["top_logprobs"]] for at in logprobs["content"]]
+    else:
+        told = [list(at.values()) for at in logprobs.get("top_logprobs") or []]
+    if not told or not all(told):
+        return None
+    likeliest = [sorted(each, reverse=True)[:num_alternatives] for each in told]
+    return tuple(-sum(each) / len(each) for each in likeliest)
 
 
 def _pieces(text: str, tokens: Sequence[str]) -> tuple[str, ...] | None:

@@ -36,6 +36,8 @@ def is_exchangeable(old: EngineConfig | None, new: EngineConfig) -> bool:
     """
     if not isinstance(old, VLLMConfig) or not isinstance(new, VLLMConfig):
         return False
+    if old.lora is not None or new.lora is not None:
+        return False
     if old.with_fields(model=new.model, revision=new.revision) != new:
         return False
     folder = resolve_model(new.model, new.revision)

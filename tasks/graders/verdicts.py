@@ -1,10 +1,14 @@
 """The part of a grade that counts: one rule for texts that were cut, and for later gradings.
 
 A text cut at the token limit is not complete. A solution that was cut still counts by the answer
-that it marks, if any: some policies keep writing after it. Without one it is ungraded, never wrong,
-because a longer limit might have made it right (counting it as wrong biases accuracies and labels).
+that it marks, if any: some policies keep writing after it. Without one its verdict is null, because
+a longer limit might have made it right: nothing is learned from it, and it labels nothing.
 A rollout that was cut never counts, whatever its text contains: it is an unfinished draw, and the
 answer that its text marks may be in the prefix that it was given.
+
+In a share of right solutions (`outcome`), every solution that the policy was asked for counts,
+except those that could not be judged through no fault of the policy. A solution that was cut
+without an answer is therefore not right: its budget was spent without a result.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,6 +37,26 @@ def verdict(grade: Grade | None, status: str, kind: TextKind) -> Grade:
     if status == "truncated" and (kind == "rollout" or grade.answer is None):
         return UNGRADED
     return grade
+
+
+def outcome(status: str, *, has_answer: bool, correct: bool | None) -> bool | None:
+    """Whether a solution counts as right, as not right, or not at all (None), in every share.
+
+    The macro `outcome` of `stepmill sql` is the same rule. Left out are solutions that an engine
+    rejected, branches that a search gave up, and those that the grader could not judge: a limit was
+    hit, or the problem cannot be used for grading. (A finished text without an answer is graded
+    wrong, so a null verdict on one is about the problem too.)
+
+    Args:
+        status: how the solution ended.
+        has_answer: whether it gives an answer.
+        correct: its newest verdict.
+    """
+    if status not in ("finished", "truncated"):
+        return None
+    if correct is None and status == "truncated" and not has_answer:
+        return False
+    return correct
 
 
 def kind_of(row: Trajectory) -> TextKind:

@@ -2,27 +2,28 @@
 
 A row holds a question, its gold answer, a list of solutions and perhaps their scores: one number
 per solution, or a list with one per step. A row that does not fit is left out whole and named by
-its number from 0; the others are read.
+its number from 0; the others are read. Rows of a labelled set (`formats/`) that ask the same
+question are one problem.
 """
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from schemas.imports import ImportsJob
-from schemas.rows import PROBLEMS, Problem, to_table
-from schemas.units import derive_id
+from schemas.rows import PROBLEMS, to_table
+from tasks.imports.formats import FORMATS
+from tasks.imports.rows import Chunk, ImportedRow, LabelledRows
+from tasks.imports.source import iterate_source
 from tasks.problems.files import (
     BadRow,
     Row,
     check_columns,
     check_text,
-    iterate_rows,
     problem_columns,
     shorten,
     to_problem,
@@ -31,33 +32,6 @@ from tasks.steps.segmentation import split_steps
 
 _MAX_NOTES = 1000
 _MILLION = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedRow:
-    """A problem with solutions by one policy."""
-
-    problem: Problem
-    responses: tuple[str, ...]
-    scores: tuple[tuple[float, ...] | None, ...]
-    """[num_responses] one score, or one per step; None for a solution without."""
-
-
-class Chunk:
-    """The rows of one unit."""
-
-    def __init__(self, rows: list[ImportedRow]) -> None:
-        self.rows = rows
-
-    @property
-    def num_responses(self) -> int:
-        """Solutions in all rows."""
-        return sum(len(row.responses) for row in self.rows)
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal where two readings of the file gave the same problems and counts."""
-        return derive_id(*(f"{row.problem.problem_id} {len(row.responses)}" for row in self.rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +45,10 @@ class FileSurvey:
     num_responses: int
     has_scores: bool
     num_left_out: int
+    labels: Mapping[bool | None, int] = field(default_factory=dict)
+    """How many steps are labelled right and wrong, and have no label (None)."""
+    num_divided_steps: int = 0
+    """Steps of labelled solutions with the separator inside."""
     notes: tuple[str, ...]
     """A line per row left out, with its number from 0; only the first ones of very many."""
 
@@ -98,29 +76,32 @@ def survey_file(
     num_rows = num_responses = 0
     has_scores = False
     for chunk in _cut(_usable_rows(job, seen), job):
-        tables.append(to_table(PROBLEMS, [row.problem for row in chunk.rows]))
+        tables.append(to_table(PROBLEMS, chunk.new_problems))
         fingerprints.append(chunk.fingerprint)
         num_rows += len(chunk.rows)
         num_responses += chunk.num_responses
         has_scores |= any(scores is not None for row in chunk.rows for scores in row.scores)
         on_progress(num_rows)
-    wanted = problem_columns(job) | {
-        "responses_column": job.responses_column,
-        "scores_column": job.scores_column,
-    }
-    check_columns(seen.columns, wanted, repr(job.path.name))
+    if not job.is_labelled:
+        wanted = problem_columns(job) | {
+            "responses_column": job.responses_column,
+            "scores_column": job.scores_column,
+        }
+        check_columns(seen.columns, wanted, repr(job.path.name if job.path else job.dataset))
     if not num_rows:
         first = "".join(seen.notes[:1])
         what = (
             f"none of its {seen.num_left_out} rows can be used; {first}" if first else "it is empty"
         )
-        raise ValueError(f"expected at least one row with solutions in {job.path}: {what}")
+        raise ValueError(f"expected at least one row with solutions in {job.place}: {what}")
     return FileSurvey(
         problems=pa.concat_tables(tables),
         fingerprints=tuple(fingerprints),
         num_responses=num_responses,
         has_scores=has_scores,
         num_left_out=seen.num_left_out,
+        labels=seen.labels,
+        num_divided_steps=seen.num_divided_steps,
         notes=tuple(seen.notes),
     )
 
@@ -130,20 +111,8 @@ def read_chunks(job: ImportsJob) -> Iterator[Chunk]:
     return _cut(_usable_rows(job, _Seen()), job)
 
 
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file.
-
-    Raises:
-        ValueError: there is no such file.
-    """
-    if not path.is_file():
-        raise ValueError(f"expected a file at {path}, there is none")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def read_row(row: Row, index: int, job: ImportsJob) -> ImportedRow:
-    """A row of the file, checked.
+    """A row of the file without labels, checked.
 
     Raises:
         BadRow: says what was expected in which column, and what came.
@@ -178,18 +147,40 @@ class _Seen:
     columns: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     num_left_out: int = 0
+    labels: Counter[bool | None] = field(default_factory=Counter)
+    num_divided_steps: int = 0
 
 
 def _usable_rows(job: ImportsJob, seen: _Seen) -> Iterator[ImportedRow]:
-    for index, row in enumerate(iterate_rows(job.path, job.limit)):
+    labelled = LabelledRows(job)
+    for index, row in enumerate(iterate_source(job)):
         if isinstance(row, dict):
             seen.columns.update(dict.fromkeys(row))
         try:
-            yield read_row(row, index, job)
+            if job.is_labelled:
+                found = _read_labelled(row, job, labelled)
+                _count_labels(found, job, seen)
+            else:
+                found = read_row(row, index, job)
         except BadRow as error:
             seen.num_left_out += 1
             if len(seen.notes) < _MAX_NOTES:
                 seen.notes.append(f"row {index} is left out: {error}")
+        else:
+            yield found
+
+
+def _read_labelled(row: Row, job: ImportsJob, labelled: LabelledRows) -> ImportedRow:
+    if isinstance(row, BadRow):
+        raise row
+    _, read, _ = FORMATS[job.format]
+    return labelled.add(read(row, job))
+
+
+def _count_labels(row: ImportedRow, job: ImportsJob, seen: _Seen) -> None:
+    for solution in row.labelled:
+        seen.labels.update(solution.labels)
+        seen.num_divided_steps += sum(job.prompt.separator in step for step in solution.steps)
 
 
 def _cut(rows: Iterable[ImportedRow], job: ImportsJob) -> Iterator[Chunk]:

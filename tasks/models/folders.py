@@ -50,13 +50,13 @@ def identify_model(path_or_id: str, revision: str | None = None) -> str:
     if is_folder(path_or_id):
         folder = resolve_model(path_or_id)
         # A folder that is already named by its content keeps its name.
-        suffix = f"-{_hash_files(weight_files(folder))[:10]}"
+        suffix = f"-{hash_files(weight_files(folder))[:10]}"
         return folder.name.removesuffix(suffix) + suffix
     snapshot = resolve_model(path_or_id, revision)
     return f"{path_or_id.replace('/', '--')}-{snapshot.name[:10]}"
 
 
-def _hash_files(files: Sequence[Path]) -> str:
+def hash_files(files: Sequence[Path]) -> str:
     """The SHA-256 of the concatenated files.
 
     Weights are gigabytes and their names are needed often, so a process reads files of the same

@@ -36,7 +36,8 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
     """The rows of a file in order; blank lines of JSONL are skipped.
 
     Args:
-        path: a `.jsonl` or `.json` file (a row a line), or a `.parquet` file.
+        path: a `.jsonl` or `.json` file (a row a line), a `.json` file with one list of rows, which
+            is read whole, or a `.parquet` file.
         limit: only the first rows; None for all.
 
     Raises:
@@ -47,6 +48,10 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
     if path.suffix == ".parquet":
         yield from islice(_iterate_parquet(path), limit)
     elif path.suffix in (".jsonl", ".json"):
+        rows = _read_list(path) if path.suffix == ".json" else None
+        if rows is not None:
+            yield from islice(map(_check_object, rows), limit)
+            return
         with path.open("rb") as stream:
             yield from islice(_iterate_lines(stream), limit)
     else:
@@ -154,7 +159,25 @@ def _parse_line(line: bytes) -> Row:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         return BadRow(f"not JSON: {error}")
+    return _check_object(row)
+
+
+def _check_object(row: Any) -> Row:
     return row if isinstance(row, dict) else BadRow(f"expected a JSON object, got {shorten(row)}")
+
+
+def _read_list(path: Path) -> list[Any] | None:
+    """The rows of a file that is one JSON list; None for any other file."""
+    with path.open("rb") as stream:
+        beginning = stream.read(_READ_AHEAD_BYTES).removeprefix(_BYTE_ORDER_MARK).lstrip()
+        if not beginning.startswith(b"["):
+            return None
+        stream.seek(0)
+        try:
+            rows = json.loads(stream.read().removeprefix(_BYTE_ORDER_MARK))
+        except (ValueError, RecursionError):
+            return None
+    return rows if isinstance(rows, list) else None
 
 
 def _iterate_parquet(path: Path) -> Iterator[Row]:

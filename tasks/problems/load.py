@@ -20,6 +20,7 @@ from schemas.problems import (
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
 from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
+from tasks.problems.hub import load_hub_rows, name_hub_rows
 from tasks.world.problems import WorldProblem, iterate_problems
 from tasks.world.students import write_solution
 
@@ -78,14 +79,7 @@ def _to_row(problem: WorldProblem, row: int, split: str) -> Problem:
 
 
 def _read_hub(config: HubProblemsConfig) -> list[Any]:
-    from datasets import load_dataset
-
-    try:
-        rows = load_dataset(
-            config.dataset, config.name, split=config.split, revision=config.revision
-        )
-    except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"{_name(config)} cannot be loaded: {error}") from error
+    rows = load_hub_rows(config.dataset, config.name, split=config.split, revision=config.revision)
     return list(islice(rows, config.limit))
 
 
@@ -122,7 +116,6 @@ def _name(config: ProblemsConfig) -> str:
         case WorldProblemsConfig():
             return "the built-in world"
         case HubProblemsConfig():
-            name = f" ({config.name})" if config.name else ""
-            return f"dataset {config.dataset}{name}, split {config.split}"
+            return name_hub_rows(config.dataset, config.name, split=config.split)
         case FileProblemsConfig():
             return str(config.path)

@@ -2,15 +2,18 @@
 
 The first message of the user is put into the prompt's template; later ones, which are about what
 came before, stand as they are. A model with a chat template gets that template over the whole
-dialogue, and a server with a chat API a JSON list of messages; a dialogue without a system message
-of its own begins with the prompt's.
+dialogue, and a server with a chat API a JSON list of messages (or an object with the list and the
+template's arguments); a dialogue without a system message of its own begins with the prompt's.
+Few-shot examples are turns before the first message of the user; opening words begin the answer.
 
 A plain model reads the texts one after another:
 
     <system text>, an empty line
+    <the template around an example's question><its answer>, ended by what ends an example
     <the template around the first message of the user>
     <answer>, ended by the separator
     <next message of the user>, ended by a line break
+    <opening words>
 """
 
 import json
@@ -20,18 +23,27 @@ from typing import Any
 
 from schemas.engines import EngineConfig
 from schemas.errors import ModelUnusable
-from schemas.prompts import ChatPromptConfig, PlainPromptConfig, PromptConfig
+from schemas.prompts import (
+    ChatPromptConfig,
+    Example,
+    PlainPromptConfig,
+    PromptConfig,
+    check_stop,
+)
 from schemas.rows import Step
 from schemas.steps import StepRule
 from schemas.thinking import THOUGHT_TAGS
-from tasks.prompts.messages import Message, check_dialogue, system, user
+from tasks.prompts.chat_templates import ChatTemplate
+from tasks.prompts.examples import load_examples
+from tasks.prompts.messages import Message, assistant, check_dialogue, system, user
 from tasks.prompts.render import render
+from tasks.prompts.stops import derive_stops
 from tasks.thinking.thoughts import Thoughts
 
 
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
-    """How one model is prompted, and what ends a step of its answers."""
+    """How one model is prompted, and what ends a step of its answers, and the answers."""
 
     build: Callable[[Sequence[Message]], str]
     """From a dialogue that ends with the user's message to the prompt."""
@@ -42,6 +54,10 @@ class PromptFormat:
     """All that ends a step; None for the separator alone."""
     thoughts: Thoughts | None = None
     """How thoughts are told from answers; None for a model without."""
+    stop: tuple[str, ...] = ()
+    """Strings that begin what is no part of an answer, such as a next question."""
+    shown_answers: tuple[str, ...] = ()
+    """The texts in every prompt that an answer imitates or continues."""
 
     @property
     def step_rule(self) -> StepRule:
@@ -65,54 +81,96 @@ class PromptFormat:
         """The prompt of a question alone."""
         return self.build([user(question)])
 
+    def ends(self, stop: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """All strings that end an answer: those of the prompt, and further ones.
+
+        Raises:
+            ValueError: one of them would end every answer at its first step, or every answer that
+                is like those in the prompt.
+        """
+        if stop:
+            check_stop("stop", stop, self.separator, self.shown_answers)
+        return tuple(dict.fromkeys((*self.stop, *stop)))
+
 
 def make_prompt_format(config: PromptConfig, engine: EngineConfig) -> PromptFormat:
     """The prompt format of this model.
 
     Raises:
-        ModelUnusable: a chat prompt is configured for a model without a chat template.
+        ModelUnusable: a chat prompt is configured for a model without a chat template, or with one
+            that refuses the prompt's messages or arguments.
+        ValueError: the file of examples cannot be read.
     """
+    examples = load_examples(config)
+    shown = (*(example.answer for example in examples), config.opening)
     if isinstance(config, ChatPromptConfig):
-        build = _chat_builder(config, engine)
+        build, stop = _chat_builder(config, engine, examples), ()
     else:
-        build = _plain_builder(config)
+        build, stop = _plain_builder(config, examples), derive_stops(config, examples)
     thoughts = None
     if config.thinking is not None:
         thoughts = Thoughts.of(config.thinking, build([user("?")]))
-    is_chat = isinstance(config, ChatPromptConfig)
-    return PromptFormat(build, is_chat, config.separator, config.step_rule, thoughts)
+    return PromptFormat(
+        build,
+        isinstance(config, ChatPromptConfig),
+        config.separator,
+        config.step_rule,
+        thoughts,
+        stop=stop,
+        shown_answers=shown,
+    )
 
 
-def _plain_builder(config: PlainPromptConfig) -> Callable[[Sequence[Message]], str]:
+def _plain_builder(
+    config: PlainPromptConfig, examples: Sequence[Example]
+) -> Callable[[Sequence[Message]], str]:
+    shown = "".join(_plain_example(config, example) for example in examples)
+
     def build(messages: Sequence[Message]) -> str:
         ends = {"system": "\n\n", "assistant": config.separator, "user": "\n"}
         first = _first_of_user(messages)
-        return "".join(
-            render(config.template, question=message.text)
+        texts = (
+            shown + render(config.template, question=message.text)
             if index == first
             else message.text.removesuffix(ends[message.role]) + ends[message.role]
             for index, message in enumerate(messages)
         )
+        return "".join(texts) + config.opening
 
     return build
 
 
-def _chat_builder(
-    config: ChatPromptConfig, engine: EngineConfig
-) -> Callable[[Sequence[Message]], str]:
-    if engine.type == "openai" and engine.api == "chat":
-        return lambda messages: json.dumps(_to_records(config, messages), ensure_ascii=False)
-    from tasks.models.folders import load_tokenizer, resolve_model
+def _plain_example(config: PlainPromptConfig, example: Example) -> str:
+    """One example as text; a space stands before an answer on the line of the template's end."""
+    asked = render(config.template, question=example.question)
+    space = "" if asked[-1:].isspace() else " "
+    return asked + space + example.answer.strip() + config.example_end
 
+
+def _chat_builder(
+    config: ChatPromptConfig, engine: EngineConfig, examples: Sequence[Example]
+) -> Callable[[Sequence[Message]], str]:
+    def lay_out(messages: Sequence[Message]) -> list[dict[str, str]]:
+        return _to_records(config, messages, examples)
+
+    if engine.type == "openai" and engine.api == "chat":
+
+        def build_messages(messages: Sequence[Message]) -> str:
+            records = lay_out(messages)
+            if config.opening:
+                records.append({"role": "assistant", "content": config.opening})
+            asked: Any = records
+            if config.template_arguments:
+                asked = {"messages": records, "template_arguments": config.template_arguments}
+            return json.dumps(asked, ensure_ascii=False)
+
+        return build_messages
     source, revision = _template_source(engine)
-    tokenizer: Any = load_tokenizer(resolve_model(source, revision))
-    if tokenizer.chat_template is None:
-        raise ModelUnusable(f"model {source} has no chat template: use a plain prompt")
+    template = ChatTemplate(source, revision, config.template_arguments)
+    template.check_system(lay_out([user("1 + 1 = ?")]))
 
     def build(messages: Sequence[Message]) -> str:
-        return tokenizer.apply_chat_template(
-            _to_records(config, messages), tokenize=False, add_generation_prompt=True
-        )
+        return template.render(lay_out(messages)) + config.opening
 
     return build
 
@@ -131,20 +189,28 @@ def _template_source(engine: EngineConfig) -> tuple[str, str | None]:
     return engine.tokenizer, None
 
 
-def _to_records(config: ChatPromptConfig, messages: Sequence[Message]) -> list[dict[str, str]]:
+def _to_records(
+    config: ChatPromptConfig, messages: Sequence[Message], examples: Sequence[Example]
+) -> list[dict[str, str]]:
     """The messages as chat templates and servers read them."""
     first = _first_of_user(messages)
     if first == 0 and config.system is not None:
         messages, first = [system(config.system), *messages], 1
-    return [
+    shown = [turn for each in examples for turn in (user(each.question), assistant(each.answer))]
+    asked = {*range(first, first + len(shown), 2), first + len(shown)}
+    records = [
         {
             "role": message.role,
             "content": render(config.template, question=message.text)
-            if index == first
+            if index in asked
             else message.text,
         }
-        for index, message in enumerate(messages)
+        for index, message in enumerate([*messages[:first], *shown, *messages[first:]])
     ]
+    if config.system_role == "merge" and first == 1:
+        told, *records = records
+        records[0]["content"] = f"{told['content']}\n\n{records[0]['content']}"
+    return records
 
 
 def _first_of_user(messages: Sequence[Message]) -> int:

@@ -19,8 +19,10 @@ from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
 from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
+from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.stop_strings import end_at_stop
 from tasks.steps.token_ids import changed_boundaries, completion_columns
 from tasks.thinking.forcing import Drawn, draw
 
@@ -30,6 +32,7 @@ STRATEGY = "sample"
 async def sample_problems(unit: Unit, job: SamplingJob, context: UnitContext) -> list[Trajectory]:
     """N solutions of each problem of the unit, in the order of the problems."""
     problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
+    job = job.model_copy(update={"sampling": with_recommended(job.sampling, job.policy)})
     prompt_format = make_prompt_format(job.prompt, job.policy)
     engine, grader = context.engine("policy"), context.grader(job.grader)
 
@@ -57,12 +60,14 @@ async def sample_problem(
     """N graded solutions of one problem; ids are unique within `scope`."""
     config = job.sampling
     seed = sampling_seed(job, problem)
+    stop = prompt_format.ends(config.stop)
     request = GenerationRequest(
         prompt=prompt_format.ask(problem.question),
         n=config.num_samples,
-        temperature=config.temperature,
-        top_p=config.top_p,
+        **config.request_fields(),
         max_tokens=config.max_tokens,
+        stop=stop,
+        needs_stop_string=False,
         seed=seed,
         with_logprobs=config.with_logprobs,
         has_chat_template=prompt_format.has_chat_template,
@@ -75,6 +80,7 @@ async def sample_problem(
         generation, drawn = await draw(engine, request, job.prompt.thinking, prompt_format.thoughts)
     except RequestRejected as rejection:
         error = str(rejection)
+    drawn = [replace(each, completion=end_at_stop(each.completion, stop)) for each in drawn]
     texts = prompt_format.answers(each.completion.text for each in drawn)
     grades = await grade_all(grader, texts, problem)
     rows = []

@@ -14,6 +14,7 @@ from schemas.search.strategies import Strategy
 from schemas.unit_names import TreesName
 from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
+from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
@@ -45,7 +46,7 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
     shared = SearchContext(
         engines={role: context.engine(role) for role in job.engines(task.strategy)},
         prompt_formats=_prompt_formats(job, task.strategy),
-        limits=job.limits,
+        limits=with_recommended(job.limits, job.policy),
         score=job.score,
         needs_likelihood=job.needs_likelihood(task.strategy),
         counters=context.counters,

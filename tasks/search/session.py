@@ -28,6 +28,7 @@ from tasks.search.traces import Drawn, Watch, draw_traces
 from tasks.search.tree import Cost, Node, State, add_costs, add_logprobs, join_ids
 from tasks.steps.pieces import drawn_steps, join
 from tasks.steps.segmentation import is_complete, measure_steps
+from tasks.steps.stop_strings import end_at_stop
 from tasks.steps.token_ids import known_ids, split_ids
 
 
@@ -311,15 +312,19 @@ class Search:
     ) -> list[Drawn]:
         """Continuations of a prefix and `after`: the completion or its error, and the cost."""
         limits, engine = self.context.limits, self.context.engines[node.writer]
+        ends = self.context.prompt_formats[node.writer].ends(limits.stop)
+        fields = limits.request_fields()
+        if temperature is not None:
+            fields["temperature"] = temperature
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + after,
             prefix_ids=join_ids(node.token_ids, after_ids),
             n=num,
-            temperature=limits.temperature if temperature is None else temperature,
-            top_p=limits.top_p,
+            **fields,
             max_tokens=max(room, 1),
-            stop=stop,
+            stop=(*stop, *ends),
+            needs_stop_string=bool(stop),
             seed=self._seed_of(node, len(after)) + first,
             with_logprobs=True,
             num_alternatives=num_alternatives,
@@ -338,7 +343,8 @@ class Search:
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
             problem = refusal(self.context, node.writer, completion, num_alternatives)
-            drawn.append((problem or completion, cost))
+            ended = end_at_stop(completion, ends, prefix=node.text + after)
+            drawn.append((problem or ended, cost))
         return drawn
 
     def _add(

@@ -31,7 +31,7 @@ class Bracket:
 
 
 def bisect_first_error(
-    num_steps: int, is_correct: bool | None
+    num_steps: int, is_correct: bool | None, *, num_right: int = 0
 ) -> Generator[int, bool | None, Bracket]:
     """Search for the first wrong step; yields how many steps to keep, is sent the verdict.
 
@@ -39,13 +39,14 @@ def bisect_first_error(
         num_steps: steps of the solution; whole prefixes of 1 to num_steps - 1 steps are tested.
         is_correct: the verdict on the final answer; None if ungraded: then the last
             step gets a label only if an earlier one is wrong.
+        num_right: steps at the beginning that are known to be right.
 
     Returns:
-        What is known after at most ceil(log2(num_steps)) tests.
+        What is known after at most ceil(log2(num_steps - num_right)) tests.
     """
     if is_correct:
         return Bracket(num_steps, None)
-    num_right, num_wrong = 0, num_steps  # prefixes of these lengths are right and not right
+    num_wrong = num_steps  # prefixes of num_right and num_wrong steps are right and not right
     while num_wrong - num_right > 1:
         middle = (num_right + num_wrong) // 2
         verdict = yield middle

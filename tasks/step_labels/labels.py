@@ -7,21 +7,22 @@ Deviation: a rollout without a verdict is left out of the estimate, not counted 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from schemas.rows import StepLabel, Trajectory
 from schemas.step_labels import MonteCarloConfig, OutcomeConfig
 from tasks.evaluation.statistics.intervals import wilson_interval
 from tasks.step_labels.bisection import Bracket, bisect_first_error
+from tasks.step_labels.estimates import Verdicts, count_verdicts, hard_label, right_share
+from tasks.step_labels.omega import Tree, grow_tree
 from tasks.step_labels.prefixes import (
-    Prefix,
-    PrefixKey,
     audited_trajectories,
-    collect_prefixes,
-    prefix_key,
+    by_problem,
     prefix_keys,
+    root_key,
 )
-from tasks.step_labels.stopping import keep_until_stop, num_to_draw
+from tasks.step_labels.progress import progress_labels
+from tasks.step_labels.stored import StoredRollouts
 
 
 def label_steps(
@@ -32,9 +33,11 @@ def label_steps(
     """Label every step of every trajectory, in order, by the config's method.
 
     The last step is labelled by the answer (evidence `answer`, no rollouts), tested steps by
-    their rollouts, and what a bisection did not test by what it found (`inferred`, no soft
-    estimate). A step about which nothing is known has neither label. `num_rollouts` counts those
-    with a verdict, and solutions that the config counts as rollouts.
+    their rollouts, and what a bisection or a tree did not test by what it found (`inferred`, no
+    soft estimate). Rollouts that a tree selected are labelled as well: all steps of the whole
+    solution, under the rollout's id, if its text is not that of a given solution. A step about
+    which nothing is known has neither label. `num_rollouts` counts those with a verdict, and
+    solutions that the config counts as rollouts.
 
     Args:
         trajectories: the solutions to label.
@@ -42,8 +45,8 @@ def label_steps(
         config: how to label.
 
     Returns:
-        A label per step; after them, for the audited trajectories of a method that rests on an
-        assumption, a second label per step by the plain method.
+        A label per step; after them those of a tree's rollouts; last, for the audited trajectories
+        of a method that rests on an assumption, a second label per step by the plain method.
 
     Raises:
         ValueError: a rollout continues a missing solution, rollouts come from several
@@ -51,15 +54,13 @@ def label_steps(
     """
     if not trajectories:
         return []
-    completer = _completer(rollouts) or trajectories[0].policy
-    stored = _Stored(
-        completer,
-        collect_prefixes(trajectories, config, completer),
-        _rollouts_by_prefix(trajectories, rollouts),
-    )
+    stored = StoredRollouts.of(trajectories, rollouts, config)
     labels: list[StepLabel] = []
-    for trajectory in trajectories:
-        labels += _label_trajectory(trajectory, stored, config)
+    if config.search == "omega":
+        labels += _label_trees(trajectories, stored, config)
+    else:
+        for trajectory in trajectories:
+            labels += _label_trajectory(trajectory, stored, config)
     plain = config.without_shortcuts()
     for trajectory in audited_trajectories(trajectories, config):
         labels += _label_trajectory(trajectory, stored, plain)
@@ -78,118 +79,122 @@ def label_outcomes(trajectories: Sequence[Trajectory]) -> list[StepLabel]:
     ]
 
 
-def hard_label(verdicts: Sequence[bool | None], config: MonteCarloConfig) -> bool | None:
-    """The hard label that verdicts give; None if there are too few of them."""
-    num_correct, num_graded = _count(verdicts)
-    if num_correct >= config.min_correct:
-        return True
-    return None if num_graded < config.min_correct else False
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """What is stored about a set of solutions."""
-
-    completer: str
-    prefixes: Mapping[PrefixKey, Prefix]
-    rollouts: Mapping[PrefixKey, Sequence[Trajectory]]
-    """By sample index, whichever solution they are attached to."""
-
-
 def _label_trajectory(
-    trajectory: Trajectory, stored: _Stored, config: MonteCarloConfig
+    trajectory: Trajectory, stored: StoredRollouts, config: MonteCarloConfig
 ) -> list[StepLabel]:
     """One label per step of one trajectory, in order."""
     if not trajectory.steps:
         return []
-    completer = stored.completer
     verdicts, bracket = _replay(trajectory, stored, config)
+    is_searched = bracket is not None
+    inferred = [bracket.verdict(i) if bracket else None for i in range(len(trajectory.steps))]
+    by_answer = trajectory.correct is not None or not is_searched
+    labels = _label_tested(
+        trajectory, verdicts, inferred, config, stored.completer, by_answer=by_answer
+    )
+    if config.min_progress is None:
+        return labels
+    before = right_share(stored.verdicts(trajectory, 0, config))
+    hard = progress_labels(before, [label.soft for label in labels], config.min_progress)
+    return [replace(label, hard=h) for label, h in zip(labels, hard, strict=True)]
+
+
+def _label_tested(
+    trajectory: Trajectory,
+    verdicts: Mapping[int, Verdicts],
+    inferred: Sequence[bool | None],
+    config: MonteCarloConfig,
+    completer: str,
+    *,
+    by_answer: bool,
+) -> list[StepLabel]:
+    """A label per step: tested ones by their rollouts, the last by the answer, others inferred."""
     labels = []
     for index in range(len(trajectory.steps)):
-        is_last = index == len(trajectory.steps) - 1
         if index in verdicts:
             label = _label_by_rollouts(trajectory, index, verdicts[index], config, completer)
-        elif is_last and (trajectory.correct is not None or bracket is None):
+        elif index == len(trajectory.steps) - 1 and by_answer:
             label = _label_by_answer(trajectory, config.method, completer)
         else:
             label = _unlabelled(trajectory, index, config.method, completer)
-            hard = bracket.verdict(index) if bracket else None
-            label = replace(label, evidence="inferred", hard=hard)
+            label = replace(label, evidence="inferred", hard=inferred[index])
         labels.append(label)
     return labels
 
 
+def _label_trees(
+    trajectories: Sequence[Trajectory], stored: StoredRollouts, config: MonteCarloConfig
+) -> list[StepLabel]:
+    """The labels of the solutions, in order, then of the rollouts that their trees selected."""
+    trees = {
+        problem_id: _replay_tree(solutions, stored, config)
+        for problem_id, solutions in by_problem(trajectories).items()
+    }
+    given = {trajectory.trajectory_id for trajectory in trajectories}
+    selected = [
+        solution
+        for tree in trees.values()
+        for solution in tree.solutions.values()
+        if solution.trajectory_id not in given
+    ]
+    labels: list[StepLabel] = []
+    for solution in (*(t for t in trajectories if t.steps), *selected):
+        tree = trees[solution.problem_id]
+        tested = {
+            index: tree.states[key].verdicts
+            for index, key in enumerate(prefix_keys(solution))
+            if key in tree.states
+        }
+        inferred = tree.verdicts(solution)
+        by_answer = solution.correct is not None
+        labels += _label_tested(
+            solution, tested, inferred, config, stored.completer, by_answer=by_answer
+        )
+    return labels
+
+
+def _replay_tree(
+    solutions: Sequence[Trajectory], stored: StoredRollouts, config: MonteCarloConfig
+) -> Tree:
+    """The tree of a problem, grown from the stored rollouts."""
+    known = stored.known(root_key(solutions[0].problem_id))
+    growth = grow_tree(solutions, known, config)
+    solution, num_steps = next(growth)
+    while True:
+        try:
+            solution, num_steps = growth.send(stored.drawn(solution, num_steps, config))
+        except StopIteration as end:
+            return end.value
+
+
 def _replay(
-    trajectory: Trajectory, stored: _Stored, config: MonteCarloConfig
-) -> tuple[dict[int, Sequence[bool | None]], Bracket | None]:
+    trajectory: Trajectory, stored: StoredRollouts, config: MonteCarloConfig
+) -> tuple[dict[int, Verdicts], Bracket | None]:
     """The verdicts that the method would have seen, by step, and what its search concluded."""
+    num_steps = len(trajectory.steps)
     if config.search == "linear":
-        keys = prefix_keys(trajectory)
-        return {i: _verdicts(trajectory, i, stored, config) for i in range(len(keys))}, None
-    verdicts: dict[int, Sequence[bool | None]] = {}
-    search = bisect_first_error(len(trajectory.steps), trajectory.correct)
+        return {i - 1: stored.verdicts(trajectory, i, config) for i in range(1, num_steps)}, None
+    verdicts: dict[int, Verdicts] = {}
+    search = bisect_first_error(num_steps, trajectory.correct)
     verdict: bool | None = None
     while True:
         try:
-            num_steps = search.send(verdict)
+            num_kept = search.send(verdict)
         except StopIteration as end:
             return verdicts, end.value
-        seen = _verdicts(trajectory, num_steps - 1, stored, config)
-        verdicts[num_steps - 1] = seen
-        verdict = hard_label(seen, config)
-
-
-def _verdicts(
-    trajectory: Trajectory, step_index: int, stored: _Stored, config: MonteCarloConfig
-) -> Sequence[bool | None]:
-    """The verdicts on a step, as many as the stopping rule would have drawn."""
-    key = prefix_key(trajectory, step_index + 1)
-    rows, known = stored.rollouts.get(key, ()), stored.prefixes[key].known
-    verdicts = [*known, *(row.correct for row in rows)]
-    kept = keep_until_stop(verdicts, config, num_known=len(known))
-    if num_to_draw(kept, config) and not any(row.status == "error" for row in rows):
-        raise ValueError(
-            f"trajectory {trajectory.trajectory_id}, step {step_index}: {config.method} needs "
-            f"more than the {len(rows)} rollouts given; they were made with another config"
-        )
-    return kept
-
-
-def _rollouts_by_prefix(
-    trajectories: Sequence[Trajectory], rollouts: Sequence[Trajectory]
-) -> dict[PrefixKey, list[Trajectory]]:
-    """The rollouts of each prefix by sample index, whichever solution they are attached to."""
-    by_id = {trajectory.trajectory_id: trajectory for trajectory in trajectories}
-    by_prefix: dict[PrefixKey, dict[int, Trajectory]] = {}
-    for row in rollouts:
-        parent = by_id.get(row.parent_id or "")
-        if parent is None or row.branch_step is None:
-            raise ValueError(
-                f"rollout {row.trajectory_id}: it continues trajectory {row.parent_id}, "
-                f"which is not among the {len(trajectories)} given"
-            )
-        key = prefix_key(parent, row.branch_step)
-        by_prefix.setdefault(key, {}).setdefault(row.sample_index, row)
-    return {key: [rows[i] for i in sorted(rows)] for key, rows in by_prefix.items()}
-
-
-def _completer(rollouts: Sequence[Trajectory]) -> str | None:
-    """The policy that made the rollouts; None without rollouts."""
-    policies = sorted({row.policy for row in rollouts})
-    if len(policies) > 1:
-        raise ValueError(f"expected the rollouts of one policy, got those of {policies}")
-    return policies[0] if policies else None
+        verdicts[num_kept - 1] = stored.verdicts(trajectory, num_kept, config)
+        verdict = hard_label(verdicts[num_kept - 1], config)
 
 
 def _label_by_rollouts(
     trajectory: Trajectory,
     index: int,
-    verdicts: Sequence[bool | None],
+    verdicts: Verdicts,
     config: MonteCarloConfig,
     completer: str,
 ) -> StepLabel:
     label = _unlabelled(trajectory, index, config.method, completer)
-    num_correct, num_graded = _count(verdicts)
+    num_correct, num_graded = count_verdicts(verdicts)
     if num_graded == 0:
         return label
     ci_low, ci_high = wilson_interval(num_correct, num_graded)
@@ -226,8 +231,3 @@ def _unlabelled(trajectory: Trajectory, index: int, method: str, completer: str)
         ci_low=None,
         ci_high=None,
     )
-
-
-def _count(verdicts: Sequence[bool | None]) -> tuple[int, int]:
-    """How many are right, and how many there are at all."""
-    return sum(v is True for v in verdicts), sum(v is not None for v in verdicts)

@@ -2,7 +2,8 @@
 
 Solutions of one problem often begin alike. A prefix is rolled out once, and its rollouts are
 attached to the first solution that has it; the others find them by problem and text. A solution
-that the completer drew is also a rollout of its own prefixes, and can be counted as one.
+that the completer drew is also a rollout of its own prefixes, and can be counted as one. The empty
+prefix, where labels depend on how often a problem is solved, always counts such solutions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,11 @@ class Prefix:
     known: tuple[bool, ...] = ()
     """Verdicts of the solutions that begin with it and count as its first rollouts."""
 
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the empty prefix of a problem."""
+        return self.num_steps == 0
+
 
 def prefix_keys(trajectory: Trajectory) -> list[PrefixKey]:
     """[num_steps - 1] the whole prefixes of a solution; the last step is judged by the answer."""
@@ -47,10 +53,27 @@ def prefix_key(trajectory: Trajectory, num_steps: int) -> PrefixKey:
     return trajectory.problem_id, text
 
 
+def root_key(problem_id: str) -> PrefixKey:
+    """The empty prefix of a problem."""
+    return problem_id, ""
+
+
+def by_problem(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]]:
+    """The solutions of each problem that have steps, in order."""
+    found: dict[str, list[Trajectory]] = {}
+    for trajectory in trajectories:
+        if trajectory.steps:
+            found.setdefault(trajectory.problem_id, []).append(trajectory)
+    return found
+
+
 def collect_prefixes(
     trajectories: Sequence[Trajectory], config: MonteCarloConfig, completer: str
 ) -> dict[PrefixKey, Prefix]:
-    """Every prefix of the solutions, in the order in which they first appear."""
+    """Every prefix of the solutions, in the order in which they first appear.
+
+    Before those of a problem comes the empty one, if the labels depend on it.
+    """
     audited = {
         key
         for trajectory in audited_trajectories(trajectories, config)
@@ -59,10 +82,14 @@ def collect_prefixes(
     known: dict[PrefixKey, list[bool]] = {}
     for trajectory in sorted(trajectories, key=lambda t: t.trajectory_id):
         if trajectory.correct is not None and _is_rollout(trajectory, config, completer):
-            for key in prefix_keys(trajectory):
+            keys = prefix_keys(trajectory) if config.reuse_solutions else []
+            for key in (root_key(trajectory.problem_id), *keys):
                 known.setdefault(key, []).append(trajectory.correct)
     prefixes: dict[PrefixKey, Prefix] = {}
     for trajectory in trajectories:
+        root = root_key(trajectory.problem_id)
+        if config.needs_root and root not in prefixes and trajectory.steps:
+            prefixes[root] = Prefix(root, trajectory, 0, False, tuple(known.get(root, ())))
         for index, key in enumerate(prefix_keys(trajectory)):
             if key not in prefixes:
                 prefixes[key] = Prefix(
@@ -82,8 +109,7 @@ def audited_trajectories(
 def _is_rollout(trajectory: Trajectory, config: MonteCarloConfig, completer: str) -> bool:
     """Whether a solution may count as a draw like the rollouts' own."""
     return (
-        config.reuse_solutions
-        and trajectory.strategy == _SAMPLED
+        trajectory.strategy == _SAMPLED
         and trajectory.status == "finished"
         and trajectory.policy == completer
         and trajectory.temperature == config.temperature

@@ -7,6 +7,9 @@ All prefixes of all solutions are in flight at once and share their past in the 
 cache. Each prefix is a coroutine of its own: none waits for another, except a bisection for its
 own last test. Rollout i of a prefix is drawn with a seed that depends on the prefix and i alone,
 so stopping earlier draws a prefix of the same rollouts. The last step needs no rollout.
+
+The tree of a question (`omega.py`) waits for its own tests alone, too. A rollout from one of its
+rollouts has that one as its parent, and counts steps from the beginning of the whole solution.
 """
 
 import asyncio
@@ -25,10 +28,19 @@ from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
 from tasks.prompts.formats import PromptFormat
 from tasks.step_labels.bisection import bisect_first_error
-from tasks.step_labels.labels import hard_label
-from tasks.step_labels.prefixes import Prefix, PrefixKey, collect_prefixes, prefix_key
+from tasks.step_labels.estimates import hard_label, right_share
+from tasks.step_labels.omega import Tree, grow_tree
+from tasks.step_labels.prefixes import (
+    Prefix,
+    PrefixKey,
+    by_problem,
+    collect_prefixes,
+    prefix_key,
+    root_key,
+)
 from tasks.step_labels.stopping import num_to_draw
 from tasks.steps.segmentation import measure_steps
+from tasks.steps.stop_strings import end_at_stop
 from tasks.steps.token_ids import completion_columns, prefix_ids
 
 
@@ -53,6 +65,7 @@ async def roll_out_trajectories(
         problems: by problem id.
         trajectories: the solutions; those without steps get no rollouts.
         config: how many rollouts, of which prefixes.
+            With `omega` a problem's tree grows from its solutions in `trajectories`.
         engine: the completer.
         grader: judges the whole text, prefix included.
         prompt_format: how the completer is prompted.
@@ -61,8 +74,9 @@ async def roll_out_trajectories(
         on_rows: called with rows as they are made, for a progress bar.
 
     Returns:
-        Rows by prefix in the order in which prefixes first appear in `trajectories`, then by
-        sample index. Tokens of a prompt that several rollouts share are counted on the first.
+        Rows by prefix in the order in which prefixes first appear in `trajectories`, then those of
+        trees in the order in which they asked for them; within a prefix by sample index. Tokens of
+        a prompt that several rollouts share are counted on the first.
 
     Raises:
         ValueError: a trajectory's problem is missing.
@@ -75,18 +89,23 @@ async def roll_out_trajectories(
                 f"is not among the {len(problems)} problems given"
             )
     prefixes = collect_prefixes(trajectories, config, engine.model_id)
+    known = list(prefixes)
     job = _Job(problems, config, engine, grader, prompt_format, seed, scope, on_rows, prefixes)
     is_linear = config.search == "linear"
     wanted = [key for key, prefix in prefixes.items() if is_linear or prefix.is_audited]
-    searched = [] if is_linear else trajectories
+    searched = trajectories if config.search == "bisection" else []
+    grown = by_problem(trajectories).values() if config.search == "omega" else []
+    trees = [asyncio.create_task(_grow(solutions, job)) for solutions in grown]
     await _finish_all(
         [
             *(job.rows_of(key) for key in wanted),
             *(asyncio.create_task(_bisect(trajectory, job)) for trajectory in searched),
+            *trees,
         ],
         job,
     )
-    return [row for key in prefixes if key in job.tasks for row in job.tasks[key].result()]
+    keys = dict.fromkeys([*known, *(key for tree in trees for key in tree.result().states)])
+    return [row for key in keys if key in job.tasks for row in job.tasks[key].result()]
 
 
 @dataclass(slots=True)
@@ -101,7 +120,8 @@ class _Job:
     seed: int
     scope: str
     on_rows: Callable[[list[Trajectory]], None]
-    prefixes: Mapping[PrefixKey, Prefix]
+    prefixes: dict[PrefixKey, Prefix]
+    """Those of the solutions, and those that trees have asked for."""
     tasks: dict[PrefixKey, asyncio.Task[list[Trajectory]]] = field(default_factory=dict)
     """The prefixes that were started; a second request for one waits for the first."""
 
@@ -136,9 +156,29 @@ async def _bisect(trajectory: Trajectory, job: _Job) -> None:
             verdict = hard_label(verdicts, job.config)
 
 
+async def _grow(solutions: Sequence[Trajectory], job: _Job) -> Tree:
+    """Roll out the prefixes that the tree of a question asks for."""
+    known = job.prefixes[root_key(solutions[0].problem_id)].known
+    growth = grow_tree(solutions, known, job.config)
+    parent, num_steps = next(growth)
+    while True:
+        key = prefix_key(parent, num_steps)
+        job.prefixes.setdefault(key, Prefix(key, parent, num_steps, False))
+        rows = await job.rows_of(key)
+        try:
+            parent, num_steps = growth.send(rows)
+        except StopIteration as end:
+            return end.value
+
+
 async def _roll_out_prefix(prefix: Prefix, job: _Job) -> list[Trajectory]:
     """Wave after wave of rollouts until the stopping rule has enough."""
-    config = job.config.without_shortcuts() if prefix.is_audited else job.config
+    is_whole = prefix.is_audited or prefix.is_root
+    config = job.config.without_shortcuts() if is_whole else job.config
+    if job.config.rollouts_by_rate and not prefix.is_root:
+        root = root_key(prefix.parent.problem_id)
+        verdicts = [*job.prefixes[root].known, *(row.correct for row in await job.rows_of(root))]
+        config = config.for_problem(right_share(verdicts))
     rows: list[Trajectory] = []
     while wave := num_to_draw([*prefix.known, *(row.correct for row in rows)], config):
         drawn = await _draw_wave(prefix, len(rows), wave, job)
@@ -153,15 +193,17 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     """Rollouts `first` to `first + num - 1` of a prefix in one request; one row if rejected."""
     problem_id, text = prefix.key
     problem = job.problems[problem_id]
+    stop = job.prompt_format.ends(job.config.stop)
     request = GenerationRequest(
         prompt=job.prompt_format.ask(problem.question),
         prefix=text,
         prefix_ids=prefix_ids(prefix.parent, prefix.num_steps, job.engine.vocabulary),
         following="".join(step.text for step in prefix.parent.steps[prefix.num_steps :]),
         n=num,
-        temperature=job.config.temperature,
-        top_p=job.config.top_p,
+        **job.config.request_fields(),
         max_tokens=job.config.max_rollout_tokens,
+        stop=stop,
+        needs_stop_string=False,
         seed=derive_seed(job.seed, *prefix.key) + first,
         has_chat_template=job.prompt_format.has_chat_template,
         thought_tags=job.prompt_format.thought_tags,
@@ -170,11 +212,12 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
         generation = await job.engine.generate(request)
     except RequestRejected as rejection:
         return [replace(_empty_row(prefix, first, job), error=str(rejection))]
-    texts = [text + completion.text for completion in generation.completions]
+    completions = [end_at_stop(each, stop, prefix=text) for each in generation.completions]
+    texts = [text + completion.text for completion in completions]
     grades = await grade_all(job.grader, job.prompt_format.answers(texts), problem)
     rule = job.prompt_format.step_rule.after(prefix.num_steps)
     rows = []
-    for offset, completion in enumerate(generation.completions):
+    for offset, completion in enumerate(completions):
         status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
         grade = verdict(grades[offset], status, "rollout")
         steps = measure_steps(completion, rule)
@@ -188,7 +231,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
                 correct=grade.correct,
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
-                generated_tokens=len(completion.token_ids),
+                generated_tokens=len(generation.completions[offset].token_ids),
                 **completion_columns(completion, job.engine.vocabulary),
             )
         )

@@ -1,26 +1,38 @@
 """The two units of the step-label stage: rollouts on an actor, then labels from what is stored.
 
 A rollout unit reads a range of a trajectories file and the set's problems, and writes
-trajectories. A label unit reads the same range and its rollouts, and writes step labels: it needs
-no model, and can be repeated with other rules.
+trajectories. A label unit reads the same range and its rollouts, and for a consensus the labels of
+another method; it writes step labels, needs no model, and can be repeated with other rules.
 """
 
 import asyncio
+from dataclasses import replace
 
 from schemas.rows import Problem, StepLabel, Trajectory
-from schemas.step_labels import MonteCarloConfig, OutcomeConfig, StepLabelsJob
+from schemas.step_labels import (
+    CheckerConfig,
+    ConsensusConfig,
+    MonteCarloConfig,
+    OutcomeConfig,
+    StepLabelsJob,
+)
 from schemas.units import Unit
 from storage import Store
+from storage.labels import stored_labels
 from tasks.engines.host import UnitContext
+from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import make_prompt_format
 from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
+from tasks.step_labels.consensus import agreed_labels, match_labels
 from tasks.step_labels.labels import label_outcomes, label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
+from tasks.steps.trees import whole_rows
 
 
 async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) -> list[Trajectory]:
     """The rollouts of a unit's solutions; inputs are the solutions and the problems."""
-    if not isinstance(job.labels, MonteCarloConfig):
+    config = job.rollouts
+    if config is None:
         raise ValueError(f"labels by {job.labels.type} need no rollouts")
     trajectories, problems = await asyncio.to_thread(
         _read, context.store, unit.inputs[0], unit.inputs[1], unit.rows
@@ -33,7 +45,7 @@ async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) ->
     return await roll_out_trajectories(
         problems,
         trajectories,
-        job.labels,
+        with_recommended(config, job.policy),
         engine=context.engine("policy"),
         grader=context.grader(job.grader),
         prompt_format=make_prompt_format(job.prompt, job.policy),
@@ -55,12 +67,42 @@ def label_unit(
     config = job.labels
     if isinstance(config, OutcomeConfig):
         return label_outcomes(trajectories)
-    if not isinstance(config, MonteCarloConfig):
-        if check is None:
-            raise ValueError("expected an exact checker: only the built-in world has one")
-        return label_by_checker(problems, trajectories, check)
+    if isinstance(config, CheckerConfig):
+        return label_by_checker(problems, trajectories, _given(check))
     rollouts: list[Trajectory] = store.read(unit.inputs[2])
-    return label_steps(trajectories, rollouts, config)
+    if isinstance(config, MonteCarloConfig):
+        return label_steps(trajectories, rollouts, config)
+    first = label_steps(trajectories, rollouts, config.first)
+    solutions = whole_rows({label.trajectory_id for label in first}, [*trajectories, *rollouts])
+    second = _second_labels(problems, solutions, unit.run_id, config, store, check)
+    return [*first, *second, *agreed_labels(first, second, config)]
+
+
+def _second_labels(
+    problems: dict[str, Problem],
+    solutions: list[Trajectory],
+    run_id: str,
+    config: ConsensusConfig,
+    store: Store,
+    check: CheckSteps | None,
+) -> list[StepLabel]:
+    """The labels of the other labeller, under the name of a second method."""
+    if isinstance(config.second, CheckerConfig):
+        labels = label_by_checker(problems, solutions, _given(check))
+        return [replace(label, method=config.second_method) for label in labels]
+    stored = stored_labels(
+        store,
+        config.second.run_id or run_id,
+        config.second.method,
+        questions=sorted({problem.question for problem in problems.values()}),
+    )
+    return match_labels(problems, solutions, stored, config.second_method)
+
+
+def _given(check: CheckSteps | None) -> CheckSteps:
+    if check is None:
+        raise ValueError("expected an exact checker: only the built-in world has one")
+    return check
 
 
 def _read(

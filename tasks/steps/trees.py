@@ -1,6 +1,7 @@
 """Whole solutions from rows that continue one another: a branch's own steps after its parent's."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from schemas.rows import Step, Trajectory
 
@@ -29,3 +30,19 @@ def whole_steps(row: Trajectory, rows: Mapping[str, Trajectory]) -> tuple[Step, 
             f"{row.branch_step} steps, got {len(before)}"
         )
     return (*before[: row.branch_step], *row.steps)
+
+
+def whole_rows(wanted: Collection[str], rows: Sequence[Trajectory]) -> list[Trajectory]:
+    """The rows with these ids, in order, each with all steps of its whole solution.
+
+    Args:
+        wanted: ids of rows; others are ignored.
+        rows: solutions and what continues them.
+
+    Raises:
+        ValueError: as `whole_steps`.
+    """
+    by_id = {row.trajectory_id: row for row in rows}
+    return [
+        replace(row, steps=whole_steps(row, by_id)) for row in rows if row.trajectory_id in wanted
+    ]

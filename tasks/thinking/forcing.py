@@ -103,7 +103,10 @@ class _Forcing:
         if not self._thoughts.is_open(request.prefix) and self._thoughts.end in request.prefix:
             return request
         return replace(
-            request, max_tokens=self._limit, stop=self._stop(self._config.num_extensions)
+            request,
+            max_tokens=self._limit,
+            stop=self._stop(self._config.num_extensions > 0),
+            needs_stop_string=True,
         )
 
     async def go_on(self, first: Completion, index: int) -> Drawn:
@@ -147,6 +150,7 @@ class _Forcing:
                 n=1,
                 max_tokens=self._room(so_far),
                 stop=self._stop(may_prolong and self._is_open(so_far)),
+                needs_stop_string=True,
                 seed=None if request.seed is None else derive_seed(request.seed, index, used),
             )
         )

@@ -56,6 +56,7 @@ class DrawnRows:
         generation: Generation,
         grades: Sequence[Grade],
         rewards: Sequence[float | None],
+        num_tokens: Sequence[int],
         *,
         step: int,
         place: tuple[int, int],
@@ -72,6 +73,7 @@ class DrawnRows:
             generation: [n] solutions.
             grades: [n] of their answers.
             rewards: [n] what they earned; None where that is unknown.
+            num_tokens: [n] tokens that were sampled, a stop string's included.
             step: optimizer steps before they were drawn.
             place: the process's rank, and the index of the start state among its own in this step.
             seed: of the first solution; the others count up from it.
@@ -88,8 +90,8 @@ class DrawnRows:
         thoughts = self._thinking and Thoughts.of(self._thinking, state["prompt"])
         num_before = len(split_steps(prefix, self._rule.unlimited))
         scope = (unit.run_id, unit.stage, unit.name, step)
-        drawn = zip(generation.completions, grades, rewards, strict=True)
-        for index, (completion, grade, reward) in enumerate(drawn):
+        drawn = zip(generation.completions, grades, rewards, num_tokens, strict=True)
+        for index, (completion, grade, reward, num_sampled) in enumerate(drawn):
             status = "finished" if completion.finish_reason == "stop" else "truncated"
             # Its text begins with a prefix that was given, which may mark an answer: a rollout's.
             counted = verdict(grade, status, "rollout")
@@ -114,7 +116,7 @@ class DrawnRows:
                     seed=seed + index,
                     prompt_tokens=generation.prompt_tokens if index == 0 else 0,
                     cached_tokens=generation.cached_tokens if index == 0 else 0,
-                    generated_tokens=len(completion.token_ids),
+                    generated_tokens=num_sampled,
                     engine=engine,
                     created_at=now(),
                     budget=group_size,

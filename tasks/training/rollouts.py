@@ -12,13 +12,14 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from schemas.engines import Generation, GenerationRequest
 from schemas.policy_training import PolicyTrainingJob
-from schemas.prompts import ChatPromptConfig, PromptConfig
+from schemas.prompts import ChatPromptConfig, PromptConfig, check_stop
 from schemas.rows import Problem
 from schemas.training.grpo import GrpoConfig
 from schemas.units import derive_seed
@@ -26,6 +27,9 @@ from tasks.engines.base import Engine
 from tasks.engines.probe import check_logprobs, tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grade, Grader, grade_all, make_grader
+from tasks.prompts.examples import load_examples
+from tasks.prompts.stops import derive_stops
+from tasks.steps.stop_strings import end_at_stop
 from tasks.thinking.thoughts import Thoughts
 from tasks.training.drawn_rows import DrawnRows
 from tasks.training.models import write_weights
@@ -72,6 +76,7 @@ class Rollouts:
         self._drawn = drawn
         self._rank = rank
         self._is_chat = isinstance(job.prompt, ChatPromptConfig)
+        self._stop = stop_strings(job)
         self._rows = RowEncoder(tokenizer, has_chat_template=self._is_chat)
         self._folder = work_dir / f"served-{rank}"
         self._tokenizer = tokenizer
@@ -163,7 +168,11 @@ class Rollouts:
             )
         )
         completions = generation.completions
-        self.generated_tokens += sum(len(completion.token_ids) for completion in completions)
+        num_tokens = [len(completion.token_ids) for completion in completions]
+        self.generated_tokens += sum(num_tokens)
+        prefix = state.get("prefix") or ""
+        ended = tuple(end_at_stop(each, self._stop, prefix=prefix) for each in completions)
+        generation = replace(generation, completions=ended)
         grades, rewards = await self._judge(state, generation)
         if self._drawn is not None:
             self._drawn.add(
@@ -171,6 +180,7 @@ class Rollouts:
                 generation,
                 grades,
                 rewards,
+                num_tokens,
                 step=step,
                 place=(self._rank, place),
                 seed=seed,
@@ -228,10 +238,26 @@ class Rollouts:
             n=n,
             temperature=temperature,
             max_tokens=max_tokens,
+            stop=self._stop,
+            needs_stop_string=False,
             seed=seed,
             with_logprobs=True,
             has_chat_template=self._is_chat,
         )
+
+
+def stop_strings(job: PolicyTrainingJob) -> tuple[str, ...]:
+    """The strings that end a drawn solution: those of the prompt, and those of the method.
+
+    Raises:
+        ValueError: one of them would end every solution at its first step.
+    """
+    assert isinstance(job.method, GrpoConfig)
+    prompt, stop = job.prompt, job.method.stop
+    check_stop("method.stop", stop, prompt.separator, prompt.known_answers)
+    if isinstance(prompt, ChatPromptConfig):
+        return stop
+    return tuple(dict.fromkeys((*derive_stops(prompt, load_examples(prompt)), *stop)))
 
 
 async def check_served(

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import ModelUnusable
+from schemas.errors import ModelUnusable, NothingToLearn
 from tasks.steps.token_texts import start_of
 from tasks.training.sets import TrainingSet
 from tasks.verifiers.layout import Encoder
@@ -53,7 +53,7 @@ def load_rows(
         cache_dir=str(cache_dir),
     )
     encoded = rows.map(
-        partial(_encode_row, encode),
+        partial(encode_row, encode),
         with_indices=True,
         remove_columns=[name for name in rows.column_names if name not in kept],
         # Given, since `datasets` would otherwise pickle the tokenizer to compute one.
@@ -62,11 +62,16 @@ def load_rows(
     lengths = encoded["length"]
     short = [index for index, length in enumerate(lengths) if length <= max_length]
     if not short:
-        raise ValueError(
-            f"training set {training_set.name}: expected rows of at most {max_length} tokens, "
-            f"all {len(lengths)} are longer"
-        )
+        raise NothingToLearn(too_long_words(training_set.name, max_length, len(lengths)))
     return encoded.select(short), len(lengths) - len(short)
+
+
+def too_long_words(name: str, max_length: int, num_rows: int) -> str:
+    """What is wrong with a set of which every row is too long."""
+    return (
+        f"training set {name}: expected rows of at most {max_length} tokens, all {num_rows} are "
+        "longer: raise max_length, or sample with a smaller max_tokens"
+    )
 
 
 class RowEncoder:
@@ -198,7 +203,7 @@ def _refuse_weight(row: Mapping[str, Any]) -> None:
         raise ValueError(f"expected weight 1, the only one of this method, got {row['weight']}")
 
 
-def _encode_row(encode: Any, row: Mapping[str, Any], index: int) -> dict[str, Any]:
+def encode_row(encode: Any, row: Mapping[str, Any], index: int) -> dict[str, Any]:
     """One encoded row; errors name the row."""
     try:
         return {**encode(row), "row": index}

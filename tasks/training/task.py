@@ -15,6 +15,7 @@ from schemas.training.recipe import TrainingJob
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.models.folders import load_tokenizer, resolve_model
+from tasks.training.looks import Look, look_at
 from tasks.training.sets import TrainingSet, check_tokenizer, find_set
 from tasks.training.train import Trained, check_set, train_model
 
@@ -36,14 +37,29 @@ def check_job(store: Store, job: TrainingJob, set_name: str) -> TrainingSet:
     return training_set
 
 
+def look_before(training_set: TrainingSet, job: TrainingJob) -> Look:
+    """What a look at a checked set finds; see `tasks.training.looks`.
+
+    Raises:
+        NothingToLearn: no training can learn anything from it.
+    """
+    return look_at(training_set, job, load_tokenizer(resolve_model(*job.base)))
+
+
 @task(task_run_name="train {unit.name}", cache_policy=NO_CACHE, persist_result=False)
 def train_unit(
-    root: str, unit: Unit, job: TrainingJob, set_name: str, on_progress: OnProgress
+    root: str,
+    unit: Unit,
+    job: TrainingJob,
+    set_name: str,
+    on_progress: OnProgress,
+    looked: Look | None = None,
 ) -> Receipt:
     """Train a model on a built set and register it in `models`, its curve in `metrics`.
 
-    A training that was interrupted resumes from its last checkpoint, which is kept until the
-    model is registered, and stays if training diverged.
+    What a look at the set found beforehand is part of the model's figures. A training that was
+    interrupted resumes from its last checkpoint, which is kept until the model is registered, and
+    stays if training diverged.
     """
     store = Store(root)
     if store.has(unit):
@@ -65,6 +81,7 @@ def train_unit(
     curve = replace(unit, table=METRICS.name)
     store.commit(curve, curve_rows(trained, training_set, job))
     facts = {
+        **({"warnings": looked.warnings, **looked.figures} if looked else {}),
         **trained.metrics,
         **trained.counts,
         "label_method": training_set.label_method,

@@ -1,5 +1,7 @@
 """Sampling, labels and evaluation over the Markov engine, on a real Ray and a real Prefect."""
 
+from dataclasses import replace
+
 import pytest
 
 from schemas.engines import MarkovConfig
@@ -8,10 +10,17 @@ from schemas.pool import PoolConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
-from schemas.step_labels import MonteCarloConfig, StepLabelsJob
+from schemas.step_labels import (
+    ConsensusConfig,
+    MonteCarloConfig,
+    StepLabelsJob,
+    StoredLabelsConfig,
+    TreeConfig,
+)
 from schemas.units import Unit
 from storage import connect, query
-from tasks.engines.markov_engine import markov_problems
+from tasks.engines.markov_engine import check_walk, markov_problems
+from tasks.step_labels.checker_labels import label_by_checker
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 POLICY = MarkovConfig(num_steps=4, p_right=0.8)
@@ -95,6 +104,90 @@ def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
           and r.parent_id not in (select trajectory_id from trajectories where strategy = 'sample')
     """
     assert ask(store, orphans) == [(0,)]
+
+
+def test_trees_label_rollouts_that_training_and_figures_find(sampled):
+    from flows.evaluation import evaluate_labels
+    from flows.step_labels import label_steps
+    from storage.solutions import StoredSolutions, problem_ids
+
+    store, _ = sampled
+    labels = MonteCarloConfig(
+        max_rollout_tokens=10, search="omega", tree=TreeConfig(max_searches=5), audit_fraction=0
+    )
+    job = StepLabelsJob(
+        set_name="eval", policy=POLICY, labels=labels, pool=POOL, trajectories_per_unit=30
+    )
+    paths = label_steps(job, str(store.root), "run")
+    assert len(paths) == 9  # three files of ten questions, of which four at a time fit
+    files = {path: path.stat().st_mtime_ns for path in store.root.glob("*/*/*/*.parquet")}
+    assert label_steps(job, str(store.root), "run") == paths
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    path = evaluate_labels(EvaluationJob(policy=POLICY), str(store.root), "run", set_name="eval")
+    figures = {row.metric: row.value for row in store.read(path)}
+    ((num_labels, num_selected),) = ask(
+        store,
+        """
+        select count(*) filter (hard is not null), count(distinct trajectory_id) - 240
+        from step_labels
+        """,
+    )
+    assert figures["labelled_steps"] == num_labels
+    assert num_selected > 60
+    problems = "problems/run_id=run/stage=problems/eval.parquet"
+    pool = StoredSolutions(store, problem_ids(store, [problems]))
+    rows = [row for batch in pool.labelled(labels.method) for row in batch.to_pylist()]
+    pool.close()
+    assert len(rows) == 240 + num_selected
+    wrong = [
+        row["trajectory_id"]
+        for row in rows
+        for index, label in enumerate(row["labels"])
+        if label is not None and label is any("off" in s for s in row["steps"][: index + 1])
+    ]
+    assert len(wrong) < 0.02 * num_labels  # a right step is missed by all of eight rollouts
+    assert all(len(row["steps"]) == len(row["labels"]) == 5 for row in rows)
+
+
+def test_a_consensus_keeps_what_imported_labels_confirm_and_says_how_much(sampled, unit_of, capsys):
+    from flows.evaluation import evaluate_labels
+    from flows.step_labels import label_steps
+
+    store, _ = sampled
+    problems = {row.problem_id: row for row in markov_problems(30, seed=3)}
+    solutions = [
+        row
+        for path in store.files("trajectories", run_id="run", stage="sampling")
+        for row in store.read(path)
+    ]
+    exact = label_by_checker(problems, solutions, check_walk)
+    human = [replace(label, method="human", evidence="inferred") for label in exact]
+    store.commit(unit_of("step_labels", name="eval.human", stage="imports"), human)
+    labels = ConsensusConfig(
+        first=MonteCarloConfig(num_rollouts=1, max_rollout_tokens=10),
+        second=StoredLabelsConfig(method="human"),
+    )
+    job = StepLabelsJob(set_name="eval", policy=POLICY, labels=labels, pool=POOL)
+    label_steps(job, str(store.root), "run")
+    path = evaluate_labels(EvaluationJob(policy=POLICY), str(store.root), "run", set_name="eval")
+    figures = {(row.metric, row.strategy): row.value for row in store.read(path)}
+    truth = {(label.trajectory_id, label.step_index): label.hard for label in exact}
+    rows = [
+        row
+        for path in store.files("step_labels", run_id="run", stage="step_labels")
+        for row in store.read(path)
+    ]
+    first = {
+        (row.trajectory_id, row.step_index): row.hard is truth[row.trajectory_id, row.step_index]
+        for row in rows
+        if row.method == "monte_carlo[n=1]" and row.evidence == "rollouts"
+    }
+    kept = {row.trajectory_id for row in rows if row.method == labels.method}
+    assert 60 < len(kept) < 240
+    assert figures["consensus_agreement", labels.method] == sum(first.values()) / len(first)
+    assert figures["consensus_kept", labels.method] == len(kept) / 240
+    said = f"{sum(first.values())} of 960 steps have the same label by second[human]"
+    assert said in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_evaluation_writes_metrics_that_match_the_sql_view(sampled):

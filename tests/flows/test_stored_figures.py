@@ -17,6 +17,7 @@ from schemas.search import SearchJob
 from schemas.units import Unit
 from storage import Store, connect
 
+SHARES = ("answerless_rate", "one_step_rate", "median_steps", "p95_steps")
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "store-v3.tar.gz"
 
 
@@ -65,7 +66,7 @@ def part_of(store: Store, start: str) -> str:
     return part
 
 
-def test_figures_of_solutions_are_the_same(old_store):
+def test_figures_of_solutions_are_the_same_and_shares_of_rows_join_them(old_store):
     from flows.runs.truth import known_kinds
     from tasks.evaluation.task import measure_set
 
@@ -73,7 +74,18 @@ def test_figures_of_solutions_are_the_same(old_store):
     rows = measure_set(unit, job, old_store, known_kinds(old_store, unit.inputs[0]))
     stored = stored_figures(old_store, "first", "evaluation", "eval")
     assert len(stored) > 1000
-    assert unsigned(rows) == unsigned(stored)
+    shares = {row.metric: row.value for row in rows if row.metric in SHARES}
+    assert unsigned([row for row in rows if row.metric not in SHARES]) == unsigned(stored)
+    (found,) = (
+        connect(old_store.url)
+        .sql(
+            "select answerless_share, one_step_share, median_steps, p95_steps from row_shares "
+            "where run_id = 'first' and stage = 'sampling' and split = 'dev'"
+        )
+        .fetchall()
+    )
+    # Every problem has equally many solutions, so means over problems are shares of all.
+    assert found == tuple(pytest.approx(shares[name]) for name in SHARES)
 
 
 def test_figures_of_labels_are_the_same_and_audits_join_them(old_store):

@@ -16,7 +16,7 @@ from schemas.search import SearchJob
         (
             FactoryConfig,
             {"eval_sampling": {"samples": 1}},
-            "eval_sampling.samples: no such field, expected one of num_samples, temperature, ",
+            "eval_sampling.samples: no such field, expected one of temperature, top_p, ",
         ),
         (
             FactoryConfig,

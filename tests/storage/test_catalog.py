@@ -38,14 +38,23 @@ def test_an_empty_store_has_every_table_and_view_with_the_right_columns(store):
 
 
 def test_solve_rate_and_pass_at_k_by_hand(store, unit_of, make_problem, make_trajectory):
-    """Two problems, 5 and 4 graded trajectories, 2 and 0 right; one ungraded, one rollout."""
+    """Five and six solutions that count, 2 and 0 right; one cut, one ungraded, one rollout."""
     store.commit(unit_of("problems", stage="problems"), [make_problem("p0"), make_problem("p1")])
     store.commit(
         unit_of("trajectories"),
         [
             *(make_trajectory(f"a{i}", problem_id="p0", correct=i < 2) for i in range(5)),
             *(make_trajectory(f"b{i}", problem_id="p1", correct=False) for i in range(4)),
-            make_trajectory("c", problem_id="p1", correct=None, status="truncated"),
+            *(
+                make_trajectory(name, problem_id="p1", correct=None, status=status, answer=answer)
+                for name, status, answer in (
+                    ("c", "truncated", None),
+                    ("d", "truncated", None),
+                    ("u", "finished", "7"),
+                    ("v", "truncated", "7"),
+                    ("e", "error", None),
+                )
+            ),
             make_trajectory(
                 "r", problem_id="p1", strategy="rollout", parent_id="b0", branch_step=1
             ),
@@ -53,13 +62,14 @@ def test_solve_rate_and_pass_at_k_by_hand(store, unit_of, make_problem, make_tra
     )
     found = rows(
         store,
-        "select problem_id, num_trajectories, num_graded, num_correct, num_truncated, solve_rate "
-        "from solve_rate order by problem_id",
+        "select problem_id, num_trajectories, num_counted, num_graded, num_correct, num_truncated, "
+        "num_answerless, solve_rate from solve_rate order by problem_id",
     )
-    assert found == [("p0", 5, 5, 2, 0, 0.4), ("p1", 5, 4, 0, 1, 0.0)]
+    assert found == [("p0", 5, 5, 5, 2, 0, 0, 0.4), ("p1", 9, 6, 4, 0, 3, 2, 0.0)]
     found = rows(store, "select k, pass_at_k, num_problems from pass_at_k order by k")
-    assert [(k, n) for k, _, n in found] == [(1, 2), (2, 2), (4, 2)]
-    expected = [0.4, 1 - math.comb(3, 2) / math.comb(5, 2), 1.0]
+    # p0 has five solutions, fewer than 8, and is measured on those.
+    assert [(k, n) for k, _, n in found] == [(1, 2), (2, 2), (4, 2), (8, 2)]
+    expected = [0.4, 1 - math.comb(3, 2) / math.comb(5, 2), 1.0, 1.0]
     assert [value for _, value, _ in found] == pytest.approx([x / 2 for x in expected])
 
 

@@ -24,7 +24,8 @@ def grown(store, unit_of, make_problem, make_trajectory):
         solution("c", "p0", "So 1 + 2 = 3\n3", correct=True),
         solution("d", "p0", "2 + 1 = 3\n3", correct=True),
         solution("e", "p0", "1 + 1 = 2\n2", correct=False),
-        solution("f", "p1", "cut", correct=None, status="truncated"),
+        solution("f", "p1", "cut", correct=None, answer=None, status="truncated"),
+        solution("i", "p1", "limit", correct=None),
         solution("g", "p1", "9", correct=False, number=2),
         solution("h", "p1", "9", correct=True, number=None),
     ]
@@ -40,6 +41,7 @@ def test_a_round_counts_right_solutions_and_how_varied_they_are(grown):
         "num_problems",
         "num_solved",
         "num_solutions",
+        "num_counted",
         "num_right",
         "num_texts",
         "num_paths",
@@ -47,6 +49,6 @@ def test_a_round_counts_right_solutions_and_how_varied_they_are(grown):
     ]
     # "So" and "Thus" before the same sum are two texts and one path.
     assert found.fetchall() == [
-        (1, "train", 2, 1, 6, 4, 3, 2, 33),
-        (2, "train", 1, 0, 1, 0, 0, 0, 3),
+        (1, "train", 2, 1, 7, 6, 4, 3, 2, 36),
+        (2, "train", 1, 0, 1, 1, 0, 0, 0, 3),
     ]

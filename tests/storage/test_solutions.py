@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.rows import Step, StepScores
+from schemas.rows import Step, StepLabel, StepScores
 from storage import connect, query
 from storage.solutions import StoredSolutions, problem_ids
 from tasks.verifiers.reductions import reduce_scores
@@ -116,3 +116,82 @@ def test_a_share_of_the_scores_is_below(store, unit_of, make_problem, make_traje
     found = {share: pool.score_at(share) for share in (0.0, 0.1, 0.5, 0.7, 0.99)}
     pool.close()
     assert found == {0.0: 0.1, 0.1: 0.2, 0.5: 0.6, 0.7: 0.8, 0.99: 0.9}
+
+
+def test_labelled_rollouts_are_whole_solutions_of_labels_alone(solved, unit_of, make_trajectory):
+    def rollout(name, parent, branch_step, *texts, ids=None, vocabulary="v"):
+        steps = tuple(Step(text=text, num_tokens=1) for text in texts)
+        return make_trajectory(
+            name,
+            strategy="rollout",
+            role="rollout",
+            parent_id=parent,
+            branch_step=branch_step,
+            correct=False,
+            steps=steps,
+            token_ids=ids,
+            vocabulary=vocabulary if ids else None,
+        )
+
+    rows = [
+        rollout("second", "done", 1, "b\n", "c\n", "d", ids=(3, 4, 5, 0)),
+        rollout("third", "second", 2, "e\n", "f"),
+        rollout("root", "done", 0, "g\n", "h", ids=(1, 2, 0)),
+        rollout("fourth", "root", 1, "i", ids=(7, 0)),
+        rollout("fifth", "root", 1, "i", ids=(8, 0), vocabulary="another"),
+        rollout("unlabelled", "done", 1, "j"),
+    ]
+    solved.commit(unit_of("trajectories", name="tree", stage="step_labels"), rows)
+    labels = [
+        StepLabel(
+            trajectory_id=name,
+            step_index=index,
+            method="m[omega]",
+            completer="policy-0",
+            evidence="rollouts",
+            num_rollouts=4,
+            num_correct=2,
+            soft=0.5,
+            hard=True,
+            ci_low=None,
+            ci_high=None,
+        )
+        for name, num_steps in (
+            ("done", 2),
+            ("second", 4),
+            ("third", 4),
+            ("root", 2),
+            ("fourth", 2),
+            ("fifth", 2),
+        )
+        for index in range(num_steps)
+    ]
+    solved.commit(unit_of("step_labels", name="tree", stage="step_labels"), labels)
+    pool = StoredSolutions(solved, problem_ids(solved, [PROBLEMS]))
+    first = "2 + 2 = 4\n"
+    found = {row["trajectory_id"]: row for row in rows_of(pool.labelled("m[omega]"))}
+    assert {name: row["steps"] for name, row in found.items()} == {
+        "done": [first, "Answer: 4"],
+        "second": [first, "b\n", "c\n", "d"],
+        "third": [first, "b\n", "e\n", "f"],
+        "root": ["g\n", "h"],
+        "fourth": ["g\n", "i"],
+        "fifth": ["g\n", "i"],
+    }
+    # The tokens of both parts, where both are known and of one vocabulary.
+    assert {name: row["token_ids"] for name, row in found.items()} == {
+        "done": None,
+        "second": None,
+        "third": None,
+        "root": [1, 2, 0],
+        "fourth": [1, 7, 0],
+        "fifth": None,
+    }
+    assert found["fourth"]["num_tokens"] == [1, 1]
+    assert all(len(row["steps"]) == len(row["labels"]) for row in found.values())
+    assert found["third"]["correct"] is False
+    assert sorted(ids(pool.labelled("m[omega]", with_unlabelled=True))) == sorted(
+        ["cut", "other", *found]
+    )
+    assert ids(pool.solutions("any")) == ["done", "other"]
+    pool.close()

@@ -23,6 +23,7 @@ from itertools import pairwise
 from schemas.evaluation import EvaluationConfig
 from schemas.metric_names import Bin
 from schemas.rows import Metric, StepLabel
+from schemas.step_labels import is_derived_method
 from tasks.evaluation.figures import About, FigureWriter
 
 POSITION = "position"
@@ -137,12 +138,12 @@ def _audited_methods(labels: Sequence[StepLabel]) -> list[tuple[str, str]]:
     """Pairs of a cheap and a plain method; the plain one labelled all or some of its solutions.
 
     If both labelled exactly the same solutions, the plain one is that with more rollouts. The
-    labels of a checker are the truth, not an audit.
+    labels of a checker are the truth, not an audit, and a consensus has figures of its own.
     """
     solutions: dict[str, set[str]] = {}
     num_rollouts: dict[str, int] = {}
     for label in labels:
-        if label.evidence != "checker":
+        if label.evidence != "checker" and not is_derived_method(label.method):
             solutions.setdefault(label.method, set()).add(label.trajectory_id)
             num_rollouts[label.method] = num_rollouts.get(label.method, 0) + label.num_rollouts
 

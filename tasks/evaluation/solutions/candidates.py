@@ -1,11 +1,12 @@
 """The candidates of a problem in the form that the statistics use, built from stored rows.
 
-Each row is either a candidate for the answer or excluded:
+Each row is either a candidate for the answer or excluded, by the rule `outcome` in
+`tasks/graders/verdicts.py`:
 
 * graded rows (`correct` is true or false) are candidates;
-* a truncated row without an answer is a wrong candidate that casts no vote: its budget was spent
-  without a result. The share of truncated rows, and the accuracy among finished rows alone, are
-  reported in addition to the curves;
+* a truncated row without an answer is a candidate that is not right and casts no vote. The share
+  of truncated rows, and the accuracy among finished rows alone, are reported in addition to the
+  curves;
 * every other ungraded row (`correct` is null: the grader could not decide), a pruned branch and
   a row with status `error` are excluded and counted.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from schemas.rows import Problem, Status, StepScores, Trajectory
+from tasks.graders.verdicts import outcome
 
 
 class AnswerClasses(Protocol):
@@ -49,6 +51,8 @@ class Candidates:
     """[num_drawn] tokens that the verifier read; 0 if it had already read an equal text."""
     text_ids: tuple[int, ...] | None = None
     """[num_drawn] a number per row, the same for equal texts; None if all texts differ."""
+    num_steps: tuple[int, ...] | None = None
+    """[num_drawn] number of steps; None if they are not known."""
     has_votes: bool = True
     """Whether answers can be compared; if not, they cannot be voted on."""
 
@@ -72,15 +76,25 @@ class Candidates:
 
     def usable(self) -> list[int]:
         """Indices of the rows that are candidates under the rule at the top of this file."""
+        return [index for index, is_right in enumerate(self.outcomes()) if is_right is not None]
+
+    def outcomes(self) -> list[bool | None]:
+        """[num_drawn] whether each row counts as right, as not right, or not at all (None)."""
+        rows = zip(self.status, self.classes, self.correct, strict=True)
         return [
-            index
-            for index, status in enumerate(self.status)
-            if status in ("finished", "truncated")
-            and (self.correct[index] is not None or self._ran_out(index))
+            outcome(status, has_answer=answer is not None, correct=correct)
+            for status, answer, correct in rows
         ]
 
-    def _ran_out(self, index: int) -> bool:
-        return self.status[index] == "truncated" and self.classes[index] is None
+
+def num_reached(candidates: Sequence[Candidates]) -> int:
+    """The largest budget to measure: at least half of the problems with rows have that many.
+
+    A problem with fewer is measured on all that it has. So the same problems stand behind every
+    budget, and one row that is missing does not end the curves.
+    """
+    drawn = sorted(problem.num_drawn for problem in candidates if problem.num_drawn)
+    return drawn[len(drawn) // 2] if drawn else 0
 
 
 def build_candidates(
@@ -162,6 +176,7 @@ def _gather(
         scores=tuple(_step_scores(row, score) for row, score in zip(rows, scored, strict=True)),
         scored_tokens=tuple(0 if score is None else score.scored_tokens for score in scored),
         text_ids=_number_texts(rows),
+        num_steps=tuple(len(row.steps) for row in rows),
         has_votes=grader.comparable,
     )
 

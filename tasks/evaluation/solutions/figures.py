@@ -10,12 +10,14 @@ Its `metric` is one of
 * `weight`: the weight used for the results of a fold (bin `fold=0`);
 * `within_problem_auc`: how well a score ranks right above wrong within a problem;
 * for the pool: `finished_accuracy` (pass@1 among finished rows), `truncated_rate`,
-  `excluded_rate`, `problems_without_candidates`.
+  `answerless_rate`, `one_step_rate`, `excluded_rate`, `median_steps`, `p95_steps` (of all rows that
+  ended) and `problems_without_candidates`.
 
 `verifier` is set only if a figure depends on it, so a majority row is the same for every
 verifier.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,7 +27,7 @@ from schemas.evaluation import EvaluationConfig
 from schemas.metric_names import Bin
 from schemas.rows import Metric
 from tasks.evaluation.figures import POOL, About, FigureWriter
-from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.solutions.candidates import Candidates, num_reached
 from tasks.evaluation.solutions.rankers import (
     NUM_FOLDS,
     AccuracyTable,
@@ -173,8 +175,14 @@ def _token_rows(
 ) -> list[Metric]:
     """Mean tokens per problem at each budget; the cost of excluded rows is included."""
     rows: list[Metric] = []
+    reached = num_reached(candidates)
     for metric, spend in (("generated_tokens", _written), ("scored_tokens", _read_once)):
-        spent = np.array([[spend(c, k) for k in table.budgets] for c in candidates])
+        spent = np.array(
+            [
+                [spend(c, k) if k <= reached and c.num_drawn else np.nan for k in table.budgets]
+                for c in candidates
+            ]
+        )
         if not np.nansum(spent):
             continue  # imported rows do not record their cost
         names = [n for n in table.strategies if metric == "generated_tokens" or reads_verifier(n)]
@@ -184,10 +192,8 @@ def _token_rows(
 
 
 def _written(problem: Candidates, budget: int) -> float:
-    """Expected tokens of `budget` of the drawn rows; nan if fewer were drawn."""
-    if budget > problem.num_drawn:
-        return float("nan")
-    return budget * float(np.mean(problem.num_tokens))
+    """Expected tokens of `budget` of the drawn rows, or of all if fewer were drawn."""
+    return min(budget, problem.num_drawn) * float(np.mean(problem.num_tokens))
 
 
 def _read_once(problem: Candidates, budget: int) -> float:
@@ -195,8 +201,7 @@ def _read_once(problem: Candidates, budget: int) -> float:
 
     The chance that k of n rows include a text that m rows have is pass@k with m right rows.
     """
-    if budget > problem.num_drawn:
-        return float("nan")
+    budget = min(budget, problem.num_drawn)
     text_ids = problem.text_ids or range(problem.num_drawn)
     tokens: dict[int, int] = {}
     for text_id, cost in zip(text_ids, problem.scored_tokens, strict=True):
@@ -251,6 +256,11 @@ def _auc_row(
     return [figures.row(figures.about(strategy), "within_problem_auc", value, len(decided))]
 
 
+def _ended(problem: Candidates) -> list[int]:
+    """Indices of the rows that came to an end, or were cut."""
+    return [i for i, status in enumerate(problem.status) if status in ("finished", "truncated")]
+
+
 def _pool_rows(candidates: Sequence[Candidates], figures: _SolutionFigures) -> list[Metric]:
     """Figures about the status of the drawn rows."""
     drawn = [problem for problem in candidates if problem.num_drawn]
@@ -259,15 +269,31 @@ def _pool_rows(candidates: Sequence[Candidates], figures: _SolutionFigures) -> l
         for problem in drawn
     ]
     truncated = [problem.status.count("truncated") / problem.num_drawn for problem in drawn]
+    ended = [_ended(problem) for problem in drawn]
+    answerless = [
+        np.mean([problem.classes[i] is None for i in rows]) if rows else np.nan
+        for problem, rows in zip(drawn, ended, strict=True)
+    ]
+    steps = [
+        [problem.num_steps[i] for i in rows] if problem.num_steps is not None else []
+        for problem, rows in zip(drawn, ended, strict=True)
+    ]
     excluded = [1.0 - len(problem.usable()) / problem.num_drawn for problem in drawn]
     columns = {
         "finished_accuracy": [float(np.mean(f)) if f else np.nan for f in finished],
         "truncated_rate": truncated,
+        "answerless_rate": answerless,
+        "one_step_rate": [np.mean(np.array(of) <= 1) if of else np.nan for of in steps],
         "excluded_rate": excluded,
     }
     rows = []
     for metric, values in columns.items():
         rows += figures.means(np.array(values, dtype=np.float64).reshape(-1, 1), [POOL], metric)
+    lengths = sorted(number for of in steps for number in of)
+    for metric, quantile in (("median_steps", 0.5), ("p95_steps", 0.95)):
+        if lengths:
+            place = max(math.ceil(quantile * len(lengths)), 1) - 1
+            rows.append(figures.row(POOL, metric, float(lengths[place]), len(drawn)))
     num_empty = sum(not problem.usable() for problem in candidates)
     return [
         *rows,

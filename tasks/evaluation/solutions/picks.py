@@ -14,7 +14,7 @@ from schemas.metric_names import Bin, Name
 from schemas.rows import Metric
 from schemas.units import derive_seed
 from tasks.evaluation.figures import POOL, About, FigureWriter
-from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.solutions.candidates import Candidates, num_reached
 from tasks.evaluation.solutions.truth import NO_ERROR
 from tasks.evaluation.statistics.bootstrap import bootstrap_ratio
 from tasks.evaluation.statistics.curves import best_of_n_curve
@@ -49,10 +49,11 @@ def measure_picks(
     kinds = sorted({kind for row in first_errors for kind in row})
     counts = np.zeros((len(config.budgets), len(kinds)))
     num_problems = np.zeros(len(config.budgets), dtype=int)
+    reached = num_reached(candidates)
+    columns = [c for c, k in enumerate(config.budgets) if k <= reached]
     for problem, errors in zip(candidates, first_errors, strict=True):
         usable = problem.usable()
         scores = [problem.scores[i] for i in usable]
-        columns = [c for c, k in enumerate(config.budgets) if k <= problem.num_drawn]
         if not columns or all(steps is None for steps in scores):
             continue
         reduced = [None if steps is None else reduce_scores(steps, how) for steps in scores]

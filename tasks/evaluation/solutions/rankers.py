@@ -17,7 +17,7 @@ import numpy as np
 from schemas.evaluation import EvaluationConfig, Reduction
 from schemas.metric_names import Name
 from schemas.units import derive_seed
-from tasks.evaluation.solutions.candidates import Candidates
+from tasks.evaluation.solutions.candidates import Candidates, num_reached
 from tasks.evaluation.statistics.curves import (
     FloatArray,
     best_of_n_curve,
@@ -68,8 +68,8 @@ def fold_of(problem_id: str) -> int:
 def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -> AccuracyTable:
     """The expected correctness of every strategy on every problem at every budget.
 
-    A problem is measured at a budget if at least that many rows were drawn for it. If exclusions
-    (see `candidates.py`) leave fewer candidates than the budget, all that remain are used:
+    A budget is measured up to `num_reached`. If fewer rows were drawn for a problem, or exclusions
+    (see `candidates.py`) leave fewer candidates than the budget, all that it has are used:
     otherwise one failed row would remove the problem from the largest budget, and the points of a
     curve would be based on different problems. A problem without candidates is not measured.
 
@@ -86,10 +86,11 @@ def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -
     joined: dict[Reduction, FloatArray] = {
         how: np.full(shape, np.nan) for how in config.mixed_reductions
     }
+    reached = num_reached(candidates)
+    measured = np.array([k <= reached for k in config.budgets])
     for row, problem in enumerate(candidates):
         pool = _Pool.of(problem)
-        measured = np.array([k <= problem.num_drawn for k in config.budgets])
-        budgets = [min(k, pool.size) for k in config.budgets if k <= problem.num_drawn]
+        budgets = [min(k, pool.size) for k in config.budgets if k <= reached]
         if not pool.size or not budgets:
             continue
         seed = derive_seed(config.seed, "subsets", problem.problem_id)

@@ -18,6 +18,7 @@ from schemas.rows import Metric, Problem, StepLabel, Trajectory
 from schemas.units import derive_seed
 from tasks.evaluation.figures import About, FigureWriter
 from tasks.evaluation.solutions.audits import measure_audits
+from tasks.evaluation.solutions.consensus import measure_consensus
 from tasks.evaluation.statistics.ranking import bootstrap_auc
 
 Kinds = Callable[[str, Sequence[str]], Sequence[str]]
@@ -103,13 +104,14 @@ def measure_labels(
 ) -> list[Metric]:
     """The quality of each method's labels; the method is the `strategy` of its rows.
 
-    `labelled_steps`, `unlabelled_rate` and the figures of audits (see `audits.py`) need no truth.
+    `labelled_steps`, `unlabelled_rate` and the figures of audits and of a consensus (see
+    `audits.py` and `consensus.py`) need no truth.
     `label_agreement`, `label_precision`, `label_recall` (of hard labels) and `soft_auc` (of soft
     labels) cover the steps whose truth is known: in bin `all` all of them, in another bin only
     those that are not labelled by the answer.
 
     Args:
-        trajectories: the labelled solutions.
+        trajectories: the labelled solutions, each with all its steps.
         labels: labels by any methods; a step may have one by each.
         true_kinds: by trajectory id; the truth about others is unknown.
         config: confidence, resamples and seed.
@@ -136,7 +138,8 @@ def measure_labels(
         metrics += meter.coverage(rows)
         metrics += meter.quality(rows, "all")
         metrics += meter.quality([r for r in rows if r.evidence != "answer"], BEFORE_ANSWER)
-    return metrics + measure_audits(labels, problem_of, config, policy=policy)
+    metrics += measure_audits(labels, problem_of, config, policy=policy)
+    return metrics + measure_consensus(labels, problem_of, config, policy=policy)
 
 
 class _LabelMeter:

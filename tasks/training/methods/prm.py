@@ -13,8 +13,7 @@ measures the loss per labelled step, over all held-out rows, on every worker.
 """
 
 import math
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,12 +24,17 @@ from trl.experimental.prm import PRMConfig, PRMTrainer  # noqa: TID253
 from schemas.errors import ModelUnusable
 from schemas.training.prm import PrmTrainingConfig
 from schemas.training.recipe import TrainingJob
-from schemas.units import derive_seed
 from tasks.training.common import pad_token_id
 from tasks.training.measure import heldout_loss, measure_verifier
 from tasks.training.models import BaseModel
 from tasks.training.rows import RowEncoder
 from tasks.training.step_batches import collate, step_loss
+from tasks.training.targets import (
+    check_labels,
+    choose_heldout,
+    choose_outcomes,
+    step_targets,
+)
 from tasks.training.trainer import LengthBatchesTrainer, Work, shared_arguments
 from tasks.verifiers.layout import lay_out
 
@@ -148,25 +152,6 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
         }
 
 
-def step_targets(
-    row: Mapping[str, Any], config: PrmTrainingConfig
-) -> tuple[list[float | None], list[float | None]]:
-    """[num_steps] the targets from the step labels, and those with the answer's verdict."""
-    hard = [None if label is None else float(label) for label in row["labels"]]
-    soft = row.get("soft") or [None] * len(hard)
-    if config.data == "orm":
-        by_step: list[float | None] = [None] * len(hard)
-    elif config.targets == "soft":
-        by_step = [h if s is None else s for s, h in zip(soft, hard, strict=True)]
-    else:
-        by_step = hard
-    labels = list(by_step)
-    correct = row.get("correct")
-    if config.data != "prm" and labels[-1] is None and correct is not None:
-        labels[-1] = float(correct)
-    return by_step, labels
-
-
 def divide_rows(rows: Any, config: PrmTrainingConfig) -> tuple[Any, Any, dict[str, int]]:
     """Rows to train on, rows to measure on (None for none), and how many were left out and why.
 
@@ -194,35 +179,6 @@ def divide_rows(rows: Any, config: PrmTrainingConfig) -> tuple[Any, Any, dict[st
     return rows.select(train), rows.select(measured) if measured else None, left_out
 
 
-def choose_heldout(problem_ids: Sequence[str], *, eval_fraction: float, seed: int) -> set[str]:
-    """The problems to measure on.
-
-    Whether a problem is held out depends only on its id and the seed, so more data never moves
-    a held-out problem into training. If the set is so small that the rule holds out none, the
-    problem closest to the threshold is held out, unless it is the only one.
-    """
-    if eval_fraction == 0:
-        return set()
-    places = {
-        problem_id: derive_seed("held-out", seed, problem_id) / 2**31 for problem_id in problem_ids
-    }
-    held_out = {problem_id for problem_id, place in places.items() if place < eval_fraction}
-    if not held_out and len(places) > 1:
-        held_out = {min(places, key=places.__getitem__)}
-    return held_out
-
-
-def choose_outcomes(
-    used: Sequence[int], is_outcome: Sequence[bool], config: PrmTrainingConfig
-) -> set[int]:
-    """Outcome rows to drop at random, so that their share does not exceed `outcome_share`."""
-    outcomes = [index for index in used if is_outcome[index]]
-    share = config.outcome_share
-    allowed = round((len(used) - len(outcomes)) * share / (1 - share))
-    rng = random.Random(derive_seed("outcome rows", config.seed))
-    return set(rng.sample(outcomes, max(0, len(outcomes) - allowed)))
-
-
 def check_separator(tokenizer: Any, separator: str) -> None:
     """Refuse a separator that this tokenizer cannot write.
 
@@ -234,22 +190,6 @@ def check_separator(tokenizer: Any, separator: str) -> None:
         raise ModelUnusable(
             f"separator {separator!r}: expected text that this tokenizer knows, it becomes the "
             f"tokens {tokenizer.convert_ids_to_tokens(ids)}"
-        )
-
-
-def check_labels(rows: Any) -> None:
-    """Refuse training rows that cannot train anything.
-
-    Raises:
-        ValueError: no step has a label, or all labels are equal.
-    """
-    labels = [label for labels in rows["labels"] for label in labels if label is not None]
-    if not labels:
-        raise ValueError(f"expected labelled steps to train on, got none in {len(rows)} rows")
-    if min(labels) == max(labels):
-        raise ValueError(
-            f"expected right and wrong steps to train on, got {len(labels)} labels that all are "
-            f"{labels[0]:g}"
         )
 
 

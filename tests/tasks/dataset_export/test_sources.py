@@ -31,7 +31,12 @@ def test_a_run_without_right_answers(fill, refuse):
     for kind in ("rest", "rest_em", "reverse_curriculum", "revisions", "v_star"):
         message = refuse({"type": kind})
         assert message.startswith(f"{kind}: expected right answers in the set train")
-        assert message.endswith("got 1 solutions of 1 problems, 0 of them right, 1 wrong")
+        assert (
+            "got 1 solutions of 1 problems, 0 of them right, 1 wrong: of 1 solutions 0" in message
+        )
+        assert message.endswith(
+            "sample easier problems, more solutions of each, or a stronger policy"
+        )
 
 
 def test_no_problem_with_both_grades(fill, refuse):

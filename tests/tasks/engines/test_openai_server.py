@@ -1,6 +1,7 @@
 """Faults and limits of a server, played by a small real one on this machine."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -622,6 +623,83 @@ def test_chat_sends_messages_and_reads_the_reply() -> None:
     asyncio.run(generate())
 
 
+@pytest.mark.parametrize("owner", ["vllm", "sglang"])
+def test_sampling_parameters_reach_servers_that_have_them(owner: str) -> None:
+    async def generate() -> None:
+        async with site(owner) as server, engine_on(server) as engine:
+            fields = {"top_k": 20, "min_p": 0.1, "repetition_penalty": 1.2}
+            await engine.generate(request(stop_ids=(5, 6), num_alternatives=3, **fields))
+            await engine.generate(request())
+            asked, plain = server.bodies
+            assert {name: asked[name] for name in fields} == fields
+            assert (asked["stop_token_ids"], asked["logprobs"]) == ([5, 6], 3)
+            assert (plain["top_k"], plain["min_p"], plain["repetition_penalty"]) == (-1, 0.0, 1.0)
+            assert not {"stop_token_ids", "logprobs"} & set(plain)
+
+    asyncio.run(generate())
+
+
+@pytest.mark.parametrize(
+    "fields", [{"top_k": 20}, {"min_p": 0.1}, {"repetition_penalty": 1.2}, {"stop_ids": (5,)}]
+)
+def test_a_server_without_a_parameter_refuses_the_request(fields: dict[str, Any]) -> None:
+    async def generate() -> None:
+        async with site() as server, engine_on(server) as engine:
+            name = next(iter(fields)).replace("stop_ids", "stop_token_ids")
+            with pytest.raises(RequestRejected, match=f"has no field {name} .*server.kind"):
+                await engine.generate(request(**fields))
+            assert server.bodies == []
+
+    asyncio.run(generate())
+
+
+def test_a_stop_string_need_not_be_told_where_it_ends_the_whole_text() -> None:
+    async def generate() -> None:
+        async with site() as server, engine_on(server) as engine:
+            asked = request(stop=("Q:",), needs_stop_string=False)
+            (completion,) = (await engine.generate(asked)).completions
+            assert server.bodies[0]["stop"] == ["Q:"]
+            assert (completion.text, completion.finish_reason) == ("4", "stop")
+            assert completion.stop_string is None
+
+    asyncio.run(generate())
+
+
+def test_confidences_are_read_from_the_alternatives_that_a_server_tells() -> None:
+    likely = [{"4": -0.5, " 4": -1.5, "5": -3.0}, {"\n": -0.25, ".": -1.75}]
+    told = {"tokens": ["4", "\n"], "token_logprobs": [-0.5, -0.25], "top_logprobs": likely}
+    tops = [[{"token": t, "logprob": p} for t, p in each.items()] for each in likely]
+    content = [
+        {"token": token, "logprob": p, "top_logprobs": top}
+        for token, p, top in zip(["4", "\n"], [-0.5, -0.25], tops, strict=True)
+    ]
+    chat = answer(logprobs={"content": content})
+    chat["choices"][0]["message"] = {"role": "assistant", "content": "4\n"}
+
+    async def generate() -> None:
+        async with site("vllm") as server:
+            for api, reply in (
+                ("completions", answer("4\n", logprobs=told, stop_reason=None)),
+                ("chat", chat),
+            ):
+                server.usual = replies(reply)
+                async with engine_on(server, api=api) as engine:
+                    generation = await engine.generate(request(num_alternatives=2))
+                    (completion,) = generation.completions
+                    assert completion.confidences == (1.0, 1.0)
+                    assert completion.logprobs is None
+                    if api == "chat":
+                        assert server.bodies[0]["top_logprobs"] == 2
+                    (completion,) = (await engine.generate(request())).completions
+                    assert completion.confidences is None
+            server.usual = replies(answer())
+            async with engine_on(server) as engine:
+                (completion,) = (await engine.generate(request(num_alternatives=2))).completions
+                assert completion.confidences is None
+
+    asyncio.run(generate())
+
+
 def chat_answer(finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
     chat = answer(finish_reason=finish_reason, message={"role": "assistant", **message})
     del chat["choices"][0]["text"]
@@ -658,6 +736,40 @@ def test_a_thought_that_a_server_gives_apart_is_kept_in_its_tags(
                 if not prefix and thought:
                     (completion,) = (await engine.generate(request())).completions
                     assert completion.text == text.replace("t>", "think>")
+
+    asyncio.run(generate())
+
+
+def test_opening_words_and_template_arguments_reach_a_chat_server() -> None:
+    chat = answer()
+    chat["choices"][0]["message"] = {"role": "assistant", "content": "4"}
+    turns = [{"role": "user", "content": "2?"}, {"role": "assistant", "content": "Well, "}]
+    opened = json.dumps(turns)
+    asked = json.dumps({"messages": turns[:1], "template_arguments": {"enable_thinking": False}})
+
+    async def generate() -> None:
+        async with site("vllm") as server:
+            server.usual = replies(chat)
+            async with engine_on(server, api="chat") as engine:
+                fields = {"prompt": opened, "has_chat_template": True}
+                await engine.generate(request(**fields))
+                await engine.generate(request(**fields, prefix="4"))
+                await engine.generate(request(prompt=asked, has_chat_template=True))
+                first, continued, argued = server.bodies
+                assert first["messages"] == turns
+                assert (first["continue_final_message"], first["add_generation_prompt"]) == (
+                    True,
+                    False,
+                )
+                assert continued["messages"][-1]["content"] == "Well, 4"
+                assert argued["chat_template_kwargs"] == {"enable_thinking": False}
+                assert "continue_final_message" not in argued
+        async with site() as server:
+            server.usual = replies(chat)
+            async with engine_on(server, api="chat") as engine:
+                for prompt, said in ((opened, "opening words"), (asked, "enable_thinking")):
+                    with pytest.raises(RequestRejected, match=said):
+                        await engine.generate(request(prompt=prompt, has_chat_template=True))
 
     asyncio.run(generate())
 

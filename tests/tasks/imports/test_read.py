@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.imports import ImportsJob
-from tasks.imports.read import digest_of, read_chunks, survey_file
+from tasks.imports.read import read_chunks, survey_file
+from tasks.imports.source import digest_of
 
 
 def write(path: Path, *rows: object) -> Path:

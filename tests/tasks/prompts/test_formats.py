@@ -8,7 +8,7 @@ import pytest
 
 from schemas.engines import MarkovConfig, OpenAIConfig, VLLMConfig
 from schemas.errors import ModelUnusable
-from schemas.prompts import ChatPromptConfig, PlainPromptConfig
+from schemas.prompts import ChatPromptConfig, Example, PlainPromptConfig
 from schemas.search.strategies import RevisionsConfig
 from tasks.prompts.formats import make_prompt_format
 from tasks.prompts.messages import assistant, system, user
@@ -128,3 +128,120 @@ def test_judges_and_revisions_read_what_a_question_of_that_text_reads(
     ]
     served_chat = make_prompt_format(CHAT, served(api="chat"))
     assert served_chat.build([user(text)]) == json.dumps(messages, ensure_ascii=False)
+
+
+EXAMPLES = (Example(question="1 + 1?", answer="2"), Example(question="3?", answer="\nIt is 3. "))
+EXAMPLES_TEXT = "Q: 1 + 1?\nA: 2\n\nQ: 3?\nA: It is 3.\n\n"
+
+
+def test_a_plain_prompt_shows_its_examples_before_the_question(tmp_path: Path) -> None:
+    config = PlainPromptConfig(template="Q: {question}\nA:", examples=EXAMPLES, opening=" Well,")
+    plain = make_prompt_format(config, MarkovConfig())
+    assert plain.ask("2?") == f"{EXAMPLES_TEXT}Q: 2?\nA: Well,"
+    assert plain.stop == ("\nQ:",)
+    assert plain.build([system("Add."), *DIALOGUE]) == (
+        f"Add.\n\n{EXAMPLES_TEXT}Q: 2 + 2?\nA:5\nLook again.\n Well,"
+    )
+    ends = config.with_fields(example_end="\n---\n", template="{question}\n")
+    assert make_prompt_format(ends, MarkovConfig()).ask("2?") == (
+        "1 + 1?\n2\n---\n3?\nIt is 3.\n---\n2?\n Well,"
+    )
+
+
+def test_examples_may_come_from_the_first_rows_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    rows = [{"q": f"{n}?", "a": f"It is {n}.", "level": n} for n in range(5)]
+    file.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    source = {"file": str(file), "num": 2, "question_column": "q", "answer_column": "a"}
+    config = PlainPromptConfig.model_validate({"examples": source})
+    plain = make_prompt_format(config, MarkovConfig())
+    assert plain.ask("9?") == "0?\nIt is 0.\n\n1?\nIt is 1.\n\n9?\n"
+    assert plain.stop == ("\n\n",)
+    for change, said in (
+        ({"num": 6}, r"expected at most 5, .*, got 6"),
+        ({"answer_column": "answer"}, r"row 1: expected a text in 'answer' .*, it has q, a, level"),
+        ({"file": str(tmp_path / "no.jsonl")}, "expected a JSON Lines file"),
+    ):
+        config = PlainPromptConfig.model_validate({"examples": {**source, **change}})
+        with pytest.raises(ValueError, match=said):
+            make_prompt_format(config, MarkovConfig())
+    file.write_text("{not json\n")
+    config = PlainPromptConfig.model_validate({"examples": {**source, "num": 1}})
+    with pytest.raises(ValueError, match="row 1: expected JSON"):
+        make_prompt_format(config, MarkovConfig())
+
+
+def test_a_chat_prompt_shows_its_examples_as_turns(tokenizer: Path) -> None:
+    config = CHAT.with_fields(examples=EXAMPLES[:1], opening="Well, ")
+    chat = make_prompt_format(config, VLLMConfig(model=str(tokenizer)))
+    shown = "<user>Q: 1 + 1?<assistant>2"
+    assert chat.ask("2?") == f"<system>Add.{shown}<user>Q: 2?<answer>Well, "
+    assert chat.build([system("Judge."), *DIALOGUE]) == (
+        f"<system>Judge.{shown}<user>Q: 2 + 2?<assistant>5<user>Look again.<answer>Well, "
+    )
+    assert json.loads(make_prompt_format(config, served(api="chat")).ask("2?")) == [
+        {"role": "system", "content": "Add."},
+        {"role": "user", "content": "Q: 1 + 1?"},
+        {"role": "assistant", "content": "2"},
+        {"role": "user", "content": "Q: 2?"},
+        {"role": "assistant", "content": "Well, "},
+    ]
+
+
+NO_SYSTEM = (
+    "{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}" + TEMPLATE
+)
+DEAF = "{% for m in messages %}{% if m['role'] != 'system' %}{{ m['content'] }}{% endif %}"
+DEAF += "{% endfor %}"
+THINKS = TEMPLATE + "{% if enable_thinking is defined and not enable_thinking %}<skip>{% endif %}"
+
+
+def save_template(folder: Path, template: str) -> VLLMConfig:
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder)
+    return VLLMConfig(model=str(folder))
+
+
+def test_a_template_without_a_system_role_is_named_with_its_remedy(tmp_path: Path) -> None:
+    engine = save_template(tmp_path, NO_SYSTEM)
+    with pytest.raises(ModelUnusable, match=r"System role not supported.*system_role to merge"):
+        make_prompt_format(CHAT, engine)
+    merged = make_prompt_format(CHAT.with_fields(system_role="merge"), engine)
+    assert merged.ask("2?") == "<user>Add.\n\nQ: 2?<answer>"
+    assert merged.build([system("Judge."), *DIALOGUE]) == (
+        "<user>Judge.\n\nQ: 2 + 2?<assistant>5<user>Look again.<answer>"
+    )
+    shown = CHAT.with_fields(system_role="merge", examples=EXAMPLES[:1])
+    assert make_prompt_format(shown, engine).ask("2?") == (
+        "<user>Add.\n\nQ: 1 + 1?<assistant>2<user>Q: 2?<answer>"
+    )
+    alone = make_prompt_format(CHAT.with_fields(system=None), engine)
+    assert alone.ask("2?") == "<user>Q: 2?<answer>"
+
+
+def test_a_template_that_leaves_out_the_system_text_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = save_template(tmp_path, DEAF)
+    assert make_prompt_format(CHAT, engine).ask("2?") == "Q: 2?"
+    assert "leaves out the system message" in caplog.text
+    caplog.clear()
+    assert make_prompt_format(CHAT.with_fields(system=None), engine).ask("2?") == "Q: 2?"
+    assert not caplog.text
+
+
+def test_arguments_of_a_chat_template_reach_it(tmp_path: Path) -> None:
+    engine = save_template(tmp_path, THINKS)
+    for value, end in ((False, "<answer><skip>"), (True, "<answer>")):
+        config = CHAT.with_fields(template_arguments={"enable_thinking": value})
+        assert make_prompt_format(config, engine).ask("2?").endswith(end)
+    config = CHAT.with_fields(template_arguments={"enable_thought": False})
+    with pytest.raises(ModelUnusable, match=r"reads \(enable_thinking\), got 'enable_thought'"):
+        make_prompt_format(config, engine)
+    config = CHAT.with_fields(system=None, template_arguments={"enable_thinking": False})
+    assert json.loads(make_prompt_format(config, served(api="chat")).ask("2?")) == {
+        "messages": [{"role": "user", "content": "Q: 2?"}],
+        "template_arguments": {"enable_thinking": False},
+    }

@@ -5,7 +5,8 @@ import pytest
 from schemas.rows import Step
 from schemas.step_labels import MonteCarloConfig
 from tasks.evaluation.statistics.intervals import wilson_interval
-from tasks.step_labels.labels import hard_label, label_outcomes, label_steps
+from tasks.step_labels.estimates import hard_label
+from tasks.step_labels.labels import label_outcomes, label_steps
 
 PLAIN = MonteCarloConfig(num_rollouts=4, audit_fraction=0)
 

@@ -1,4 +1,3 @@
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,25 +14,16 @@ from schemas.engines import (
     StepScoring,
 )
 from schemas.errors import EngineFailed
-from schemas.graders import ExactGraderConfig
 from schemas.rows import Step, Trajectory
 from schemas.step_labels import MonteCarloConfig
 from tasks.engines.base import Engine
-from tasks.engines.markov_engine import MarkovEngine, check_walk, markov_problems, p_right_answer
+from tasks.engines.markov_engine import p_right_answer
 from tasks.evaluation.solutions.audits import audit_labels
-from tasks.graders import make_grader
-from tasks.prompts.formats import PromptFormat
 from tasks.step_labels.bisection import bisect_first_error
 from tasks.step_labels.labels import label_steps
-from tasks.step_labels.rollouts import roll_out_trajectories
-from tasks.steps.segmentation import measure_steps
 
 FATAL = MarkovConfig(num_steps=5, p_right=0.8, p_recover=0.0)
 PLAIN = MonteCarloConfig(max_rollout_tokens=100)
-GRADER = make_grader(ExactGraderConfig())
-FORMAT = PromptFormat(
-    build=lambda messages: messages[-1].text, has_chat_template=False, separator="\n"
-)
 
 
 class RecordingEngine:
@@ -59,55 +49,6 @@ class RecordingEngine:
         await self._engine.close()
 
 
-class World:
-    """A Markov world with solutions of its policy."""
-
-    def __init__(self, config: MarkovConfig, num_problems: int, num_samples: int = 1) -> None:
-        self.config = config
-        self.engine = MarkovEngine(config)
-        self.problems = {p.problem_id: p for p in markov_problems(num_problems, seed=0)}
-        self.num_samples = num_samples
-
-    def solutions(self, make_trajectory) -> list[Trajectory]:
-        rows = []
-        for number, problem in enumerate(self.problems.values()):
-            request = GenerationRequest(
-                prompt=problem.question, n=self.num_samples, max_tokens=100, seed=1000 * number
-            )
-            completions = asyncio.run(self.engine.generate(request)).completions
-            rows += [
-                make_trajectory(
-                    f"{problem.problem_id}-{index}",
-                    problem_id=problem.problem_id,
-                    policy=self.engine.model_id,
-                    steps=measure_steps(completion, "\n"),
-                    correct=GRADER.grade(completion.text, problem).correct,
-                )
-                for index, completion in enumerate(completions)
-            ]
-        return rows
-
-    def roll_out(
-        self, trajectories: Sequence[Trajectory], config: MonteCarloConfig, engine=None
-    ) -> list[Trajectory]:
-        return asyncio.run(
-            roll_out_trajectories(
-                self.problems,
-                trajectories,
-                config,
-                engine=engine or self.engine,
-                grader=GRADER,
-                prompt_format=FORMAT,
-                seed=7,
-                scope="run",
-            )
-        )
-
-    def states(self, trajectory: Trajectory) -> list[bool]:
-        question = self.problems[trajectory.problem_id].question
-        return check_walk(question, [step.text for step in trajectory.steps])
-
-
 def hard(labels):
     return {(label.trajectory_id, label.step_index): label.hard for label in labels}
 
@@ -116,8 +57,8 @@ def num_tokens(rollouts: Sequence[Trajectory]) -> int:
     return sum(row.generated_tokens for row in rollouts)
 
 
-def test_rows_say_what_they_continue_and_what_they_cost(make_trajectory):
-    world = World(FATAL, 2)
+def test_rows_say_what_they_continue_and_what_they_cost(make_trajectory, make_world):
+    world = make_world(FATAL, 2)
     solutions = world.solutions(make_trajectory)
     recorder = RecordingEngine(world.engine)
     rows = world.roll_out([replace(s, round=3) for s in solutions], PLAIN, recorder)
@@ -142,8 +83,8 @@ def test_rows_say_what_they_continue_and_what_they_cost(make_trajectory):
     assert len(recorder.requests) == 10
 
 
-def test_soft_estimates_are_unbiased(make_trajectory):
-    world = World(FATAL.with_fields(p_recover=0.2), 150)
+def test_soft_estimates_are_unbiased(make_trajectory, make_world):
+    world = make_world(FATAL.with_fields(p_recover=0.2), 150)
     solutions = world.solutions(make_trajectory)
     labels = label_steps(solutions, world.roll_out(solutions, PLAIN), PLAIN)
     states = {s.trajectory_id: world.states(s) for s in solutions}
@@ -160,8 +101,8 @@ def test_soft_estimates_are_unbiased(make_trajectory):
     assert [label.hard for label in last] == [s.correct for s in solutions]
 
 
-def test_hard_labels_are_as_likely_as_the_closed_form_says(make_trajectory):
-    world = World(FATAL.with_fields(p_right=0.5), 400)
+def test_hard_labels_are_as_likely_as_the_closed_form_says(make_trajectory, make_world):
+    world = make_world(FATAL.with_fields(p_right=0.5), 400)
     solutions = world.solutions(make_trajectory)
     labels = label_steps(solutions, world.roll_out(solutions, PLAIN), PLAIN)
     states = {s.trajectory_id: world.states(s) for s in solutions}
@@ -173,8 +114,8 @@ def test_hard_labels_are_as_likely_as_the_closed_form_says(make_trajectory):
     assert not any(label.hard for label in of_wrong)
 
 
-def test_stopping_at_the_first_hit_saves_tokens_and_no_label_changes(make_trajectory):
-    world = World(FATAL.with_fields(p_recover=0.05), 60)
+def test_stopping_at_the_first_hit_saves_tokens_and_no_label_changes(make_trajectory, make_world):
+    world = make_world(FATAL.with_fields(p_recover=0.05), 60)
     solutions = world.solutions(make_trajectory)
     plain_rows = world.roll_out(solutions, PLAIN)
     plain = label_steps(solutions, plain_rows, PLAIN)
@@ -190,8 +131,8 @@ def test_stopping_at_the_first_hit_saves_tokens_and_no_label_changes(make_trajec
         assert label_steps(solutions, plain_rows, config) == labels
 
 
-def test_confidence_stopping_saves_more_where_nothing_is_to_be_hit(make_trajectory):
-    world = World(FATAL, 60)
+def test_confidence_stopping_saves_more_where_nothing_is_to_be_hit(make_trajectory, make_world):
+    world = make_world(FATAL, 60)
     solutions = world.solutions(make_trajectory)
     first_hit = PLAIN.with_fields(stopping="first_hit")
     confidence = PLAIN.with_fields(stopping="confidence", confidence=0.95, audit_fraction=0)
@@ -202,8 +143,8 @@ def test_confidence_stopping_saves_more_where_nothing_is_to_be_hit(make_trajecto
     assert sum(exact[key] != early[key] for key in exact) <= 0.05 * len(exact)
 
 
-def test_bisection_equals_linear_where_the_first_error_is_fatal(make_trajectory):
-    world = World(MarkovConfig(num_steps=6, p_right=0.9), 80)
+def test_bisection_equals_linear_where_the_first_error_is_fatal(make_trajectory, make_world):
+    world = make_world(MarkovConfig(num_steps=6, p_right=0.9), 80)
     solutions = world.solutions(make_trajectory)
     many = PLAIN.with_fields(num_rollouts=24)
     linear_rows = world.roll_out(solutions, many)
@@ -218,10 +159,10 @@ def test_bisection_equals_linear_where_the_first_error_is_fatal(make_trajectory)
         assert label_steps(solutions, linear_rows, config) == labels
 
 
-def test_the_audit_counts_the_errors_that_were_repaired(make_trajectory):
+def test_the_audit_counts_the_errors_that_were_repaired(make_trajectory, make_world):
     # Most rollouts from a right state end right, few from a wrong one: with many of them and a
     # threshold of one half, labels are the states themselves, which this chain does repair.
-    world = World(MarkovConfig(num_steps=4, p_right=0.95, p_recover=0.15), 100)
+    world = make_world(MarkovConfig(num_steps=4, p_right=0.95, p_recover=0.15), 100)
     solutions = world.solutions(make_trajectory)
     config = PLAIN.with_fields(
         num_rollouts=120, min_correct=60, search="bisection", audit_fraction=1
@@ -251,8 +192,8 @@ def _bisect_states(states: Sequence[bool]) -> list[bool | None]:
             return [end.value.verdict(index) for index in range(len(states))]
 
 
-def test_a_sampled_solution_counts_as_a_fair_rollout_of_its_prefixes(make_trajectory):
-    world = World(FATAL, 300)
+def test_a_sampled_solution_counts_as_a_fair_rollout_of_its_prefixes(make_trajectory, make_world):
+    world = make_world(FATAL, 300)
     solutions = world.solutions(make_trajectory)
     config = PLAIN.with_fields(num_rollouts=4, reuse_solutions=True)
     rows = world.roll_out(solutions, config)
@@ -266,8 +207,8 @@ def test_a_sampled_solution_counts_as_a_fair_rollout_of_its_prefixes(make_trajec
     assert abs(error) < 4 * sqrt(sum(4 * p * (1 - p) for p in values))
 
 
-def test_right_solutions_need_no_rollouts_when_they_count(make_trajectory):
-    world = World(FATAL, 40)
+def test_right_solutions_need_no_rollouts_when_they_count(make_trajectory, make_world):
+    world = make_world(FATAL, 40)
     solutions = world.solutions(make_trajectory)
     for search in ("linear", "bisection"):
         config = PLAIN.with_fields(
@@ -292,16 +233,16 @@ def test_right_solutions_need_no_rollouts_when_they_count(make_trajectory):
         {"status": "truncated"},
     ],
 )
-def test_what_is_no_fair_draw_is_not_counted(make_trajectory, fields):
-    world = World(FATAL, 2)
+def test_what_is_no_fair_draw_is_not_counted(make_trajectory, make_world, fields):
+    world = make_world(FATAL, 2)
     solutions = [replace(s, **fields) for s in world.solutions(make_trajectory)]
     config = PLAIN.with_fields(reuse_solutions=True)
     assert len(world.roll_out(solutions, config)) == 2 * 5 * 8
 
 
 @pytest.mark.parametrize("config", [PLAIN, PLAIN.with_fields(search="bisection", audit_fraction=0)])
-def test_equal_prefixes_are_rolled_out_once(make_trajectory, config):
-    world = World(FATAL, 12)
+def test_equal_prefixes_are_rolled_out_once(make_trajectory, make_world, config):
+    world = make_world(FATAL, 12)
     solutions = world.solutions(make_trajectory)
     twins = [replace(s, trajectory_id=f"{s.trajectory_id}-twin") for s in solutions]
     alone, together = RecordingEngine(world.engine), RecordingEngine(world.engine)
@@ -316,8 +257,8 @@ def test_equal_prefixes_are_rolled_out_once(make_trajectory, config):
         assert labels[f"{trajectory_id}-twin", step_index] is label
 
 
-def test_labels_do_not_depend_on_the_order_of_solutions(make_trajectory):
-    world = World(FATAL, 6, num_samples=4)
+def test_labels_do_not_depend_on_the_order_of_solutions(make_trajectory, make_world):
+    world = make_world(FATAL, 6, num_samples=4)
     solutions = world.solutions(make_trajectory)
     backwards = solutions[::-1]
     for config in (
@@ -331,8 +272,8 @@ def test_labels_do_not_depend_on_the_order_of_solutions(make_trajectory):
         assert set(forth) == set(back)
 
 
-def test_rollouts_cut_at_the_limit_have_no_verdict(make_trajectory):
-    world = World(FATAL, 3)
+def test_rollouts_cut_at_the_limit_have_no_verdict(make_trajectory, make_world):
+    world = make_world(FATAL, 3)
     solutions = world.solutions(make_trajectory)
     config = PLAIN.with_fields(max_rollout_tokens=2)
     rows = world.roll_out(solutions, config)
@@ -348,8 +289,8 @@ def test_rollouts_cut_at_the_limit_have_no_verdict(make_trajectory):
     assert all((label.hard is None) == (label.step_index < 3) for label in labels)
 
 
-def test_a_rejected_prefix_becomes_an_error_row_and_the_others_go_on(make_trajectory):
-    world = World(FATAL, 2)
+def test_a_rejected_prefix_becomes_an_error_row_and_the_others_go_on(make_trajectory, make_world):
+    world = make_world(FATAL, 2)
     solutions = world.solutions(make_trajectory)
     nonsense = (Step(text="Let me think.\n", num_tokens=1), *solutions[0].steps[1:])
     broken = replace(solutions[0], trajectory_id="broken", steps=nonsense)
@@ -364,22 +305,22 @@ def test_a_rejected_prefix_becomes_an_error_row_and_the_others_go_on(make_trajec
         assert None not in [label.hard for label in labels[6:]]
 
 
-def test_a_dead_engine_ends_the_call(make_trajectory):
+def test_a_dead_engine_ends_the_call(make_trajectory, make_world):
     class DyingEngine(RecordingEngine):
         async def generate(self, request: GenerationRequest) -> Generation:
             if len(self.requests) == 20:
                 raise EngineFailed("gone")
             return await super().generate(request)
 
-    world = World(FATAL, 10)
+    world = make_world(FATAL, 10)
     solutions = world.solutions(make_trajectory)
     for config in (PLAIN, PLAIN.with_fields(search="bisection", stopping="first_hit")):
         with pytest.raises(EngineFailed, match="gone"):
             world.roll_out(solutions, config, DyingEngine(world.engine))
 
 
-def test_solutions_without_inner_steps_need_no_rollouts(make_trajectory):
-    world = World(FATAL, 1)
+def test_solutions_without_inner_steps_need_no_rollouts(make_trajectory, make_world):
+    world = make_world(FATAL, 1)
     (problem_id,) = world.problems
     answer = Step(text="Answer: 4", num_tokens=1)
     solutions = [
@@ -391,7 +332,7 @@ def test_solutions_without_inner_steps_need_no_rollouts(make_trajectory):
         assert world.roll_out(solutions, config) == []
 
 
-def test_a_problem_that_is_not_given_is_named(make_trajectory):
-    world = World(FATAL, 1)
+def test_a_problem_that_is_not_given_is_named(make_trajectory, make_world):
+    world = make_world(FATAL, 1)
     with pytest.raises(ValueError, match="trajectory t0: its problem p0 is not among the 1"):
         world.roll_out([make_trajectory()], PLAIN)

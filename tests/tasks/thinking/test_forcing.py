@@ -53,7 +53,7 @@ def test_a_thought_at_its_limit_is_ended_and_the_model_answers(script_engine):
     assert drawn.completion.text == "<think>a.a.a.\n</think>\n\n4"
     assert drawn.completion.finish_reason == "stop"
     assert drawn.reason == "its thought was ended after 4 tokens"
-    assert "".join(drawn.completion.token_texts) == drawn.completion.text
+    assert "".join(drawn.completion.token_texts or ()) == drawn.completion.text
     assert engine.decode(drawn.completion.token_ids) == drawn.completion.text
     closing = len("\n</think>\n\n")
     assert len(drawn.completion.token_ids) == 4 + closing + 2
@@ -126,9 +126,9 @@ def test_a_prolonged_thought_is_ended_at_the_same_limit(script_engine):
 
 
 def test_a_thought_without_end_is_cut_with_a_reason(script_engine):
-    for fields in ({}, {"max_thinking_tokens": 40}, {"max_thinking_tokens": 99}):
+    for limit in (None, 40, 99):
         engine = script_engine(ENDLESS)
-        drawn = draw_one(engine, **fields)
+        drawn = draw_one(engine, max_thinking_tokens=limit)
         assert drawn.completion.finish_reason == "length"
         assert drawn.reason == "its thought did not end within 40 tokens"
         assert drawn.num_generated == 40

@@ -1,6 +1,7 @@
 """Solutions of thinking models as rows: sampled, rolled out, and graded again."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ ENDLESS = {"": "<think>", "<think>": "Answer: 5\n", "5\n": "Wait\n", "Wait\n": "
            "</think>\n\n": "Answer: 4", "4": "<end>"}  # fmt: skip
 
 
-def job_of(*, num_samples: int = 1, max_tokens: int = 40, **thinking) -> SamplingJob:
+def job_of(*, num_samples: int = 1, max_tokens: int = 40, **thinking: Any) -> SamplingJob:
     return SamplingJob(
         problems=WorldProblemsConfig(),
         policy=PlantedConfig(),
@@ -139,7 +140,7 @@ def test_rows_are_graded_again_by_what_is_behind_their_thought(
 ):
     """The tags are the model's own, which no grader knows, and one thought was cut."""
     problem = make_problem()
-    tags = {"start": "<t>", "end": "</t>"}
+    tags: dict[str, Any] = {"start": "<t>", "end": "</t>"}
     marks = {"": "Answer: 5\n", "5\n": "</t>", "</t>": "It is 4.", "4.": "<end>"}
     (whole,) = sample(script_engine(marks), problem, job_of(**tags, is_opened=True))
     marks["</t>"] = "Answer: 4"

@@ -35,6 +35,7 @@ def draw(store, make_job, tmp_path):
             Generation(completions=completions, prompt_tokens=4, cached_tokens=1),
             [Grade("1", True), Grade("2", False)],
             [1.0, None],
+            [5, 1],
             step=step,
             place=(0, 0),
             seed=50,
@@ -58,6 +59,7 @@ def test_a_solution_says_where_it_began_and_what_it_earned(draw, store, tmp_path
     assert (cut.status, cut.answer, cut.correct, cut.reward) == ("truncated", None, None, None)
     assert [step.text for step in whole.steps] == ["c\n", "Answer: 1"]
     assert (whole.seed, cut.seed, whole.prompt_tokens, cut.prompt_tokens) == (50, 51, 4, 0)
+    assert (whole.generated_tokens, cut.generated_tokens) == (5, 1)
     assert whole.policy.startswith("world-policy-")
     assert whole.policy.endswith("+policy-1@1")
     assert (whole.training_step, whole.budget, whole.strategy) == (1, 8, "grpo")

@@ -12,7 +12,7 @@ from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.models.folders import has_tied_embeddings
 from tasks.steps.segmentation import split_steps
 from tasks.training.models import load_weights, write_weights
-from tasks.training.rollouts import Rollouts, check_served
+from tasks.training.rollouts import Rollouts, check_served, stop_strings
 from tasks.verifiers.layout import Encoder, lay_out
 
 PROBE = GenerationRequest(
@@ -166,6 +166,31 @@ def test_a_solution_earns_the_lowest_score_of_a_verifier(
         assert reward == pytest.approx(scores[:, 1].min().item(), abs=1e-4)
         paid.add(reward)
     assert len(paid) > 1
+
+
+@pytest.mark.slow
+def test_a_stop_string_ends_a_solution_and_is_trained_on(
+    make_set, make_job, start_states, tmp_path
+):
+    from tasks.models.folders import load_tokenizer, resolve_model
+
+    tokenizer = load_tokenizer(resolve_model("world-policy"))
+    recipe = {"batch_size": 8, "group_size": 8, "max_new_tokens": 64, "stop": ("\nAnswer:",)}
+    job = make_job(make_set(start_states), "grpo", **recipe)
+    assert stop_strings(job) == ("\nAnswer:",)
+    model = load_weights(resolve_model("world-policy"))
+    rollouts = Rollouts(
+        job, start_states, model, tokenizer, work_dir=tmp_path, rank=0, num_processes=1
+    )
+    try:
+        drawn = rollouts(["0"] * 8, 0)
+    finally:
+        rollouts.close()
+    texts = [tokenizer.decode(ids) for ids in drawn["completion_ids"]]
+    stopped = [text for text in texts if "\nAnswer:" in text]
+    assert stopped
+    assert all(text.rstrip().endswith("Answer:") for text in stopped)
+    assert set(drawn["reward"]) == {0.0}  # what stands before it has no answer
 
 
 def test_low_rank_additions_are_written_out_without_touching_the_model(two_models, tmp_path):

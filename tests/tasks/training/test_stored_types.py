@@ -46,7 +46,7 @@ def half_base(toy_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> P
         pad_token_id=0,
         tie_word_embeddings=True,
     )
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    LlamaForCausalLM(config).bfloat16().save_pretrained(folder)
     toy_tokenizer.save_pretrained(folder)
     return folder
 
@@ -91,7 +91,7 @@ def check_stored(trained: Any, base: Path, method: str) -> None:
     assert (config["dtype"], config["tie_word_embeddings"]) == ("bfloat16", method != "prm")
     check_model_folder(trained.path, "verifier" if method == "prm" else "policy", separator="\n")
 
-    kind = AutoModelForTokenClassification if method == "prm" else AutoModelForCausalLM
+    kind: Any = AutoModelForTokenClassification if method == "prm" else AutoModelForCausalLM
     model, report = kind.from_pretrained(trained.path, output_loading_info=True)
     assert not any(report[part] for part in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert model.dtype == torch.bfloat16

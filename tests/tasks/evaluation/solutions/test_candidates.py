@@ -74,6 +74,7 @@ def test_rows_become_parallel_lists_in_order_of_drawing():
         scores=((0.9, 0.7), None, None),
         scored_tokens=(14, 0, 0),
         text_ids=(0, 0, 0),
+        num_steps=(2, 2, 2),
     )
 
 

@@ -59,15 +59,16 @@ def test_counts_add_up_to_the_problems_of_the_budget():
     lost = problem(
         "c", (0.9, None, 0.3, 0.1), (None, True, False, True), ("error", *("finished",) * 3)
     )
+    whole = problem("b", (0.9, 0.8, 0.7, 0.6), (True,) * 4)
     found = picks(
-        [problem("a", (0.2, 0.4), (True, False)), lost, problem("d", (None,), (True,))],
-        [("none", "slip"), ("wrong_op", "none", "slip", "none"), ("none",)],
+        [problem("a", (0.2, 0.4), (True, False)), lost, problem("d", (None,), (True,)), whole],
+        [("none", "slip"), ("wrong_op", "none", "slip", "none"), ("none",), ("none",) * 4],
     )
-    for budget, num_problems in ((1, 2), (2, 2), (4, 1)):
+    for budget in (1, 2, 4):  # a problem with fewer candidates is measured on all that it has
         cells = {kind: cell for (k, kind), cell in found.items() if k == budget}
-        assert sum(value for value, _ in cells.values()) == pytest.approx(num_problems)
-        assert {count for _, count in cells.values()} == {num_problems}
-    assert found[4, "slip"][0] == 1.0
+        assert sum(value for value, _ in cells.values()) == pytest.approx(3)
+        assert {count for _, count in cells.values()} == {3}
+    assert found[4, "slip"][0] == 2.0
     assert found[4, "wrong_op"][0] == 0.0
 
 
