@@ -1,3 +1,4 @@
+import asyncio
 import re
 from itertools import product
 from math import prod
@@ -7,7 +8,10 @@ from pydantic import ValidationError
 
 from schemas.errors import RequestRejected
 from schemas.search.strategies import GenerativeSelectionConfig
+from schemas.thinking import ThinkingConfig
+from tasks.prompts.formats import PromptFormat
 from tasks.search.strategies.generative_selection import read_choice
+from tasks.thinking.thoughts import Thoughts
 
 
 @pytest.mark.parametrize(
@@ -182,3 +186,21 @@ def test_a_text_may_hold_the_names_of_the_templates_places(table_engine, find, m
 def test_a_template_without_its_places_is_refused():
     with pytest.raises(ValidationError, match=r"template: expected \{solutions\} in it"):
         GenerativeSelectionConfig(template="Look at {question}")
+
+
+def test_thoughts_are_neither_compared_nor_shown(table_engine, find, make_problem):
+    thinking = PromptFormat(
+        build=lambda messages: messages[-1].text,
+        has_chat_template=False,
+        separator="\n",
+        thoughts=Thoughts.of(ThinkingConfig()),
+    )
+    attempts = ["<think>Answer: 4</think>Answer: 1", "<think>Hm</think>Answer: 4"]
+    attempts.append("<think>No</think>Answer: 1")
+    engine = table_engine(judged(attempts, "Answer: 4"))
+    config = GenerativeSelectionConfig()
+    (found,) = find(config, engine, [make_problem()], budget=3, prompt_format=thinking)
+    assert found.main_decision().answer == "4"
+    prompt = engine.requests[-1].prompt
+    assert "Solution 0:\nAnswer: 1\n\nSolution 1:\nAnswer: 4\n\nSolution 2:" in prompt
+    assert asyncio.run(found.search.classes(found.ends)) == [1, 0, 0]
