@@ -87,6 +87,15 @@ class LoopConfig(PromptedConfig):
         return self
 
     @model_validator(mode="after")
+    def _starts_from_whole_weights(self) -> Self:
+        if self.makes == "policy" and self.policy.lora is not None:
+            raise ValueError(
+                "policy.lora: expected none, since the loop trains whole weights, got "
+                f"{self.policy.lora!r}: merge the adapter into the model first"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _measures_one_try(self) -> Self:
         if 1 not in self.evaluation.budgets:
             raise ValueError(

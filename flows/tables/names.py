@@ -74,6 +74,7 @@ SEARCH_FIGURES = {
     "scored_tokens": "verified",
     "difficulty_tokens": "for difficulty",
     "unfinished_rate": "unfinished",
+    "saved_rate": "saved",
 }
 ROUND_FIGURES = {
     "grown_right_share": ("right", "{:.2f}"),

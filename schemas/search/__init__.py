@@ -169,5 +169,5 @@ class SearchJob(PromptedConfig):
 
     def needs_likelihood(self, strategy: StrategyConfig) -> bool:
         """Whether a strategy cannot run with a policy that reports no log probabilities."""
-        prunes = strategy.ranks and not strategy.is_independent
+        prunes = strategy.ranks and not strategy.is_independent and not strategy.by_verifier
         return prunes and self.score.by != "verifier"

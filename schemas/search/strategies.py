@@ -5,77 +5,17 @@ in `tasks/search/strategies/`, and a line in the registry there.
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
 from schemas.fields import variants_of
 from schemas.rows import ModelRole
-from schemas.units import derive_id
-
-Pick = Literal["majority", "best", "weighted"]
-"""How one answer is picked among the candidates of a search: `majority` by votes, `best` by the
-value that the search ranks by, `weighted` by votes weighted with the verifier's scores."""
-
+from schemas.search.strategy import Pick, StrategyConfig, check_places
 
 Width = Annotated[int, Field(ge=1)]
 
 _LABEL = re.compile(r"(?P<type>\w+)(\[.*\])?( by \S+)?")
-
-
-class StrategyConfig(FrozenConfig):
-    """Base of the strategies' configs. The class variables say what a strategy is."""
-
-    roles: ClassVar[tuple[ModelRole, ...]] = ("policy",)
-    """The roles of the models that it needs. It also needs a verifier if it ranks and the job's
-    score reads one."""
-    optional_roles: ClassVar[tuple[ModelRole, ...]] = ()
-    """Roles that the policy fills if the job has no model for them."""
-    ranks: ClassVar[bool] = True
-    """Whether the job's score decides what it keeps or picks."""
-    is_stepwise: ClassVar[bool] = True
-    """Whether it draws solutions step by step from the bare question. The pruned branches of such
-    a search become preference pairs (builder `search_trees`)."""
-    is_independent: ClassVar[bool] = False
-    """Whether its candidates are independent samples of the policy, none of them pruned. The
-    difficulty of problems is read from such candidates, and the view `outcomes` has them."""
-    has_chains: ClassVar[bool] = False
-    """Whether its candidates form chains of attempts, which vote chain by chain."""
-    default_pick: ClassVar[Pick] = "best"
-    """The pick whose answers are reported as the strategy's."""
-    in_sweep: ClassVar[bool] = False
-    """Whether `stepmill search --sweep` runs it."""
-
-    type: str
-
-    @property
-    def needs_verifier(self) -> bool:
-        """Whether it cannot run without a verifier."""
-        return "verifier" in self.roles
-
-    @classmethod
-    def grid(cls, budget: int) -> list[Self]:
-        """The settings to compare with one another at a budget; unless overridden, the defaults."""
-        return [cls.model_validate({})]
-
-    def label(self) -> str:
-        """The name and every setting that is not the default: `beam[width=2]`."""
-        fields = type(self).model_fields
-        changed = {
-            name: value
-            for name in fields
-            if name != "type" and (value := getattr(self, name)) != fields[name].default
-        }
-        settings = ",".join(f"{name}={_short(value)}" for name, value in changed.items())
-        return f"{self.type}[{settings}]" if settings else self.type
-
-    def check_budget(self, budget: int) -> None:
-        """Reject a budget that cannot be spent exactly.
-
-        Raises:
-            ValueError: says what was expected.
-        """
 
 
 class _WidthConfig(StrategyConfig):
@@ -139,7 +79,7 @@ class FilterVoteConfig(StrategyConfig):
 
     @model_validator(mode="after")
     def _names_both(self) -> Self:
-        return _check_places(self, self.template, "{question}", "{solution}")
+        return check_places(self, self.template, "{question}", "{solution}")
 
 
 class BeamConfig(_WidthConfig):
@@ -249,7 +189,117 @@ class RevisionsConfig(StrategyConfig):
 
     @model_validator(mode="after")
     def _names_both(self) -> Self:
-        return _check_places(self, self.template, "{question}", "{attempts}")
+        return check_places(self, self.template, "{question}", "{attempts}")
+
+
+class AdaptiveConsistencyConfig(StrategyConfig):
+    """Solutions until the leading answer is safe, N at most (arXiv:2305.11860, 2401.10480)."""
+
+    ranks: ClassVar[bool] = False
+    is_stepwise: ClassVar[bool] = False
+    default_pick: ClassVar[Pick] = "majority"
+    stops_early: ClassVar[bool] = True
+    type: Literal["adaptive_consistency"] = "adaptive_consistency"
+    rule: Literal["posterior", "unanimous"] = "posterior"
+    """`posterior` stops where the leading answer is the more frequent of the two most common ones
+    with probability `bound`; `unanimous` where the answers of a whole window are the same
+    (early-stopping self-consistency)."""
+    bound: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Probability at which `posterior` stops."""
+    window: Annotated[int, Field(ge=2)] = 5
+    """Solutions of a window under `unanimous`; they are drawn window by window."""
+
+
+class ConfidenceVoteConfig(StrategyConfig):
+    """The most confident of N solutions vote by their confidence (DeepConf, arXiv:2508.15260)."""
+
+    ranks: ClassVar[bool] = False
+    is_stepwise: ClassVar[bool] = False
+    default_pick: ClassVar[Pick] = "confidence"
+    stops_early: ClassVar[bool] = True
+    type: Literal["confidence_vote"] = "confidence_vote"
+    mode: Literal["offline", "online"] = "offline"
+    """`offline` draws all N whole; `online` cuts later ones where their confidence falls, and stops
+    at a consensus."""
+    confidence: Literal["mean", "lowest_groups", "lowest_group", "tail"] = "lowest_group"
+    """Of a solution, from its tokens': the mean of all, of the least confident tenth of its groups,
+    of the least confident group, or of the last `window` tokens."""
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of solutions that vote, the most confident; 0.1 and 0.9 as published."""
+    window: Annotated[int, Field(ge=1)] = 2048
+    """Tokens of a group; every run of that many tokens is one, and a shorter solution is itself
+    one. As published, for traces of ten thousand tokens; choose less for shorter ones."""
+    num_alternatives: Annotated[int, Field(ge=1)] = 20
+    """Most likely tokens (k) whose log probabilities make a token's confidence."""
+    warmup: Annotated[int, Field(ge=1)] = 16
+    """First solutions, drawn whole, that set the threshold of the others; `online` only."""
+    chunk_tokens: Annotated[int, Field(ge=1)] = 256
+    """Tokens drawn between two looks at a solution's confidence; `online` only."""
+    round_size: Annotated[int, Field(ge=1)] = 4
+    """Solutions drawn between two looks at the consensus; `online` only."""
+    consensus: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Share of the weight of all votes at which the leading answer ends the search; `online`
+    only."""
+
+    def check_budget(self, budget: int) -> None:
+        """See StrategyConfig."""
+        if self.mode == "online" and budget < self.warmup:
+            raise ValueError(
+                f"confidence_vote: expected N to be at least the {self.warmup} solutions of the "
+                f"warm-up, got N={budget}"
+            )
+
+    @model_validator(mode="after")
+    def _can_look_early(self) -> Self:
+        if self.mode == "online" and self.confidence != "lowest_group":
+            raise ValueError(
+                "confidence: expected lowest_group, the only one known before a solution ends, as "
+                f"the mode is online, got {self.confidence}"
+            )
+        return self
+
+
+class GenerativeSelectionConfig(StrategyConfig):
+    """The policy or a judge compares N solutions and names the best (GenSelect, 2504.16891)."""
+
+    ranks: ClassVar[bool] = False
+    is_stepwise: ClassVar[bool] = False
+    default_pick: ClassVar[Pick] = "chosen"
+    optional_roles: ClassVar[tuple[ModelRole, ...]] = ("judge",)
+    type: Literal["generative_selection"] = "generative_selection"
+    group: Annotated[int, Field(ge=2)] = 8
+    """Maximum number of solutions in a prompt; more meet in rounds, the winners of a round in the
+    next one."""
+    template: Annotated[str, Field(min_length=1)] = (
+        "Here is a problem and several solutions, each with its number.\n\nProblem: {question}\n\n"
+        "{solutions}\n\nCompare the solutions: find where they contradict each other, rule out "
+        "those with mistakes, and choose the one that is most likely right. End with the line\n"
+        "Judgment: [number]\n"
+    )
+    """The prompt of the judge; `{question}` and `{solutions}` are filled in, the latter with
+    `Solution 0:` and its text, `Solution 1:` and so on."""
+    max_judge_tokens: Annotated[int, Field(ge=1)] = 1024
+    """Maximum tokens of a judgement."""
+    judge_temperature: Annotated[float, Field(ge=0)] = 0.0
+    """Temperature of the judge; 0 is greedy, 0.6 as published."""
+
+    @model_validator(mode="after")
+    def _names_both(self) -> Self:
+        return check_places(self, self.template, "{question}", "{solutions}")
+
+
+class ParticleFilteringConfig(StrategyConfig):
+    """N prefixes, resampled after each step by the odds of their scores (arXiv:2502.01618)."""
+
+    roles: ClassVar[tuple[ModelRole, ...]] = ("policy", "verifier")
+    by_verifier: ClassVar[bool] = True
+    default_pick: ClassVar[Pick] = "weighted"
+    type: Literal["particle_filtering"] = "particle_filtering"
+    weight_temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Temperature of the softmax over the log odds of the reduced scores."""
+    resampling: Literal["multinomial", "systematic"] = "multinomial"
+    """`multinomial` draws each place on its own, as published; `systematic` all with one random
+    number, which varies less."""
 
 
 Strategy = Annotated[
@@ -262,7 +312,11 @@ Strategy = Annotated[
     | LookaheadConfig
     | MctsConfig
     | TreeOfThoughtsConfig
-    | RevisionsConfig,
+    | RevisionsConfig
+    | AdaptiveConsistencyConfig
+    | ConfidenceVoteConfig
+    | GenerativeSelectionConfig
+    | ParticleFilteringConfig,
     Field(discriminator="type"),
 ]
 
@@ -290,16 +344,3 @@ def draws_stepwise(label: str) -> bool:
     """Whether rows with this label continue the bare question, step by step."""
     strategy = strategy_of(label)
     return strategy is not None and strategy.is_stepwise
-
-
-def _check_places(config: Any, template: str, *places: str) -> Any:
-    """The config, if its template has all the placeholders."""
-    for place in places:
-        if place not in template:
-            raise ValueError(f"template: expected {place} in it, got {template!r}")
-    return config
-
-
-def _short(value: Any) -> str:
-    """A setting as part of a name: a hash of a long text, other values as they are."""
-    return f"#{derive_id(value)[:6]}" if isinstance(value, str) and len(value) > 20 else str(value)

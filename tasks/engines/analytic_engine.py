@@ -78,7 +78,7 @@ class AnalyticEngine(ABC, Generic[State]):
         language model. Temperature 0 takes the likeliest step, the first of the vocabulary among
         equals.
         Log probabilities are those of the distribution before all of them; the k likeliest steps of
-        a confidence are fewer where fewer may follow.
+        a confidence are fewer where fewer may follow; steps of probability 0 are no alternatives.
 
         Raises:
             RequestRejected: prompt or prefix does not belong to this world, or the request has a

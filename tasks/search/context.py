@@ -39,6 +39,10 @@ class SearchContext:
         """The model that scores steps; None for searches without one."""
         return self.engines.get("verifier")
 
+    def answer_text(self, writer: ModelRole, text: str) -> str:
+        """What a model wrote, as graders and other models read it: without thoughts."""
+        return self.prompt_formats[writer].answers([text])[0]
+
     def writer(self, role: ModelRole) -> ModelRole:
         """The role itself if a model has it; otherwise the policy, which stands in for it."""
         return role if role in self.prompt_formats else "policy"

@@ -50,6 +50,8 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
     """
     reduction = job.score.how
     by_verifier = strategy.default_pick == "weighted" and job.verifier is not None
+    if strategy.default_pick == "chosen":
+        return "chosen"
     if strategy.default_pick == "best":
         return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name
     if by_verifier and not has_votes:
@@ -61,7 +63,7 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
         )
     if by_verifier:
         return f"chains[{reduction}]" if strategy.has_chains else f"weighted[{reduction}]"
-    return "majority"
+    return "confidence" if strategy.default_pick == "confidence" else "majority"
 
 
 def check_picks(job: SearchJob) -> None:
@@ -81,7 +83,7 @@ def _decide_one(
     label = job.label(strategy)
     by_id = {row.trajectory_id: row for row in tree}
     solutions = [row for row in tree if row.role is None and row.status != "pruned"]
-    candidates = _candidates(solutions, by_id, grader)
+    candidates = _candidates(solutions, by_id, grader, strategy)
     errors = [row.error for row in tree if row.status == "error"]
     status: DecisionStatus = "decided" if candidates else "unfinished"
     if solutions and all(row.status == "error" for row in solutions):
@@ -94,6 +96,8 @@ def _decide_one(
         has_votes=grader.comparable,
         seed=derive_seed(job.seed, "ties", first.problem_id),
     )
+    if strategy.default_pick == "chosen":
+        picks["chosen"] = candidates[0] if candidates else None
     main = main_pick(job, strategy, has_votes=grader.comparable)
     picks.setdefault(main, None)
     decided = [(pick, by_id[c.trajectory_id] if c else None) for pick, c in picks.items()]
@@ -127,7 +131,10 @@ def _decide_one(
 
 
 def _candidates(
-    rows: Sequence[Trajectory], by_id: dict[str, Trajectory], grader: Grader
+    rows: Sequence[Trajectory],
+    by_id: dict[str, Trajectory],
+    grader: Grader,
+    strategy: Strategy,
 ) -> list[Candidate]:
     """The finished solutions, with the likelihood and scores of all their steps."""
     finished = [row for row in rows if row.status == "finished"]
@@ -137,6 +144,7 @@ def _candidates(
         steps = whole_steps(row, by_id)
         logprobs = [step.logprob for step in steps]
         known = [logprob for logprob in logprobs if logprob is not None]
+        reads_confidence = strategy.default_pick == "confidence" and steps
         candidates.append(
             Candidate(
                 trajectory_id=row.trajectory_id,
@@ -144,6 +152,7 @@ def _candidates(
                 logprob=sum(known) if known and len(known) == len(logprobs) else None,
                 scores=tuple(step.score for step in steps if step.score is not None),
                 chain=_chain_of(row, by_id),
+                confidence=steps[-1].value if reads_confidence else None,
             )
         )
     return candidates

@@ -1,7 +1,8 @@
 """Choosing one answer from the candidates of a search, by every applicable pick.
 
 Picks are named like rankers: `majority`; `best_of_n[min]` and `weighted[min]`, one per reduction;
-`likelihood` and `likelihood+logit[min]`, the best by these values. `chains[min]` is for revisions:
+`likelihood` and `likelihood+logit[min]`, the best by these values; `confidence`, by votes weighted
+with the policy's confidence, for strategies that read it. `chains[min]` is for revisions:
 a weighted vote within each chain, then one among the best solutions with the winning answer of each
 chain (arXiv:2408.03314, appendix M). If answers cannot be compared, picks by votes are left out.
 Ties are broken with a seed, in the same way by every pick.
@@ -31,6 +32,8 @@ class Candidate:
     """The verifier's scores, one per step or one in all; empty if it scored nothing."""
     chain: int = 0
     """The chain of revisions that it belongs to."""
+    confidence: float | None = None
+    """The policy's confidence of it; None unless the strategy reads confidences."""
 
     def reduced(self, how: Reduction) -> float | None:
         """The scores reduced to one value in [0, 1]."""
@@ -70,6 +73,9 @@ def pick_all(
     picks: dict[str, Candidate | None] = {}
     if has_votes:
         picks["majority"] = vote(candidates, [1.0] * len(candidates), priority)
+        confidences = [candidate.confidence for candidate in candidates]
+        if any(confidence is not None for confidence in confidences):
+            picks["confidence"] = vote(candidates, confidences, priority)
     likelihood = ScoreConfig(by="likelihood")
     picks["likelihood"] = best(candidates, [c.worth(likelihood) for c in candidates], priority)
     if any(candidate.scores for candidate in candidates):

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from schemas.rows import Problem, Status, Step, Trajectory, now
 from schemas.units import derive_id
-from tasks.graders import Grade, Grader, grade_all
+from tasks.graders import Grade, Grader
 from tasks.graders.verdicts import verdict
+from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.session import Search
 from tasks.search.tree import Node, walk
@@ -45,7 +46,7 @@ async def make_rows(
     roots = sorted(search.roots, key=lambda root: root.path)
     leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
     order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
-    grades = await _grade(order, problem, grader, search.context)
+    grades = await _grade(order, search.context, search.answers or Answers(grader, problem))
     owners: dict[Node, str] = {}
     rows = []
     for index, leaf in enumerate(order):
@@ -72,19 +73,15 @@ def _is_leaf(node: Node) -> bool:
     return all(child.role != node.role for child in node.children)
 
 
-async def _grade(
-    leaves: Sequence[Node], problem: Problem, grader: Grader, context: SearchContext
-) -> list[Grade]:
-    """The grade of each leaf's text; equal texts are graded once."""
+async def _grade(leaves: Sequence[Node], context: SearchContext, answers: Answers) -> list[Grade]:
+    """The grade of each leaf's text."""
     is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
-    answers = [context.prompt_formats[n.writer].answers([n.text])[0] for n in leaves]
-    texts = list(
-        dict.fromkeys(text for text, graded in zip(answers, is_graded, strict=True) if graded)
-    )
-    grade_of = dict(zip(texts, await grade_all(grader, texts, problem), strict=True))
+    texts = [context.answer_text(n.writer, n.text) for n in leaves]
+    graded = [text for text, graded in zip(texts, is_graded, strict=True) if graded]
+    grade_of = dict(zip(graded, await answers.grade(graded), strict=True))
     return [
         verdict(grade_of[text] if graded else None, node.state, "solution")
-        for node, text, graded in zip(leaves, answers, is_graded, strict=True)
+        for node, text, graded in zip(leaves, texts, is_graded, strict=True)
     ]
 
 

@@ -16,6 +16,7 @@ from schemas.units import Unit, derive_seed
 from tasks.engines.host import UnitContext
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
+from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.rows import make_rows
 from tasks.search.session import Search
@@ -54,7 +55,11 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
 
     async def search_one(problem: Problem) -> list[Trajectory]:
         search = Search(
-            problem.question, task.budget, shared, seed=search_seed(task, problem.problem_id)
+            problem.question,
+            task.budget,
+            shared,
+            seed=search_seed(task, problem.problem_id),
+            answers=Answers(grader, problem),
         )
         candidates = await STRATEGIES[type(task.strategy)](search, task.strategy)
         rows = await make_rows(

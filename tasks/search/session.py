@@ -10,7 +10,7 @@ node's path and i. So an engine that runs one search at a time makes the same tr
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 from schemas.engines import Completion, GenerationRequest
 from schemas.errors import RequestRejected
@@ -18,11 +18,14 @@ from schemas.rows import ModelRole, Step
 from schemas.steps import StepRule
 from schemas.units import derive_seed
 from tasks.prompts.messages import Message, user
+from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.endings import MAX_BLANKS, close_at_limits, ending_of, why_cut
 from tasks.search.ranking import rank_node
 from tasks.search.readings import Readings
-from tasks.search.tree import Cost, Node, State
+from tasks.search.refusals import refusal
+from tasks.search.traces import Drawn, Watch, draw_traces
+from tasks.search.tree import Cost, Node, State, add_costs, add_logprobs, join_ids
 from tasks.steps.pieces import drawn_steps, join
 from tasks.steps.segmentation import is_complete, measure_steps
 from tasks.steps.stop_strings import end_at_stop
@@ -32,7 +35,15 @@ from tasks.steps.token_ids import known_ids, split_ids
 class Search:
     """One problem, one strategy, one budget: the tree so far, and the moves that extend it."""
 
-    def __init__(self, question: str, budget: int, context: SearchContext, *, seed: int) -> None:
+    def __init__(
+        self,
+        question: str,
+        budget: int,
+        context: SearchContext,
+        *,
+        seed: int,
+        answers: Answers | None = None,
+    ) -> None:
         """Start with an empty tree.
 
         Args:
@@ -40,7 +51,9 @@ class Search:
             budget: candidates to make (N).
             context: engines and limits.
             seed: the seed of everything that is drawn.
+            answers: the problem's, for strategies that compare answers and for the rows.
         """
+        self.answers = answers
         self.question = question
         self.budget = budget
         self.context = context
@@ -127,10 +140,12 @@ class Search:
         with_scores: bool = True,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        watch: Watch | None = None,
     ) -> list[Node]:
         """Draw `num` whole continuations of a prefix; the last node of each.
 
-        The limits of steps do not apply: a continuation ends by itself or at `max_tokens`.
+        The limits of steps do not apply: a continuation ends by itself or at `max_tokens`. One that
+        the watch gives up stays open.
 
         Raises:
             EngineFailed: an engine is gone.
@@ -140,7 +155,9 @@ class Search:
         room = (max_tokens or limits.max_tokens) - node.num_tokens
         rule = self._rule_after(node)
         ends: list[Node] = []
-        drawn = await self._generate(node, first, num, room, temperature=temperature)
+        generate = partial(self._generate, node, temperature=temperature)
+        knows_ids = self.context.engines[node.writer].vocabulary is not None
+        drawn = await draw_traces(generate, first, num, room, watch, knows_ids=knows_ids)
         for index, (completion, cost) in enumerate(drawn, first):
             if isinstance(completion, str):
                 seed = self._seed_of(node) + index
@@ -149,14 +166,32 @@ class Search:
                 )
                 continue
             state: State = "finished" if completion.finish_reason == "stop" else "truncated"
-            reason = None if state == "finished" else why_cut(len(completion.token_ids), room)
+            if watch is not None and watch.gives_up(completion):
+                state = "open"
+            reason = why_cut(len(completion.token_ids), room) if state == "truncated" else None
             steps = measure_steps(completion, rule)
-            ends.append(self._add_steps(node, index, completion, steps, state, cost, reason=reason))
+            end = self._add_steps(node, index, completion, steps, state, cost, reason=reason)
+            end.confidences = completion.confidences
+            ends.append(end)
         for end in ends:
             end.temperature = temperature
         if with_scores:
             await self.score(ends)
         return ends
+
+    async def classes(self, nodes: Sequence[Node]) -> list[int | None]:
+        """The number of each solution's answer, equal for equal answers (see `Answers.classes`).
+
+        Raises:
+            ValueError: the search was begun without the problem's answers.
+        """
+        if self.answers is None:
+            raise ValueError("expected a search with the answers of its problem, got one without")
+        texts = [self.context.answer_text(node.writer, node.text) for node in nodes]
+        is_whole = [node.state == "finished" for node in nodes]
+        return await self.answers.classes(
+            [text if whole else None for text, whole in zip(texts, is_whole, strict=True)]
+        )
 
     async def score(self, nodes: Sequence[Node]) -> None:
         """Have the verifier read the unread steps of these prefixes, and rank the prefixes.
@@ -227,7 +262,7 @@ class Search:
                 after=whole.text,
                 after_ids=self._ids(node, whole),
             )
-            cost = _add_costs(cost, more)
+            cost = add_costs(cost, more)
         steps = drawn_steps(whole, rule)
         limits = self.context.limits
         state, reason = ending_of(node, whole, steps, room=room, limits=limits, is_complete=is_done)
@@ -273,7 +308,8 @@ class Search:
         temperature: float | None = None,
         after: str = "",
         after_ids: tuple[int, ...] | None = (),
-    ) -> list[tuple[Completion | str, Cost]]:
+        num_alternatives: int = 0,
+    ) -> list[Drawn]:
         """Continuations of a prefix and `after`: the completion or its error, and the cost."""
         limits, engine = self.context.limits, self.context.engines[node.writer]
         ends = self.context.prompt_formats[node.writer].ends(limits.stop)
@@ -283,7 +319,7 @@ class Search:
         request = GenerationRequest(
             prompt=node.prompt,
             prefix=node.text + after,
-            prefix_ids=_join_ids(node.token_ids, after_ids),
+            prefix_ids=join_ids(node.token_ids, after_ids),
             n=num,
             **fields,
             max_tokens=max(room, 1),
@@ -291,6 +327,7 @@ class Search:
             needs_stop_string=bool(stop),
             seed=self._seed_of(node, len(after)) + first,
             with_logprobs=True,
+            num_alternatives=num_alternatives,
             has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
             thought_tags=self.context.prompt_formats[node.writer].thought_tags,
         )
@@ -298,28 +335,17 @@ class Search:
             generation = await engine.generate(request)
         except RequestRejected as rejection:
             return [(str(rejection), Cost()) for _ in range(num)]
-        drawn: list[tuple[Completion | str, Cost]] = []
+        drawn: list[Drawn] = []
         for index, completion in enumerate(generation.completions):
             cost = Cost(generated_tokens=len(completion.token_ids))
             if index == 0:  # the first one carries what all of them share
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
-            is_silent = (
-                self.context.needs_likelihood
-                and node.writer == "policy"
-                and completion.logprobs is None
-            )
+            problem = refusal(self.context, node.writer, completion, num_alternatives)
             ended = end_at_stop(completion, ends, prefix=node.text + after)
-            drawn.append((self._silent if is_silent else ended, cost))
+            drawn.append((problem or ended, cost))
         return drawn
-
-    @property
-    def _silent(self) -> str:
-        return (
-            f"the policy {self.context.policy.model_id} reports no log probabilities, and "
-            f"score.by={self.context.score.by} needs them: set score.by=verifier"
-        )
 
     def _add(
         self,
@@ -341,11 +367,11 @@ class Search:
             text=parent.text + (step.text if step else ""),
             num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
             own_ids=own_ids,
-            token_ids=_join_ids(parent.token_ids, own_ids),
+            token_ids=join_ids(parent.token_ids, own_ids),
             state=state,
             path=(*parent.path, index),
             seed=seed,
-            logprob=_add_logprobs(parent.logprob, step.logprob if step else 0.0),
+            logprob=add_logprobs(parent.logprob, step.logprob if step else 0.0),
             reason=reason,
             role=parent.role,
             writer=parent.writer,
@@ -370,21 +396,3 @@ class Search:
     def _seed_of(self, node: Node, num_after: int = 0) -> int:
         """The seed of the first continuation of a prefix; each further one adds 1."""
         return derive_seed(self.seed, *node.path, num_after)
-
-
-def _add_logprobs(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
-
-
-def _join_ids(one: tuple[int, ...] | None, other: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    return None if one is None or other is None else one + other
-
-
-def _add_costs(one: Cost, other: Cost) -> Cost:
-    return replace(
-        one,
-        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
-        cached_tokens=one.cached_tokens + other.cached_tokens,
-        generated_tokens=one.generated_tokens + other.generated_tokens,
-        scored_tokens=one.scored_tokens + other.scored_tokens,
-    )

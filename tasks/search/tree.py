@@ -4,7 +4,7 @@ This is pure data. `session.py` draws and scores nodes, and `rows.py` turns them
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from schemas.rows import ModelRole, Step
@@ -23,6 +23,27 @@ class Cost:
     generated_tokens: int = 0
     scored_tokens: int = 0
     """Tokens that the verifier computed: those it read and did not find in its cache."""
+
+
+def add_costs(one: Cost, other: Cost) -> Cost:
+    """What both cost together."""
+    return replace(
+        one,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        cached_tokens=one.cached_tokens + other.cached_tokens,
+        generated_tokens=one.generated_tokens + other.generated_tokens,
+        scored_tokens=one.scored_tokens + other.scored_tokens,
+    )
+
+
+def add_logprobs(one: float | None, other: float | None) -> float | None:
+    """The log probability of both; None if either is not known."""
+    return None if one is None or other is None else one + other
+
+
+def join_ids(one: tuple[int, ...] | None, other: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The tokens of one and then the other; None if either's are not known."""
+    return None if one is None or other is None else one + other
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -62,8 +83,13 @@ class Node:
     reason: str | None = None
     """Why the search did not continue from here, or the error that occurred."""
     visits: int | None = None
+    """Walks through this node, in MCTS; particles that ended here, in particle filtering."""
     value: float | None = None
-    """Mean value of the ends of all walks through this node, in MCTS."""
+    """Mean value of the ends of all walks through this node, in MCTS; the confidence of the whole
+    solution that ends here, in a confidence vote."""
+    confidences: tuple[float, ...] | None = None
+    """[num_tokens] of the whole solution that ends here (see Completion), where they were asked
+    for."""
     cost: Cost = field(default_factory=Cost)
     after: "Node | None" = field(default=None, repr=False)
     """For a root that is not the bare question: the solution that is revised or judged there."""

@@ -9,6 +9,7 @@ A row's `strategy` is the strategy's label, with `pick` set for any pick but the
   `tokens`, the sum of what the policy wrote and the verifier computed;
 * `unfinished_rate`, `error_rate`, `excluded_rate`: share of problems without a finished candidate,
   with every candidate rejected, and without a graded answer (left out of the accuracy);
+* `saved_rate`: share of the N solutions that were not drawn, of strategies that may stop early;
 * `gain_over`: paired difference to the strategy in `against` at the same N;
 * `gain_at_equal_tokens`: paired difference to the accuracy of that strategy for the same tokens,
   interpolated between its two neighbouring points, linearly in log tokens. Its first point is N =
@@ -105,6 +106,7 @@ def _cost_rows(figures: BinFigures) -> list[Metric]:
         "unfinished_rate": grid.is_unfinished,
         "error_rate": grid.is_error,
         "excluded_rate": np.isnan(grid.main).astype(np.float64),
+        "saved_rate": grid.saved,
     }
     abouts = grid.abouts()
     return [

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.rows import Decision, Problem, Trajectory
+from schemas.search.strategies import strategy_of
 from tasks.evaluation.figures import About
 from tasks.evaluation.solutions.candidates import Candidates
 from tasks.evaluation.statistics.curves import FloatArray
@@ -41,6 +42,9 @@ class SearchGrid:
     """[num_problems][num_cells] 1 if no candidate was finished."""
     is_error: FloatArray
     """[num_problems][num_cells] 1 if engines rejected every candidate."""
+    saved: FloatArray
+    """[num_problems][num_cells] share of the N solutions that were not drawn; nan for strategies
+    that always draw all of them."""
 
     @property
     def main(self) -> FloatArray:
@@ -97,6 +101,7 @@ def build_grid(problems: Sequence[Problem], decisions: Sequence[Decision]) -> Se
     correct = _unknown(len(problems), len(order))
     states = {name: _unknown(len(problems), len(cells)) for name in ("unfinished", "error")}
     spent = {name: _unknown(len(problems), len(cells)) for name in TOKENS}
+    saved = _unknown(len(problems), len(cells))
     seen: NDArray[np.bool_] = np.zeros(correct.shape, dtype=np.bool_)
     for decision in decisions:
         cell = (decision.strategy, decision.budget)
@@ -114,6 +119,9 @@ def build_grid(problems: Sequence[Problem], decisions: Sequence[Decision]) -> Se
             values[row, cell_of[cell]] = decision.status == name
         for name, values in spent.items():
             values[row, cell_of[cell]] = getattr(decision, name)
+        strategy = strategy_of(decision.strategy)
+        if strategy is not None and strategy.stops_early:  # each of its rows is a solution
+            saved[row, cell_of[cell]] = 1 - decision.num_rows / decision.budget
     return SearchGrid(
         problems=tuple(problems),
         policy=policies.pop(),
@@ -124,6 +132,7 @@ def build_grid(problems: Sequence[Problem], decisions: Sequence[Decision]) -> Se
         spent=spent,
         is_unfinished=states["unfinished"],
         is_error=states["error"],
+        saved=saved,
     )
 
 

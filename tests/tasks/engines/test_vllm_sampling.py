@@ -177,7 +177,7 @@ def save_adapter(folder: Path, *, scale: float) -> Path:
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=scale)
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     return folder
 
 

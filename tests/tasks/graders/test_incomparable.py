@@ -11,7 +11,16 @@ from schemas.evaluation import EvaluationConfig
 from schemas.graders import ExactGraderConfig
 from schemas.rows import PROBLEMS, Problem, Step, from_table, to_table
 from schemas.search import SearchJob
-from schemas.search.strategies import BeamConfig, BestOfNConfig, MajorityConfig, RevisionsConfig
+from schemas.search.strategies import (
+    AdaptiveConsistencyConfig,
+    BeamConfig,
+    BestOfNConfig,
+    ConfidenceVoteConfig,
+    GenerativeSelectionConfig,
+    MajorityConfig,
+    ParticleFilteringConfig,
+    RevisionsConfig,
+)
 from tasks.evaluation.solutions.candidates import build_candidates
 from tasks.evaluation.solutions.rankers import accuracy_table
 from tasks.graders import Grade, Grader, grade_all, make_grader
@@ -128,6 +137,8 @@ def test_a_search_picks_by_score_where_there_are_no_votes(make_problem, make_tra
         (BeamConfig(), "likelihood+logit[min]", "likelihood+logit[min]"),
         (BestOfNConfig(), "weighted[min]", "best_of_n[min]"),
         (RevisionsConfig(), "chains[min]", "best_of_n[min]"),
+        (ParticleFilteringConfig(), "weighted[min]", "best_of_n[min]"),
+        (GenerativeSelectionConfig(), "chosen", "chosen"),
     ],
 )
 def test_main_picks_with_and_without_votes(strategy, with_votes, without):
@@ -136,7 +147,27 @@ def test_main_picks_with_and_without_votes(strategy, with_votes, without):
     assert main_pick(job, strategy, has_votes=False) == without
 
 
-def test_a_strategy_that_only_votes_is_refused_where_there_are_no_votes():
-    job = search_job(MajorityConfig())
-    with pytest.raises(ValueError, match="majority: expected a grader whose answers can be comp"):
-        main_pick(job, job.strategies[0], has_votes=False)
+@pytest.mark.parametrize(
+    "strategy",
+    [MajorityConfig(), AdaptiveConsistencyConfig(), ConfidenceVoteConfig()],
+    ids=lambda strategy: strategy.type,
+)
+def test_a_strategy_that_only_votes_is_refused_where_there_are_no_votes(strategy):
+    message = f"{strategy.type}: expected a grader whose answers can be compared"
+    with pytest.raises(ValueError, match=message):
+        main_pick(search_job(strategy), strategy, has_votes=False)
+
+
+def test_what_a_strategy_chose_needs_no_votes(make_problem, make_trajectory):
+    rows = [
+        make_trajectory(
+            f"t{i}", sample_index=i, strategy="generative_selection", answer=f"text {i}"
+        )
+        for i in range(3)
+    ]
+    job = search_job(GenerativeSelectionConfig())
+    decisions = decide(
+        [make_problem(check=CONTAINS)], rows, job=job, strategy=job.strategies[0], grader=GRADER
+    )
+    (main,) = [d for d in decisions if d.is_main]
+    assert (main.pick, main.trajectory_id) == ("chosen", "t0")

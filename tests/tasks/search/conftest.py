@@ -27,6 +27,7 @@ from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.graders import make_grader
 from tasks.prompts.formats import PromptFormat
+from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.decide import decide
 from tasks.search.rows import make_rows
@@ -108,6 +109,7 @@ class TableEngine:
         table = self._table(request.prompt)
         pieces: list[str] = []
         logprobs: list[float] = []
+        confidences: list[float] = []
         stop = None
         is_over = False
         room = self._most_tokens - _num_words(request)
@@ -117,6 +119,8 @@ class TableEngine:
             piece = self._draw(request, so_far, options, rng)
             pieces.append(piece)
             logprobs.append(math.log(options[piece]))
+            likeliest = sorted(options.values(), reverse=True)[: request.num_alternatives]
+            confidences.append(-sum(map(math.log, likeliest)) / max(len(likeliest), 1))
             is_over = not piece
             stop = next((s for s in request.stop if piece.endswith(s)), None)
         self.num_drawn += len(pieces)
@@ -127,6 +131,7 @@ class TableEngine:
             finish_reason="stop" if is_over or stop else "length",
             stop_string=stop,
             token_texts=tuple(pieces),
+            confidences=tuple(confidences) if request.num_alternatives else None,
         )
 
     def _draw(
@@ -223,7 +228,9 @@ def find() -> Callable[..., list[Found]]:
                 needs_likelihood=job.needs_likelihood(strategy),
                 counters=Counters(),
             )
-            search = Search(problem.question, budget, context, seed=seed + index)
+            grader = make_grader(job.grader)
+            answers = Answers(grader, problem)
+            search = Search(problem.question, budget, context, seed=seed + index, answers=answers)
             ends = await STRATEGIES[type(strategy)](search, strategy)
             found = Found(search, ends, problem, job)
             found.rows = await make_rows(
@@ -231,7 +238,7 @@ def find() -> Callable[..., list[Found]]:
                 ends,
                 problem=problem,
                 strategy=job.label(strategy),
-                grader=make_grader(job.grader),
+                grader=grader,
                 scope="scope",
             )
             return found

@@ -10,13 +10,17 @@ from schemas.engines import GenerationRequest, MarkovConfig, ScoringRequest, Ste
 from schemas.errors import EngineFailed
 from schemas.search import ScoreConfig
 from schemas.search.strategies import (
+    AdaptiveConsistencyConfig,
     BeamConfig,
     BestOfNConfig,
+    ConfidenceVoteConfig,
     DvtsConfig,
     FilterVoteConfig,
+    GenerativeSelectionConfig,
     LookaheadConfig,
     MajorityConfig,
     MctsConfig,
+    ParticleFilteringConfig,
     RebaseConfig,
     RevisionsConfig,
     TreeOfThoughtsConfig,
@@ -34,8 +38,20 @@ STEPWISE = [
     MctsConfig(select="uct", width=2),
     TreeOfThoughtsConfig(width=2),
     TreeOfThoughtsConfig(width=2, order="dfs", threshold=0.05),
+    ParticleFilteringConfig(),
+    ParticleFilteringConfig(resampling="systematic", weight_temperature=2.0),
 ]
-WHOLE = [MajorityConfig(), BestOfNConfig(), FilterVoteConfig(), RevisionsConfig(sequential=2)]
+WHOLE = [
+    MajorityConfig(),
+    BestOfNConfig(),
+    FilterVoteConfig(),
+    RevisionsConfig(sequential=2),
+    AdaptiveConsistencyConfig(),
+    AdaptiveConsistencyConfig(rule="unanimous", window=2),
+    ConfidenceVoteConfig(window=2),
+    ConfidenceVoteConfig(mode="online", warmup=2, window=2, chunk_tokens=2, keep=0.5),
+    GenerativeSelectionConfig(group=3),
+]
 EVERY = [*STEPWISE, *WHOLE]
 MIXED = ScoreConfig(reduction="last")
 MENDING = MarkovConfig(num_steps=4, p_right=0.6, p_recover=0.2)
@@ -446,7 +462,7 @@ def silent_policy(table_engine):
     return SilentPolicy
 
 
-@pytest.mark.parametrize("strategy", STEPWISE, ids=name_of)
+@pytest.mark.parametrize("strategy", [s for s in STEPWISE if not s.by_verifier], ids=name_of)
 def test_a_score_that_needs_a_likelihood_that_is_not_reported_is_refused(
     silent_policy, find_one, strategy
 ):
@@ -460,8 +476,8 @@ def test_a_score_that_needs_a_likelihood_that_is_not_reported_is_refused(
     assert sum(row.generated_tokens for row in found.rows) == engine.num_drawn
 
 
-@pytest.mark.parametrize("strategy", WHOLE, ids=name_of)
-def test_votes_and_best_of_n_need_no_likelihood(silent_policy, find_one, strategy):
+@pytest.mark.parametrize("strategy", [*WHOLE, *(s for s in STEPWISE if s.by_verifier)], ids=name_of)
+def test_votes_and_verifiers_need_no_likelihood(silent_policy, find_one, strategy):
     engine = silent_policy({"": {"Answer: 4": 1.0}}, {"Answer: 4": 0.9})
     found = find_one(strategy, engine, budget=4, score=ScoreConfig())
     assert found.main_decision().correct is True

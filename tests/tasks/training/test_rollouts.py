@@ -54,6 +54,14 @@ def two_models(request, tmp_path_factory) -> tuple[Path, Path]:
     return folders[0], folders[1]
 
 
+def test_start_states_within_solutions_cannot_have_a_maximum_of_steps(make_job, tmp_path):
+    job = make_job(tmp_path, type="grpo", batch_size=8)
+    job = job.with_fields(prompt=job.prompt.with_fields(steps={"max_steps": 4}))
+    states = [{"prompt": "1 + 1?", "prefix": ""}, {"prompt": "1 + 1?", "prefix": "1 + 1\n"}]
+    with pytest.raises(ValueError, match="got 4 and the prefix of state 1"):
+        Rollouts(job, states, None, None, work_dir=tmp_path, rank=0, num_processes=1)
+
+
 @pytest.mark.slow
 def test_an_engine_serves_the_weights_it_was_given_last(two_models):
     from tasks.models.folders import load_tokenizer

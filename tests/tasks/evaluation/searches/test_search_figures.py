@@ -59,6 +59,23 @@ def figures(rows):
     }
 
 
+def test_what_an_early_stop_saves_is_a_figure_of_the_strategies_that_can(problems):
+    """Of 8 solutions, 4 and 6 were drawn, pruned ones included."""
+    rows = [decision("p0", "adaptive_consistency", 8, num_rows=4, num_candidates=4)]
+    rows += [decision("p1", "adaptive_consistency", 8, num_rows=6, num_candidates=5)]
+    rows += [decision(f"p{i}", "dvts", 8, num_rows=9, num_candidates=2) for i in range(2)]
+    made = search_figures(build_grid(problems, rows), CONFIG)
+    saved = [row for row in made if row.metric == "saved_rate" and "subject" not in row.bin]
+    found = figures(saved)
+    assert found == {
+        ("adaptive_consistency", 8, "all", "saved_rate"): (0.375, 2),
+        ("adaptive_consistency", 8, "level=1", "saved_rate"): (0.375, 2),
+    }
+    told = {row["strategy"]: row.get("saved") for row in search_rows(made)}
+    assert told["dvts"] in (None, "")
+    assert (told["adaptive_consistency"] or "").startswith("0.375")
+
+
 def test_accuracies_and_costs_of_every_pick_and_bin(problems):
     """Right, wrong, ungraded, unfinished; the other pick is right on the second too."""
     main = [
