@@ -112,7 +112,7 @@ def _local_parts(folder: Path, configs: Sequence[str]) -> list[tuple[str, str | 
     import datasets
 
     declared = datasets.get_dataset_config_names(str(folder)) if configs else []
-    found = [
+    found: list[tuple[str, str | None]] = [
         (str(folder), name) if name in declared else (str(folder / name), None)
         for name in configs
         if name in declared or (folder / name).is_dir()
