@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypedDict
 
-from tasks.verifiers.layout import Encoder
-
-_PROBE = "So"
-"""Text that may follow a prefix of which nothing else is known."""
+from tasks.verifiers.layout import PROBE, Encoder
 
 
 class Written(TypedDict):
@@ -65,7 +62,7 @@ def start_of(
         return Start([*token_ids, *prefix_ids])
     if not prefix:
         return Start(token_ids)
-    known, end = encode.beginning(prefix, following or _PROBE)
+    known, end = encode.beginning(prefix, following or PROBE)
     return Start(token_ids + known, prefix[end:])
 
 

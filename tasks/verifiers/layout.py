@@ -27,6 +27,8 @@ SHEPHERD_TAG = "ки"
 _REMEMBERED_TEXTS = 1 << 14
 _LAST_TOKENS = 4
 """Tokens before a separator's own in which it may begin, or after them in which it may end."""
+PROBE = "So"
+"""Text that may follow a prefix of which nothing else is known."""
 _HERE = "\ue000"
 """A character that occurs in no text, put where a chat template is to be cut."""
 
@@ -254,7 +256,8 @@ def lay_out_text(
     _bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
     if step_ids is None:
-        answer = _read_at_ends(encode, steps)
+        is_ended = steps[-1] != step_body(steps[-1]) and not is_whole
+        answer = _read_at_ends(encode, steps, then=PROBE if is_ended else "")
     else:
         known = [_without_end(encode, each) for each in step_ids]
         ends = accumulate(map(len, known))

@@ -107,7 +107,7 @@ def test_a_likelihood_is_the_product_of_the_tokens_probabilities(exhibit_model):
 
     async def go():
         likelihood = config_of(exhibit_model, verifier="likelihood")
-        engine = await open_vllm_engine(likelihood, "verifier", separator="\n")
+        engine = await open_vllm_engine(likelihood, "verifier", separator="\n\n")
         try:
             return (await engine.score(request)).scores
         finally:
