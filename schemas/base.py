@@ -1,6 +1,7 @@
 """The base of every config, and the hash that says two configs are the same."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -63,6 +64,10 @@ class FrozenConfig(BaseModel):
 
     identity_order: ClassVar[tuple[str, ...]] = ()
     """The order of the fields in the identity, if it differs from that of the definition."""
+
+    def __hash__(self) -> int:
+        """Equal for equal configs, also of fields that are dictionaries."""
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     def config_hash(self) -> str:
         """Twelve hex digits, equal when two configs make the same rows."""

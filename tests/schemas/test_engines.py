@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from schemas.engines import OpenAIConfig, ScoringRequest, ServerConfig
+from schemas.engines import OpenAIConfig, ScoringRequest, ServerConfig, VLLMConfig
 from schemas.pool import PoolConfig
 from schemas.sampling import SamplingJob
+from tasks.engines.engine_set import EngineSet
 
 URL = "http://localhost:8000/v1"
 
@@ -55,3 +56,12 @@ def test_limits_of_waiting_are_read_under_their_older_name():
     old = {"base_url": "http://localhost:8000/v1", "patience_s": 5}
     assert ServerConfig.model_validate(old).retry_timeout_s == 5
     assert PoolConfig.model_validate({"patience_s": 7}).timeout_s == 7
+
+
+def test_equal_configs_have_equal_hashes_whatever_their_fields_hold() -> None:
+    one = VLLMConfig(model="m", engine_arguments={"quantization": "fp8", "block_size": 16})
+    other = VLLMConfig(model="m", engine_arguments={"block_size": 16, "quantization": "fp8"})
+    assert one == other
+    assert hash(one) == hash(other)
+    assert len({one, other, VLLMConfig(model="m")}) == 2
+    assert EngineSet(separator="\n", policy=one) in {EngineSet(separator="\n", policy=other): 0}
