@@ -10,7 +10,7 @@ from typing import Any
 
 from storage.store import Store
 
-_COLUMNS = ("status", "answer", "correct", "parent_id", "role", "steps")
+_COLUMNS = ("status", "answer", "correct", "parent_id", "role", "changed_boundaries", "steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,10 @@ class RowShares:
     """Without a verdict, those that were cut before their answer included."""
     num_unjudged: int = 0
     """Without a verdict in spite of their answer."""
+    num_boundaries: int = 0
+    """Ends of steps of which it is known whether text alone would be other tokens there."""
+    num_changed: int = 0
+    """Those at which it would be."""
     steps: tuple[int, ...] = ()
     """The number of steps of each ended row that continues no other row, in increasing order."""
 
@@ -82,7 +86,9 @@ def count_rows(store: Store, paths: Iterable[str]) -> RowShares:
         table = store.columns(path, _COLUMNS)
         columns = [table.column(name).to_pylist() for name in _COLUMNS[:-1]]
         lengths = _lengths(table)
-        for status, answer, correct, parent, role, num_steps in zip(*columns, lengths, strict=True):
+        for status, answer, correct, parent, role, changed, num_steps in zip(
+            *columns, lengths, strict=True
+        ):
             if role in ("judge", "lookahead"):
                 continue
             has_ended = status in ("finished", "truncated")
@@ -98,6 +104,9 @@ def count_rows(store: Store, paths: Iterable[str]) -> RowShares:
             }
             for name, holds in facts.items():
                 counts[name] += holds
+            if changed is not None:
+                counts["num_boundaries"] += max(num_steps - 1, 0)
+                counts["num_changed"] += changed
             if has_ended and parent is None:
                 steps.append(num_steps)
     return RowShares(**counts, steps=tuple(sorted(steps)))

@@ -47,6 +47,11 @@ def say_rows(title: str, rows: RowShares, *, text: str = "solutions", limit: str
     if rows.num_errors:
         words += f"; {rows.num_errors:,} failed"
     say(f"{title}: of {rows.num_ended:,} {text}: {words}")
+    if rows.num_changed:
+        say(
+            f"{title}: at {rows.num_changed:,} of {rows.num_boundaries:,} ends of steps the text "
+            "alone would be other tokens; prefixes are continued from the sampled ones"
+        )
     cut = _CUT.replace("max_tokens", limit or "max_tokens")
     _advise(
         title,

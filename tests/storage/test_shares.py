@@ -121,3 +121,37 @@ def test_steps_without_a_label_are_counted(store, unit_of):
     assert (counted.num_steps, counted.num_unlabelled, counted.unlabelled_share) == (5, 3, 0.6)
     found = connect(store.url).sql("select * exclude (run_id) from label_shares").fetchall()
     assert found == [("m", 3, 5, 3, 0.6)]
+
+
+def test_ends_of_steps_that_text_would_change_are_counted_and_shown_by_a_view(
+    store, make_trajectory, unit_of
+):
+    steps = tuple(Step(text="x\n", num_tokens=2) for _ in range(4))
+    rows = [
+        make_trajectory(
+            "t0", steps=steps, changed_boundaries=2, token_ids=(1,) * 8, vocabulary="v"
+        ),
+            "t0", steps=steps, changed_boundaries=2, token_ids=(1,) * 8, vocabulary="v"
+        ),
+        make_trajectory("t1", steps=steps, token_ids=(1,) * 8, vocabulary="v"),
+        make_trajectory("t2", steps=steps[:1], changed_boundaries=0),
+        *(
+            make_trajectory(
+                f"r{index}",
+                strategy="rollout",
+                role="rollout",
+                parent_id=parent,
+                branch_step=1,
+                steps=steps[:1],
+                token_ids=(1, 1),
+                vocabulary="v",
+            )
+            for index, parent in enumerate(("t0", "t0", "t2"))
+        ),
+    ]
+    unit = unit_of("trajectories", "u0")
+    store.commit(unit, rows)
+    counted = count_rows(store, [unit.path])
+    assert (counted.num_boundaries, counted.num_changed) == (3, 2)
+    found = connect(store.url).sql("select * exclude (run_id, policy) from token_boundaries")
+    assert found.fetchall() == [(3, 2, pytest.approx(2 / 3), 2, 1)]
