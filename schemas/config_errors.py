@@ -1,6 +1,7 @@
 """The errors of a config as messages that say what was expected."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -29,7 +30,9 @@ def _describe(config_class: type[BaseModel], error: Any) -> str:
     if error["type"] == "missing":
         return f"{name}: expected a value, got none"
     if error["type"] == "extra_forbidden" and siblings:
-        return f"{name}: no such field, expected one of {', '.join(siblings)}"
+        near = get_close_matches(names[-1], siblings)
+        known = dict.fromkeys([*near, *siblings])
+        return f"{name}: no such field, expected one of {', '.join(known)}"
     if error["type"] == "value_error":  # raised by a config, and says what came
         return f"{name}: {error['ctx']['error']}"
     return f"{name}: {error['msg']}, got {error['input']!r}"

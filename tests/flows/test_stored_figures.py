@@ -18,6 +18,15 @@ from schemas.units import Unit
 from storage import Store, connect
 
 SHARES = ("answerless_rate", "one_step_rate", "median_steps", "p95_steps")
+FIRST_ERROR_FIGURES = (
+    "first_error_f1",
+    "first_error_f1_mean",
+    "first_error_accuracy",
+    "flawless_accuracy",
+    "first_error_threshold",
+    "erroneous_solutions",
+    "flawless_solutions",
+)
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "store-v3.tar.gz"
 
 
@@ -66,7 +75,7 @@ def part_of(store: Store, start: str) -> str:
     return part
 
 
-def test_figures_of_solutions_are_the_same_and_shares_of_rows_join_them(old_store):
+def test_figures_of_solutions_are_the_same_and_shares_and_first_errors_join_them(old_store):
     from flows.runs.truth import known_kinds
     from tasks.evaluation.task import measure_set
 
@@ -75,7 +84,10 @@ def test_figures_of_solutions_are_the_same_and_shares_of_rows_join_them(old_stor
     stored = stored_figures(old_store, "first", "evaluation", "eval")
     assert len(stored) > 1000
     shares = {row.metric: row.value for row in rows if row.metric in SHARES}
-    assert unsigned([row for row in rows if row.metric not in SHARES]) == unsigned(stored)
+    errors = [row for row in rows if row.metric in FIRST_ERROR_FIGURES]
+    others = [row for row in rows if row.metric not in (*SHARES, *FIRST_ERROR_FIGURES)]
+    assert unsigned(others) == unsigned(stored)
+    assert {row.bin for row in errors} >= {"all", "fold=0", "fold=1"}
     (found,) = (
         connect(old_store.url)
         .sql(

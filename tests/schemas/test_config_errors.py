@@ -12,16 +12,16 @@ from schemas.search import SearchJob
 @pytest.mark.parametrize(
     ("config_class", "values", "message"),
     [
-        (FactoryConfig, {"sed": 1}, "sed: no such field, expected one of policy, prompt, "),
+        (FactoryConfig, {"sed": 1}, "sed: no such field, expected one of seed, policy, prompt, "),
         (
             FactoryConfig,
             {"eval_sampling": {"samples": 1}},
-            "eval_sampling.samples: no such field, expected one of temperature, top_p, ",
+            "eval_sampling.samples: no such field, expected one of num_samples, temperature, ",
         ),
         (
             FactoryConfig,
             {"policy": {"modell": "m"}},
-            "policy.modell: no such field, expected one of type, model, ",
+            "policy.modell: no such field, expected one of model, max_model_len, ",
         ),
         (
             FactoryConfig,

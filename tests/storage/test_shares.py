@@ -131,8 +131,6 @@ def test_ends_of_steps_that_text_would_change_are_counted_and_shown_by_a_view(
         make_trajectory(
             "t0", steps=steps, changed_boundaries=2, token_ids=(1,) * 8, vocabulary="v"
         ),
-            "t0", steps=steps, changed_boundaries=2, token_ids=(1,) * 8, vocabulary="v"
-        ),
         make_trajectory("t1", steps=steps, token_ids=(1,) * 8, vocabulary="v"),
         make_trajectory("t2", steps=steps[:1], changed_boundaries=0),
         *(
