@@ -7,6 +7,9 @@ time is that of a unit of work: problems read from the store, solutions sampled,
 graded, and committed as a file. Prints one JSON object on its last line.
 
     python -m benchmarks.sampling --quick
+    python -m benchmarks.sampling --config benchmarks/real_line.yaml --problems 8 --rounds 3
+
+The second takes policy, prompt, problems and sampling of a factory's evaluation.
 """
 
 import argparse
@@ -20,7 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
+
 from schemas.engines import SHIPPED_POLICY, VLLMConfig
+from schemas.factory import FactoryConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
@@ -32,9 +38,8 @@ from tasks.engines.vllm_arguments import engine_arguments, is_cpu_build
 from tasks.engines.vllm_engine import open_vllm_engine
 from tasks.models.folders import resolve_model
 from tasks.problems.load import load_problems
+from tasks.prompts.formats import make_prompt_format
 from tasks.sampling.sample import sample_problems, sampling_seed
-
-SEPARATOR = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Offline:
         from vllm import LLM
 
         self._job = job
+        self._format = make_prompt_format(job.prompt, job.policy)
         self._llm = LLM(**arguments)
         self._tokenizer = self._llm.get_tokenizer()
 
@@ -107,7 +113,12 @@ class Offline:
 
         sampling = self._job.sampling
         prompts: Any = [
-            {"prompt_token_ids": self._tokenizer(problem.question + SEPARATOR)["input_ids"]}
+            {
+                "prompt_token_ids": self._tokenizer(
+                    self._format.ask(problem.question),
+                    add_special_tokens=not self._format.has_chat_template,
+                )["input_ids"]
+            }
             for problem in problems
         ]
         params = [
@@ -171,27 +182,71 @@ def report(timings: Sequence[dict[str, Timing]], arguments: argparse.Namespace) 
     return figures
 
 
-async def compare(arguments: argparse.Namespace, store: Store) -> dict[str, Any]:
-    """Open both contestants, warm them up, and measure them."""
-    share = 0.9 if is_cpu_build() else 0.42  # both hold their own copy of the model
-    config = VLLMConfig(model=arguments.model, gpu_memory_utilization=share)
-    job = SamplingJob(
+def world_job(arguments: argparse.Namespace) -> SamplingJob:
+    """The shipped policy, or another one, on the built-in world."""
+    return SamplingJob(
         problems=WorldProblemsConfig(),
-        policy=config,
+        policy=VLLMConfig(model=arguments.model),
         sampling=SamplingConfig(
             num_samples=arguments.samples, max_tokens=160, with_logprobs=arguments.logprobs
         ),
     )
-    engine = await open_vllm_engine(config, "policy", separator=SEPARATOR)
-    folder = resolve_model(arguments.model)
+
+
+def job_of(arguments: argparse.Namespace) -> SamplingJob:
+    """The sampling of a factory's evaluation."""
+    values = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    config = FactoryConfig.from_partial({k: v for k, v in values.items() if k != "flow"})
+    arguments.samples = config.eval_sampling.num_samples
+    return SamplingJob(
+        problems=config.eval_problems,
+        policy=config.policy,
+        prompt=config.prompt,
+        grader=config.grader,
+        sampling=config.eval_sampling,
+    )
+
+
+def choose_problems(job: SamplingJob, arguments: argparse.Namespace) -> list[list[Problem]]:
+    """Problems to warm up with, then those of each round; none is in two."""
+    if arguments.config is None:
+        seeds = [10_000, *range(arguments.rounds)]
+        return [
+            load_problems(
+                WorldProblemsConfig(
+                    split="train", num_problems=arguments.problems if index else 16, seed=seed
+                )
+            )[0]
+            for index, seed in enumerate(seeds)
+        ]
+    found, _ = load_problems(job.problems)
+    size = arguments.problems
+    parts = [found[begin : begin + size] for begin in range(0, (arguments.rounds + 1) * size, size)]
+    if len(parts[-1]) < size:
+        raise ValueError(
+            f"expected {(arguments.rounds + 1) * size} problems, {size} for each round and to warm "
+            f"up with, got {len(found)}"
+        )
+    return parts
+
+
+async def compare(arguments: argparse.Namespace, store: Store) -> dict[str, Any]:
+    """Open both contestants, warm them up, and measure them."""
+    job = world_job(arguments) if arguments.config is None else job_of(arguments)
+    config = job.policy
+    if not isinstance(config, VLLMConfig):
+        raise ValueError(f"expected a policy of type vllm, got {config.type}")
+    if not is_cpu_build():  # both hold their own copy of the model
+        config = config.with_fields(gpu_memory_utilization=0.42)
+        job = job.with_fields(policy=config)
+    engine = await open_vllm_engine(config, "policy", separator=job.prompt.step_rule)
+    folder = resolve_model(config.model)
+    arguments.model = config.model
     offline = Offline(engine_arguments(config, str(folder), "policy"), job)
     contestants = [Stage(engine, job, store), offline]
 
-    def problems(seed: int, number: int) -> list[Problem]:
-        return load_problems(WorldProblemsConfig(split="train", num_problems=number, seed=seed))[0]
-
-    await measure(contestants, [problems(10_000, 16)])
-    rounds = [problems(seed, arguments.problems) for seed in range(arguments.rounds)]
+    warm_up, *rounds = choose_problems(job, arguments)
+    await measure(contestants, [warm_up])
     timings = await measure(contestants, rounds)
     await engine.close()
     return report(timings, arguments)
@@ -203,6 +258,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer problems and rounds")
     parser.add_argument("--format", choices=["text", "json"], default="text")
     parser.add_argument("--model", default=SHIPPED_POLICY, help="folder or Hugging Face id")
+    parser.add_argument("--config", type=Path, help="config of a factory instead")
     parser.add_argument("--problems", type=int, help="problems per round")
     parser.add_argument("--samples", type=int, default=16, help="solutions per problem")
     parser.add_argument("--rounds", type=int)
