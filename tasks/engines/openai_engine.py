@@ -19,7 +19,6 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.engines import (
-    Completion,
     Generation,
     GenerationRequest,
     OpenAIConfig,
@@ -38,7 +37,6 @@ from tasks.engines.openai_requests import (
 )
 from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
 from tasks.engines.served_tokens import Codec
-from tasks.steps.token_ids import known_ids
 from tasks.steps.token_texts import Start
 
 _OPENING_TIMEOUT_S = 60.0
@@ -82,8 +80,7 @@ async def open_openai_engine(
         served = describe_server(models, config)
         names = served.model_names
         engine = OpenAIEngine(config, server, served)
-        trial = await engine.generate(_TRIAL, retry_s=retry_s)
-        engine.check_tokenizer(trial.completions[0])
+        await engine.generate(_TRIAL, retry_s=retry_s)
         server.trial = engine.ask_for(_TRIAL, 0)
     except (AccessRefused, RequestRejected) as error:
         await server.close()
@@ -183,23 +180,6 @@ class OpenAIEngine:
     def encode_text(self, text: str) -> Sequence[int] | None:
         """The tokens of a text alone, if the config names the model's tokenizer."""
         return None if self._codec is None else self._codec.encode.afresh(text)
-
-    def check_tokenizer(self, completion: Completion) -> None:
-        """Refuse a tokenizer that does not decode a completion's ids to its text.
-
-        Raises:
-            ModelUnusable: the text differs.
-        """
-        ids = known_ids(completion, self.vocabulary)
-        if self._codec is None or ids is None:
-            return
-        decoded = self._codec.decoder.decode(ids)
-        if decoded != completion.text:
-            raise ModelUnusable(
-                f"policy.tokenizer {self._config.tokenizer!r}: expected that of the served model "
-                f"{self._config.model}, whose tokens {list(ids)} are {completion.text!r}; it "
-                f"decodes them to {decoded!r}"
-            )
 
     def _read(self, answer: Any, request: GenerationRequest, start: Start | None) -> Continuation:
         continuation = read_continuation(answer, request, self._config)

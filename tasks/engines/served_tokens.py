@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from schemas.engines import UNTOLD_TOKEN, Completion, GenerationRequest
+from schemas.errors import RequestRejected
 from tasks.steps.token_texts import Start, TokenDecoder, start_of
 from tasks.verifiers.layout import Encoder
 
@@ -19,6 +20,8 @@ class Codec:
     encode: Encoder
     decoder: TokenDecoder
     vocabulary: str
+    name: str
+    """Where it was loaded from, for messages."""
 
     @classmethod
     def load(cls, folder_or_id: str) -> "Codec":
@@ -31,7 +34,7 @@ class Codec:
 
         tokenizer = load_tokenizer(resolve_model(folder_or_id))
         encode = Encoder(tokenizer)
-        return cls(encode, TokenDecoder(tokenizer), encode.vocabulary)
+        return cls(encode, TokenDecoder(tokenizer), encode.vocabulary, folder_or_id)
 
     def start_of(self, request: GenerationRequest) -> Start:
         """What the server is to continue."""
@@ -45,10 +48,20 @@ class Codec:
         )
 
     def complete(self, completion: Completion, start: Start) -> Completion:
-        """A completion with the text of its tokens, and their pieces; as it is without ids."""
+        """A completion with the text of its tokens, and their pieces; as it is without ids.
+
+        Raises:
+            RequestRejected: the tokens are not those of the server's text.
+        """
         ids: Sequence[int] = completion.token_ids
         if UNTOLD_TOKEN in ids:
             return completion
         text = self.decoder.decode(ids)
+        # A server cuts a text at a stop string, and leaves out half of a character at its end.
+        if not text.strip().startswith(completion.text.strip().rstrip("\ufffd")):
+            raise RequestRejected(
+                f"policy.tokenizer {self.name!r}: expected that of the served model, whose tokens "
+                f"{list(ids)[:20]} are {completion.text[:80]!r}; it decodes them to {text[:80]!r}"
+            )
         pieces = self.decoder.split(text, ids)
         return replace(completion, **start.without_tail(text, pieces))

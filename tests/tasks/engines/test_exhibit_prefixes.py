@@ -86,5 +86,6 @@ def test_a_continuation_from_ids_is_on_policy_and_one_from_text_alone_is_not(
     assert len(cuts) >= 5
     assert sum(is_changed for is_changed, *_ in cuts) > len(cuts) / 2
     assert all(from_ids > OFF_POLICY for _, from_ids, _, _ in cuts)
-    assert sum(from_text < OFF_POLICY for _, _, from_text, _ in cuts) > len(cuts) / 2
+    from_ids, from_text = (sum(cut[place] for cut in cuts) / len(cuts) for place in (1, 2))
+    assert from_text < from_ids - 3  # nats
     assert max(apart for *_, apart in cuts) < 0.15  # bfloat16, one at a time against all at once
