@@ -63,5 +63,5 @@ def test_equal_configs_have_equal_hashes_whatever_their_fields_hold() -> None:
     other = VLLMConfig(model="m", engine_arguments={"block_size": 16, "quantization": "fp8"})
     assert one == other
     assert hash(one) == hash(other)
-    assert len({one, other, VLLMConfig(model="m")}) == 2
+    assert hash(VLLMConfig(model="m")) != hash(one)
     assert EngineSet(separator="\n", policy=one) in {EngineSet(separator="\n", policy=other): 0}
