@@ -189,3 +189,20 @@ def test_a_search_by_another_score_is_used_and_its_lookaheads_are_not(tree, fill
         ("b\n", "y\n"),
         ("a\n", "z\n"),
     ]
+
+
+def test_rows_have_the_tokens_that_were_sampled(fill, build):
+    fill(
+        {"p": {"answer": "4"}},
+        [("r", "p", "by sum\nAnswer: 4", True), ("w", "p", "by guess\nAnswer: 5", False)],
+        token_ids=(11, 12, 2),
+        vocabulary="v",
+    )
+    (row,), _ = build({"type": "v_star"})
+    assert (row["chosen_ids"], row["rejected_ids"]) == ([11, 12, 2], [11, 12, 2])
+    assert row["vocabulary"] == "v"
+    (row,), _ = build({"type": "rest_em"})
+    assert (row["completion_ids"], row["vocabulary"]) == ([11, 12, 2], "v")
+    rows, _ = build({"type": "reverse_curriculum", "num_stages": 2})
+    assert {row["prefix"]: row["prefix_ids"] for row in rows} == {"": [], "by sum\n": [11]}
+    assert {row["vocabulary"] for row in rows} == {"v"}
