@@ -39,7 +39,13 @@ from tasks.models.folders import (
     load_tokenizer,
     resolve_model,
 )
-from tasks.steps.token_texts import Start, TokenDecoder, ending_tokens, start_of
+from tasks.steps.token_texts import (
+    Start,
+    TokenDecoder,
+    check_separator,
+    ending_tokens,
+    start_of,
+)
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
 from tasks.verifiers.layout import Encoder
 
@@ -66,6 +72,8 @@ async def open_vllm_engine(
     model_id = identify_served(config)
     prepare_environment()
     tokenizer = load_tokenizer(folder)
+    if role == "policy":
+        check_separator(tokenizer, StepRule.of(separator).separator, str(folder))
     verifier = None
     if ROLE_WORK[role] == "score":
         verifier = open_verifier(

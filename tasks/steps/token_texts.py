@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypedDict
 
+from schemas.errors import ModelUnusable
 from tasks.verifiers.layout import PROBE, Encoder
 
 
@@ -64,6 +65,24 @@ def start_of(
         return Start(token_ids)
     known, end = encode.beginning(prefix, following or PROBE)
     return Start(token_ids + known, prefix[end:])
+
+
+def check_separator(tokenizer: Any, separator: str, model: str) -> None:
+    """Refuse a tokenizer that cannot give the text between two steps back.
+
+    Such a tokenizer drops or joins white space, so no step of its texts would ever end.
+
+    Raises:
+        ModelUnusable: says what became of the separator.
+    """
+    text = f"5{separator}5"
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    found = TokenDecoder(tokenizer).decode(ids)
+    if separator not in found:
+        raise ModelUnusable(
+            f"policy {model}: expected a tokenizer that gives a text back, since its steps end "
+            f"with {separator!r}; it turns {text!r} into {found!r}: choose another prompt.separator"
+        )
 
 
 def ending_tokens(tokenizer: Any, stop: str) -> frozenset[int] | None:

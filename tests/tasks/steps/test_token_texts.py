@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tasks.steps.token_texts import TokenDecoder, ending_tokens
+from schemas.errors import ModelUnusable
+from tasks.steps.token_texts import TokenDecoder, check_separator, ending_tokens
 from tasks.world.tokenizer import build_tokenizer
 
 TEXTS = [
@@ -130,3 +131,16 @@ def test_every_token_that_ends_in_the_separator_is_stopped_at_unless_one_holds_i
     assert ending == {i for i, text in enumerate(texts) if text.endswith("2")}
     tokenizer.add_tokens(["1 2 3"])
     assert ending_tokens(tokenizer, "2") is None
+
+
+def test_a_tokenizer_that_loses_line_breaks_is_refused() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = Tokenizer(models.WordLevel({"<unk>": 0, "5": 1, "</s>": 2}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    with pytest.raises(
+        ModelUnusable, match=r"policy words: expected a tokenizer that gives a text"
+    ):
+        check_separator(wrap(words), "\n\n", "words")
+    for tokenizer in (wrap(byte_level()), wrap(sentence_piece()), build_tokenizer()):
+        check_separator(tokenizer, "\n", "usual")
