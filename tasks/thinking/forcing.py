@@ -62,7 +62,7 @@ async def draw(
     forcing = _Forcing(engine, request, config, thoughts)
     generation = await engine.generate(forcing.first_request())
     drawn = await asyncio.gather(
-        *(forcing.go_on(each, index) for index, each in enumerate(generation.completions))
+        *(forcing.continue_from(each, index) for index, each in enumerate(generation.completions))
     )
     return generation, list(drawn)
 
@@ -109,7 +109,7 @@ class _Forcing:
             needs_stop_string=True,
         )
 
-    async def go_on(self, first: Completion, index: int) -> Drawn:
+    async def continue_from(self, first: Completion, index: int) -> Drawn:
         """A continuation from what the first request gave."""
         drawn = Drawn(completion=first, num_generated=len(first.token_ids))
         num_extensions, was_ended, error = 0, False, None
