@@ -92,7 +92,7 @@ async def draw_traces(
         _Trace(generate, index, room, watch, knows_ids) for index in range(first, first + num)
     ]
     pairs = zip(traces, begun, strict=True)
-    return list(await asyncio.gather(*(trace.go_on(drawn, size) for trace, drawn in pairs)))
+    return list(await asyncio.gather(*(trace.continue_from(drawn, size) for trace, drawn in pairs)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _Trace:
     watch: Watch
     knows_ids: bool
 
-    async def go_on(self, drawn: Drawn, size: int) -> Drawn:
+    async def continue_from(self, drawn: Drawn, size: int) -> Drawn:
         """The solution of which a piece of `size` tokens was drawn."""
         whole, cost = await self._mend(drawn, size, None)
         piece = whole
