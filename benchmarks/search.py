@@ -36,6 +36,7 @@ from schemas.problems import WorldProblemsConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES, ModelRole, Problem
 from schemas.search import ScoreConfig, SearchJob, SearchLimits
 from schemas.search.strategies import BeamConfig, DvtsConfig, MajorityConfig, Strategy
+from schemas.unit_names import SearchCell, TreesName
 from schemas.units import Unit
 from storage import Store
 from tasks.engines.base import Engine
@@ -101,17 +102,18 @@ async def _time_stage(
         context = UnitContext(store, engines, Counters())
 
         async def search(name: str, searched: Sequence[Problem]) -> Any:
+            cell = SearchCell(name, contest.strategy.type, contest.budget, "0" * 12)
             source = Unit(run_id="b", stage="problems", name=name, table=PROBLEMS.name)
             store.commit(source, searched)
             unit = Unit(
                 run_id="b",
                 stage="search",
-                name=f"{name}.00000",
+                name=str(TreesName(cell, 0)),
                 table=TRAJECTORIES.name,
                 inputs=(source.path,),
             )
             task = SearchTask(job=job, strategy=contest.strategy, budget=contest.budget, scope=name)
-            store.commit(unit, await search_problems(unit, {name: task}, context))
+            store.commit(unit, await search_problems(unit, {str(cell): task}, context))
             return store.read(unit.path)
 
         await search("warm", _warm_problems(len(problems)))
