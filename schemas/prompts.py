@@ -16,16 +16,6 @@ def _names_question(template: str) -> str:
     return template
 
 
-def _step_rule(separator: str, steps: StepsConfig, thinking: ThinkingConfig | None) -> StepRule:
-    return StepRule(
-        separator=separator,
-        min_chars=steps.min_chars,
-        max_steps=steps.max_steps,
-        starts=steps.words,
-        thought_end=None if thinking is None else thinking.end,
-    )
-
-
 Template = Annotated[str, AfterValidator(_names_question)]
 StopString = Annotated[str, Field(min_length=1)]
 
@@ -64,9 +54,15 @@ class ExamplesFile(FrozenConfig):
     """The field with the worked answer."""
 
 
-class ExamplesConfig(FrozenConfig):
-    """What every prompt has: examples, and the first words of the answer."""
+class AnyPromptConfig(FrozenConfig):
+    """What every prompt has: examples, the first words of the answer, and what its steps are."""
 
+    separator: Annotated[str, Field(min_length=1)]
+    """What ends a step of this model's solutions."""
+    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
+    """What else ends a step, and how short pieces are joined."""
+    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
+    """How the model's thoughts are told from its answers; None for a model without."""
     examples: Annotated[tuple[Example, ...] | ExamplesFile, Since(4)] = ()
     """Few-shot examples: a list of `{question, answer}`, or the file that has them."""
     opening: Annotated[str, Since(4)] = ""
@@ -79,9 +75,22 @@ class ExamplesConfig(FrozenConfig):
         examples = () if isinstance(self.examples, ExamplesFile) else self.examples
         return (*(example.answer for example in examples), self.opening)
 
+    @property
+    def step_rule(self) -> StepRule:
+        """All that ends a step."""
+        return StepRule(
+            separator=self.separator,
+            min_chars=self.steps.min_chars,
+            max_steps=self.steps.max_steps,
+            starts=self.steps.words,
+            thought_end=None if self.thinking is None else self.thinking.end,
+        )
 
-class PlainPromptConfig(ExamplesConfig):
+
+class PlainPromptConfig(AnyPromptConfig):
     """The question inside a text, as a base model reads it."""
+
+    identity_order = ("type", "template", "separator")
 
     type: Literal["plain"] = "plain"
     template: Template = "{question}\n"
@@ -101,19 +110,11 @@ class PlainPromptConfig(ExamplesConfig):
             check_stop("stop", self.stop, self.separator, self.known_answers)
         return self
 
-    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
-    """What else ends a step, and how short pieces are joined."""
-    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
-    """How the model's thoughts are told from its answers; None for a model without."""
 
-    @property
-    def step_rule(self) -> StepRule:
-        """All that ends a step."""
-        return _step_rule(self.separator, self.steps, self.thinking)
-
-
-class ChatPromptConfig(ExamplesConfig):
+class ChatPromptConfig(AnyPromptConfig):
     """The question as a user message in the model's own chat template."""
+
+    identity_order = ("type", "system", "template", "separator")
 
     type: Literal["chat"] = "chat"
     system: str | None = (
@@ -140,16 +141,6 @@ class ChatPromptConfig(ExamplesConfig):
                     "which stepmill sets itself"
                 )
         return self
-
-    steps: Annotated[StepsConfig, Since(4)] = StepsConfig()
-    """What else ends a step, and how short pieces are joined."""
-    thinking: Annotated[ThinkingConfig | None, Since(4)] = None
-    """How the model's thoughts are told from its answers; None for a model without."""
-
-    @property
-    def step_rule(self) -> StepRule:
-        """All that ends a step."""
-        return _step_rule(self.separator, self.steps, self.thinking)
 
 
 class PresetPromptConfig(FrozenConfig):

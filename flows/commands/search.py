@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,22 +78,22 @@ def search(
     - `stepmill search --sweep --run-id sweep`
     - `stepmill search --ratios --n 16`
     """
-    asked: dict[str, Any] = {
-        "config_file": config,
-        "changes": change or [],
-        "strategies": strategy or [],
-        "budgets": n,
-        "width": width,
-        "is_sweep": sweep,
-        "with_ratios": ratios,
-        "policy": policy,
-        "verifier": verifier,
-    }
+    options = SearchOptions(
+        config_file=config,
+        changes=tuple(change or ()),
+        strategies=tuple(strategy or ()),
+        budgets=n,
+        width=width,
+        is_sweep=sweep,
+        with_ratios=ratios,
+        policy=policy,
+        verifier=verifier,
+    )
     if not wants_plan(dry_run, tokens_per_second, expected_tokens):
-        search_and_show(output, root=root, run_id=run_id, **asked)
+        search_and_show(output, options, root=root, run_id=run_id)
         return
-    given = named_values(**asked)
-    if read_values(config, change or [], given).get("verifier") is None:
+    given = options.values()
+    if options.read(given).get("verifier") is None:
         # The newest one of the store, which is not looked at.
         given["verifier"] = {"type": "vllm", "model": "newest verifier of the store"}
     plan_flow(
@@ -106,109 +106,89 @@ def search(
     )
 
 
-def search_and_show(
-    output: str,
-    *,
-    root: str,
-    run_id: str | None,
-    config_file: Path | None,
-    changes: Sequence[str],
-    strategies: Sequence[str] = (),
-    budgets: str | None = None,
-    width: int | None = None,
-    is_sweep: bool = False,
-    with_ratios: bool = False,
-    policy: str | None = None,
-    verifier: str | None = None,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """What the command says about a job."""
+
+    config_file: Path | None = None
+    """The rest of the job."""
+    changes: Sequence[str] = ()
+    """Single fields of it."""
+    strategies: Sequence[str] = ()
+    """By name; empty for those in the file, or of the sweep."""
+    budgets: str | None = None
+    """N, or several with commas; None for those in the file, or of the sweep."""
+    width: int | None = None
+    """For the strategies named, or for every strategy of the file or sweep that has one."""
+    is_sweep: bool = False
+    """Run every strategy of the sweep."""
+    with_ratios: bool = False
+    """Run revisions at every ratio of sequential to parallel attempts."""
+    policy: str | None = None
+    """A model; None for the one in the file, or the shipped one."""
+    verifier: str | None = None
+    """A model; None for the one in the file, else the one that this run last searched with, else
+    the newest in the store if one is needed or picks better than votes."""
+
+    def values(self) -> dict[str, Any]:
+        """The fields of a job that have options of their own; None for one that is not given.
+
+        Raises:
+            ValueError: options exclude one another, or a strategy does not exist.
+        """
+        if self.is_sweep and self.strategies:
+            raise ValueError("expected --sweep or --strategy, got both")
+        if self.width is not None and any(c.startswith("strategies=") for c in self.changes):
+            raise ValueError(
+                "expected --width or --set strategies, got both: put the width into it"
+            )
+        if self.with_ratios and (self.is_sweep or self.strategies):
+            raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
+        named = _name_strategies(
+            self.strategies,
+            self.width,
+            is_sweep=self.is_sweep,
+            of_file=self.read().get("strategies"),
+        )
+        budgets = SWEEP_BUDGETS if self.is_sweep else None
+        return {
+            "strategies": _name_ratios(self.budgets) if self.with_ratios else named,
+            "budgets": _read_budgets(self.budgets) if self.budgets else budgets,
+            "policy": {"type": "vllm", "model": self.policy} if self.policy else None,
+            "verifier": {"type": "vllm", "model": self.verifier} if self.verifier else None,
+        }
+
+    def read(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The fields of file and changes, and of `values`."""
+        return read_values(self.config_file, self.changes, values)
+
+
+def search_and_show(output: str, options: SearchOptions, *, root: str, run_id: str | None) -> None:
     """Search, and print the accuracy and cost of each strategy.
 
     Args:
         output: `table`, or `json` for every figure.
+        options: the job.
         root: the store.
         run_id: the run; None for a new one.
-        config_file: the rest of the job.
-        changes: single fields of it.
-        strategies: by name; empty for those in the file, or of the sweep.
-        budgets: N, or several with commas; None for those in the file, or of the sweep.
-        width: for the strategies named, or for every strategy of the file or sweep that has one.
-        is_sweep: run every strategy of the sweep.
-        with_ratios: run revisions at every ratio of sequential to parallel attempts.
-        policy: a model; None for the one in the file, or the shipped one.
-        verifier: a model; None for the one in the file, else the one that this run last searched
-            with, else the newest in the store if one is needed or picks better than votes.
 
     Raises:
         ValueError: the format or a strategy does not exist, a field does not fit, or a verifier
             is needed and none exists.
     """
     check_format(output, "table", "json")
-    given = named_values(
-        config_file=config_file,
-        changes=changes,
-        strategies=strategies,
-        budgets=budgets,
-        width=width,
-        is_sweep=is_sweep,
-        with_ratios=with_ratios,
-        policy=policy,
-        verifier=verifier,
-    )
-    given["verifier"] = _find_verifier(root, run_id, read_values(config_file, changes, given))
+    given = options.values()
+    given["verifier"] = _find_verifier(root, run_id, options.read(given))
     path = run_flow(
         "search",
         root=root,
         run_id=run_id,
-        config_file=config_file,
-        changes=changes,
+        config_file=options.config_file,
+        changes=options.changes,
         values=given,
     )
     store = Store(root)
     show_searches(store.read(path), output, picture=_place_of_picture(store, path))
-
-
-def named_values(
-    *,
-    config_file: Path | None,
-    changes: Sequence[str],
-    strategies: Sequence[str] = (),
-    budgets: str | None = None,
-    width: int | None = None,
-    is_sweep: bool = False,
-    with_ratios: bool = False,
-    policy: str | None = None,
-    verifier: str | None = None,
-) -> dict[str, Any]:
-    """The fields of a job that have options of their own; None for one that is not given.
-
-    Args:
-        config_file: the rest of the job.
-        changes: single fields of it.
-        strategies: by name; empty for those in the file, or of the sweep.
-        budgets: N, or several with commas; None for those in the file, or of the sweep.
-        width: for the strategies named, or for every strategy of the file or sweep that has one.
-        is_sweep: run every strategy of the sweep.
-        with_ratios: run revisions at every ratio of sequential to parallel attempts.
-        policy: a model; None for the one in the file, or the shipped one.
-        verifier: a model; None for the one in the file, or one of the store.
-
-    Raises:
-        ValueError: options exclude one another, or a strategy does not exist.
-    """
-    if is_sweep and strategies:
-        raise ValueError("expected --sweep or --strategy, got both")
-    if width is not None and any(change.startswith("strategies=") for change in changes):
-        raise ValueError("expected --width or --set strategies, got both: put the width into it")
-    if with_ratios and (is_sweep or strategies):
-        raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
-    of_file = read_values(config_file, changes).get("strategies")
-    named = _name_strategies(strategies, width, is_sweep=is_sweep, of_file=of_file)
-    return {
-        "strategies": _name_ratios(budgets) if with_ratios else named,
-        "budgets": _read_budgets(budgets) if budgets else (SWEEP_BUDGETS if is_sweep else None),
-        "policy": {"type": "vllm", "model": policy} if policy else None,
-        "verifier": {"type": "vllm", "model": verifier} if verifier else None,
-    }
 
 
 def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.base import FrozenConfig
-from schemas.prompts import ExamplesConfig, PlainPromptConfig
+from schemas.prompts import AnyPromptConfig, PlainPromptConfig
 from schemas.sampling_parameters import SamplingParameters
 from tasks.models.recommended import with_recommended
 from tasks.prompts.examples import load_examples
@@ -36,7 +36,7 @@ def _prompt_lines(prompt: object) -> Iterator[str]:
 def _stop_lines(fields: dict[str, Any]) -> Iterator[str]:
     """The stop strings of the user that the prompt itself contains."""
     prompt = fields.get("prompt")
-    if not isinstance(prompt, ExamplesConfig):
+    if not isinstance(prompt, AnyPromptConfig):
         return
     texts = [str(getattr(prompt, name, None) or "") for name in ("system", "template")]
     texts += [example.question for example in load_examples(prompt)]

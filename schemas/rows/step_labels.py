@@ -17,12 +17,12 @@ class StepLabel:
     method: str
     completer: str
     evidence: Evidence
-    num_rollouts: Int32
-    num_correct: Int32
-    soft: float | None
-    hard: bool | None
-    ci_low: float | None
-    ci_high: float | None
+    num_rollouts: Int32 = 0
+    num_correct: Int32 = 0
+    soft: float | None = None
+    hard: bool | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
 
 
 STEP_LABELS = TableSpec("step_labels", StepLabel)

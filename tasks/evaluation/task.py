@@ -122,37 +122,22 @@ def measure_set(
     policy, verifier, config = _policy_of(job), job.verifier_name, job.evaluation
     rows = solution_figures(candidates, config, policy=policy, verifier=verifier)
     truths = _truths_of_labels(_read(store, unit, "step_labels"))
+    references = truths  # for scores; the checker alone where there is one
     if kinds is not None:
         truth = check_solutions(problems, trajectories, kinds)
         errors = _first_errors(problems, trajectories, truth)
         rows += measure_right_answers(candidates, errors, config, policy=policy)
         if verifier is not None:
-            names = {"policy": policy, "verifier": verifier}
-            rows += measure_picks(candidates, errors, config, **names)
-            rows += measure_verifier(trajectories, scores, truth, config, **names)
-        truths = {**truths, CHECKER: truth}
-    elif verifier is not None:
-        for method, truth in truths.items():
-            rows += measure_verifier(
-                trajectories,
-                scores,
-                truth,
-                config,
-                policy=policy,
-                verifier=verifier,
-                reference=method,
-            )
+            rows += measure_picks(candidates, errors, config, policy=policy, verifier=verifier)
+        references = {CHECKER: truth}
+        truths = {**truths, **references}
     if verifier is not None:
-        for reference, truth in truths.items():
+        names = {"policy": policy, "verifier": verifier}
+        for name, truth in references.items():
+            rows += measure_verifier(trajectories, scores, truth, config, reference=name, **names)
+        for name, truth in truths.items():
             rows += measure_first_errors(
-                problems,
-                trajectories,
-                scores,
-                truth,
-                config,
-                policy=policy,
-                verifier=verifier,
-                reference=reference,
+                problems, trajectories, scores, truth, config, reference=name, **names
             )
     return rows
 

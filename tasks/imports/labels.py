@@ -27,12 +27,8 @@ def collect_labels(
             method=job.labels_method,
             completer=job.source_name,
             evidence="imported",
-            num_rollouts=0,
-            num_correct=0,
             soft=_soft(label) if solution.soft is None else solution.soft[step_index],
             hard=label,
-            ci_low=None,
-            ci_high=None,
         )
         for row in rows
         for index, solution in enumerate(row.labelled)

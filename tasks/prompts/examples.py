@@ -5,10 +5,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from schemas.prompts import Example, ExamplesConfig, ExamplesFile
+from schemas.prompts import AnyPromptConfig, Example, ExamplesFile
 
 
-def load_examples(config: ExamplesConfig) -> tuple[Example, ...]:
+def load_examples(config: AnyPromptConfig) -> tuple[Example, ...]:
     """The examples of a prompt, in the order in which they are shown.
 
     Raises:

@@ -47,12 +47,8 @@ def label_by_checker(
                 method=method,
                 completer=COMPLETER,
                 evidence="checker",
-                num_rollouts=0,
-                num_correct=0,
                 soft=float(is_right),
                 hard=is_right,
-                ci_low=None,
-                ci_high=None,
             )
             for index, is_right in enumerate(verdicts)
         ]

@@ -90,12 +90,7 @@ def match_labels(
                     method=method,
                     completer=completer,
                     evidence="inferred",
-                    num_rollouts=0,
-                    num_correct=0,
-                    soft=None,
                     hard=hard,
-                    ci_low=None,
-                    ci_high=None,
                 )
             )
     return labels

@@ -224,10 +224,4 @@ def _unlabelled(trajectory: Trajectory, index: int, method: str, completer: str)
         method=method,
         completer=completer,
         evidence="rollouts",
-        num_rollouts=0,
-        num_correct=0,
-        soft=None,
-        hard=None,
-        ci_low=None,
-        ci_high=None,
     )

@@ -94,8 +94,6 @@ class RowEncoder:
         self._is_whole = is_whole
         self.has_chat_template = has_chat_template
         self._eos: int = tokenizer.eos_token_id
-        self._ends = {self._eos, *tokenizer.all_special_ids}
-        """Tokens with which a sampled text may end; models have several."""
         self._unknown: int | None = tokenizer.unk_token_id
 
     def completion_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +179,7 @@ class RowEncoder:
             ModelUnusable: the tokenizer has no tokens for it.
         """
         if sampled is not None:
-            token_ids, ends = [*sampled], self._ends
+            token_ids, ends = [*sampled], self.encode.end_ids
         else:
             token_ids = [*self.encode.tokenizer(text, add_special_tokens=False)["input_ids"]]
             ends = {self._eos}

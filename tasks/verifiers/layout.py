@@ -74,10 +74,21 @@ class Encoder:
             return self._fast.encode(text, add_special_tokens=False).ids
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """The tokens with which a sampled text may end; models have several."""
+        return frozenset({self.tokenizer.eos_token_id, *self.tokenizer.all_special_ids} - {None})
+
     def is_ended(self, token_ids: Sequence[int], separator: str) -> bool:
-        """Whether a step's tokens contain what ends it."""
-        num_last = len(self(separator)) + _LAST_TOKENS
-        return separator in self._decoded(tuple(token_ids[-num_last:]))
+        """Whether a step's tokens end with the separator, or with a token that goes beyond it.
+
+        Only white space may follow it otherwise: a step can contain the separator elsewhere.
+        """
+        last = tuple(token_ids[-len(self(separator)) - _LAST_TOKENS :])
+        text = self._decoded(last)
+        end = text.rfind(separator) + len(separator)
+        is_found = end >= len(separator)
+        return is_found and (not text[end:].strip() or end > len(self._decoded(last[:-1])))
 
     def _decode(self, token_ids: tuple[int, ...]) -> str:
         return self.tokenizer.decode(token_ids, clean_up_tokenization_spaces=False)
@@ -247,8 +258,8 @@ def lay_out_text(
 
     Sampled tokens are read as they are; a solution of which only the text is known is tokenised as
     one text. What follows a step is part of it, since the policy had to write that too. One
-    end-of-text token follows a whole solution and belongs to its last step, as it does in a
-    trajectory's log probabilities.
+    end-of-text token, the sampled one if it is known, follows a whole solution and belongs to its
+    last step, as it does in a trajectory's log probabilities.
 
     Raises:
         ValueError: `steps` is empty, a step is, or a token spans two steps.
@@ -265,7 +276,8 @@ def lay_out_text(
     positions = [len(ids) + position for position in answer.positions]
     whole = ids + answer.token_ids
     if is_whole:
-        whole.append(encode.tokenizer.eos_token_id)
+        end = step_ids[-1][-1] if step_ids and step_ids[-1] else None
+        whole.append(end if end in encode.end_ids else encode.tokenizer.eos_token_id)
         positions[-1] += 1
     return TokenLayout(whole, positions, first=len(ids))
 
@@ -283,8 +295,7 @@ def _bodies(steps: Sequence[str]) -> list[str]:
 
 def _without_end(encode: Encoder, ids: Sequence[int]) -> list[int]:
     """Sampled tokens without an end of text."""
-    end = encode.tokenizer.eos_token_id
-    return [*ids[:-1]] if len(ids) and ids[-1] == end else [*ids]
+    return [*ids[:-1]] if len(ids) and ids[-1] in encode.end_ids else [*ids]
 
 
 def _cut_chat(encode: Encoder, messages: list[dict[str, str]], num_cuts: int) -> list[str]:

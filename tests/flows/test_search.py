@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from flows.commands.search import known_verifier, search_and_show
+from flows.commands.search import SearchOptions, known_verifier, search_and_show
 from schemas.rows import MODELS, Model
 from schemas.search import SearchJob
 from storage import connect, query
@@ -170,18 +170,23 @@ MARKOV = ("policy={type: markov}", "verifier={type: markov}", "grader={type: exa
     ],
 )
 def test_a_job_that_cannot_be_is_named_before_anything_starts(tmp_path, options, message):
-    values = {"output": "table", "run_id": None, "config_file": None, "changes": MARKOV, **options}
+    values = {"output": "table", "changes": MARKOV, **options}
     with pytest.raises(ValueError, match=message):
-        search_and_show(values.pop("output"), root=str(tmp_path / "store"), **values)
+        search_and_show(
+            values.pop("output"),
+            SearchOptions(**values),
+            root=str(tmp_path / "store"),
+            run_id=None,
+        )
     assert not (tmp_path / "store").exists()
 
 
 def test_without_a_verifier_it_is_said_where_to_get_one(tmp_path):
-    asked = {"run_id": None, "config_file": None, "strategies": ["beam"]}
+    options = SearchOptions(strategies=["beam"])
     with pytest.raises(
         ValueError, match=r"stepmill run factory .*--verifier.*score\.by=likelihood"
     ):
-        search_and_show("table", root=str(tmp_path / "store"), changes=(), **asked)
+        search_and_show("table", options, root=str(tmp_path / "store"), run_id=None)
 
 
 def test_a_store_without_a_verifier_knows_none(tmp_path, store):
@@ -251,7 +256,10 @@ def test_a_width_is_for_the_strategies_of_the_file(
     config.write_text(yaml.safe_dump(job))
     root = tmp_path / "store"
     search_and_show(
-        "json", root=str(root), run_id="r", config_file=config, changes=(), budgets="8", **options
+        "json",
+        SearchOptions(config_file=config, budgets="8", **options),
+        root=str(root),
+        run_id="r",
     )
     (held,) = query(
         connect(root), "select distinct config from runs where flow = 'search'"

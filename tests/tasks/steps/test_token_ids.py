@@ -4,6 +4,7 @@ Each tokenizer is trained here on a few sentences, and read by a small model of 
 continuation from the ids of a prefix must be that of the whole solution.
 """
 
+import copy
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -352,3 +353,40 @@ def test_steps_of_a_branch_have_the_tokens_of_its_parent_before_them() -> None:
     assert whole_step_ids(make_row(steps=steps), {}) is None
     with pytest.raises(ValueError, match="expected at least 4 token ids"):
         split_ids((1, 2, 3), (2, 2))
+
+
+def test_a_separator_within_a_step_does_not_end_it() -> None:
+    tokenizer = open_kind("gpt_2")
+    encode = Encoder(tokenizer)
+    ids = {
+        text: tokenizer(text, add_special_tokens=False)["input_ids"]
+        for text in ("\n7", "a\nb", "7 apples\n", "7\n\n", "\n", "7\nStep 1", "7")
+    }
+    ended = {text: encode.is_ended(tokens, "\n") for text, tokens in ids.items()}
+    assert ended == {
+        "\n7": False,
+        "a\nb": False,
+        "7 apples\n": True,
+        "7\n\n": True,
+        "\n": True,
+        "7\nStep 1": False,
+        "7": False,
+    }
+    assert encode.is_ended(ids["7\nStep 1"], "\nStep ")
+    layout = lay_out(encode, PROMPT, ["\n7"], "\n", step_ids=[ids["\n7"]])
+    assert layout.token_ids[-len(ids["\n7"]) - 1 :] == [*ids["\n7"], *encode("\n")]
+
+
+def test_a_model_may_end_its_text_with_another_token_than_its_tokenizer_says() -> None:
+    tokenizer = copy.deepcopy(open_kind("gpt_2"))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
+    (end,) = tokenizer("<|im_end|>", add_special_tokens=False)["input_ids"]
+    encode = Encoder(tokenizer)
+    seven = tokenizer("7", add_special_tokens=False)["input_ids"]
+    step = [*seven, end]
+    read = lay_out(encode, PROMPT, ["7"], "\n", step_ids=[step])
+    assert read.token_ids == [*encode(PROMPT), *seven, *encode("\n")]
+    likely = lay_out_text(encode, PROMPT, ["7"], step_ids=[step], is_whole=True)
+    assert likely.token_ids == [*encode(PROMPT), *step]
+    cut = lay_out_text(encode, PROMPT, ["7"], step_ids=[seven], is_whole=True)
+    assert cut.token_ids == [*encode(PROMPT), *seven, tokenizer.eos_token_id]
