@@ -236,13 +236,14 @@ def _correct(event: Event, step: str, kind: StepKind) -> Hint:
     is_product = len(event.values) == 2
     if event.kind.sign == 0:
         return "leave out"
-    if " * " in step and not is_product:
+    if kind == "wrong_operand" or (" * " in step and not is_product):
         return "not there"
-    if event.kind.family == "trap B" and is_product and event.amount not in numbers:
-        return "each time"
+    if event.kind.family == "trap B" and is_product:
+        is_counted_once = event.values[0] in numbers or event.amount not in numbers
+        return "each time" if is_counted_once else _direction(event)
     if is_product and " + " in step and numbers == sorted(event.values):
         return "multiply"
-    return "not there" if kind == "wrong_operand" else _direction(event)
+    return _direction(event)
 
 
 def _direction(event: Event) -> Hint:

@@ -171,7 +171,7 @@ def _plan(problem: WorldProblem, student: Student, note: Note | None) -> list[_M
         num_times = 2 if is_repeated and hint is None else 1
         move = _Move(label, sign, event.values[0], product, is_careful=hint is not None)
         moves += [replace(move) for _ in range(num_times)]
-    is_last_noted = note is not None and note.event == len(problem.events) - 1
+    is_last_noted = bool(moves) and moves[-1].is_careful
     return moves[:-1] if is_hasty and not is_last_noted else moves
 
 
