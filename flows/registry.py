@@ -35,6 +35,7 @@ from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
+from schemas.self_talk import SelfTalkJob, VoiceConfig
 from schemas.step_labels import StepLabelsConfig, StepLabelsJob
 from schemas.training.methods import METHODS
 from schemas.training.rewards import RewardConfig
@@ -99,6 +100,7 @@ _FLOWS = (
     Flow("policy_training", "train_policy", PolicyTrainingJob),
     Flow("scoring", "score", ScoringJob),
     Flow("critiques", "critique", CritiquesJob),
+    Flow("self_talk", "write_self_talk", SelfTalkJob),
     Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
     Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
     Flow("dataset_export", "build_training_set", DatasetExportJob),
@@ -115,6 +117,7 @@ _UNIONS: dict[str, Any] = {
     "grader": GraderConfig,
     "step labels": StepLabelsConfig,
     "critique format": CritiqueFormatConfig,
+    "voice": VoiceConfig,
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,
     "engine": EngineConfig,

@@ -3,7 +3,7 @@
 The fields of a record and the columns of its schema have the same names and order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -40,6 +40,17 @@ class CompletionRow(TrainingRow):
     completion: str
     completion_ids: Sequence[int] | None = None
     """The tokens that were sampled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkRow(CompletionRow):
+    """A prompt and a self-talk to learn."""
+
+    segments: Sequence[Mapping[str, str]]
+    """What it was written from, piece by piece: `type` (`step`, `critique` or `revision`) and
+    `text`."""
+    answer_preserved: bool
+    """Whether its answer is that of its chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +149,30 @@ FORM_SCHEMAS: dict[Form, pa.Schema] = {
     )
     for form, own in _OWN.items()
 }
+_EXTRA = {
+    "segments": pa.list_(pa.struct([("type", pa.string()), ("text", pa.string())])),
+    "answer_preserved": pa.bool_(),
+}
+"""Columns that only some builders' rows have."""
 
 
-def to_batch(form: Form, rows: Sequence[TrainingRow]) -> pa.RecordBatch:
+def schema_of(form: Form, extra_columns: Sequence[str] = ()) -> pa.Schema:
+    """The schema of a form, and of columns that a builder adds to it."""
+    schema = FORM_SCHEMAS[form]
+    for name in extra_columns:
+        schema = schema.append(pa.field(name, _EXTRA[name]))
+    return schema
+
+
+def to_batch(
+    form: Form, rows: Sequence[TrainingRow], extra_columns: Sequence[str] = ()
+) -> pa.RecordBatch:
     """Rows of one form as a record batch of its schema, in order.
 
     Raises:
         ValueError: a row is of another form.
     """
-    schema = FORM_SCHEMAS[form]
+    schema = schema_of(form, extra_columns)
     try:
         columns = [
             pa.array(list(map(attrgetter(field.name), rows)), type=field.type) for field in schema

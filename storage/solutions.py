@@ -148,6 +148,22 @@ where
     and ($strategies is null or list_contains($strategies, g.strategy))
 order by g.problem_id, g.run_id, g.strategy, g.budget, g.policy, g.verifier, g.sample_index
 """
+_TALKS = """
+select g.* exclude (run_id, stage)
+from graded as g
+inner join members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
+cross join options as o
+where
+    g.stage = 'self_talk'
+    and g.role = 'self_talk'
+    and (
+        o.policies is null
+        or g.strategy = 'monologue'  -- by its annotator; the chain is by the policy
+        or list_contains(o.policies, g.policy)
+    )
+    and (o.rounds is null or list_contains(o.rounds, g.round))
+order by g.problem_id, md5(concat(o.seed, '/', g.trajectory_id))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +355,15 @@ class StoredSolutions:
         """Rows of searches as trajectories, by problem, and within that by search."""
         names = None if strategies is None else list(strategies)
         for batch in self._stream(_TREES, {"strategies": names}):
+            yield batch.select(TRAJECTORIES.schema.names)
+
+    def num_talks(self) -> int:
+        """Number of self-talks of the problems, whatever became of them."""
+        return len(self._column(f"select trajectory_id from ({_TALKS})"))
+
+    def talks(self) -> Batches:
+        """Self-talks as trajectories by problem, in order of the problems' ids."""
+        for batch in self._stream(_TALKS):
             yield batch.select(TRAJECTORIES.schema.names)
 
     def _row(self, statement: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -358,6 +359,7 @@ Builder = Annotated[
     | RevisionChainsConfig
     | StitchedConfig
     | SearchTreesConfig
-    | EasyToHardConfig,
+    | EasyToHardConfig
+    | SelfTalkConfig,
     Field(discriminator="type"),
 ]

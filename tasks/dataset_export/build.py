@@ -71,7 +71,7 @@ def build_set(
     source = CheckedSource(sources, checker, prompt_format, seed=job.seed)
     spool = folder / _SPOOL
     rows = find_builder(job.builder)(source, job.builder)
-    num_built = spool_rows(spool, job.form, rows, on_progress)
+    num_built = spool_rows(spool, job.form, rows, on_progress, job.builder.extra_columns)
     left_out = {
         "problems": dict(checker.problems),
         "solutions": dict(checker.solutions),

@@ -96,6 +96,17 @@ class CheckedSource:
                 if self.checker.clean(problem) is not None:
                     yield problem, [list(search) for _, search in groupby(rows, _search_of)]
 
+    def talks(self) -> Iterator[tuple[SolvedProblem, list[Trajectory]]]:
+        """Usable problems, without solutions, each with its self-talks in random order."""
+        with (
+            closing(self._solutions.problems()) as problems,
+            closing(self._solutions.talks()) as talks,
+        ):
+            groups = groupby(_iterate_branches(talks), attrgetter("problem_id"))
+            for problem, rows in join_problems(problems, groups):
+                if self.checker.clean(problem) is not None:
+                    yield problem, list(rows)
+
     def originals(self) -> Iterator[SolvedProblem]:
         """Original data in a random order by the seed, each as a problem with one solution."""
         others = self._originals

@@ -73,6 +73,8 @@ def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
         survey = solutions.survey()
         if builder.reads == "trees":
             _check_searches(solutions, plan)
+        elif builder.reads == "talks":
+            _check_talks(solutions, plan)
         elif builder.reads != "labels":
             _check_solutions(survey, plan)
         method = _choose_method(solutions, plan) if builder.reads == "labels" else None
@@ -184,6 +186,14 @@ def _check_searches(solutions: StoredSolutions, plan: ExportPlan) -> None:
         raise ValueError(
             f"builder.strategies: expected searches of {plan.words} that draw step by step"
             f"{f', {lacking[0]} among them' if lacking else ''}, got {', '.join(known) or 'none'}"
+        )
+
+
+def _check_talks(solutions: StoredSolutions, plan: ExportPlan) -> None:
+    if not solutions.num_talks():
+        raise NothingToLearn(
+            f"{plan.job.kind}: expected self-talk in {plan.words}, got none: run `stepmill run "
+            "self_talk` on it first"
         )
 
 
