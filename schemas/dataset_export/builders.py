@@ -27,6 +27,10 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.critique_builders import (
+    CritiqueBuilderConfig,
+    RefinementBuilderConfig,
+)
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -358,6 +362,8 @@ Builder = Annotated[
     | RevisionChainsConfig
     | StitchedConfig
     | SearchTreesConfig
-    | EasyToHardConfig,
+    | EasyToHardConfig
+    | CritiqueBuilderConfig
+    | RefinementBuilderConfig,
     Field(discriminator="type"),
 ]
