@@ -27,6 +27,11 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.critique_builders import (
+    CritiqueBuilderConfig,
+    RefinementBuilderConfig,
+)
+from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
 from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
@@ -360,6 +365,10 @@ Builder = Annotated[
     | StitchedConfig
     | SearchTreesConfig
     | EasyToHardConfig
-    | SelfTalkConfig,
+    | CritiqueBuilderConfig
+    | RefinementBuilderConfig
+    | SelfTalkConfig
+    | ScoreConfig
+    | OutcomesConfig,
     Field(discriminator="type"),
 ]

@@ -20,6 +20,9 @@ class ScoreConfig(CritiquesBuilderConfig):
     needs_attempts: ClassVar[bool] = True
     keeps: ClassVar[str] = "critiques that mend, and right solutions"
     type: Literal["score"] = "score"
+    told: str | None = "solution"
+    """What the critic knew besides question and solution, as in the column `told`; None for
+    anything."""
     min_solved: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Minimum share of right second attempts with a critique; published: one, greedy."""
     demands_answer: bool = False

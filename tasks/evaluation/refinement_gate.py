@@ -5,18 +5,23 @@ threshold is chosen on the problems of one fold and reported on those of the oth
 refinement could not be judged, or that the verifier did not judge, stays as it is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from statistics import fmean
 
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Metric, now
-from tasks.evaluation.statistics.bootstrap import bootstrap_mean, bootstrap_ratio
+from tasks.evaluation.figures import About, FigureWriter
+from tasks.evaluation.statistics.bootstrap import bootstrap_ratio
 
+STRATEGY = "refine_flagged"
+"""The strategy of the figures: solutions that a verifier flags are refined."""
 THRESHOLDS = tuple(step / 100 for step in range(50, 101))
 """The thresholds that are tried, .50 to 1.00."""
+_WORDS = {True: "right", False: "wrong"}
 CELLS = ("right_right", "right_wrong", "wrong_right", "wrong_wrong")
 """Right or wrong before and after, as shares of all solutions."""
 
@@ -36,10 +41,13 @@ class Refined:
         """Whether it is right after refining what exceeds the threshold."""
         return bool(self.after) if self.is_refined(threshold) else self.before
 
+    def is_flagged(self, threshold: float) -> bool:
+        """Whether the verifier finds it wrong."""
+        return self.p_wrong is not None and self.p_wrong > threshold
+
     def is_refined(self, threshold: float) -> bool:
         """Whether it is refined."""
-        is_flagged = self.p_wrong is not None and self.p_wrong > threshold
-        return is_flagged and self.after is not None
+        return self.after is not None and self.is_flagged(threshold)
 
 
 def choose_threshold(rows: Sequence[Refined]) -> float:
@@ -66,78 +74,80 @@ def gate_rows(
     threshold: float,
     config: EvaluationConfig,
     *,
-    bin_name: str,
+    set_name: str,
 ) -> list[Metric]:
-    """The figures of refining by one verifier: accuracies, gain, cells, and what it flags.
+    """The figures of refining what one verifier flags, with intervals by bootstrap over problems.
 
-    `before`, `after` and `gain` are means over problems with intervals, the four cells shares of
-    all solutions. `flags_wrong` and `passes_right` are rates of the verifier at the threshold.
+    `before`, `after`, `gain`, the four cells and `refined_share` are means over problems of shares
+    of their solutions. `flags_wrong` and `passes_right` are rates over all wrong and right
+    solutions.
+
+    Args:
+        name: the verifier, as the figures' arm.
+        policy: the id of the refiner.
+        rows: the solutions of the fold that is reported.
+        threshold: chosen on the other fold.
+        config: the intervals.
+        set_name: the set of problems.
     """
     problems = list(dict.fromkeys(row.problem_id for row in rows))
-    by_problem = {each: [row for row in rows if row.problem_id == each] for each in problems}
-    before = _means(by_problem, lambda row: row.before)
-    after = _means(by_problem, lambda row: row.ends_right(threshold))
-    figures = {"before": before, "after": after, "gain": after - before}
-    for cell in CELLS:
-        first, last = (word == "right" for word in cell.split("_"))
-        figures[cell] = _means(
-            by_problem,
-            lambda row, f=first, e=last: row.before is f and row.ends_right(threshold) is e,
-        )
-    figures["refined_share"] = _means(by_problem, lambda row: row.is_refined(threshold))
-    settings = {
-        "num_resamples": config.num_bootstrap,
-        "confidence": config.confidence,
-        "seed": config.seed,
-    }
+    by_problem = [[row for row in rows if row.problem_id == each] for each in problems]
+    writer = FigureWriter(policy, config)
+    about = About(STRATEGY, arm=name)
     found: list[Metric] = []
-
-    def add(metric: str, value: float, ends: tuple[float | None, float | None], num: int) -> None:
-        low, high = ends
-        found.append(
-            Metric(
-                policy=policy,
-                verifier=None,
-                strategy="score",
-                budget=None,
-                bin=bin_name,
-                metric=metric,
-                value=value,
-                ci_low=low,
-                ci_high=high,
-                num_problems=num,
-                arm=name,
-                created_at=now(),
-            )
-        )
-
-    for metric, values in figures.items():
-        means = bootstrap_mean(values[:, None], **settings)
-        add(metric, float(means.value[0]), means.interval(0), int(means.num_problems[0]))
+    for metric, measure in _measures(threshold).items():
+        values = [[fmean(float(measure(row)) for row in each)] for each in by_problem]
+        found += writer.means(np.array(values), [about], metric)
     for metric, is_right in (("flags_wrong", False), ("passes_right", True)):
+        wholes = [[sum(r.before is is_right for r in each)] for each in by_problem]
         parts = [
-            sum(
-                r.before is is_right and _flags(r, threshold) is not is_right
-                for r in by_problem[each]
-            )
-            for each in problems
+            [sum(r.before is is_right and r.is_flagged(threshold) is not is_right for r in each)]
+            for each in by_problem
         ]
-        wholes = [sum(r.before is is_right for r in by_problem[each]) for each in problems]
-        if sum(wholes):
-            rates = bootstrap_ratio(_column(parts), _column(wholes), **settings)
-            add(metric, float(rates.value[0]), rates.interval(0), int(rates.num_problems[0]))
-    add("threshold", threshold, (None, None), len(problems))
-    return found
+        found += _rate(writer, about, metric, parts, wholes)
+    found.append(writer.row(about, "threshold", threshold, len(problems)))
+    return [replace(row, set_name=set_name, created_at=now()) for row in found]
 
 
-def _flags(row: Refined, threshold: float) -> bool:
-    return row.p_wrong is not None and row.p_wrong > threshold
+def _measures(threshold: float) -> dict[str, Callable[[Refined], float]]:
+    """What is averaged, by the name of its figure."""
+
+    def after(row: Refined) -> bool:
+        return row.ends_right(threshold)
+
+    def cell(first: bool, last: bool) -> Callable[[Refined], float]:
+        return lambda row: row.before is first and after(row) is last
+
+    return {
+        "before": lambda row: row.before,
+        "after": after,
+        "gain": lambda row: after(row) - row.before,
+        **{
+            f"{_WORDS[first]}_{_WORDS[last]}": cell(first, last)
+            for first in (True, False)
+            for last in (True, False)
+        },
+        "refined_share": lambda row: row.is_refined(threshold),
+    }
 
 
-def _means(by_problem: dict[str, list[Refined]], measure) -> np.ndarray:
-    """[num_problems] the share of a problem's solutions with a property."""
-    return np.array([np.mean([float(measure(row)) for row in rows]) for rows in by_problem.values()])
-
-
-def _column(values: Sequence[int]) -> np.ndarray:
-    return np.array(values, dtype=float)[:, None]
+def _rate(
+    writer: FigureWriter,
+    about: About,
+    metric: str,
+    parts: list[list[int]],
+    wholes: list[list[int]],
+) -> list[Metric]:
+    """A rate over all solutions; none where there are none of the kind."""
+    if not any(whole for (whole,) in wholes):
+        return []
+    config = writer.config
+    rate = bootstrap_ratio(
+        np.array(parts, dtype=float),
+        np.array(wholes, dtype=float),
+        num_resamples=config.num_bootstrap,
+        confidence=config.confidence,
+        seed=config.seed,
+    )
+    num_problems, interval = int(rate.num_problems[0]), rate.interval(0)
+    return [writer.row(about, metric, float(rate.value[0]), num_problems, interval=interval)]

@@ -9,6 +9,7 @@ right, written by rule, and are repeated, so that every completion ends with an 
 from collections import deque
 from collections.abc import Iterator
 
+from schemas.critique_formats import CritiqueFormatConfig
 from schemas.dataset_export.score_builders import ScoreConfig
 from schemas.training_rows import CompletionRow
 from tasks.critics.asking import ask_critic
@@ -19,6 +20,7 @@ from tasks.dataset_export.critiqued import (
     WrittenCritique,
 )
 from tasks.dataset_export.read import CheckedSource, take
+from tasks.dataset_export.rows import after_prompt
 from tasks.dataset_export.solved import Solution
 
 _MOST_WAITING = 10_000
@@ -30,7 +32,7 @@ def build(source: CheckedSource, config: ScoreConfig) -> Iterator[CompletionRow]
     share = source.accuracy if config.right_share == "accuracy" else config.right_share
     waiting: deque[CompletionRow] = deque(maxlen=_MOST_WAITING)
     num_wrong = num_right = 0
-    for critiqued in source.critiqued(with_others=True, with_faulty=True):
+    for critiqued in source.critiqued(with_others=True, with_faulty=True, with_leaking=True):
         mended = list(take(list(_mended_rows(source, critiqued, config)), config.per_problem))
         yield from mended
         num_wrong += len(mended)
@@ -71,7 +73,7 @@ def _mended_rows(
                 )
                 corrected = _correction(critique, config)
             except Rejected as rejection:
-                source.left_out[str(rejection).replace(" ", "_")] += 1
+                source.critiques_left_out[str(rejection).replace(" ", "_")] += 1
                 continue
             yield _row(source, critiqued, solution, text, (critique, corrected), config)
 
@@ -110,9 +112,10 @@ def _row(
             f"{critique.attempts.num_solved} of {critique.attempts.num_trials} attempts right"
         )
     asked = ask_critic(_format(config), problem.question, solution.shown)
+    prompt = source.prompt_format.build(asked)
     return CompletionRow(
-        prompt=source.prompt_format.build(asked),
-        completion=text + config.written_joiner + corrected.strip(),
+        prompt=prompt,
+        completion=after_prompt(text + config.written_joiner + corrected.strip(), prompt),
         source_ids=names,
         problem_id=problem.problem_id,
         source=problem.source,
@@ -122,6 +125,6 @@ def _row(
     )
 
 
-def _format(config: ScoreConfig):
+def _format(config: ScoreConfig) -> CritiqueFormatConfig:
     assert config.format is not None  # filled in when the set is planned
     return config.format
