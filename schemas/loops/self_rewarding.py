@@ -7,19 +7,19 @@ from pydantic import Field, model_validator
 from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
 from schemas.critiques import CriticConfig, CritiquingConfig, ModelCriticConfig
 from schemas.dataset_export.builders import PreferenceConfig
-from schemas.dataset_export.critique_builders import JudgeBuilderConfig, SelfRewardingConfig
+from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfRewardingConfig
 from schemas.loops.loop import RoundsConfig
 from schemas.policy_training import DpoConfig, SftConfig
 from schemas.sampling import SamplingConfig
 
 
 class SelfRewardingLoopConfig(RoundsConfig):
-    """A policy learns to judge, then from pairs of its solutions by its judgement (arXiv:2401.10020).
+    """A policy learns from pairs of its solutions by its own judgement (arXiv:2401.10020).
 
-    Round 1 trains the policy to judge and to solve, on an annotator's critiques of its solutions and
-    on the right ones. Every later round samples solutions, judges each several times, and trains by
-    DPO on the best and the worst judged solution of each problem. The control `graded` has the same
-    first round, and pairs by grade after it.
+    Round 1 trains it to judge and to solve: on an annotator's critiques of its solutions, and on
+    the right ones. Every later round samples solutions, judges each several times, and trains by
+    DPO on the best and the worst judged solution of each problem. The control `graded` shares the
+    first round, and then learns from pairs by grade.
     """
 
     name: ClassVar[str] = "self_rewarding"
