@@ -1,5 +1,6 @@
 """The Prefect tasks of critiques, and of the attempts and the self-talk that they lead to."""
 
+from tasks.critiques.correct import correct_solutions
 from tasks.critiques.critique import critique_solutions
 from tasks.critiques.refine import refine_solutions
 from tasks.critiques.revise import revise_solutions
@@ -32,4 +33,11 @@ talk_unit = unit_task(
     name="talk_unit",
     verb="write talks of",
     description="Write the self-talk of one unit's solutions.",
+)
+
+correct_unit = unit_task(
+    correct_solutions,
+    name="correct_unit",
+    verb="correct",
+    description="Have a refiner criticise and correct the solutions of one unit.",
 )
