@@ -29,6 +29,7 @@ from schemas.dataset_export.builder import (
 )
 from schemas.dataset_export.critique_builders import (
     CritiqueBuilderConfig,
+    CritiqueRequestsBuilderConfig,
     RefinementBuilderConfig,
 )
 from schemas.evaluation import Reduction
@@ -364,6 +365,7 @@ Builder = Annotated[
     | SearchTreesConfig
     | EasyToHardConfig
     | CritiqueBuilderConfig
-    | RefinementBuilderConfig,
+    | RefinementBuilderConfig
+    | CritiqueRequestsBuilderConfig,
     Field(discriminator="type"),
 ]
