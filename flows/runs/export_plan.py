@@ -8,7 +8,7 @@ from flows.runs.sets import named_files, problems_path, set_names
 from schemas.base import FrozenConfig
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export import DatasetExportJob
-from schemas.dataset_export.critique_builders import CritiquesBuilderConfig
+from schemas.dataset_export.critique_builders import AskingBuilderConfig
 from schemas.engines import EngineConfig
 from schemas.rows import CRITIQUES, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from schemas.unit_names import (
@@ -124,7 +124,7 @@ def _write_out_critic(
         ValueError: the job gives none of them, and the critiques were not asked for in one way.
     """
     builder = job.builder
-    if not isinstance(builder, CritiquesBuilderConfig):
+    if not isinstance(builder, AskingBuilderConfig):
         return job, None
     recorded = [
         CritiquesJob.from_partial(config)

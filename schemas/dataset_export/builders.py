@@ -29,6 +29,7 @@ from schemas.dataset_export.builder import (
 )
 from schemas.dataset_export.critique_builders import (
     CritiqueBuilderConfig,
+    CritiqueRequestsBuilderConfig,
     RefinementBuilderConfig,
 )
 from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
@@ -367,6 +368,7 @@ Builder = Annotated[
     | EasyToHardConfig
     | CritiqueBuilderConfig
     | RefinementBuilderConfig
+    | CritiqueRequestsBuilderConfig
     | SelfTalkConfig
     | ScoreConfig
     | OutcomesConfig,

@@ -56,6 +56,7 @@ def clean_feedback(
     if len(items) < wanted or wanted > len(solution.steps):
         raise Rejected("critique has another number of items than steps")
     del items[wanted:]
+    wrong = [index for index in wrong if index < wanted]
     if config.type == "stepwise":
         _check_copies(items, solution.steps)
 
@@ -67,7 +68,7 @@ def clean_feedback(
         raise Rejected("last item lacks the answer")
     if has_answer:
         del items[-1]
-        wrong = [index for index, item in enumerate(items) if item.verdict == "wrong"]
+        wrong = [index for index in wrong if index < len(items)]
         if not wrong:
             raise Rejected("critique tells the answer")
     last = wrong[-1]

@@ -62,7 +62,7 @@ def why_unfinished(turns: Sequence[Turn], max_rounds: int) -> str | None:
         row = turns[-1].solution
         return f"its revision has the status {row.status}"
     if last.status != "finished" or last.fault is not None:
-        return f"critique: {last.fault or last.status}"
+        return f"its critique cannot be read: {last.fault or last.status}"
     if finds_error(last):
         return f"an error is left after {max_rounds} rounds"
     return None

@@ -30,18 +30,24 @@ def _is_usable(
 ) -> bool:
     """Whether a talk is of the kind to learn, whole and right; why not is counted."""
     if row.strategy == "chain" and row.status == "pruned":
-        source.left_out[f"no chain: {row.reason}"] += 1
+        source.left_out[f"no_chain:_{_kind(row)}"] += 1
         return False
     is_other = row.strategy == "monologue" and row.parent_id not in chains
     if row.strategy != config.written or is_other:  # the chain of another policy
         return False
     if row.status != "finished":
-        source.left_out[f"{row.strategy} {row.status}: {row.reason or row.error or 'no end'}"] += 1
+        source.left_out[f"{row.strategy}_{row.status}:_{_kind(row)}"] += 1
         return False
     if not row.correct:
-        source.left_out["wrong answer" if row.correct is False else "ungraded"] += 1
+        source.left_out["wrong_answer" if row.correct is False else "ungraded"] += 1
         return False
     return True
+
+
+def _kind(row: Trajectory) -> str:
+    """Why a talk was given up, without what differs from row to row."""
+    reason = row.reason or ("refused by the engine" if row.error else "no end")
+    return reason.partition(":")[0].replace(" ", "_")
 
 
 def _solution_of(row: Trajectory) -> Solution:
