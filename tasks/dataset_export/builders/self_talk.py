@@ -4,7 +4,7 @@ Kept are talks whose last answer is right and, for monologues, that of their cha
 up, cut or changed is counted by its reason.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.rows import Trajectory
@@ -92,7 +92,7 @@ def _row_of(
     )
 
 
-def _sources(row: Trajectory, chains: dict[str, Trajectory]) -> Sequence[str]:
+def _sources(row: Trajectory, chains: dict[str, Trajectory]) -> tuple[str, ...]:
     """The talk, and the solution or the chain that it was written from."""
     parent = chains.get(row.parent_id or "", row).parent_id
     return tuple(name for name in (row.trajectory_id, parent) if name)
