@@ -27,6 +27,11 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.critique_builders import (
+    CritiqueBuilderConfig,
+    CritiqueRequestsBuilderConfig,
+    RefinementBuilderConfig,
+)
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -358,6 +363,9 @@ Builder = Annotated[
     | RevisionChainsConfig
     | StitchedConfig
     | SearchTreesConfig
-    | EasyToHardConfig,
+    | EasyToHardConfig
+    | CritiqueBuilderConfig
+    | RefinementBuilderConfig
+    | CritiqueRequestsBuilderConfig,
     Field(discriminator="type"),
 ]
