@@ -61,7 +61,7 @@ def critique_figures(loop: Loop, made: Critiqued) -> dict[str, float]:
         "num_faultless_critiques": sum(row["fault"] is None for row in critiques),
         "num_refinements": len(tries),
         "num_right_refinements": sum(row["correct"] is True for row in tries),
-        "critique_tokens": sum(row["generated_tokens"] for row in (*critiques, *tries)),
+        "critiquing_tokens": sum(row["generated_tokens"] for row in (*critiques, *tries)),
     }
     if tries:
         figures["refined_right_share"] = figures["num_right_refinements"] / len(tries)

@@ -93,7 +93,9 @@ def _reward(loop: Loop, config: SelfRewardingLoopConfig, arm: Arm, number: int) 
         f"{arm.name}, round {number}: {figures['num_judgements']:.0f} of "
         f"{figures['num_critiques']:.0f} judgements have a verdict"
     )
-    builder = config.builder.with_fields(critics=(identify_engine(judge),), rejected=others)
+    builder = config.builder.with_fields(
+        critics=(identify_engine(judge),), told="nothing", rejected=others
+    )
     built = loop.build(builder, samples)
     loop.improve(arm, f"{number}", samples[:1], built, config.training, more=figures)
 
