@@ -44,6 +44,11 @@ class Calculation:
         return self.found["right"]
 
     @property
+    def result(self) -> str:
+        """The result, as it is written."""
+        return self.found["result"]
+
+    @property
     def words(self) -> str:
         """The expression, as it is written."""
         return self.found.string[self.found.start("left") : self.found.end("right")]
@@ -60,7 +65,7 @@ class Calculation:
         left, right = left or self.left, right or self.right
         sign = self.found["sign"] if operator in (None, self.operator) else operator
         result = work_out(left, operator or self.operator, right)
-        old = to_value(self.found["result"])
+        old = to_value(self.result)
         if result is None or result == old or result < 0:
             return None
         if _is_whole(old) and not _is_whole(result):
@@ -69,8 +74,8 @@ class Calculation:
         text, start = self.found.string, self.found.start("result")
         head = _replace(text[:start], self.words, words)
         tail = _replace(text[start:], self.words, words)
-        new = write(result, self.found["result"])
-        return head + replace_number(tail, self.found["result"], new)
+        new = write(result, self.result)
+        return head + replace_number(tail, self.result, new)
 
 
 def find_calculations(text: str) -> list[Calculation]:

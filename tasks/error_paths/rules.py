@@ -6,7 +6,7 @@ its result is worked out again, so that the error is where it is said to be and 
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.error_paths import RuleKind
 from tasks.error_paths.calculations import (
@@ -141,13 +141,18 @@ def _earlier_number(steps: Sequence[str], place: int, question: str) -> Iterator
 
 
 def _left_out(steps: Sequence[str], place: int, question: str) -> Iterator[Edit]:
-    if place + 2 >= len(steps):
+    if place + 1 >= len(steps):
         return
-    numbers = find_numbers(steps[place])
-    if not numbers or numbers[-1][0] not in {f[0] for f in find_numbers(steps[place + 1])}:
-        return  # the next step does not build on this one
-    left_out = " ".join(step_body(steps[place]).split())
-    yield Edit(steps[place + 1], f"a step is left out before it, {left_out!r}", num_steps=2)
+    earlier = {found["result"] for text in steps[:place] for found in find_results(text)}
+    for skipped in find_calculations(step_body(steps[place])):
+        unchanged = skipped.right if skipped.right in earlier else skipped.left
+        for found in find_calculations(step_body(steps[place + 1])):
+            for side in ("left", "right"):
+                if getattr(found, side) == skipped.result:
+                    told = f"the step with {skipped.words} is left out"
+                    next_step, sides = steps[place + 1], {side: unchanged}
+                    for edit in _recalculated(next_step, found, told, **sides):
+                        yield replace(edit, num_steps=2)
 
 
 RULES: dict[RuleKind, Rule] = {
