@@ -1,12 +1,12 @@
 """Error paths: solutions of a set's problems that are made wrong on purpose, in several ways."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefect import flow
 
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import problems_path, sampled_files
+from flows.runs.sets import problems_path, sampled_files, verdict_files
 from flows.runs.shares import say_rows, share_words
 from flows.runs.units import run_units, unit_runner
 from schemas.error_paths import ErrorPath, ErrorPathsJob, InjectedConfig, ModelErrorsConfig
@@ -20,6 +20,7 @@ from tasks.engines.open import identify_engine
 from tasks.engines.pool import open_pool
 from tasks.error_paths.task import error_paths_unit
 from tasks.error_paths.templates import TemplatePool
+from tasks.graders.verdicts import apply_verdicts
 
 
 @flow(name="error_paths", flow_run_name=name_run, task_runner=unit_runner())
@@ -67,40 +68,56 @@ def error_paths_digest(job: ErrorPathsJob, way: ErrorPath) -> str:
 
 
 def error_paths_units(
-    job: ErrorPathsJob, way: ErrorPath, solutions: Sequence[str], run_id: str
+    job: ErrorPathsJob, way: ErrorPath, solutions: Mapping[str, list[str]], run_id: str
 ) -> list[Unit]:
-    """A unit of one way per file of solutions."""
+    """A unit of one way per file of solutions.
+
+    Args:
+        job: what is made.
+        way: how.
+        solutions: by file of solutions, the later verdicts on them, which may decide the templates.
+        run_id: the run.
+    """
     digest = error_paths_digest(job, way)
-    return [
-        Unit(
-            run_id=run_id,
-            stage=Stage.ERROR_PATHS,
-            name=str(ErrorPathsName(SolutionsName.of(path), way.type, digest)),
-            table=TRAJECTORIES.name,
-            inputs=(path, problems_path(run_id, job.set_name)),
-            seed=job.seed,
+    units = []
+    for path, verdicts in solutions.items():
+        more = verdicts if way.needs_template else []
+        name = ErrorPathsName(
+            SolutionsName.of(path), way.type, derive_id(digest, *more) if more else digest
         )
-        for path in solutions
-    ]
+        units.append(
+            Unit(
+                run_id=run_id,
+                stage=Stage.ERROR_PATHS,
+                name=str(name),
+                table=TRAJECTORIES.name,
+                inputs=(path, problems_path(run_id, job.set_name), *more),
+                seed=job.seed,
+            )
+        )
+    return units
 
 
-def count_templates(job: ErrorPathsJob, store: Store, solutions: Sequence[str]) -> TemplatePool:
+def count_templates(
+    job: ErrorPathsJob, store: Store, solutions: Mapping[str, list[str]]
+) -> TemplatePool:
     """The number of templates of all files, and what they lack."""
     counts = TemplatePool()
-    for path in solutions:
-        counts += TemplatePool.of(store.read(path), job).counts
+    for path, verdicts in solutions.items():
+        later = [verdict for each in verdicts for verdict in store.read(each)]
+        counts += TemplatePool.of(apply_verdicts(store.read(path), later), job).counts
     return counts
 
 
-def _solutions(job: ErrorPathsJob, store: Store, run_id: str) -> list[str]:
-    """The files of the solutions that paths are made from.
+def _solutions(job: ErrorPathsJob, store: Store, run_id: str) -> dict[str, list[str]]:
+    """The files of the solutions that paths are made from, each with the later verdicts on it.
 
     Raises:
         ValueError: the set has none, or none of the round.
     """
     paths = sampled_files(store, run_id, job.set_name)
     if job.round is None:
-        return paths
+        return verdict_files(store, run_id, paths)
     group = SolutionsGroup.of_round(job.set_name, job.round, identify_engine(job.policy))
     found = [path for path in paths if SolutionsName.of(path).group == group]
     if not found:
@@ -108,7 +125,7 @@ def _solutions(job: ErrorPathsJob, store: Store, run_id: str) -> list[str]:
             f"run {run_id}: expected solutions of the set {job.set_name!r} that the policy sampled "
             f"in round {job.round}, got none"
         )
-    return found
+    return verdict_files(store, run_id, found)
 
 
 def _identify_way(way: ErrorPath) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ class ErrorPathsJob(PromptedConfig):
         hashes = [path.config_hash() for path in self.paths]
         if len(set(hashes)) < len(hashes):
             raise ValueError("paths: expected ways that differ, got one of them twice")
-        models = {errors.engine for errors in self.model_errors if errors.engine is not None}
+        models = {each.engine.config_hash() for each in self.model_errors if each.engine}
         if len(models) > 1:
             raise ValueError(
                 f"paths: expected one model that puts errors in, got {len(models)}: make their "

@@ -1,6 +1,6 @@
 """Make error paths: `trajectories` rows with the role `error_path` (arXiv:2411.16579).
 
-Reads one file of solutions and the run's problems. A row holds the whole path, so its `branch_step`
+Reads one file of solutions, the run's problems and later verdicts on the solutions. A row holds the whole path, so its `branch_step`
 is 0, and `parent_id` names the template that it begins like; its cost is that of what was drawn.
 `error_step` and `error_note` say what is known of the error: nothing for `rg1`, the first step that
 was drawn for `rg2`, place and content for `rg3`. The paper keeps the wrong ones; the right ones are
@@ -33,7 +33,7 @@ from tasks.error_paths.draw import Beginning, Cost, Rest, Writer, join_ids
 from tasks.error_paths.rules import PlacedError, place_error
 from tasks.error_paths.templates import TemplatePool
 from tasks.graders import Grader, grade_all
-from tasks.graders.verdicts import verdict
+from tasks.graders.verdicts import apply_verdicts, verdict
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.prompts.messages import user
@@ -45,7 +45,8 @@ async def make_error_paths(
     unit: Unit, job: ErrorPathsJob, context: UnitContext
 ) -> list[Trajectory]:
     """The paths of one way, template by template, or problem by problem where there is none."""
-    solutions: list[Trajectory] = await context.read(unit.inputs[0])
+    verdicts = [v for path in unit.inputs[2:] for v in await context.read(path)]
+    solutions = apply_verdicts(await context.read(unit.inputs[0]), verdicts)
     problems: dict[str, Problem] = {p.problem_id: p for p in await context.read(unit.inputs[1])}
     (config,) = job.paths
     maker = _Maker.of(unit, job, config, context)
