@@ -57,7 +57,7 @@ def critique(job: CritiquesJob, root: str, run_id: str | None = None) -> list[st
         named_by_part=("policy", "critic"),
     ) as (store, run_id):
         units = critiques_units(job, store, run_id)
-        num_chosen = count_chosen(store, units, job)
+        num_chosen = count_chosen(store, {u.inputs[0]: u.inputs[2:] for u in units}, job)
         if not num_chosen:
             say(f"critique {job.set_name}: {_nothing_words(job)}; there is nothing to critique")
             return []
