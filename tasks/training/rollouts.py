@@ -71,6 +71,7 @@ class Rollouts:
         """
         assert isinstance(job.method, GrpoConfig)
         _check_prefixes(states, job.prompt)
+        _check_reward(states[0], job.method)
         self._job, self._method = job, job.method
         self._states = states
         self._model = model
@@ -203,7 +204,6 @@ class Rollouts:
         self, state: Mapping[str, Any], generation: Generation
     ) -> tuple[list[Grade], list[float | None]]:
         """The grades of one start state's solutions, and what they earn."""
-        _check_drawn(state, self._method)
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
         finished = [completion.finish_reason == "stop" for completion in generation.completions]
@@ -329,7 +329,7 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _check_drawn(state: Mapping[str, Any], method: GrpoConfig) -> None:
+def _check_reward(state: Mapping[str, Any], method: GrpoConfig) -> None:
     """Refuse a reward for critiques where none are asked for, and the other way round.
 
     Raises:
@@ -337,10 +337,10 @@ def _check_drawn(state: Mapping[str, Any], method: GrpoConfig) -> None:
     """
     is_request = state.get("attempt") is not None
     if is_request != method.reward.of_critiques:
-        needed, got = ("critiques", "solutions") if not is_request else ("solutions", "critiques")
+        rewarded, asked = ("solutions", "critiques") if is_request else ("critiques", "solutions")
         raise ValueError(
-            f"method.reward.type: {method.reward.type} rewards {needed}, but the set asks for {got}"
-            " (sets of critique_requests ask for critiques)"
+            f"method.reward.type: {method.reward.type} rewards {rewarded}, but the set asks for "
+            f"{asked}: expected a set of critique_requests with the reward refinement alone"
         )
 
 
