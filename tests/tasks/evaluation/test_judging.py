@@ -48,7 +48,9 @@ def test_the_auc_is_the_share_of_all_ordered_pairs():
     figures = rows_of(judged)
     assert figures[AUC].value == pytest.approx(expected)
     low, high = figures[AUC].ci_low, figures[AUC].ci_high
-    assert low is not None and high is not None and low <= expected <= high
+    assert low is not None
+    assert high is not None
+    assert low <= expected <= high
 
 
 @pytest.mark.parametrize("judged", [[], [Judged("p0", True, 1.0)], [Judged("p0", False, 1.0)]])
