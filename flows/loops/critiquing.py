@@ -55,7 +55,7 @@ def critique_figures(loop: Loop, made: Critiqued) -> dict[str, float]:
     """Counts of critiques and second attempts: how many, how good, and their tokens."""
     critiques = columns_of(loop, made.critiques, "fault", "verdict", "generated_tokens")
     tries = columns_of(loop, made.refinements, "correct", "generated_tokens")
-    figures = {
+    figures: dict[str, float] = {
         "num_critiques": len(critiques),
         "num_judgements": sum(row["verdict"] is not None for row in critiques),
         "num_faultless_critiques": sum(row["fault"] is None for row in critiques),

@@ -69,7 +69,8 @@ def _teach(loop: Loop, config: SelfRewardingLoopConfig, arm: Arm) -> None:
             critiquing=config.judging.with_fields(num_critiques=1, temperature=0.0),
         ),
     )
-    builder = config.judge_builder.with_fields(critics=critics_of(loop.store, made.critiques))
+    annotators = critics_of(loop.store, made.critiques)
+    builder = config.judge_builder.with_fields(critics=annotators or None)
     built = loop.build(builder, [grown])
     figures = critique_figures(loop, made)
     loop.improve(arm, "1", [grown], built, config.judge_training, more=figures)
