@@ -32,6 +32,7 @@ from schemas.dataset_export.critique_builders import (
     CritiqueRequestsBuilderConfig,
     RefinementBuilderConfig,
 )
+from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfRewardingConfig
 from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
 from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.evaluation import Reduction
@@ -369,6 +370,8 @@ Builder = Annotated[
     | CritiqueBuilderConfig
     | RefinementBuilderConfig
     | CritiqueRequestsBuilderConfig
+    | JudgeBuilderConfig
+    | SelfRewardingConfig
     | SelfTalkConfig
     | ScoreConfig
     | OutcomesConfig,

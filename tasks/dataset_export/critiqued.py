@@ -103,6 +103,8 @@ class CritiquedSolution(NamedTuple):
     """What critic and actor read of it."""
     critiques: Sequence[WrittenCritique]
     """By critic, then in the order in which they were drawn."""
+    policy: str
+    """The id of the model that wrote the solution."""
     retries: SecondAttempts = SecondAttempts()
     """Second attempts without a critique."""
     is_error_path: bool = False
@@ -131,7 +133,7 @@ def read_critiqued(
     *,
     with_others: bool = False,
     with_faulty: bool = False,
-    with_leaking: bool = False,
+    as_drawn: bool = False,
 ) -> Iterator[CritiquedProblem]:
     """Usable problems, by id, with their clean critiqued solutions.
 
@@ -142,7 +144,7 @@ def read_critiqued(
         left_out: counts critiques that are left out, by reason.
         with_others: also give solutions without critiques.
         with_faulty: also give critiques with a fault.
-        with_leaking: also give critiques that give the gold answer away.
+        as_drawn: give every critique, as for a vote among them.
     """
     with ExitStack() as stack:
 
@@ -164,9 +166,10 @@ def read_critiqued(
             )
             if clean is None or not clean.solutions:
                 continue
-            may_leak = checker.may_leak or with_leaking
-            by_solution = _choose(
-                written, led_to, checker, left_out, with_faulty=with_faulty, may_leak=may_leak
+            by_solution = (
+                _join(written, led_to)
+                if as_drawn
+                else _choose(written, led_to, checker, left_out, with_faulty=with_faulty)
             )
             kept = [
                 solutions[each.trajectory_id]._replace(
@@ -189,13 +192,12 @@ def _choose(
     left_out: Counter[str],
     *,
     with_faulty: bool,
-    may_leak: bool,
 ) -> dict[str | None, list[WrittenCritique]]:
     """The critiques to learn from, by solution."""
     chosen: dict[str | None, dict[str, WrittenCritique]] = {}
     for row in written:
         attempts = led_to.get((row.trajectory_id, row.critique_id), SecondAttempts())
-        reason = critique_fault(row, with_faulty=with_faulty, may_leak=may_leak)
+        reason = critique_fault(row, with_faulty=with_faulty, may_leak=checker.may_leak)
         if reason is not None:
             left_out[reason] += 1
             continue
@@ -207,6 +209,17 @@ def _choose(
         else:
             others[text] = WrittenCritique(row, attempts)
     return {name: list(others.values()) for name, others in chosen.items()}
+
+
+def _join(
+    written: Sequence[Critique], led_to: _Attempts
+) -> dict[str | None, list[WrittenCritique]]:
+    """Every critique, by solution."""
+    found: dict[str | None, list[WrittenCritique]] = {}
+    for row in written:
+        attempts = led_to.get((row.trajectory_id, row.critique_id), SecondAttempts())
+        found.setdefault(row.trajectory_id, []).append(WrittenCritique(row, attempts))
+    return found
 
 
 def critique_fault(
@@ -249,9 +262,9 @@ _id = itemgetter(0)
 def _iterate_solutions(
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[tuple[str, CritiquedSolution]]:
-    extra = ("thinking_tokens", "role", "error_step", "error_note")
+    extra = ("policy", "thinking_tokens", "role", "error_step", "error_note")
     for problem_id, *rest in iterate_rows(batches, ("problem_id", *OWN_COLUMNS, *extra)):
-        *own, thinking_tokens, role, error_step, error_note = rest
+        *own, policy, thinking_tokens, role, error_step, error_note = rest
         solution = Solution(*own)
         yield (
             problem_id,
@@ -259,6 +272,7 @@ def _iterate_solutions(
                 solution,
                 show(solution, thinking_tokens),
                 (),
+                policy,
                 is_error_path=role is not None,
                 error_step=error_step,
                 error_note=error_note,

@@ -99,11 +99,7 @@ class CheckedSource:
         return self._clean(solutions, as_sampled=as_sampled)
 
     def critiqued(
-        self,
-        *,
-        with_others: bool = False,
-        with_faulty: bool = False,
-        with_leaking: bool = False,
+        self, *, with_others: bool = False, with_faulty: bool = False, as_drawn: bool = False
     ) -> Iterator[CritiquedProblem]:
         """Problems with their clean critiqued solutions: by problem id, solutions in random order.
 
@@ -112,7 +108,7 @@ class CheckedSource:
         Args:
             with_others: also give solutions without critiques.
             with_faulty: also give critiques with a fault, such as one without a verdict.
-            with_leaking: also give critiques that give the gold answer away.
+            as_drawn: give every critique, equal ones and those that give the answer away included.
         """
         assert self._critiques is not None
         return read_critiqued(
@@ -122,7 +118,7 @@ class CheckedSource:
             self.critiques_left_out,
             with_others=with_others,
             with_faulty=with_faulty,
-            with_leaking=with_leaking,
+            as_drawn=as_drawn,
         )
 
     def searched(

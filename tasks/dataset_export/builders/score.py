@@ -32,7 +32,7 @@ def build(source: CheckedSource, config: ScoreConfig) -> Iterator[CompletionRow]
     share = source.accuracy if config.right_share == "accuracy" else config.right_share
     waiting: deque[CompletionRow] = deque(maxlen=_MOST_WAITING)
     num_wrong = num_right = 0
-    for critiqued in source.critiqued(with_others=True, with_faulty=True, with_leaking=True):
+    for critiqued in source.critiqued(with_others=True, as_drawn=True):
         mended = list(take(list(_mended_rows(source, critiqued, config)), config.per_problem))
         yield from mended
         num_wrong += len(mended)

@@ -232,7 +232,9 @@ def test_a_monologue_by_a_model_keeps_its_answer_or_is_pruned(talk, job_of, crit
     assert all(row.status == "finished" and row.correct for row in monologues)
     chains = {row.trajectory_id for row in talks if row.strategy == "chain"}
     assert {row.parent_id for row in monologues} == chains
-    assert {(row.policy, row.generated_tokens) for row in monologues} == {("openai--acme--critic", 3)}
+    assert {(row.policy, row.generated_tokens) for row in monologues} == {
+        ("openai--acme--critic", 3)
+    }
 
 
 @pytest.mark.parametrize("said", ["I am not sure.", "I say it is Answer: 99"])
