@@ -1,19 +1,23 @@
 """Critiques within a loop: whose solutions are read by whom, and the files that come of it."""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
 
 from flows.critiques import critique, critiques_units, refinements_unit
-from flows.loops.loop import EVAL, Loop
-from flows.runs.sets import problems_path
+from flows.loops.loop import EVAL, Arm, Loop
+from flows.runs.sets import named_files, problems_path
 from schemas.critiques import CritiquesJob
-from schemas.rows import METRICS
-from schemas.units import Unit
+from schemas.metric_names import Bin
+from schemas.rows import METRICS, TRAJECTORIES, Metric
+from schemas.unit_names import SolutionsGroup, SolutionsName
+from schemas.units import Stage, Unit
 from storage import Store
 from tasks.engines.open import identify_engine
 from tasks.evaluation.critiqued import second_attempt_rows
+from tasks.evaluation.figures import About, FigureWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +105,26 @@ def measure_second_attempts(
         config=loop.config.evaluation,
     )
     store.commit(unit, rows)
+
+
+def length_row(loop: Loop, arm: Arm, label: str, number: int) -> Metric:
+    """The mean number of tokens of the held-out solutions of an arm's policy.
+
+    Args:
+        loop: the loop.
+        arm: the arm.
+        label: the round of the policy, as figures name it.
+        number: the round of its held-out solutions, and its place among the policies of the arm.
+    """
+    policy = identify_engine(arm.policies[number])
+    group = SolutionsGroup.of_round(EVAL, number, policy)
+    files = named_files(loop.store, SolutionsName, TRAJECTORIES.name, loop.run_id, Stage.SAMPLING)
+    paths = tuple(path for path, name in files.items() if name.group == group)
+    rows = columns_of(loop, paths, "problem_id", "generated_tokens")
+    return FigureWriter(policy, loop.config.evaluation).row(
+        About("pool", arm=arm.name),
+        "mean_solution_tokens",
+        fmean(row["generated_tokens"] for row in rows),
+        len({row["problem_id"] for row in rows}),
+        bin_name=str(Bin(round=label)),
+    )

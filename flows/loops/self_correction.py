@@ -6,22 +6,19 @@ from statistics import fmean
 
 from prefect import flow
 
-from flows.loops.critiquing import have_critiqued
+from flows.loops.critiquing import have_critiqued, length_row
 from flows.loops.loop import EVAL, TRAIN, Arm, Grown, Loop, open_loop
 from flows.runs.progress import say
 from flows.runs.recording import name_run
-from flows.runs.sets import problems_path, sampled_files
+from flows.runs.sets import problems_path
 from flows.self_talk import write_self_talk
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export.builders import RestConfig
 from schemas.loops.self_correction import SelfCorrectionConfig
-from schemas.metric_names import Bin
 from schemas.rows import METRICS, Critique, Trajectory, now
 from schemas.self_talk import SelfTalkJob
-from schemas.unit_names import SolutionsGroup, SolutionsName
 from schemas.units import Unit
 from tasks.engines.open import identify_engine
-from tasks.evaluation.figures import POOL, FigureWriter
 from tasks.evaluation.rounds import pass_at_1, round_rows
 from tasks.evaluation.solutions.candidates import build_candidates
 from tasks.evaluation.solutions.figures import solution_figures
@@ -151,21 +148,7 @@ def _measure_length(loop: Loop, arm: Arm) -> None:
     )
     if loop.store.has(unit):
         return
-    group = SolutionsGroup.of_round(EVAL, 1, identify_engine(arm.policy))
-    rows = [
-        row
-        for path in sampled_files(loop.store, loop.run_id, EVAL)
-        if SolutionsName.of(path).group == group
-        for row in loop.store.read(path)
-    ]
-    writer = FigureWriter(identify_engine(arm.policy), loop.config.evaluation)
-    figure = writer.row(
-        replace(POOL, arm=arm.name),
-        "mean_solution_tokens",
-        _mean_tokens(rows),
-        len({row.problem_id for row in rows}),
-        bin_name=str(Bin(round=ROUND)),
-    )
+    figure = length_row(loop, arm, ROUND, 1)
     loop.store.commit(unit, [replace(figure, set_name=EVAL, created_at=now())])
 
 

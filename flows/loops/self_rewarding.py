@@ -6,26 +6,28 @@ against the grader, whose verdicts decide nothing else. Deviations: problems are
 generated; a judgement is a critique with its verdict, not points of a rubric.
 """
 
-from statistics import fmean
-
 from prefect import flow
 
-from flows.loops.critiquing import columns_of, critics_of, critique_figures, have_critiqued
+from flows.loops.critiquing import (
+    columns_of,
+    critics_of,
+    critique_figures,
+    have_critiqued,
+    length_row,
+)
 from flows.loops.loop import EVAL, TRAIN, Arm, Loop, open_loop
 from flows.runs.progress import say
 from flows.runs.recording import name_run
-from flows.runs.sets import named_files
 from schemas.critiques import CritiquesJob, ModelCriticConfig, RefiningConfig
 from schemas.engines import VLLMConfig
 from schemas.errors import NothingToLearn
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
 from schemas.metric_names import Bin
-from schemas.rows import METRICS, TRAJECTORIES, Metric
-from schemas.unit_names import SolutionsGroup, SolutionsName
-from schemas.units import Stage, Unit
+from schemas.rows import METRICS
+from schemas.units import Unit
 from tasks.critics.judging import mean_judgement
 from tasks.engines.open import identify_engine
-from tasks.evaluation.figures import About, FigureWriter
+from tasks.evaluation.figures import About
 from tasks.evaluation.judging import AUC, Judged, judge_rows
 from tasks.graders.verdicts import outcome
 
@@ -158,7 +160,7 @@ def _measure_judge(
             config.evaluation,
             bin_name=str(Bin(round=f"{number}")),
         )
-        store.commit(unit, [*rows, _length_row(loop, arm, number)])
+        store.commit(unit, [*rows, length_row(loop, arm, f"{number}", number)])
     found = {row.metric: row.value for row in store.read(unit.path)}
     words = "unknown" if AUC not in found else f"{found[AUC]:.3f}"
     say(f"{arm.name}, round {number}: the judge's AUC against the grader is {words}")
@@ -180,22 +182,6 @@ def _read_judged(
         if score is not None and right is not None:
             judged.append(Judged(row["problem_id"], right, score))
     return judged
-
-
-def _length_row(loop: Loop, arm: Arm, number: int) -> Metric:
-    """The mean number of tokens of the held-out solutions of a round's policy."""
-    policy = identify_engine(arm.policies[number])
-    group = SolutionsGroup.of_round(EVAL, number, policy)
-    files = named_files(loop.store, SolutionsName, TRAJECTORIES.name, loop.run_id, Stage.SAMPLING)
-    paths = tuple(path for path, name in files.items() if name.group == group)
-    rows = columns_of(loop, paths, "problem_id", "generated_tokens")
-    return FigureWriter(policy, loop.config.evaluation).row(
-        About("pool", arm=arm.name),
-        "mean_solution_tokens",
-        fmean(row["generated_tokens"] for row in rows),
-        len({row["problem_id"] for row in rows}),
-        bin_name=str(Bin(round=f"{number}")),
-    )
 
 
 def _has_fallen(reached: list[float | None], config: SelfRewardingLoopConfig) -> bool:
