@@ -15,7 +15,7 @@ from flows.runs.recording import name_run, recorded_flow
 from flows.runs.units import run_units, unit_runner
 from schemas.rows import TRAJECTORIES
 from schemas.self_talk import ModelVoiceConfig, SelfTalkJob
-from schemas.unit_names import CritiquesName, SolutionsName, TalkName
+from schemas.unit_names import SolutionsName, TalkName
 from schemas.units import Stage, Unit, derive_id
 from storage import Store
 from tasks.critiques.task import critique_unit, revise_unit, talk_unit
@@ -31,7 +31,7 @@ def write_self_talk(job: SelfTalkJob, root: str, run_id: str | None = None) -> l
     with recorded_flow(
         Stage.SELF_TALK, job, root, run_id, part=part, named_by_part=("policy", "critic", "voice")
     ) as (store, run_id):
-        firsts = [u for u in critiques_units(job, store, run_id) if _solutions_of(u) is not None]
+        firsts = critiques_units(job, store, run_id)
         annotator = job.voice.engine if isinstance(job.voice, ModelVoiceConfig) else None
         engines = EngineSet(
             policy=job.policy,
@@ -108,22 +108,15 @@ class _Chain:
         return _Chain(self.first, (*self.inputs, unit.path), unit)
 
     def name(self, number: int, digest: str) -> str:
-        """The name of a unit of a round."""
-        solutions = _solutions_of(self.first)
-        assert solutions is not None
-        return str(TalkName(solutions, number, digest))
+        """The name of a unit of a round; other first critiques make other units."""
+        solutions = SolutionsName.of(self.inputs[1])
+        return str(TalkName(solutions, number, derive_id(digest, self.first.name)))
 
 
 def _kept(chains: list[_Chain], units: list[Unit], written: set[str]) -> list[tuple[_Chain, Unit]]:
     """The chains whose units were written, with them."""
     pairs = zip(chains, units, strict=True)
     return [(chain, unit) for chain, unit in pairs if unit.path in written]
-
-
-def _solutions_of(unit: Unit) -> SolutionsName | None:
-    """The solutions that a unit of critiques reads; None for solutions made wrong on purpose."""
-    read = CritiquesName.parse(unit.name).read
-    return read if isinstance(read, SolutionsName) else None
 
 
 def _revisions_unit(job: SelfTalkJob, chain: _Chain, number: int) -> Unit:
@@ -138,12 +131,12 @@ def _revisions_unit(job: SelfTalkJob, chain: _Chain, number: int) -> Unit:
 
 
 def _critiques_unit(job: SelfTalkJob, chain: _Chain, number: int) -> Unit:
-    """The critiques of a unit of revisions."""
+    """The critiques of a unit of revisions; a key may be one of the first solutions."""
     return replace(
         chain.first,
         stage=Stage.SELF_TALK,
         name=chain.name(number, rounds_digest(job)),
-        inputs=(chain.unit.path, chain.inputs[0]),
+        inputs=(chain.unit.path, *chain.inputs[:2]),
     )
 
 

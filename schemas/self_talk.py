@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig
 from schemas.critique_formats import Template
-from schemas.critiques import CritiquesJob, RefiningConfig
+from schemas.critiques import CritiquesJob, LabelsCriticConfig, RefiningConfig
 from schemas.engines import EngineConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.rows import ModelRole
@@ -90,6 +90,16 @@ class SelfTalkJob(CritiquesJob):
             raise ValueError(
                 "expected critiquing.num_critiques 1, refining.num_refinements 1 and "
                 f"refining.num_retries 0, as a chain has no branches, got {given}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _judges_what_is_new(self) -> Self:
+        if self.of != "samples":
+            raise ValueError(f"of: expected samples, whose errors are the actor's, got {self.of}")
+        if isinstance(self.critic, LabelsCriticConfig):
+            raise ValueError(
+                "critic: expected one that reads revisions, which have no step labels, got labels"
             )
         return self
 

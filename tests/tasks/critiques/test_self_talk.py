@@ -268,6 +268,18 @@ def test_a_chain_has_no_branches(fields):
         SelfTalkJob.from_partial(fields)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"of": "error_paths"}, "of: expected samples"),
+        ({"critic": {"type": "labels", "method": "checker"}}, "critic: expected one that reads"),
+    ],
+)
+def test_what_has_no_revisions_to_judge_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        SelfTalkJob.from_partial(fields)
+
+
 def test_a_template_names_the_chain_once():
     with pytest.raises(ValidationError, match=r"\{chain\} exactly once"):
         ModelVoiceConfig(template="{question}")
