@@ -17,7 +17,7 @@ GATE_FIGURES = {
     "passes_right": "passes right",
     "before": "before",
     "after": "after",
-    "gain": "gain",
+    "gain_over": "gain",
     "right_right": "right, right",
     "right_wrong": "right, wrong",
     "wrong_right": "wrong, right",

@@ -78,7 +78,7 @@ def gate_rows(
 ) -> list[Metric]:
     """The figures of refining what one verifier flags, with intervals by bootstrap over problems.
 
-    `before`, `after`, `gain`, the four cells and `refined_share` are means over problems of shares
+    `before`, `after`, `gain_over` (what is as it was), the four cells and `refined_share` are means over problems of shares
     of their solutions. `flags_wrong` and `passes_right` are rates over all wrong and right
     solutions.
 
@@ -121,7 +121,7 @@ def _measures(threshold: float) -> dict[str, Callable[[Refined], float]]:
     return {
         "before": lambda row: row.before,
         "after": after,
-        "gain": lambda row: after(row) - row.before,
+        "gain_over": lambda row: after(row) - row.before,
         **{
             f"{_WORDS[first]}_{_WORDS[last]}": cell(first, last)
             for first in (True, False)

@@ -41,7 +41,7 @@ def test_cells_accuracies_and_rates_by_hand():
     found = figures(ROWS, 0.5)
     assert found["before"] == 4 / 8
     assert found["after"] == 5 / 8  # two mended, one broken
-    assert found["gain"] == 1 / 8
+    assert found["gain_over"] == 1 / 8
     assert found["right_right"] == 3 / 8
     assert found["right_wrong"] == 1 / 8
     assert found["wrong_right"] == 2 / 8
