@@ -14,6 +14,7 @@ from flows.runs.sets import problems_path
 from flows.self_talk import write_self_talk
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export.builders import RestConfig
+from schemas.errors import NothingToLearn
 from schemas.loops.self_correction import SelfCorrectionConfig
 from schemas.rows import METRICS, Critique, Trajectory, now
 from schemas.self_talk import SelfTalkJob
@@ -38,14 +39,20 @@ def self_correction(config: SelfCorrectionConfig, root: str, run_id: str | None 
             loop.release()
             write_self_talk(_talk_job(config, grown), loop.store.url, loop.run_id)
         num_rows: int | None = None
+        trained: list[Arm] = []
         for name, arm in arms.items():
-            built = _build(loop, config, name, grown, num_rows)
+            try:
+                built = _build(loop, config, name, grown, num_rows)
+            except NothingToLearn as reason:
+                say(f"{config.name}, {name}: {reason}")
+                continue
             num_rows = num_rows or loop.num_rows(built)
             loop.improve(arm, ROUND, [grown], built, config.training)
             _measure_length(loop, arm)
+            trained.append(arm)
         if "two_players" in config.arms:
             _measure_players(loop, config)
-        return loop.finish(next(iter(arms.values())))
+        return loop.finish(next(iter([*trained, *arms.values()])))
 
 
 def _talk_job(config: SelfCorrectionConfig, grown: Grown) -> SelfTalkJob:
