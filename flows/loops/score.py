@@ -89,7 +89,9 @@ def _train_refiner(loop: Loop, config: ScoreLoopConfig, grown: Grown) -> VLLMCon
     )
     made = have_critiqued(loop, job)
     critics = critics_of(loop.store, made.critiques)
-    builder = config.builder.with_fields(critics=critics, format=config.format)
+    builder = config.builder.with_fields(
+        critics=critics, told=config.critic.told, format=config.format
+    )
     built = loop.build(builder, [grown])
     return loop.train(config.policy, built, config.training, "refiner")
 

@@ -73,7 +73,6 @@ def test_score_reports_what_each_verifier_gains(tmp_path, prefect_server, local_
         **SMALL,
         "train_sampling": {"num_samples": 6},
         "critic": {"type": "checker"},
-        "builder": {"told": None},
         "own_critiques": {"num_critiques": 2},
         "training": TRAINING,
         "verifier_training": {**TRAINING, "base_model": "world-policy", "data": "orm"},
