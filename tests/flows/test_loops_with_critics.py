@@ -100,14 +100,14 @@ def test_the_control_has_as_many_rows_or_all_its_passes(critiqued):
     assert [1] in rounds
 
 
-def test_a_right_second_attempt_is_never_the_only_row_that_an_easy_problem_gets(critiqued):
-    """Right first attempts come before second ones, at most four of a problem in all."""
+def test_right_second_attempts_join_up_to_four_rows_of_a_problem(critiqued):
     root, _ = critiqued
-    if not figures_of(root, "num_right_refinements")["critique", "round=1"]:
-        assert not ask(root, "select 1 from training_sets where kind = 'refinement' limit 1")
-        return  # the policy does not read critiques
-    counts = ask(root, "select num_rows, counts from training_sets where kind = 'refinement'")
-    assert all(json.loads(made)["rows"] <= 4 * json.loads(made)["problems"] for _, made in counts)
+    assert figures_of(root, "num_right_refinements")["critique", "round=1"] > 0
+    counts = ask(root, "select counts from training_sets where kind = 'refinement'")
+    assert len(counts) == 2
+    assert all(json.loads(made)["rows"] <= 4 * json.loads(made)["problems"] for (made,) in counts)
+    covered = figures_of(root, "set_problems")
+    assert covered["critique", "round=1"] > covered["vanilla", "round=1"]
 
 
 def test_the_figures_say_what_the_critic_cost_and_what_it_adds_at_test_time(critiqued):
