@@ -45,16 +45,16 @@ def count_chosen(store: Store, graded: Mapping[str, Sequence[str]], job: Critiqu
 
     Args:
         store: where the rows lie.
-        graded: by file of solutions, the files of later verdicts that decide which are right.
+        graded: by file of solutions, the files that decide what is said about them; those of later
+            verdicts are read.
         job: which solutions.
     """
     num = 0
     for path, later_files in graded.items():
         columns = ("trajectory_id", "problem_id", "status", "answer", "correct")
         rows = store.columns(path, columns).to_pylist()
-        verdicts: list[Verdict] = [
-            verdict for later in later_files for verdict in store.read(later)
-        ]
+        later_ones = [later for later in later_files if later.startswith(f"{VERDICTS.name}/")]
+        verdicts: list[Verdict] = [row for later in later_ones for row in store.read(later)]
         verdicts.sort(key=lambda each: each.created_at)
         newest = {verdict.trajectory_id: verdict for verdict in verdicts}
         num_of = Counter[str]()
