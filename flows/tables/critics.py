@@ -1,6 +1,6 @@
 """Critics as tables for a terminal and for pages, and what a critic has changed in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -14,6 +14,9 @@ from schemas.metric_names import CRITIQUE, FIRST_ATTEMPT, RETRY, Bin
 from schemas.rows import Metric
 
 _BY_DIFFICULTY = ("flags_wrong", "passes_right", "accuracy_before", "accuracy_after")
+
+Words = Mapping[tuple[str, str], str]
+"""Figures over all problems in words, by strategy and metric."""
 
 
 class Critic(NamedTuple):
@@ -133,59 +136,59 @@ def critic_words(metrics: Sequence[Metric], critic: Critic) -> str:
     """
     rows = of_critic(metrics, critic)
     found = {
-        (row.strategy, row.metric): row for row in rows if row.bin == "all" and row.against is None
+        (row.strategy, row.metric): value_words(row)
+        for row in rows
+        if row.bin == "all" and row.against is None
     }
+    sentences = [_seen_words(rows, found), _change_words(found), _rest_words(rows, found)]
+    return f"{critic.words}: {' '.join(filter(None, sentences))}"
 
-    def word(strategy: str, metric: str) -> str | None:
-        row = found.get((strategy, metric))
-        return None if row is None else value_words(row)
 
-    num = word(CRITIQUE, "num_critiques")
-    seen = [
-        f"flags {flags} of the wrong solutions"
-        for flags in [word(CRITIQUE, "flags_wrong")]
-        if flags is not None
-    ]
-    seen += [
-        f"passes {passes} of the right ones"
-        for passes in [word(CRITIQUE, "passes_right")]
-        if passes is not None
-    ]
+def _seen_words(rows: Sequence[Metric], found: Words) -> str:
+    """What a critic says of wrong and of right solutions."""
+    seen = [f"{found[CRITIQUE, 'num_critiques']} critiques"]
+    if flags := found.get((CRITIQUE, "flags_wrong")):
+        seen.append(f"flags {flags} of the wrong solutions")
+    if passes := found.get((CRITIQUE, "passes_right")):
+        seen.append(f"passes {passes} of the right ones")
     seen += [
         f"locates {value_words(row)} of the first errors (against {row.against})"
         for row in rows
         if row.metric == "first_error_accuracy" and row.bin == "all"
     ]
-    sentences = [f"{critic.words}: {num} critiques: {', '.join(seen)}."]
-    if (after := word(CRITIQUE, "accuracy_after")) is not None:
-        words = f"Accuracy {word(CRITIQUE, 'accuracy_before')} before, {after} after"
-        if (control := word(RETRY, "accuracy_after")) is not None:
-            words += f", {control} after a retry without a critique"
-        sentences.append(f"{words}{_changes(word)}.")
+    return f"{seen[0]}: {', '.join(seen[1:])}." if seen[1:] else f"{seen[0]}."
+
+
+def _change_words(found: Words) -> str:
+    """What became of solutions, and in brackets without a critique; empty if nothing is known."""
+    if (after := found.get((CRITIQUE, "accuracy_after"))) is None:
+        return ""
+    words = f"Accuracy {found[CRITIQUE, 'accuracy_before']} before, {after} after"
+    if control := found.get((RETRY, "accuracy_after")):
+        words += f", {control} after a retry without a critique"
+    parts = []
+    for metric, name in (("wrong_to_right", "wrong → right"), ("right_to_wrong", "right → wrong")):
+        if share := found.get((CRITIQUE, metric)):
+            control = found.get((RETRY, metric))
+            parts.append(f"{name} {share}" + (f" ({control})" if control else ""))
+    return f"{words}; {', '.join(parts)}." if parts else f"{words}."
+
+
+def _rest_words(rows: Sequence[Metric], found: Words) -> str:
+    """What cannot be learned from, and what was spent."""
     faulty = [row for row in rows if Bin.parse(row.bin).kind == "fault"]
     faulty.sort(key=lambda row: (-row.value, row.bin))
-    faults = [f"{Bin.parse(row.bin).value} {value_words(row)}" for row in faulty]
-    named = f" ({', '.join(faults)})" if faults else ""
-    rest = [f"Unreadable {word(CRITIQUE, 'unreadable_rate')}{named}"]
-    rest.append(f"leaks {word(CRITIQUE, 'leak_rate')}")
-    if (copies := word(CRITIQUE, "copy_rate")) is not None:
-        rest.append(f"copies of the first attempt {copies}")
-    spent = f"{word(CRITIQUE, 'critique_tokens')} tokens a critique"
-    if (each := word(CRITIQUE, "attempt_tokens")) is not None:
+    faults = ", ".join(f"{Bin.parse(row.bin).value} {value_words(row)}" for row in faulty)
+    words = [
+        f"Unreadable {found[CRITIQUE, 'unreadable_rate']}" + (f" ({faults})" if faults else "")
+    ]
+    words.append(f"leaks {found[CRITIQUE, 'leak_rate']}")
+    if copies := found.get((CRITIQUE, "copy_rate")):
+        words.append(f"copies of the first attempt {copies}")
+    spent = f"{found[CRITIQUE, 'critique_tokens']} tokens a critique"
+    if each := found.get((CRITIQUE, "attempt_tokens")):
         spent += f", {each} a second attempt"
-    sentences.append(f"{', '.join(rest)}; {spent}.")
-    return " ".join(sentences)
-
-
-def _changes(word: object) -> str:
-    """What became of wrong and right solutions."""
-    assert callable(word)
-    parts = []
-    for metric, words in (("wrong_to_right", "wrong → right"), ("right_to_wrong", "right → wrong")):
-        if (share := word(CRITIQUE, metric)) is not None:
-            control = word(RETRY, metric)
-            parts.append(f"{words} {share}" + (f" ({control})" if control is not None else ""))
-    return f"; {', '.join(parts)}" if parts else ""
+    return f"{', '.join(words)}; {spent}."
 
 
 def _cells(rows: Sequence[Metric]) -> dict[str, Metric]:
