@@ -19,7 +19,7 @@ from flows.commands.options import (
     Root,
     set_option,
 )
-from flows.commands.run import read_values, run_flow, wants_plan
+from flows.commands.run import flow_for, read_values, run_flow, wants_plan
 from flows.tables.formats import check_format
 from schemas.critiques import CritiquesJob
 from schemas.rows import METRICS, from_table
@@ -116,6 +116,7 @@ class CritiqueOptions:
         """
         from flows.registry import VARIANTS
 
+        flow_for("critiques", self.config_file)  # refuses the config of another flow
         values = read_values(self.config_file, ())
         given: dict[str, Any] = {"set_name": self.set_name, "which": self.which}
         if self.policy is not None:

@@ -99,21 +99,10 @@ def difficulty_summary(metrics: Sequence[Metric], kind: str | None = None) -> Ta
         table.add_column(name, justify="right")
     critics = critics_in(metrics)
     for critic in critics:
-        rows = of_critic(metrics, critic)
-        bins = sorted(
-            {where for row in rows if (where := Bin.parse(row.bin)).kind == chosen},
-            key=lambda where: where.order,
-        )
-        for where in bins:
-            found = [row for row in rows if row.bin == str(where)]
-            cells = [_short(found, CRITIQUE, name) for name in _BY_DIFFICULTY]
-            cells.append(_short(found, RETRY, "accuracy_after"))
-            cells += [_short(found, CRITIQUE, n) for n in ("wrong_to_right", "right_to_wrong")]
-            name = escape(_heading(critic, critics)) if where == bins[0] else ""
-            num = max(row.num_problems for row in found)
-            table.add_row(
-                name, escape(where.value), f"{num:,}", *cells, end_section=where == bins[-1]
-            )
+        lines = _difficulty_lines(of_critic(metrics, critic), chosen)
+        for place, line in enumerate(lines, 1):
+            name = escape(_heading(critic, critics)) if place == 1 else ""
+            table.add_row(name, *line, end_section=place == len(lines))
     return table
 
 
@@ -189,6 +178,25 @@ def _rest_words(rows: Sequence[Metric], found: Words) -> str:
     if each := found.get((CRITIQUE, "attempt_tokens")):
         spent += f", {each} a second attempt"
     return f"{', '.join(words)}; {spent}."
+
+
+def _difficulty_lines(rows: Sequence[Metric], kind: str) -> list[list[str]]:
+    """The cells of one critic in each bin of a kind."""
+    bins = {where for row in rows if (where := Bin.parse(row.bin)).kind == kind}
+    lines = []
+    for where in sorted(bins, key=lambda where: where.order):
+        found = [row for row in rows if row.bin == str(where)]
+        num_problems = max(row.num_problems for row in found)
+        lines.append(
+            [
+                escape(where.value),
+                f"{num_problems:,}",
+                *(_short(found, CRITIQUE, name) for name in _BY_DIFFICULTY),
+                _short(found, RETRY, "accuracy_after"),
+                *(_short(found, CRITIQUE, n) for n in ("wrong_to_right", "right_to_wrong")),
+            ]
+        )
+    return lines
 
 
 def _cells(rows: Sequence[Metric]) -> dict[str, Metric]:
