@@ -102,7 +102,8 @@ def test_options_are_filled_in_from_the_record(store, tmp_path):
         with recorded_run(store, run_id, "sampling", job, part=f"eval-{number}"):
             pass
 
-    record("one", grader={"type": "exact"}, prompt={"type": "chat"})
+    sampling = {"max_tokens": 77, "stop": ["\nNext:"]}
+    record("one", grader={"type": "exact"}, prompt={"type": "chat"}, sampling=sampling)
     values = CritiqueOptions(
         run_id="one", told="answer", which="wrong", refinements=3, critic="org/critic"
     ).values(store)
@@ -114,16 +115,19 @@ def test_options_are_filled_in_from_the_record(store, tmp_path):
         "told": "answer",
     }
     assert (values["set_name"], values["which"]) == ("eval", "wrong")
-    assert values["refining"] == {"num_refinements": 3}
+    ends = {"max_tokens": 77, "stop": ["\nNext:"], "stop_ids": []}
+    assert values["refining"] == {"num_refinements": 3, **ends}
 
     config = tmp_path / "job.yaml"
-    config.write_text("set_name: eval\nrefining: {num_retries: 2}\npolicy: {type: planted}\n")
+    config.write_text(
+        "set_name: eval\nrefining: {num_retries: 2, max_tokens: 9}\npolicy: {type: planted}\n"
+    )
     given = CritiqueOptions(
         run_id="one", refinements=3, config_file=config, changes=("format.type=lines",)
     ).values(store)
     assert given["policy"] == {"type": "planted"}
     assert given["format"] == {"type": "lines"}
-    assert given["refining"] == {"num_refinements": 3, "num_retries": 2}
+    assert given["refining"] == {"num_refinements": 3, "num_retries": 2, **ends, "max_tokens": 9}
 
     record("two", 0)
     record("two", 1, policy={"type": "markov", "p_right": 0.9})
