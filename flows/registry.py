@@ -2,7 +2,7 @@
 
 The only list of flows. Help texts, `stepmill describe`, `stepmill improve`, the test of
 `prefect.yaml` and the test of the docs read it. Loops and variants are not listed here: loops come
-from `schemas/loops.py`, variants from the unions of the configs.
+from `schemas/loops/`, variants from the unions of the configs.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from schemas.base import FrozenConfig
+from schemas.critique_formats import CritiqueFormatConfig
+from schemas.critiques import CritiquesJob
 from schemas.data_sets import DATA_SETS
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import Builder
@@ -96,6 +98,7 @@ _FLOWS = (
     Flow("prm_training", "train_verifier", PrmTrainingJob),
     Flow("policy_training", "train_policy", PolicyTrainingJob),
     Flow("scoring", "score", ScoringJob),
+    Flow("critiques", "critique", CritiquesJob),
     Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
     Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
     Flow("dataset_export", "build_training_set", DatasetExportJob),
@@ -111,6 +114,7 @@ _UNIONS: dict[str, Any] = {
     "reward": RewardConfig,
     "grader": GraderConfig,
     "step labels": StepLabelsConfig,
+    "critique format": CritiqueFormatConfig,
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,
     "engine": EngineConfig,

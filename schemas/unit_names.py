@@ -8,6 +8,9 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
     train.00000-000                    rollouts and step labels of a part of a unit of solutions
     eval.i00000-000                    imported step labels
     eval.00000-b34dec69cb9c4c50        a verifier's scores of a unit of solutions
+    train.00000-rg2-5f0c61d2a7b3e894   solutions made wrong on purpose, from a unit of solutions
+    eval.00000-7a1be3d90c52f468        critiques of a unit's solutions; the digest covers critic and
+                                       settings. Their refinements have the same and one more digest
     eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions or rollouts
     eval.beam-n4-421984db8386.00000    trees, and their decisions, of a cell of a search
     verifier-c8ebf8585bb9b03d          a model or figures, with a digest of all their inputs
@@ -168,6 +171,73 @@ class ScoresName(UnitName):
         return cls(SolutionsName.parse(parts["solutions"]), parts["verifier_id"])
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ErrorPathsName(UnitName):
+    """A unit of solutions made wrong on purpose, in one way, from a unit of solutions."""
+
+    solutions: SolutionsName
+    kind: str
+    """The way: `rg1`, `rg2` or `rg3`."""
+    digest: str
+
+    form = "train.00000-rg2-5f0c61d2a7b3e894"
+    template = "{0.solutions}-{0.kind}-{0.digest}"
+    pattern = re.compile(r"(?P<solutions>.+)-(?P<kind>rg[123])-(?P<digest>[0-9a-f]{16})")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of the solutions."""
+        return self.solutions.group
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(SolutionsName.parse(parts["solutions"]), parts["kind"], parts["digest"])
+
+
+@dataclass(frozen=True, slots=True)
+class CritiquesName(UnitName):
+    """A unit of critiques of a unit's solutions; the digest covers critic and settings."""
+
+    read: SolutionsName | ErrorPathsName
+    digest: str
+
+    form = "eval.00000-7a1be3d90c52f468"
+    template = "{0.read}-{0.digest}"
+    pattern = re.compile(r"(?P<read>.+)-(?P<digest>[0-9a-f]{16})")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of the solutions."""
+        return self.read.group
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        read = parts["read"]
+        kind = ErrorPathsName if ErrorPathsName.pattern.fullmatch(read) else SolutionsName
+        return cls(kind.parse(read), parts["digest"])
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementsName(UnitName):
+    """A unit of refinements made with a unit's critiques; the digest covers actor and settings."""
+
+    critiques: CritiquesName
+    digest: str
+
+    form = "eval.00000-7a1be3d90c52f468-0d93e1b7745ac2f6"
+    template = "{0.critiques}-{0.digest}"
+    pattern = re.compile(r"(?P<critiques>.+)-(?P<digest>[0-9a-f]{16})")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of the solutions."""
+        return self.critiques.group
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(CritiquesName.parse(parts["critiques"]), parts["digest"])
+
+
 @dataclass(frozen=True, slots=True)
 class VerdictsName(UnitName):
     """A unit of one grader's verdicts on a unit of solutions or rollouts.
@@ -268,6 +338,9 @@ UNITS_READ: dict[tuple[str, str], type[UnitName]] = {
     ("step_scores", "scoring"): ScoresName,
     ("step_scores", "imports"): ScoresName,
     ("verdicts", "regrading"): VerdictsName,
+    ("trajectories", "error_paths"): ErrorPathsName,
+    ("critiques", "critiques"): CritiquesName,
+    ("trajectories", "refinements"): RefinementsName,
 }
 """By table and stage, the names by which stages find the units of others."""
 

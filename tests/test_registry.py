@@ -118,7 +118,7 @@ def test_every_flow_is_deployed_and_nothing_else():
     check_all(
         deployed.keys() - expected,
         "prefect.yaml deploys {name}, which is neither a line of `_FLOWS` in flows/registry.py nor "
-        "the `name` of a config in schemas/loops.py",
+        "the `name` of a config in schemas/loops/",
     )
     assert deployed == expected
 
@@ -136,8 +136,8 @@ def test_every_loop_is_a_config_and_a_module_of_its_name():
     check_same(
         loop_configs(),
         modules_of(flows.loops) - LOOP_PARTS,
-        missing="the loop {name} of schemas/loops.py needs flows/loops/{name}.py, with its flow",
-        unknown="flows/loops/{name}.py needs a config in schemas/loops.py whose `name` is '{name}'",
+        missing="the loop {name} of schemas/loops/ needs flows/loops/{name}.py, with its flow",
+        unknown="flows/loops/{name}.py needs a config in schemas/loops/ whose `name` is '{name}'",
     )
     assert list(loop_configs()) == names_of("loop")
     for name, config in loop_configs().items():

@@ -8,56 +8,27 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig, SetName, Since, Was
+from schemas.base import SetName, Since, Was
+from schemas.dataset_export.builder import (
+    BuilderConfig as BuilderConfig,
+)
+from schemas.dataset_export.builder import (
+    Form as Form,
+)
+from schemas.dataset_export.builder import (
+    Level as Level,
+)
+from schemas.dataset_export.builder import (
+    PerProblem as PerProblem,
+)
+from schemas.dataset_export.builder import (
+    Reads as Reads,
+)
+from schemas.dataset_export.builder import (
+    Share as Share,
+)
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
-
-Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
-"""TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
-
-Reads = Literal["solutions", "grades", "scores", "labels", "trees"]
-"""What a builder needs: finished `solutions`, right answers among them (`grades`), a verifier's
-`scores` of them, step `labels` by one method, or the `trees` of step-by-step searches."""
-
-PerProblem = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Level = Annotated[int, Field(ge=0)]
-
-
-class BuilderConfig(FrozenConfig):
-    """Base of the builders' configs. The class variables say what a builder is.
-
-    If one of them depends on the settings, the builder has a property of the same name.
-    """
-
-    form: ClassVar[Form] = "prompt_completion"
-    """The form of its rows."""
-    reads: ClassVar[Reads] = "grades"
-    """What it needs; a job is rejected before it starts if that does not exist."""
-    needs_wrong: ClassVar[bool] = False
-    """For builders that read grades: whether they need wrong answers besides right ones."""
-    keeps: ClassVar[str] = "right against wrong answers"
-    """What it keeps, as the card of the set says it."""
-    ends_with_text: ClassVar[bool] = True
-    """Whether a completion runs to the end of a solution, so that an end of text follows it."""
-    score_reduction: ClassVar[Reduction] = "min"
-    """How a verifier's step scores are reduced to one."""
-    min_score: ClassVar[float | None] = None
-    """Minimum score of a solution; None if scores do not decide, or a quantile does."""
-    score_quantile: ClassVar[float | None] = None
-    """Share of the scored solutions, the lowest, that the minimum score excludes."""
-    label_method: ClassVar[str | None] = None
-    """The method whose step labels it reads; None if only one exists."""
-    searches: ClassVar[tuple[str, ...] | None] = None
-    """Labels of the searches whose trees it reads; None for all."""
-    mixes_in: ClassVar[bool] = False
-    """Whether original data is mixed in: worked solutions, or right ones of `original_sets`."""
-    original_sets: ClassVar[tuple[str, ...]] = ()
-    """Sets of problems whose right solutions are the original data."""
-    stage_shares: ClassVar[tuple[float, ...] | None] = None
-    """Relative share of the rows of each stage, the first stage first; None keeps all rows."""
-
-    type: str
 
 
 class RestConfig(BuilderConfig):

@@ -7,6 +7,7 @@ view of each.
 from importlib import import_module
 from pkgutil import iter_modules
 
+from schemas.rows.critiques import CRITIQUES, Critique, CritiqueStep
 from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
 from schemas.rows.failures import FAILURES, Failure
 from schemas.rows.metrics import METRICS, Metric
@@ -21,6 +22,7 @@ from schemas.rows.verdicts import VERDICTS, Verdict
 from schemas.tables import SCHEMA_VERSION, TableSpec, from_table, now, to_table
 
 __all__ = [
+    "CRITIQUES",
     "DECISIONS",
     "FAILURES",
     "METRICS",
@@ -34,6 +36,8 @@ __all__ = [
     "TRAINING_SETS",
     "TRAJECTORIES",
     "VERDICTS",
+    "Critique",
+    "CritiqueStep",
     "Decision",
     "DecisionStatus",
     "Evidence",

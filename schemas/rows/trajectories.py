@@ -56,7 +56,9 @@ class Trajectory:
     """Why a search did not continue from here, what was done to a thought, or why it has no end."""
     role: str | None = None
     """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
-    `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution)."""
+    `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution), `critic` (a
+    critique within a search), `refinement` (a second attempt at the solution `parent_id`),
+    `error_path` (a solution made wrong on purpose)."""
     reward: float | None = None
     """The reward that it got in training."""
     group_id: str | None = None
@@ -74,6 +76,12 @@ class Trajectory:
     thinking_tokens: Int32 | None = None
     """Tokens of its steps that are thoughts, tags included; the answer is in the steps behind them.
     None if the prompt's config does not tell thoughts from answers."""
+    critique_id: str | None = None
+    """The critique that a refinement was given; None for one without."""
+    error_step: Int32 | None = None
+    """Index of the step at which an error is known to have been put in, or may begin."""
+    error_note: str | None = None
+    """What is known about that error, in words."""
 
     @property
     def text(self) -> str:

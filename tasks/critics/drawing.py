@@ -1,0 +1,77 @@
+"""Draw whole answers to a dialogue, and account for what each cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from schemas.engines import Completion, Generation, GenerationRequest
+from schemas.errors import RequestRejected
+from schemas.sampling_parameters import SamplingParameters
+from tasks.engines.base import Engine
+from tasks.prompts.formats import PromptFormat
+from tasks.prompts.messages import Message
+from tasks.steps.stop_strings import end_at_stop
+
+
+class CostColumns(TypedDict):
+    """The columns of a row that say what it cost."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnAnswers:
+    """The answers to one request, or why there are none."""
+
+    generation: Generation
+    completions: tuple[Completion, ...]
+    """As they end by the stop strings."""
+    error: str | None
+
+    def cost(self, index: int) -> CostColumns:
+        """What an answer cost; the prompt, which all share, is charged to the first."""
+        made = self.generation
+        return CostColumns(
+            prompt_tokens=0 if index else made.prompt_tokens,
+            cached_tokens=0 if index else made.cached_tokens,
+            generated_tokens=len(made.completions[index].token_ids) if made.completions else 0,
+        )
+
+
+async def draw_answers(
+    engine: Engine,
+    prompt_format: PromptFormat,
+    messages: Sequence[Message],
+    config: SamplingParameters,
+    *,
+    num: int,
+    max_tokens: int,
+    seed: int,
+) -> DrawnAnswers:
+    """`num` answers to a dialogue; none, and the reason, where the engine refuses it.
+
+    Raises:
+        EngineFailed: the engine is gone.
+    """
+    stop = prompt_format.ends(config.stop)
+    request = GenerationRequest(
+        prompt=prompt_format.build(messages),
+        n=num,
+        **config.request_fields(),
+        max_tokens=max_tokens,
+        stop=stop,
+        needs_stop_string=False,
+        seed=seed,
+        has_chat_template=prompt_format.has_chat_template,
+        thought_tags=prompt_format.thought_tags,
+    )
+    try:
+        generation = await engine.generate(request)
+    except RequestRejected as rejection:
+        return DrawnAnswers(
+            Generation(completions=(), prompt_tokens=0, cached_tokens=0), (), str(rejection)
+        )
+    completions = tuple(end_at_stop(each, stop) for each in generation.completions)
+    return DrawnAnswers(generation, completions, None)

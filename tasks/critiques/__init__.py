@@ -1,0 +1,1 @@
+"""Critiques of stored solutions, and the actor's second attempts."""
