@@ -36,15 +36,15 @@ class ArchitectureConfig(FrozenConfig):
 class TutoringConfig(FrozenConfig):
     """What the policy reads besides solutions: reviews of them, and second attempts."""
 
-    review_share: Fraction = 0.2
+    review_share: Fraction = 0.15
     """Share of the examples that are reviews."""
-    second_attempt_share: Fraction = 0.2
+    second_attempt_share: Fraction = 0.3
     """Share of the examples that are second attempts; the rest are solutions."""
     keyed_share: Fraction = 0.2
     """Share of the reviews that are written with a right solution or its answer at hand."""
     unreviewed_share: Fraction = 0.15
     """Share of the second attempts that no review stands before."""
-    wrong_share: Fraction = 0.6
+    wrong_share: Fraction = 0.5
     """Share of the reviewed second attempts whose first attempt is made sure to be wrong."""
     p_all_seeing: Fraction = 0.1
     """Probability that a reviewer misreads nothing."""
@@ -73,7 +73,7 @@ class TutoringConfig(FrozenConfig):
 class PretrainingConfig(FrozenConfig):
     """One training run. Equal configs on one machine give equal weights."""
 
-    num_tokens: Annotated[int, Field(ge=1)] = 6_000_000
+    num_tokens: Annotated[int, Field(ge=1)] = 8_000_000
     """Tokens trained on, without padding; about 10,000 a second on one core."""
     seed: int = 0
     """Decides the initial weights, the problems, the students and the order."""
