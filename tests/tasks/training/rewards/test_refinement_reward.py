@@ -79,10 +79,10 @@ def test_a_critique_that_cannot_be_used_earns_a_fixed_reward(text, is_finished):
 def test_attempts_that_cannot_be_judged_do_not_count():
     right, wrong, unknown = Grade("4", True), Grade("5", False), Grade("4", None)
     none = Grade(None, False)
-    done: Status = "finished"
-    cut: Status = "truncated"
-    assert refinement_reward([right, wrong, unknown], [done] * 3) == 0.5
-    assert refinement_reward([right, none], [done, cut]) == 0.5
-    assert refinement_reward([right], [cut]) == 1.0
-    assert refinement_reward([unknown], [done]) is None
+    done: list[Status] = ["finished", "finished", "finished"]
+    cut: list[Status] = ["truncated"]
+    assert refinement_reward([right, wrong, unknown], done) == 0.5
+    assert refinement_reward([right, none], [*done[:1], *cut]) == 0.5
+    assert refinement_reward([right], cut) == 1.0
+    assert refinement_reward([unknown], done[:1]) is None
     assert refinement_reward([], []) is None
