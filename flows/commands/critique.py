@@ -38,14 +38,16 @@ def critique(
     ] = None,
     critic: Annotated[
         str | None,
-        typer.Option(help="A folder or Hugging Face id; by default the policy itself."),
+        typer.Option(
+            help="A folder or Hugging Face id, checker or labels; by default the policy itself."
+        ),
     ] = None,
     policy: Annotated[
         str | None,
         typer.Option(help="The same, of the model that tries again; by default the run's own."),
     ] = None,
     told: Annotated[
-        str | None, typer.Option(help="What the critic knows: nothing, answer or solution.")
+        str | None, typer.Option(help="What the critic knows: nothing, answer, solution or known.")
     ] = None,
     which: Annotated[
         str | None, typer.Option(help="Which solutions, by their verdicts: all, wrong or right.")
