@@ -1,10 +1,11 @@
 """Which committed files a training set is made from, and how its policy was prompted."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TypeVar
 
 from flows.runs.sets import named_files, problems_path, set_names
-from flows.runs.stored import SOLVING, find_model, solving_configs
+from flows.runs.stored import SOLVING, solving_configs
 from schemas.base import FrozenConfig
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export import DatasetExportJob
@@ -26,6 +27,7 @@ from schemas.units import Stage, UnitPath
 from storage import Store
 from storage.runs import recorded_configs
 from tasks.dataset_export.sources import AskedCritic, ExportPlan
+from tasks.models.checkpoints import find_checkpoint
 
 Config = TypeVar("Config", bound=FrozenConfig)
 
@@ -173,10 +175,10 @@ def _only(found: Sequence[Config], field: str, where: str) -> Config:
 
 
 def _with_found_model(store: Store, engine: EngineConfig) -> EngineConfig:
-    """A recorded engine with the path of its model as it is now."""
-    if engine.type != "vllm":
+    """A recorded engine with the path of its model even if the store was moved."""
+    if engine.type != "vllm" or not PurePath(engine.model).is_absolute():
         return engine
-    return engine.with_fields(model=find_model(store, engine.model))
+    return engine.with_fields(model=find_checkpoint(store, engine.model))
 
 
 def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> DatasetExportJob:

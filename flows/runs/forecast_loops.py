@@ -4,7 +4,10 @@ from flows.runs.forecast import Forecaster, prompt_tokens, row_bytes, solutions_
 from flows.runs.problem_counts import count_problems
 from schemas.loops import LoopConfig
 from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
+from schemas.loops.score import ScoreLoopConfig
+from schemas.loops.self_correction import SelfCorrectionConfig
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
+from schemas.self_talk import ModelVoiceConfig
 
 
 def plan_critique_loop(made: Forecaster, config: CritiqueInTheLoopConfig) -> None:
@@ -55,6 +58,49 @@ def plan_self_rewarding(made: Forecaster, config: SelfRewardingLoopConfig) -> No
     tested = count_problems(config.eval_problems) * config.tested_per_problem
     judged = tested * config.judging.num_critiques
     _draw(made, "judge eval", judged, config.judging.max_tokens, 1 + config.rounds)
+
+
+def plan_self_correction(made: Forecaster, config: SelfCorrectionConfig) -> None:
+    """One round of every arm; half of the wrong solutions are assumed to be mended each time."""
+    trained = [name for name in config.arms if name != "two_players"]
+    problems, length = count_problems(config.train_problems), _length(made, config)
+    solutions = made.sample("sample train", config.train_problems, config.train_sampling)
+    if {"self_talk", "correction"} & set(config.arms):
+        left = round(solutions * (1 - made.assumed.p_right))
+        critiques, revisions = solutions, 0
+        for _ in range(config.max_rounds):
+            critiques, revisions, left = critiques + left, revisions + left, left // 2
+        if config.critic.has_model:
+            _draw(made, "critique train", critiques, config.critiquing.max_tokens)
+        _draw(made, "go on with train", revisions, config.refining.max_tokens)
+        if isinstance(config.voice, ModelVoiceConfig):
+            _draw(made, "rewrite train", solutions, config.voice.rewriting.max_tokens)
+    rows = min(solutions, problems * (config.builder.per_problem or solutions))
+    made.train("train policy", config.training, rows, 2 * length, len(trained))
+    made.sample("sample eval", config.eval_problems, config.eval_sampling, 1 + len(trained))
+    if "two_players" in config.arms:
+        read = count_problems(config.eval_problems) * config.eval_sampling.num_samples
+        if config.player.has_model:
+            _draw(made, "critique eval", read, config.critiquing.max_tokens)
+        _draw(made, "refine eval", read, config.refining.max_tokens)
+
+
+def plan_score(made: Forecaster, config: ScoreLoopConfig) -> None:
+    """The refiner, the trained verifier, and what every verifier reads."""
+    length = _length(made, config)
+    solutions = made.sample("sample train", config.train_problems, config.train_sampling)
+    wrong = round(solutions * (1 - made.assumed.p_right))
+    if config.critic.has_model:
+        _draw(made, "critique train", wrong, config.critiquing.max_tokens)
+    _draw(made, "check critiques", wrong, config.check_max_tokens)
+    made.train("train refiner", config.training, wrong, 3 * length)
+    read = made.sample("sample eval", config.eval_problems, config.eval_sampling)
+    _draw(made, "refine eval", read, config.refining.max_tokens)
+    if "trained" in config.verifiers and config.verifier is None:
+        made.train("train verifier", config.verifier_training, solutions, length)
+    if "own" in config.verifiers:
+        judged = read * config.own_critiques.num_critiques
+        _draw(made, "review eval", judged, config.own_critiques.max_tokens)
 
 
 def _length(made: Forecaster, config: LoopConfig) -> int:

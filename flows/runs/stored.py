@@ -55,12 +55,12 @@ def solving_configs(
             if config.get("set_name") in set_names:
                 policy = config.get("policy")
                 if isinstance(policy, dict) and policy.get("type") == "vllm":
-                    policy = {**policy, "model": find_model(store, policy["model"])}
+                    policy = {**policy, "model": _find_model(store, policy["model"])}
                 found.append({**config, "policy": policy})
     return found
 
 
-def find_model(store: Store, model: str) -> str:
+def _find_model(store: Store, model: str) -> str:
     """The path of a recorded model even if the store was moved; names that are not paths stay."""
     return find_checkpoint(store, model) if PurePath(model).is_absolute() else model
 
