@@ -58,9 +58,9 @@ class Trajectory:
     """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
     `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution), `critic` (a
     critique within a search or a training), `refinement` (a second attempt at the solution
-    `parent_id`), `error_path` (a solution made wrong on purpose), `revision` (a solution whose first steps are
-    those of `parent_id`, up to before the one that its critique finds wrong), `self_talk` (steps
-    and critiques in one text)."""
+    `parent_id`), `error_path` (a solution made wrong on purpose), `revision` (a solution whose
+    first steps are those of `parent_id`, up to before the one that its critique finds wrong),
+    `self_talk` (steps and critiques in one text)."""
     reward: float | None = None
     """The reward that it got in training."""
     group_id: str | None = None
