@@ -79,8 +79,8 @@ def gate_rows(
     """The figures of refining what one verifier flags, with intervals by bootstrap over problems.
 
     `before`, `after`, `gain_over` (their difference), the four cells and `refined_share` are means
-    over problems of shares of their solutions. `flags_wrong` and `passes_right` are rates over all wrong and right
-    solutions.
+    over problems of shares of their solutions. `flags_wrong` and `passes_right` are rates over all
+    wrong and right solutions.
 
     Args:
         name: the verifier, as the figures' arm.
