@@ -27,6 +27,7 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -262,6 +263,8 @@ class RevisionChainsConfig(BuilderConfig):
     number that exists if that is less."""
     template: str = RevisionsConfig.model_fields["template"].default
     """The prompt from the second attempt on, with `{question}` and `{attempts}`."""
+    feedback: Annotated[str | None, Since(4)] = None
+    """What the user says after each attempt, as in the search; None for the template."""
     per_problem: PerProblem | None = 4
     """Maximum number of chains per problem, each with a different right solution; None for all."""
 
@@ -356,6 +359,8 @@ Builder = Annotated[
     | VStarConfig
     | StepwiseConfig
     | RevisionChainsConfig
+    | RevisionOutcomesConfig
+    | RiseConfig
     | StitchedConfig
     | SearchTreesConfig
     | EasyToHardConfig,

@@ -27,6 +27,29 @@ def test_each_attempt_sees_the_newest_ones_before_it(table_engine, find_one):
     )
 
 
+def test_with_feedback_attempts_are_turns_of_a_dialogue(table_engine, find_one):
+    engine = table_engine(by_attempts, SCORES)
+    config = RevisionsConfig(sequential=4, context=2, feedback="Again:")
+    assert find_one(config, engine, budget=4).texts == [f"Answer: {n}" for n in (0, 1, 2, 2)]
+    prompts = [request.prompt for request in engine.requests]
+    assert prompts[2:] == [
+        "p0?\nAnswer: 0\nAgain:\nAnswer: 1\nAgain:",
+        "p0?\nAnswer: 1\nAgain:\nAnswer: 2\nAgain:",
+    ]
+
+
+@pytest.mark.parametrize("reads", ["attempt", "history"])
+def test_a_verifier_reads_the_attempt_alone_or_after_the_earlier_ones(
+    table_engine, find_one, reads
+):
+    engine = table_engine(by_attempts, SCORES)
+    config = RevisionsConfig(sequential=2, verifier_reads=reads, feedback="Again:")
+    find_one(config, engine, budget=2)
+    asked = engine.prompts_scored
+    generated = [request.prompt for request in engine.requests]
+    assert asked == (generated if reads == "history" else [QUESTION, QUESTION])
+
+
 def test_chains_run_apart_and_rows_say_what_they_revise(table_engine, find_one):
     found = find_one(RevisionsConfig(sequential=3), table_engine(by_attempts, SCORES), budget=6)
     assert found.texts == ["Answer: 0", "Answer: 1", "Answer: 2"] * 2
