@@ -263,8 +263,8 @@ class RevisionChainsConfig(BuilderConfig):
     number that exists if that is less."""
     template: str = RevisionsConfig.model_fields["template"].default
     """The prompt from the second attempt on, with `{question}` and `{attempts}`."""
-    feedback: Annotated[str | None, Since(4)] = None
-    """What the user says after each attempt, as in the search; None for the template."""
+    joiner: Annotated[str, Since(4)] = RevisionsConfig.model_fields["joiner"].default
+    """What stands between two attempts in the prompt, as in the search."""
     per_problem: PerProblem | None = 4
     """Maximum number of chains per problem, each with a different right solution; None for all."""
 

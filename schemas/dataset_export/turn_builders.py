@@ -9,7 +9,21 @@ from schemas.dataset_export.builder import BuilderConfig, Form, PerProblem, Read
 from schemas.search.strategies import RevisionsConfig, strategy_of
 
 
-class RevisionOutcomesConfig(BuilderConfig):
+class AttemptsBuilderConfig(BuilderConfig):
+    """Base of builders whose prompts hold earlier attempts, as `revisions` writes them."""
+
+    template: str = RevisionsConfig.model_fields["template"].default
+    """The prompt from the second attempt on, with `{question}` and `{attempts}`."""
+    joiner: str = RevisionsConfig.model_fields["joiner"].default
+    """What stands between two attempts in the prompt."""
+
+    @model_validator(mode="after")
+    def _names_both(self) -> Self:
+        RevisionsConfig(template=self.template)
+        return self
+
+
+class RevisionOutcomesConfig(AttemptsBuilderConfig):
     """The attempts of `revisions` searches with their outcomes, for a verifier that sees history.
 
     A row's prompt holds the attempts before it (arXiv:2408.03314, appendix N); only its last step
@@ -25,10 +39,6 @@ class RevisionOutcomesConfig(BuilderConfig):
     """Searches to use, as named in the `strategy` column; None for all `revisions`."""
     context: Annotated[int, Field(ge=1)] = RevisionsConfig.model_fields["context"].default
     """Maximum number of earlier attempts in a prompt, as in the search."""
-    template: str = RevisionsConfig.model_fields["template"].default
-    """The prompt from the second attempt on, as in the search."""
-    feedback: str | None = None
-    """What the user says after each attempt, as in the search; None for the template."""
     per_problem: PerProblem | None = None
     """Maximum number of attempts per problem; None for all."""
 
@@ -41,13 +51,8 @@ class RevisionOutcomesConfig(BuilderConfig):
         """See BuilderConfig."""
         return strategy_of(label) is RevisionsConfig
 
-    @model_validator(mode="after")
-    def _names_both(self) -> Self:
-        RevisionsConfig(template=self.template)
-        return self
 
-
-class RiseConfig(BuilderConfig):
+class RiseConfig(AttemptsBuilderConfig):
     """Improved attempts after a failed one, weighted by reward (RISE, arXiv:2407.18219).
 
     The improved attempt of a solution is the best of its second attempts. First attempts are rows
@@ -58,9 +63,9 @@ class RiseConfig(BuilderConfig):
     keeps: ClassVar[str] = "first attempts and the best of the second ones"
     type: Literal["rise"] = "rise"
     criteria: Literal["all", "better", "best", "success"] = "better"
-    """The second attempts that become rows: `all` improved ones, those `better` than the attempt
-    before, only the `best` of a problem's, or those that are right (`success`, which also leaves
-    out first attempts that are not)."""
+    """The second attempts that become rows: `all`, those `better` than the attempt before, those
+    that no attempt before is better than (`best`), or right ones (`success`, which also leaves out
+    first attempts that are not right)."""
     temperature: Annotated[float, Field(gt=0)] = 0.4
     """A second attempt with reward r has weight exp(r / temperature)."""
     unparsable: Annotated[float, Field(ge=-1, le=0)] = -1.0

@@ -170,9 +170,9 @@ class RevisionsConfig(StrategyConfig):
         "{question}\n\nEarlier attempts, which may be wrong:\n\n{attempts}\n\nA better attempt:\n"
     )
     """The prompt from the second attempt on; `{question}` and `{attempts}` are filled in."""
-    feedback: Annotated[str | None, Since(4)] = None
-    """What the user says after each attempt (`Again:` for the shipped policy); attempts are then
-    turns of a dialogue. None puts them into the template."""
+    joiner: Annotated[str, Since(4)] = "\n\n"
+    """What stands between two attempts in the prompt. The shipped policy knows the template
+    `{question}\\n{attempts}\\nAgain:` with the joiner `\\nAgain:\\n`."""
     verifier_reads: Annotated[Literal["attempt", "history"], Since(4)] = "attempt"
     """The prompt under which the verifier scores an attempt: the bare question's, or the one with
     the earlier attempts, for a verifier trained on a set of `revision_outcomes`."""

@@ -64,7 +64,7 @@ def _row(
         problem.question,
         prompt_format.answers(each.text for each in shown),
         template=config.template,
-        feedback=config.feedback,
+        joiner=config.joiner,
     )
     unlabelled = len(attempt.steps) - 1
     return StepwiseRow(

@@ -31,7 +31,7 @@ def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[Compl
                 problem.question,
                 [attempt.text for attempt in attempts],
                 template=config.template,
-                feedback=config.feedback,
+                joiner=config.joiner,
             )
             if attempts:
                 reason = f"right after {num_wrong} wrong, the last at edit distance {distance}"

@@ -41,7 +41,7 @@ async def _write_next(
             search.question,
             [search.context.answer_text(attempt.writer, attempt.text) for attempt in seen],
             template=config.template,
-            feedback=config.feedback,
+            joiner=config.joiner,
         )
         root = search.begin(asked, place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)

@@ -35,7 +35,7 @@ def chain(make_trajectory):
 def test_a_row_has_the_finished_attempts_before_it_and_one_label(chain, fill, build, unit_of):
     store = fill({"p0": {"question": "2 + 3?"}})
     store.commit(unit_of("trajectories", name="train.rev", stage="search"), chain)
-    rows, built = build({"type": "revision_outcomes", "feedback": "Again:"})
+    rows, built = build({"type": "revision_outcomes", "template": "{question}\n{attempts}\nAgain:"})
     found = {row["source_ids"][0]: row for row in rows}
     assert set(found) == {"t0", "t2", "t3"}
     assert found["t0"]["prompt"] == "2 + 3?\n"
