@@ -11,9 +11,10 @@ from schemas.search.strategies import draws_stepwise
 Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
 """TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
 
-Reads = Literal["solutions", "grades", "scores", "labels", "trees"]
+Reads = Literal["solutions", "grades", "scores", "labels", "trees", "critiques"]
 """What a builder needs: finished `solutions`, right answers among them (`grades`), a verifier's
-`scores` of them, step `labels` by one method, or the `trees` of step-by-step searches."""
+`scores` of them, step `labels` by one method, the `trees` of step-by-step searches, or `critiques`
+with the second attempts that they led to."""
 
 PerProblem = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -27,6 +27,10 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.critique_builders import (
+    CritiqueBuilderConfig,
+    RefinementBuilderConfig,
+)
 from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
@@ -363,6 +367,8 @@ Builder = Annotated[
     | RiseConfig
     | StitchedConfig
     | SearchTreesConfig
-    | EasyToHardConfig,
+    | EasyToHardConfig
+    | CritiqueBuilderConfig
+    | RefinementBuilderConfig,
     Field(discriminator="type"),
 ]

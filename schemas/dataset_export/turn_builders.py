@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.dataset_export.builder import BuilderConfig, Form, PerProblem, Reads
+from schemas.dataset_export.critique_builders import CritiquesBuilderConfig
 from schemas.search.strategies import RevisionsConfig, strategy_of
 
 
@@ -52,14 +53,13 @@ class RevisionOutcomesConfig(AttemptsBuilderConfig):
         return strategy_of(label) is RevisionsConfig
 
 
-class RiseConfig(AttemptsBuilderConfig):
+class RiseConfig(AttemptsBuilderConfig, CritiquesBuilderConfig):
     """Improved attempts after a failed one, weighted by reward (RISE, arXiv:2407.18219).
 
     The improved attempt of a solution is the best of its second attempts. First attempts are rows
     too, with weight 1.
     """
 
-    reads: ClassVar[Reads] = "critiques"
     keeps: ClassVar[str] = "first attempts and the best of the second ones"
     type: Literal["rise"] = "rise"
     criteria: Literal["all", "better", "best", "success"] = "better"

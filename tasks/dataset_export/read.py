@@ -16,6 +16,7 @@ import pyarrow as pa
 from schemas.rows import TRAJECTORIES, Trajectory, from_table
 from storage.solutions import Batches, Grades
 from tasks.dataset_export.checks import Checker
+from tasks.dataset_export.critiqued import CriticPrompts, CritiquedProblem, read_critiqued
 from tasks.dataset_export.solved import (
     Solution,
     SolvedProblem,
@@ -33,7 +34,13 @@ class CheckedSource:
     """The source of a builder: checked solutions, and the prompt of the policy that wrote them."""
 
     def __init__(
-        self, sources: Sources, checker: Checker, prompt_format: PromptFormat, *, seed: int = 0
+        self,
+        sources: Sources,
+        checker: Checker,
+        prompt_format: PromptFormat,
+        *,
+        critic: CriticPrompts | None = None,
+        seed: int = 0,
     ) -> None:
         """Apply checks to the solutions.
 
@@ -41,9 +48,11 @@ class CheckedSource:
             sources: the open solutions, and facts about them.
             checker: decides what is left out.
             prompt_format: how the policy was prompted.
+            critic: how the critics were prompted, for builders that read critiques.
             seed: the seed of what builders draw.
         """
         self._solutions = sources.solutions
+        self._critiques = sources.critiques
         self._originals = sources.originals
         self.min_score = sources.min_score
         """The minimum score of a solution; None if scores do not decide."""
@@ -52,8 +61,12 @@ class CheckedSource:
         self.checker = checker
         self.prompt_format = prompt_format
         self.seed = seed
+        self.critic = critic
+        """How the critics were prompted; None for builders that read no critiques."""
         self.left_out: Counter[str] = Counter()
         """Number of rows that a builder leaves out, by reason; the card shows it."""
+        self.critiques_left_out: Counter[str] = Counter()
+        """Number of critiques that cannot be learned from, by reason."""
 
     def build_prompt(self, problem: SolvedProblem) -> str:
         """What the policy reads before its solution."""
@@ -82,6 +95,27 @@ class CheckedSource:
             self.method, with_unlabelled=with_unlabelled, as_sampled=as_sampled
         )
         return self._clean(solutions, as_sampled=as_sampled)
+
+    def critiqued(
+        self, *, with_others: bool = False, with_faulty: bool = False
+    ) -> Iterator[CritiquedProblem]:
+        """Problems with their clean critiqued solutions: by problem id, solutions in random order.
+
+        Critiques that cannot be learned from are left out and counted.
+
+        Args:
+            with_others: also give solutions without critiques.
+            with_faulty: also give critiques with a fault, such as one without a verdict.
+        """
+        assert self._critiques is not None
+        return read_critiqued(
+            self._critiques,
+            self._solutions.problems(),
+            self.checker,
+            self.critiques_left_out,
+            with_others=with_others,
+            with_faulty=with_faulty,
+        )
 
     def searched(
         self, strategies: Sequence[str] | None

@@ -125,7 +125,7 @@ def _train(
     step = tokens = 0
     while tokens < config.num_tokens:
         hardest = max_level(tokens / config.num_tokens, config.curriculum_fraction)
-        examples = draw_examples(tokenizer, rng, max_level=hardest)
+        examples = draw_examples(tokenizer, rng, max_level=hardest, tutoring=config.tutoring)
         for batch in make_batches(
             examples,
             rng,

@@ -4,15 +4,20 @@ Each has a skill and persistent misconceptions: a student who reads "Ana buys 7 
 a gain for Hugo does so throughout the solution, and everything after a mistake is consistent with
 it. So a policy trained on them is a mixture of people, confidently wrong where most people are.
 A solution has a line per calculation, `Tuesday: [buys from] 34 - 7 = 27`, and ends with
-`Answer: 27`; the brackets quote the words the line is based on.
+`Answer: 27`; the brackets quote the words the line is based on. A student stays the same person
+from one attempt to the next, and may follow a note on one event.
 """
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from tasks.world.kinds import DAYS, Kind
 from tasks.world.problems import Event, WorldProblem
+
+Hint = Literal["add", "take away", "leave out", "each time", "multiply", "the sum", "not there"]
+"""What to do with an event instead of what was done; "not there" says: not done at all or once."""
 
 SKILL_EFFECT = 2.4
 """How much skill changes a misconception's log odds, from the best student to the worst."""
@@ -36,9 +41,18 @@ P_SWAPS_FACTORS = 0.18
 P_SWAPS_TERMS = 0.06
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a review says about one event."""
+
+    event: int
+    """Index among the problem's events."""
+    hint: Hint
+
+
 @dataclass(slots=True)
-class _Student:
-    """One student writing one solution."""
+class Student:
+    """One student, who keeps skill and misconceptions from one attempt to the next."""
 
     rng: random.Random
     is_flawless: bool
@@ -64,6 +78,10 @@ class _Student:
         return result
 
 
+_Product = tuple[int, str, int]
+"""(left, operator, right)"""
+
+
 @dataclass(slots=True)
 class _Move:
     """What a student intends to do about one event."""
@@ -71,8 +89,15 @@ class _Move:
     label: str
     sign: int
     value: int
-    product: tuple[int, str, int] | None
-    """To be worked out before the value is known: (left, operator, right)."""
+    product: _Product | None
+    """To be worked out before the value is known."""
+    is_careful: bool = False
+    """Without slips."""
+
+
+def draw_student(rng: random.Random, *, flawless: bool = False) -> Student:
+    """A student of uniform skill, whose misconceptions are drawn where they first matter."""
+    return Student(rng, flawless, skill=rng.random())
 
 
 def write_solution(problem: WorldProblem, rng: random.Random, *, flawless: bool = False) -> str:
@@ -83,18 +108,31 @@ def write_solution(problem: WorldProblem, rng: random.Random, *, flawless: bool 
         rng: decides who the student is and everything they do.
         flawless: no mistakes; the form of the solution still varies.
     """
+    return solve(problem, rng, flawless=flawless)[1]
+
+
+def solve(
+    problem: WorldProblem, rng: random.Random, *, flawless: bool = False
+) -> tuple[Student, str]:
+    """A student and their solution, as `write_solution` draws it."""
     while True:
-        lines = _attempt(problem, rng, flawless)
+        student = draw_student(rng, flawless=flawless)
+        solution = attempt(problem, student)
         # A student whose count drops below zero notices the mistake: another student tries.
-        if lines is not None:
-            return "\n".join(lines)
+        if solution is not None:
+            return student, solution
 
 
-def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[str] | None:
-    """The lines of a solution; None if the count drops below zero."""
-    student = _Student(rng, flawless, skill=rng.random())
-    is_products_first = rng.random() < P_PRODUCTS_FIRST
-    moves = _plan(problem, student)
+def attempt(problem: WorldProblem, student: Student, note: Note | None = None) -> str | None:
+    """One attempt of a student; None if the count drops below zero.
+
+    Args:
+        problem: what to solve.
+        student: who tries; keeps the misconceptions that come up.
+        note: followed on the event that it names, whatever the student thinks of it.
+    """
+    is_products_first = student.rng.random() < P_PRODUCTS_FIRST
+    moves = _plan(problem, student, note)
     lines: list[str] = []
     if is_products_first:
         for move in moves:
@@ -105,33 +143,62 @@ def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[
         if move.sign < 0 and total < move.value:
             return None
         left, right = total, move.value
-        result = student.compute(total + move.sign * move.value)
-        if move.sign > 0 and rng.random() < P_SWAPS_TERMS:
+        result = _compute(total + move.sign * move.value, move, student)
+        if move.sign > 0 and student.rng.random() < P_SWAPS_TERMS:
             left, right = right, left
         lines.append(f"{move.label}{left} {'+' if move.sign > 0 else '-'} {right} = {result}")
         total = result
-    return None if total < 0 else [*lines, f"Answer: {total}"]
+    return None if total < 0 else "\n".join([*lines, f"Answer: {total}"])
 
 
-def _plan(problem: WorldProblem, student: _Student) -> list[_Move]:
+def _plan(problem: WorldProblem, student: Student, note: Note | None) -> list[_Move]:
     """What the student intends to do, event by event."""
     is_forgetful = student.errs("forgets", P_FORGETS)
     is_repetitive = student.errs("repeats", P_REPEATS)
     is_hasty = student.errs("stops early", P_STOPS_EARLY)
-    moves = []
-    for day, event in zip(DAYS[1:], problem.events, strict=False):
+    moves: list[_Move] = []
+    for index, (day, event) in enumerate(zip(DAYS[1:], problem.events, strict=False)):
+        hint = note.hint if note and note.event == index else None
         sign, product = _read_event(event, student)
+        if hint is not None:
+            sign, product = _follow(hint, event, sign, product, student)
         if not sign:
             continue
-        if is_forgetful and student.rng.random() < P_FORGETS_EVENT:
+        if is_forgetful and student.rng.random() < P_FORGETS_EVENT and hint is None:
             continue
         label = f"{day}: [{event.kind.cue}] "
-        num_times = 2 if is_repetitive and student.rng.random() < P_REPEATS_EVENT else 1
-        moves += [_Move(label, sign, event.values[0], product) for _ in range(num_times)]
-    return moves[:-1] if is_hasty else moves
+        is_repeated = is_repetitive and student.rng.random() < P_REPEATS_EVENT
+        num_times = 2 if is_repeated and hint is None else 1
+        move = _Move(label, sign, event.values[0], product, is_careful=hint is not None)
+        moves += [replace(move) for _ in range(num_times)]
+    is_last_noted = bool(moves) and moves[-1].is_careful
+    return moves[:-1] if is_hasty and not is_last_noted else moves
 
 
-def _read_event(event: Event, student: _Student) -> tuple[int, tuple[int, str, int] | None]:
+def _follow(
+    hint: Hint,
+    event: Event,
+    sign: int,
+    product: _Product | None,
+    student: Student,
+) -> tuple[int, _Product | None]:
+    """The sign and product of an event as a note has it, where the note says something of them."""
+    is_repeated = event.kind.family == "trap B"
+    match hint:
+        case "add" | "take away":
+            return (1 if hint == "add" else -1), product
+        case "leave out":
+            return 0, None
+        case "each time" if is_repeated:
+            return event.kind.sign, _write_repeated(event.kind, event.values, student.rng)
+        case "multiply" if len(event.values) == 2:
+            return sign, (event.values[0], "*", event.values[1])
+        case "not there" if is_repeated and not student.errs("repeats", P_REPEATS):
+            return sign, None
+    return sign, product
+
+
+def _read_event(event: Event, student: Student) -> tuple[int, _Product | None]:
     """The sign the student gives an event, and the product they work out for it."""
     kind = event.kind
     is_wrong = student.errs(kind.name, kind.error_rate)
@@ -149,9 +216,7 @@ def _read_event(event: Event, student: _Student) -> tuple[int, tuple[int, str, i
     return sign, (outer, "*", inner)
 
 
-def _write_repeated(
-    kind: Kind, values: tuple[int, ...], rng: random.Random
-) -> tuple[int, str, int]:
+def _write_repeated(kind: Kind, values: tuple[int, ...], rng: random.Random) -> _Product:
     """One of the right ways to write a quantity that occurs several times."""
     quantity, num_times = values
     draw = rng.random()
@@ -162,11 +227,15 @@ def _write_repeated(
     return num_times, "*", quantity
 
 
-def _work_out_product(move: _Move, student: _Student, lines: list[str]) -> None:
+def _work_out_product(move: _Move, student: Student, lines: list[str]) -> None:
     """Write the line of a move's product, if it has one left, and use its result."""
     if move.product is None:
         return
     left, operator, right = move.product
-    move.value = student.compute(left * right if operator == "*" else left + right)
+    move.value = _compute(left * right if operator == "*" else left + right, move, student)
     lines.append(f"{move.label}{left} {operator} {right} = {move.value}")
     move.product = None
+
+
+def _compute(result: int, move: _Move, student: Student) -> int:
+    return result if move.is_careful else student.compute(result)

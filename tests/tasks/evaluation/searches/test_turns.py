@@ -46,11 +46,11 @@ def test_turns_are_means_over_problems_each_over_its_chains(attempt):
     ]
     values = turn_values(rows, lambda chain: float(bool(chain[-1].correct)))
     assert values == {
-        "turn_1": {"p": 0.5, "q": 0.0},
-        "turn_2": {"p": 0.5, "q": 0.0},  # cut without an answer is not right
-        "turns_any": {"p": 1.0, "q": 0.0},
-        "turns_majority": {"p": 0.5, "q": 0.0},
-        "turns_tokens": {"p": 20.0, "q": 20.0},
+        "turn_1": {"p0": 0.5, "q": 0.0},
+        "turn_2": {"p0": 0.5, "q": 0.0},  # cut without an answer is not right
+        "turns_any": {"p0": 1.0, "q": 0.0},
+        "turns_majority": {"p0": 0.5, "q": 0.0},
+        "turns_tokens": {"p0": 20.0, "q": 20.0},
     }
     found = turn_rows("rise", "1", "policy-0", values, EvaluationConfig(num_bootstrap=20))
     assert {row.metric: row.value for row in found}["turn_2"] == 0.25
