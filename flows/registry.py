@@ -13,11 +13,12 @@ from typing import Any, Literal, Protocol
 
 from schemas.base import FrozenConfig
 from schemas.critique_formats import CritiqueFormatConfig
-from schemas.critiques import CritiquesJob
+from schemas.critiques import CriticConfig, CritiquesJob
 from schemas.data_sets import DATA_SETS
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import Builder
 from schemas.engines import EngineConfig
+from schemas.error_paths import ErrorPath, ErrorPathsJob
 from schemas.evaluation import EvaluationJob
 from schemas.factory import FactoryConfig
 from schemas.fields import summary_of, variants_of
@@ -98,6 +99,7 @@ _FLOWS = (
     Flow("prm_training", "train_verifier", PrmTrainingJob),
     Flow("policy_training", "train_policy", PolicyTrainingJob),
     Flow("scoring", "score", ScoringJob),
+    Flow("error_paths", "make_error_paths", ErrorPathsJob),
     Flow("critiques", "critique", CritiquesJob),
     Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
     Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
@@ -114,6 +116,8 @@ _UNIONS: dict[str, Any] = {
     "reward": RewardConfig,
     "grader": GraderConfig,
     "step labels": StepLabelsConfig,
+    "error path": ErrorPath,
+    "critic": CriticConfig,
     "critique format": CritiqueFormatConfig,
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,

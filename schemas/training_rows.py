@@ -71,7 +71,11 @@ class PromptRow(TrainingRow):
     stage: int
     """The stage of the curriculum; the last one is the whole problem."""
     steps_to_go: int
-    """Remaining steps of the right solution that it was cut from."""
+    """Remaining steps of the right solution that it was cut from; 0 for a request."""
+    question: str | None = None
+    """The question alone, of a request for a critique."""
+    attempt: Sequence[str] | None = None
+    """[num_steps] the solution to criticise, as the critic reads it; None for other states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,8 @@ _OWN: dict[Form, dict[str, pa.DataType]] = {
         "prefix_ids": _IDS,
         "stage": pa.int32(),
         "steps_to_go": pa.int32(),
+        "question": pa.string(),
+        "attempt": pa.list_(pa.string()),
     },
     "stepwise": {
         "completions": pa.list_(pa.string()),
@@ -126,7 +132,7 @@ _OWN: dict[Form, dict[str, pa.DataType]] = {
     },
 }
 _MAY_BE_NULL = frozenset(
-    {"level", "correct", "vocabulary", "prompt_prefix"}
+    {"level", "correct", "vocabulary", "prompt_prefix", "question", "attempt"}
     | {name for own in _OWN.values() for name in own if name.endswith("_ids")}
 )
 FORM_SCHEMAS: dict[Form, pa.Schema] = {

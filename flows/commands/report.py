@@ -114,7 +114,7 @@ def show_report(
         if not loops or by is not None or any(row.verifier is not None for row in about):
             _print_accuracies(open_console(), about, by, budget)
         _print_searches(open_console(), searches, by, budget)
-        _print_critics(
+        print_critics(
             open_console(), [row for row in metrics if set_name in (None, row.set_name)], by
         )
         if by is None:
@@ -180,8 +180,14 @@ def _print_searches(
         console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
 
 
-def _print_critics(console: Console, metrics: Sequence[Metric], by: str | None) -> None:
-    """Tables and sentences of each set with critics."""
+def print_critics(console: Console, metrics: Sequence[Metric], by: str | None) -> None:
+    """Print tables and sentences of each set with critics.
+
+    Args:
+        console: where.
+        metrics: figures of a run.
+        by: a kind of bins; None for everything.
+    """
     critical = critic_rows(metrics)
     for name in sorted({row.set_name or "" for row in critical}):
         rows = [row for row in critical if (row.set_name or "") == name]

@@ -1,7 +1,7 @@
 """Which files a set's critics wrote, and the unit of their figures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flows.runs.sets import (
     label_files,
@@ -13,7 +13,7 @@ from flows.runs.sets import (
 from flows.runs.truth import known_kinds
 from schemas.critiques import CritiquesJob
 from schemas.evaluation import EvaluationConfig
-from schemas.rows import CRITIQUES, METRICS, TRAJECTORIES, VERDICTS, Metric, Verdict
+from schemas.rows import CRITIQUES, METRICS, TRAJECTORIES, Metric, Verdict
 from schemas.unit_names import CritiquesName, DigestName, RefinementsName, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
@@ -38,17 +38,23 @@ def refinement_files(store: Store, run_id: str, set_name: str) -> list[str]:
     return [path for path, name in names.items() if name.group.set_name == set_name]
 
 
-def count_chosen(store: Store, units: Sequence[Unit], job: CritiquesJob) -> int:
-    """How many solutions a job critiques, by their newest verdicts.
+def count_chosen(store: Store, graded: Mapping[str, Sequence[str]], job: CritiquesJob) -> int:
+    """How many solutions a job critiques.
 
-    Solutions that are all thought, which are critiqued by none, are counted as well.
+    Solutions that are all thought, which nobody critiques, are counted as well.
+
+    Args:
+        store: where the rows lie.
+        graded: by file of solutions, the files of later verdicts that decide which are right.
+        job: which solutions.
     """
     num = 0
-    for unit in units:
+    for path, later_files in graded.items():
         columns = ("trajectory_id", "problem_id", "status", "answer", "correct")
-        rows = store.columns(unit.inputs[0], columns).to_pylist()
-        graded = [path for path in unit.inputs if path.startswith(f"{VERDICTS.name}/")]
-        verdicts: list[Verdict] = [verdict for path in graded for verdict in store.read(path)]
+        rows = store.columns(path, columns).to_pylist()
+        verdicts: list[Verdict] = [
+            verdict for later in later_files for verdict in store.read(later)
+        ]
         verdicts.sort(key=lambda each: each.created_at)
         newest = {verdict.trajectory_id: verdict for verdict in verdicts}
         num_of = Counter[str]()
@@ -64,6 +70,31 @@ def count_chosen(store: Store, units: Sequence[Unit], job: CritiquesJob) -> int:
         most = job.max_per_problem
         num += sum(n if most is None else min(n, most) for n in num_of.values())
     return num
+
+
+def critiqued_files(store: Store, run_id: str, job: CritiquesJob) -> dict[str, int]:
+    """The files of solutions that a job reads, each with how many of them it critiques.
+
+    Raises:
+        ValueError: the set has no sampled solutions.
+    """
+    paths = [
+        path
+        for path in sampled_files(store, run_id, job.set_name)
+        if job.round in (None, SolutionsName.of(path).group.round)
+    ]
+    graded = verdict_files(store, run_id, paths)
+    return {path: count_chosen(store, {path: graded[path]}, job) for path in paths}
+
+
+def mean_tokens(store: Store, paths: Sequence[str]) -> int | None:
+    """Mean generated tokens of the solutions in these files; None without any."""
+    counts = [
+        row["generated_tokens"]
+        for path in paths
+        for row in store.columns(path, ("generated_tokens",)).to_pylist()
+    ]
+    return max(round(sum(counts) / len(counts)), 1) if counts else None
 
 
 def measure_critics(

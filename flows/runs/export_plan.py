@@ -5,10 +5,11 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from flows.runs.sets import named_files, problems_path, set_names
+from flows.runs.stored import SOLVING, solving_configs
 from schemas.base import FrozenConfig
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export import DatasetExportJob
-from schemas.dataset_export.critique_builders import CritiquesBuilderConfig
+from schemas.dataset_export.critique_builders import AskingBuilderConfig
 from schemas.engines import EngineConfig
 from schemas.rows import CRITIQUES, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from schemas.unit_names import (
@@ -120,7 +121,7 @@ def _write_out_critic(
         ValueError: the job gives none of them, and the critiques were not asked for in one way.
     """
     builder = job.builder
-    if not isinstance(builder, CritiquesBuilderConfig):
+    if not isinstance(builder, AskingBuilderConfig):
         return job, None
     recorded = [
         CritiquesJob.from_partial(config)
@@ -170,10 +171,10 @@ def _only(found: Sequence[Config], field: str, where: str) -> Config:
 
 
 def _with_found_model(store: Store, engine: EngineConfig) -> EngineConfig:
-    """A recorded engine with the path of its model as it is now."""
-    if engine.type != "vllm":
+    """A recorded engine with the path of its model even if the store was moved."""
+    if engine.type != "vllm" or not PurePath(engine.model).is_absolute():
         return engine
-    return engine.with_fields(model=_find_model(store, engine.model))
+    return engine.with_fields(model=find_checkpoint(store, engine.model))
 
 
 def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> DatasetExportJob:
@@ -181,24 +182,13 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
     if job.prompt is not None:
         return job
     reads_trees = job.builder.reads == "trees"
-    flows = (Stage.SEARCH,) if reads_trees else (Stage.SAMPLING, Stage.IMPORTS)
-    for flow in flows:
-        for config in recorded_configs(store, run_id, flow):
-            if config.get("set_name") in job.source.set_names:
-                policy = config.get("policy")
-                given = policy if isinstance(policy, dict) else None
-                if given and given.get("type") == "vllm":
-                    given = {**given, "model": _find_model(store, given["model"])}
-                return job.with_fields(
-                    prompt=config["prompt"],
-                    policy=job.policy.model_dump() if job.policy else given,
-                )
+    flows = (Stage.SEARCH,) if reads_trees else SOLVING
+    for config in solving_configs(store, run_id, job.source.set_names, flows):
+        given = config["policy"] if isinstance(config["policy"], dict) else None
+        return job.with_fields(
+            prompt=config["prompt"], policy=job.policy.model_dump() if job.policy else given
+        )
     raise ValueError(
         f"prompt: expected one, since run {run_id} has no record of how the solutions of "
         f"{', '.join(job.source.set_names)} were prompted"
     )
-
-
-def _find_model(store: Store, model: str) -> str:
-    """The path of a recorded model even if the store was moved; names that are not paths stay."""
-    return find_checkpoint(store, model) if PurePath(model).is_absolute() else model

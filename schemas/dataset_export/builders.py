@@ -29,6 +29,7 @@ from schemas.dataset_export.builder import (
 )
 from schemas.dataset_export.critique_builders import (
     CritiqueBuilderConfig,
+    CritiqueRequestsBuilderConfig,
     RefinementBuilderConfig,
 )
 from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
@@ -369,6 +370,7 @@ Builder = Annotated[
     | SearchTreesConfig
     | EasyToHardConfig
     | CritiqueBuilderConfig
-    | RefinementBuilderConfig,
+    | RefinementBuilderConfig
+    | CritiqueRequestsBuilderConfig,
     Field(discriminator="type"),
 ]

@@ -8,15 +8,22 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from schemas.critique_formats import CritiqueFormatConfig
-from schemas.dataset_export.builder import BuilderConfig, PerProblem, Reads, Share
+from schemas.dataset_export.builder import BuilderConfig, Form, PerProblem, Reads, Share
 
 
-class CritiquesBuilderConfig(BuilderConfig):
-    """Base of the builders that read critiques: which critiques, and how critics are asked."""
+class AskingBuilderConfig(BuilderConfig):
+    """Base of the builders whose prompts ask a critic, or an actor who was criticised."""
 
     reads: ClassVar[Reads] = "critiques"
     asks: ClassVar[Literal["actor", "critic"]] = "actor"
     """Whose recorded prompt the rows get."""
+    format: CritiqueFormatConfig | None = None
+    """How critic and actor are asked; None for the recorded format of the critiques."""
+
+
+class CritiquesBuilderConfig(AskingBuilderConfig):
+    """Base of the builders that read critiques: which ones."""
+
     needs_attempts: ClassVar[bool] = False
     """Whether it needs right second attempts after critiques."""
     critics: tuple[str, ...] | None = None
@@ -25,8 +32,6 @@ class CritiquesBuilderConfig(BuilderConfig):
     """What it knew besides question and solution, as in the column `told`; None for anything."""
     actors: tuple[str, ...] | None = None
     """Models whose second attempts count, by id; None for all."""
-    format: CritiqueFormatConfig | None = None
-    """How critic and actor are asked; None for the recorded format of the critiques."""
 
 
 class CritiqueBuilderConfig(CritiquesBuilderConfig):
@@ -78,3 +83,18 @@ class RefinementBuilderConfig(CritiquesBuilderConfig):
     per_problem: PerProblem | None = 4
     """Maximum number of distinct right solutions per problem; with critiques as many more rows.
     None for all."""
+
+
+class CritiqueRequestsBuilderConfig(AskingBuilderConfig):
+    """Solutions that a critic is asked about, to be rewarded by what follows (arXiv:2502.03492)."""
+
+    form: ClassVar[Form] = "prompt_only"
+    asks: ClassVar[Literal["actor", "critic"]] = "critic"
+    keeps: ClassVar[str] = "solutions to criticise"
+    type: Literal["critique_requests"] = "critique_requests"
+    which: Literal["all", "wrong", "right"] = "all"
+    """Which graded solutions."""
+    right_share: Share | None = None
+    """Maximum share of the rows that are about right solutions; None for as many as there are."""
+    per_problem: PerProblem | None = 4
+    """Maximum number of solutions per problem, wrong ones first; None for all."""

@@ -6,7 +6,6 @@ give the gold answer away, or repeat an earlier critique of the same solution, w
 then count for that one.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -22,6 +21,7 @@ from schemas.rows import CRITIQUES, Critique, Step, from_table
 from storage.critiqued import StoredCritiques
 from storage.solutions import Batches
 from tasks.critics.asking import ShownSolution, ask_critic
+from tasks.critics.reading import fault_kind
 from tasks.dataset_export.checks import Checker
 from tasks.dataset_export.solved import (
     OWN_COLUMNS,
@@ -34,8 +34,6 @@ from tasks.graders.verdicts import outcome
 from tasks.prompts.formats import PromptFormat
 
 Group = TypeVar("Group")
-
-_NUMBERS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +214,7 @@ def critique_fault(
     if row.status != "finished":
         return "cut" if row.status == "truncated" else "no_answer"
     if row.fault is not None and not with_faulty:
-        return _NUMBERS.sub("N", row.fault).replace(" ", "_")
+        return fault_kind(row.fault).replace(" ", "_")
     return "leaks_answer" if row.leaks and not may_leak else None
 
 

@@ -62,3 +62,8 @@ def after_prompt(text: str, prompt: str) -> str:
     """A text as it follows a prompt that it was not sampled after."""
     text = text.lstrip()
     return text if not prompt or prompt[-1].isspace() else f" {text}"
+
+
+def is_over_share(num: int, num_others: int, max_share: float | None) -> bool:
+    """Whether so many rows of one kind, beside the others, are more than their maximum share."""
+    return max_share is not None and num > max_share * (num + num_others)

@@ -213,8 +213,11 @@ def _check_searches(solutions: StoredSolutions, plan: ExportPlan) -> None:
 def _open_critiques(solutions: StoredSolutions, plan: ExportPlan) -> StoredCritiques | None:
     """The critiques that a job reads; None if it reads none."""
     builder = plan.job.builder
-    if not isinstance(builder, CritiquesBuilderConfig):
+    if builder.reads != "critiques":
         return None
+    if not isinstance(builder, CritiquesBuilderConfig):
+        _check_solutions(solutions.survey(), plan)
+        return StoredCritiques(solutions)
     critiques = StoredCritiques(
         solutions, critics=builder.critics, told=builder.told, actors=builder.actors
     )

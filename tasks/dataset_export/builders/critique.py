@@ -13,7 +13,7 @@ from schemas.training_rows import CompletionRow
 from tasks.critics.asking import ask_critic
 from tasks.dataset_export.critiqued import CritiquedProblem, CritiquedSolution, WrittenCritique
 from tasks.dataset_export.read import CheckedSource, take
-from tasks.dataset_export.rows import after_prompt, end_alike
+from tasks.dataset_export.rows import after_prompt, end_alike, is_over_share
 
 
 def build(source: CheckedSource, config: CritiqueBuilderConfig) -> Iterator[CompletionRow]:
@@ -27,7 +27,7 @@ def build(source: CheckedSource, config: CritiqueBuilderConfig) -> Iterator[Comp
         ]
         for solution, critique in take(rows, config.per_problem):
             is_right = bool(solution.solution.correct)
-            if is_right and _is_over(num_right + 1, num_wrong, config.right_share):
+            if is_right and is_over_share(num_right + 1, num_wrong, config.right_share):
                 source.left_out["over_right_share"] += 1
                 continue
             num_right += is_right
@@ -91,11 +91,6 @@ def _find_reason_against(
         return "few_second_attempts"
     share = attempts.solved_share
     return "helps_too_seldom" if share is None or share < config.min_solved else None
-
-
-def _is_over(num_right: int, num_wrong: int, share: float | None) -> bool:
-    """Whether so many right ones are more than their share of all."""
-    return share is not None and num_right > share * (num_right + num_wrong)
 
 
 def _reason(solution: CritiquedSolution, critique: WrittenCritique) -> str:

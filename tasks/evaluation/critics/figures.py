@@ -5,7 +5,8 @@ have strategy `critique`, or `retry` for second attempts without a critique, the
 of critiques or of attempts, and their intervals resample problems.
 
 * `num_critiques`: how many; `unreadable_rate`: those with a fault, in bins `fault=<fault>` those
-  with this one; `leak_rate`: those that give the gold answer away; `critique_tokens`: generated tokens of one;
+  with this one; `leak_rate`: those that give the gold answer away; `critique_tokens`: generated
+  tokens of one;
 * `flags_wrong`: of critiques of solutions that are not right, those that call them wrong;
   `passes_right`: of right ones, those that call them right. One without a verdict does neither;
 * `first_error_accuracy`, `flawless_accuracy`, `first_error_f1`: whether the first step that it

@@ -100,7 +100,7 @@ def test_a_wrong_line_ends_a_review_and_the_first_one_is_the_error():
             (["right"], True, None),
         ),
         (
-            "Step \u0661: a\nCorrectness: correct\nStep २: b\nCorrectness: wrong\nConclusion: wrong",
+            "Step \u0661\nCorrectness: correct\nStep २: b\nCorrectness: wrong\nConclusion: wrong",
             4,
             (["right", "wrong"], False, None),
         ),

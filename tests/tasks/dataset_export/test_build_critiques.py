@@ -208,3 +208,21 @@ def test_runs_without_the_wanted_critiques_are_refused_by_name(pool, criticise, 
         build({"type": "refinement", "critics": ["critic-0"]})
     with open_sources(pool, make_plan({"type": "rest_em"})) as sources:
         assert sources.critiques is None
+
+
+def test_requests_ask_about_graded_solutions_without_any_critique(pool, build):
+    rows, built = build({"type": "critique_requests"})
+    assert [(row["prompt"], row["question"], row["attempt"]) for row in rows[:2]] == [
+        (f"What is {p}?\n{text}\nReview:\n", f"What is {p}?", text.split("\n"))
+        for p, text in (("p0", WRONG), ("p0", RIGHT))
+    ]
+    assert [(row["answer"], row["prefix"], row["source_ids"]) for row in rows[::2]] == [
+        ("4", "", ["w0"]),
+        ("4", "", ["w1"]),
+    ]
+    assert built.facts["form"] == "prompt_only"
+    (only, _) = build({"type": "critique_requests", "which": "right", "per_problem": 1})
+    assert [row["source_ids"] for row in only] == [["r0"], ["r1"]]
+    rows, built = build({"type": "critique_requests", "right_share": 0.34})
+    assert [row["reason"].split()[1] for row in rows] == ["wrong", "wrong", "right"]
+    assert left_out(built, "rows") == {"over_right_share": 1}
