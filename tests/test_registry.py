@@ -44,6 +44,7 @@ PAGES = {
     "docs/policy-training.md": [*METHODS, *names_of("reward")],
     "docs/grading.md": names_of("grader"),
     "docs/data-sets.md": [*names_of("data set"), *names_of("prompt preset")],
+    "docs/error-paths.md": [*names_of("error path"), *names_of("critic")],
     "docs/step-labels.md": names_of("step labels"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }

@@ -1,11 +1,12 @@
 """Make error paths: `trajectories` rows with the role `error_path` (arXiv:2411.16579).
 
-Reads one file of solutions, the run's problems and later verdicts on the solutions. A row holds the whole path, so its `branch_step`
-is 0, and `parent_id` names the template that it begins like; its cost is that of what was drawn.
-`error_step` and `error_note` say what is known of the error: nothing for `rg1`, the first step that
-was drawn for `rg2`, place and content for `rg3`. The paper keeps the wrong ones; the right ones are
-rows as well. A path with an error put in has no token ids, since the policy did not write all of
-it. All paths of a unit are in flight at once, each with a seed of its own.
+Reads one file of solutions, the run's problems and later verdicts on the solutions. A row holds the
+whole path, so its `branch_step` is 0, and `parent_id` names the template that it begins like; its
+cost is that of what was drawn. `error_step` and `error_note` say what is known of the error: for
+`rg1` nothing, for `rg2` the first step that was drawn, for `rg3` place and content. The paper keeps
+the wrong paths; the right ones are rows as well. A path with an error put in has no token ids,
+since the policy did not write all of it. All paths of a unit are in flight at once, each with a
+seed of its own.
 """
 
 import asyncio
