@@ -11,7 +11,7 @@ from flows.runs.recording import name_run
 from flows.runs.search_units import search_plan
 from flows.runs.sets import named_files
 from flows.search import search
-from schemas.critiques import CritiquesJob
+from schemas.critiques import CritiquesJob, FixedCriticConfig
 from schemas.loops.rise import RiseLoopConfig
 from schemas.rows import METRICS, TRAJECTORIES, Trajectory
 from schemas.search import ScoreConfig, SearchJob
@@ -51,7 +51,7 @@ def improving_job(config: RiseLoopConfig, arm: Arm, number: int) -> CritiquesJob
         which="wrong",
         policy=arm.policy,
         prompt=config.prompt,
-        critic=None,
+        critic=FixedCriticConfig(),
         format=config.format,
         grader=config.grader,
         refining=config.improving,

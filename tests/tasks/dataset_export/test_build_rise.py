@@ -62,7 +62,7 @@ def test_weights_are_exponentials_of_rewards(pool, build):
 def test_an_attempt_without_an_answer_is_worth_less_than_a_wrong_one(fill, criticise, build):
     fill({"p0": {}}, [("w0", "p0", WRONG, False)])
     attempts = [("a0", None, "w0", "p0", "1 and 2\nno idea", False)]
-    criticise([("c0", "w0", "p0", "")], attempts, num_steps=3)
+    criticise([("c0", "w0", "p0", "")], attempts, num_steps=3, attempt_fields={"answer": None})
     rows = rows_of(build, criteria="all")
     assert rows["a0"]["weight"] == pytest.approx(0.0821, abs=1e-4)
     assert "a0" not in rows_of(build, criteria="best")
