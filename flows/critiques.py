@@ -6,11 +6,10 @@ from dataclasses import replace
 from prefect import flow
 
 from flows.pages.critics import publish_critics
-from flows.runs.critics import count_chosen, measure_critics
+from flows.runs.critics import count_chosen, files_to_critique, measure_critics
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (
-    error_path_files,
     label_files,
     problems_path,
     sampled_files,
@@ -26,7 +25,7 @@ from schemas.critiques import (
     ModelCriticConfig,
 )
 from schemas.evaluation import EvaluationConfig
-from schemas.rows import CRITIQUES, TRAJECTORIES
+from schemas.rows import CRITIQUES, TRAJECTORIES, VERDICTS
 from schemas.unit_names import (
     CritiquesName,
     ErrorPathsName,
@@ -39,6 +38,7 @@ from schemas.units import Receipt, Stage, Unit, UnitPath, derive_id
 from storage import Store
 from storage.labels import label_methods
 from storage.shares import count_critiques, count_rows
+from tasks.critiques.critic import inputs_of
 from tasks.critiques.task import critique_unit, refine_unit
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
@@ -57,7 +57,8 @@ def critique(job: CritiquesJob, root: str, run_id: str | None = None) -> list[st
         named_by_part=("policy", "critic"),
     ) as (store, run_id):
         units = critiques_units(job, store, run_id)
-        num_chosen = count_chosen(store, {u.inputs[0]: u.inputs[2:] for u in units}, job)
+        graded = {unit.inputs[0]: inputs_of(unit, VERDICTS.name) for unit in units}
+        num_chosen = count_chosen(store, graded, job)
         if not num_chosen:
             say(f"critique {job.set_name}: {_nothing_words(job)}; there is nothing to critique")
             return []
@@ -165,7 +166,7 @@ def critiques_units(job: CritiquesJob, store: Store, run_id: str) -> list[Unit]:
     group = None
     if job.round is not None:
         group = SolutionsGroup.of_round(job.set_name, job.round, identify_engine(job.policy))
-    names = _read_files(job, store, run_id)
+    names = files_to_critique(store, run_id, job)
     further = _further_inputs(job, store, run_id, names)
     digest = critiques_digest(job)
     units = []
@@ -205,20 +206,6 @@ def _check_critic(job: CritiquesJob, store: Store, run_id: str) -> None:
                 f"critic.method: expected step labels {job.critic.method!r} in run {run_id}, "
                 f"got {', '.join(methods) or 'no step labels'}"
             )
-
-
-def _read_files(
-    job: CritiquesJob, store: Store, run_id: str
-) -> dict[str, SolutionsName] | dict[str, ErrorPathsName]:
-    """The files that are critiqued, and their names.
-
-    Raises:
-        ValueError: the set has none.
-    """
-    if job.of == "samples":
-        sampled = sampled_files(store, run_id, job.set_name)
-        return {path: SolutionsName.of(path) for path in sampled}
-    return error_path_files(store, run_id, job.set_name)
 
 
 def _further_inputs(

@@ -36,9 +36,9 @@ class ArchitectureConfig(FrozenConfig):
 class TutoringConfig(FrozenConfig):
     """What the policy reads besides solutions: reviews of them, and second attempts."""
 
-    review_share: Fraction = 0.2
+    review_share: Fraction = 0.15
     """Share of the examples that are reviews."""
-    second_attempt_share: Fraction = 0.2
+    second_attempt_share: Fraction = 0.35
     """Share of the examples that are second attempts; the rest are solutions."""
     keyed_share: Fraction = 0.2
     """Share of the reviews that are written with a right solution or its answer at hand."""
@@ -73,7 +73,7 @@ class TutoringConfig(FrozenConfig):
 class PretrainingConfig(FrozenConfig):
     """One training run. Equal configs on one machine give equal weights."""
 
-    num_tokens: Annotated[int, Field(ge=1)] = 6_000_000
+    num_tokens: Annotated[int, Field(ge=1)] = 10_000_000
     """Tokens trained on, without padding; about 10,000 a second on one core."""
     seed: int = 0
     """Decides the initial weights, the problems, the students and the order."""
@@ -96,7 +96,7 @@ class PretrainingConfig(FrozenConfig):
     curriculum_fraction: Fraction = 0.14
     """First part of the tokens, in which the hardest level seen rises from 1 to 5."""
     prompt_loss_weight: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of a prompt's tokens in the loss; those of what answers it weigh 1."""
+    """Weight of a question's tokens in the loss; answers weigh 1, the rest of a prompt nothing."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """Gradients are clipped to this norm."""
     num_eval_problems: Annotated[int, Field(ge=0)] = 200

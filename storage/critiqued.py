@@ -15,7 +15,7 @@ _POOL = """
 create view critiqued_pool as
 select
     g.run_id, g.trajectory_id, g.problem_id, g.role, g.correct, g.answer, g.steps, g.token_ids,
-    g.vocabulary, g.thinking_tokens, g.error_step, g.error_note,
+    g.vocabulary, g.policy, g.thinking_tokens, g.error_step, g.error_note,
     md5(concat(o.seed, '/', g.trajectory_id)) as place
 from graded as g
 inner join members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
@@ -65,7 +65,7 @@ select
     p.trajectory_id, p.problem_id, p.correct, p.answer, null::double as score,
     [step.text for step in p.steps] as steps,
     p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
-    p.thinking_tokens, p.role, p.error_step, p.error_note
+    p.policy, p.thinking_tokens, p.role, p.error_step, p.error_note
 from critiqued_pool as p
 where
     $with_others

@@ -48,7 +48,7 @@ PAGES = {
     "docs/step-labels.md": names_of("step labels"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }
-LOOP_PARTS = {"loop"}
+LOOP_PARTS = {"critique_training", "critiquing", "loop"}
 """Modules of `flows/loops/` that are not loops."""
 
 

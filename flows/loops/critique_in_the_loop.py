@@ -40,7 +40,7 @@ def critique_in_the_loop(
             "vanilla": lambda pool, _: pool.build(),
             "control": _build_as_many,
         }
-        pools = {
+        pools: dict[CritiqueArm, _Pool] = {
             name: _Pool(loop, config, loop.begin(name)) for name in builders if name in config.arms
         }
         first, last = next(iter(pools.values())).arm, 0

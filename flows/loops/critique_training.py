@@ -43,6 +43,6 @@ def make_critic(loop: Loop, config: CritiqueInTheLoopConfig) -> Critic:
     )
     made = have_critiqued(loop, job)
     annotators = critics_of(loop.store, made.critiques)
-    built = loop.build(training.builder.with_fields(critics=annotators), [grown])
-    engine = loop.train(config.policy, built, training.training, "critic")
+    built = loop.build(training.builder.with_fields(critics=annotators or None), [grown])
+    engine = loop.train(config.policy, built, training.training, "critic", "critic")
     return Critic(engine, (grown,), annotators) if config.with_annotated else Critic(engine)

@@ -55,16 +55,17 @@ def critique_figures(loop: Loop, made: Critiqued) -> dict[str, float]:
     """Counts of critiques and second attempts: how many, how good, and their tokens."""
     critiques = columns_of(loop, made.critiques, "fault", "verdict", "generated_tokens")
     tries = columns_of(loop, made.refinements, "correct", "generated_tokens")
-    num_right = sum(row["correct"] is True for row in tries)
-    return {
+    figures: dict[str, float] = {
         "num_critiques": len(critiques),
         "num_judgements": sum(row["verdict"] is not None for row in critiques),
         "num_faultless_critiques": sum(row["fault"] is None for row in critiques),
         "num_refinements": len(tries),
-        "num_right_refinements": num_right,
-        "refined_right_share": num_right / max(len(tries), 1),
-        "critique_tokens": sum(row["generated_tokens"] for row in (*critiques, *tries)),
+        "num_right_refinements": sum(row["correct"] is True for row in tries),
+        "critiquing_tokens": sum(row["generated_tokens"] for row in (*critiques, *tries)),
     }
+    if tries:
+        figures["refined_right_share"] = figures["num_right_refinements"] / len(tries)
+    return figures
 
 
 def measure_second_attempts(

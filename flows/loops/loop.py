@@ -8,7 +8,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from flows.dataset_export import build_training_set
 from flows.evaluation import evaluate
@@ -139,9 +139,14 @@ class Loop:
         )
 
     def train(
-        self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str
+        self,
+        policy: VLLMConfig,
+        training_set: str,
+        method: PolicyMethod,
+        name: str,
+        role: Literal["policy", "critic"] = "policy",
     ) -> VLLMConfig:
-        """Train a new policy from this one."""
+        """Train a new policy, or a critic, from this policy."""
         if self.pool is not None and (
             self.pool.holds_gpus or not self.pool.leaves_cpus(method.num_workers)
         ):
@@ -153,6 +158,7 @@ class Loop:
             prompt=self.config.prompt,
             grader=self.config.grader,
             method=method,
+            role=role,
         )
         folder = train_policy(job, self.store.url, self.run_id)
         return self.config.policy.with_fields(model=folder, revision=None)

@@ -69,7 +69,8 @@ def _teach(loop: Loop, config: SelfRewardingLoopConfig, arm: Arm) -> None:
             critiquing=config.judging.with_fields(num_critiques=1, temperature=0.0),
         ),
     )
-    builder = config.judge_builder.with_fields(critics=critics_of(loop.store, made.critiques))
+    annotators = critics_of(loop.store, made.critiques)
+    builder = config.judge_builder.with_fields(critics=annotators or None)
     built = loop.build(builder, [grown])
     figures = critique_figures(loop, made)
     loop.improve(arm, "1", [grown], built, config.judge_training, more=figures)
@@ -93,7 +94,9 @@ def _reward(loop: Loop, config: SelfRewardingLoopConfig, arm: Arm, number: int) 
         f"{arm.name}, round {number}: {figures['num_judgements']:.0f} of "
         f"{figures['num_critiques']:.0f} judgements have a verdict"
     )
-    builder = config.builder.with_fields(critics=(identify_engine(judge),), rejected=others)
+    builder = config.builder.with_fields(
+        critics=(identify_engine(judge),), told="nothing", rejected=others
+    )
     built = loop.build(builder, samples)
     loop.improve(arm, f"{number}", samples[:1], built, config.training, more=figures)
 

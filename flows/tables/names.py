@@ -114,7 +114,6 @@ CRITIQUE_ROUND_FIGURES = {
 }
 """The same of loops with a critic; a column is shown where one of its figures is known."""
 MORE_ROUND_ACCURACIES = {
-    "unrefined": "accuracy before a critique",
     "refined": "accuracy after a second attempt",
     "judge_auc": "AUC of a judge against the grader",
     "judge_pair_accuracy": "pairs of a problem that a judge orders as the grader",

@@ -22,7 +22,7 @@ def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     measured = measured_names(metrics)
     shown = dict(ROUND_FIGURES)
     known = {row.metric for row in metrics}
-    if known & {"critique_tokens", "judge_auc"}:
+    if known & {"critiquing_tokens", "judge_auc"}:
         shown |= {
             name: CRITIQUE_ROUND_FIGURES[name] for name in CRITIQUE_ROUND_FIGURES if name in known
         }

@@ -32,6 +32,7 @@ from schemas.dataset_export.critique_builders import (
     CritiqueRequestsBuilderConfig,
     RefinementBuilderConfig,
 )
+from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfRewardingConfig
 from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
@@ -371,6 +372,8 @@ Builder = Annotated[
     | EasyToHardConfig
     | CritiqueBuilderConfig
     | RefinementBuilderConfig
-    | CritiqueRequestsBuilderConfig,
+    | CritiqueRequestsBuilderConfig
+    | JudgeBuilderConfig
+    | SelfRewardingConfig,
     Field(discriminator="type"),
 ]

@@ -9,7 +9,7 @@ from schemas.dataset_export.critique_builders import CritiqueBuilderConfig, Crit
 
 
 class JudgeBuilderConfig(CritiqueBuilderConfig):
-    """Critiques and right solutions, for a policy that does both (arXiv:2401.10020)."""
+    """Critiques to judge by, and right solutions, for a policy that does both."""
 
     keeps: ClassVar[str] = "critiques and right answers"
     type: Literal["judge"] = "judge"

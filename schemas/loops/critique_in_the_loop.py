@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig
 from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
-from schemas.critiques import CriticConfig, CritiquingConfig, ModelCriticConfig, RefiningConfig
+from schemas.critiques import CheckerCriticConfig, CriticConfig, CritiquingConfig, RefiningConfig
 from schemas.dataset_export.builders import RestEmConfig
 from schemas.dataset_export.critique_builders import (
     CritiqueBuilderConfig,
@@ -22,7 +22,7 @@ CritiqueArm = Literal["critique", "vanilla", "control"]
 class CriticTrainingConfig(FrozenConfig):
     """Round 0: a critic learns to write what an annotator writes about the policy's solutions."""
 
-    annotator: CriticConfig = ModelCriticConfig(told="solution")
+    annotator: CriticConfig = CheckerCriticConfig()
     """What writes the critiques to learn from."""
     per_problem: Annotated[int, Field(ge=1)] = 4
     """Solutions per training problem that it reads, at most."""

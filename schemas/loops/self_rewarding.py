@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
-from schemas.critiques import CriticConfig, CritiquingConfig, ModelCriticConfig
+from schemas.critiques import CheckerCriticConfig, CriticConfig, CritiquingConfig
 from schemas.dataset_export.builders import PreferenceConfig
 from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfRewardingConfig
 from schemas.loops.loop import RoundsConfig
@@ -28,7 +28,7 @@ class SelfRewardingLoopConfig(RoundsConfig):
         num_samples=4, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
     )
     """Solutions per training problem and round that are judged."""
-    annotator: CriticConfig = ModelCriticConfig(told="solution")
+    annotator: CriticConfig = CheckerCriticConfig()
     """What writes the critiques of the first policy's solutions that it learns to judge from."""
     judge_set: str | None = None
     """A built set of another run that the first round trains on instead: rows of judgements, and of

@@ -57,8 +57,8 @@ class Trajectory:
     role: str | None = None
     """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
     `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution), `critic` (a
-    critique within a search), `refinement` (a second attempt at the solution `parent_id`),
-    `error_path` (a solution made wrong on purpose)."""
+    critique within a search or a training), `refinement` (a second attempt at the solution
+    `parent_id`), `error_path` (a solution made wrong on purpose)."""
     reward: float | None = None
     """The reward that it got in training."""
     group_id: str | None = None

@@ -101,6 +101,8 @@ class CritiquedSolution(NamedTuple):
     """What critic and actor read of it."""
     critiques: Sequence[WrittenCritique]
     """By critic, then in the order in which they were drawn."""
+    policy: str
+    """The id of the model that wrote the solution."""
     retries: SecondAttempts = SecondAttempts()
     """Second attempts without a critique."""
     is_error_path: bool = False
@@ -129,6 +131,7 @@ def read_critiqued(
     *,
     with_others: bool = False,
     with_faulty: bool = False,
+    as_drawn: bool = False,
 ) -> Iterator[CritiquedProblem]:
     """Usable problems, by id, with their clean critiqued solutions.
 
@@ -139,6 +142,7 @@ def read_critiqued(
         left_out: counts critiques that are left out, by reason.
         with_others: also give solutions without critiques.
         with_faulty: also give critiques with a fault.
+        as_drawn: give every critique, as for a vote among them.
     """
     with ExitStack() as stack:
 
@@ -160,7 +164,11 @@ def read_critiqued(
             )
             if clean is None or not clean.solutions:
                 continue
-            by_solution = _choose(written, led_to, checker, left_out, with_faulty=with_faulty)
+            by_solution = (
+                _join(written, led_to)
+                if as_drawn
+                else _choose(written, led_to, checker, left_out, with_faulty=with_faulty)
+            )
             kept = [
                 solutions[each.trajectory_id]._replace(
                     critiques=by_solution.get(each.trajectory_id, ()),
@@ -199,6 +207,17 @@ def _choose(
         else:
             others[text] = WrittenCritique(row, attempts)
     return {name: list(others.values()) for name, others in chosen.items()}
+
+
+def _join(
+    written: Sequence[Critique], led_to: _Attempts
+) -> dict[str | None, list[WrittenCritique]]:
+    """Every critique, by solution."""
+    found: dict[str | None, list[WrittenCritique]] = {}
+    for row in written:
+        attempts = led_to.get((row.trajectory_id, row.critique_id), SecondAttempts())
+        found.setdefault(row.trajectory_id, []).append(WrittenCritique(row, attempts))
+    return found
 
 
 def critique_fault(
@@ -241,9 +260,9 @@ _id = itemgetter(0)
 def _iterate_solutions(
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[tuple[str, CritiquedSolution]]:
-    extra = ("thinking_tokens", "role", "error_step", "error_note")
+    extra = ("policy", "thinking_tokens", "role", "error_step", "error_note")
     for problem_id, *rest in iterate_rows(batches, ("problem_id", *OWN_COLUMNS, *extra)):
-        *own, thinking_tokens, role, error_step, error_note = rest
+        *own, policy, thinking_tokens, role, error_step, error_note = rest
         solution = Solution(*own)
         yield (
             problem_id,
@@ -251,6 +270,7 @@ def _iterate_solutions(
                 solution,
                 show(solution, thinking_tokens),
                 (),
+                policy,
                 is_error_path=role is not None,
                 error_step=error_step,
                 error_note=error_note,

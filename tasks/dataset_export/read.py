@@ -97,7 +97,7 @@ class CheckedSource:
         return self._clean(solutions, as_sampled=as_sampled)
 
     def critiqued(
-        self, *, with_others: bool = False, with_faulty: bool = False
+        self, *, with_others: bool = False, with_faulty: bool = False, as_drawn: bool = False
     ) -> Iterator[CritiquedProblem]:
         """Problems with their clean critiqued solutions: by problem id, solutions in random order.
 
@@ -106,6 +106,7 @@ class CheckedSource:
         Args:
             with_others: also give solutions without critiques.
             with_faulty: also give critiques with a fault, such as one without a verdict.
+            as_drawn: give every critique, equal ones and those that give the answer away included.
         """
         assert self._critiques is not None
         return read_critiqued(
@@ -115,6 +116,7 @@ class CheckedSource:
             self.critiques_left_out,
             with_others=with_others,
             with_faulty=with_faulty,
+            as_drawn=as_drawn,
         )
 
     def searched(

@@ -29,7 +29,10 @@ class Example:
     """A prompt with what answers it, as tokens."""
 
     token_ids: list[int]
+    num_question_tokens: int
+    """With the newline after it."""
     num_prompt_tokens: int
+    """With the question; what else a prompt holds, a policy must not learn to write unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,11 @@ def draw_examples(
     examples = []
     for _ in range(REFILL_EXAMPLES):
         prompt, text = draw_text(rng, max_level=max_level, tutoring=tutoring)
+        question_ids = tokenizer(prompt[: prompt.index("\n") + 1])["input_ids"]
         prompt_ids = tokenizer(prompt)["input_ids"]
         text_ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         token_ids = [*prompt_ids, *text_ids, tokenizer.eos_token_id]
-        examples.append(Example(token_ids, len(prompt_ids)))
+        examples.append(Example(token_ids, len(question_ids), len(prompt_ids)))
     return examples
 
 
@@ -115,7 +119,7 @@ def make_batches(
     rng: random.Random,
     *,
     batch_tokens: int,
-    prompt_loss_weight: float,
+    question_loss_weight: float,
     pad_token_id: int,
 ) -> Iterator[Batch]:
     """Every example once, in batches of at most `batch_tokens`, in random order."""
@@ -128,10 +132,10 @@ def make_batches(
         groups[-1].append(example)
     rng.shuffle(groups)
     for group in groups:
-        yield _collate(group, prompt_loss_weight, pad_token_id)
+        yield _collate(group, question_loss_weight, pad_token_id)
 
 
-def _collate(group: Sequence[Example], prompt_loss_weight: float, pad_token_id: int) -> Batch:
+def _collate(group: Sequence[Example], question_loss_weight: float, pad_token_id: int) -> Batch:
     import torch
 
     width = max(len(example.token_ids) for example in group)
@@ -140,6 +144,6 @@ def _collate(group: Sequence[Example], prompt_loss_weight: float, pad_token_id: 
     for row, example in enumerate(group):
         length = len(example.token_ids)
         token_ids[row, :length] = torch.tensor(example.token_ids)
-        loss_weights[row, 1 : example.num_prompt_tokens] = prompt_loss_weight
+        loss_weights[row, 1 : example.num_question_tokens] = question_loss_weight
         loss_weights[row, example.num_prompt_tokens : length] = 1.0
     return Batch(token_ids, loss_weights, sum(len(example.token_ids) for example in group))

@@ -130,7 +130,7 @@ def _train(
             examples,
             rng,
             batch_tokens=config.batch_tokens,
-            prompt_loss_weight=config.prompt_loss_weight,
+            question_loss_weight=config.prompt_loss_weight,
             pad_token_id=tokenizer.pad_token_id,
         ):
             factor = lr_factor(step, tokens / config.num_tokens, config)

@@ -3,7 +3,7 @@
 A reviewer is a student too: their review is the exact annotator's on the problem as they read it.
 Some read everything right, most overlook slips, and some just nod. With a key, a reviewer sees
 more. A student who tries again is the same person with the same misconceptions: they follow the
-note on the event that it names, or start afresh.
+note on the event that it names and do the rest as before, or start afresh.
 """
 
 import random
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tasks.world.problems import WorldProblem
 from tasks.world.reviews import Review, find_note, nod, review
-from tasks.world.students import Student, attempt, draw_student, write_solution
+from tasks.world.students import Student, attempt, draw_student, revise, write_solution
 
 P_KEY_IS_WHOLE = 0.5
 """Probability that a key is a whole solution; otherwise it is its last line."""
@@ -110,14 +110,15 @@ def try_again(
         solution: the first attempt.
         found: the review that they read; None without one.
     """
-    note = None
     if found is not None:
         if found.verdict == "right" and student.rng.random() < P_KEEPS_SOLUTION:
             return solution
-        if student.rng.random() < P_FOLLOWS_NOTE:
-            note = find_note(found, problem)
+        note = find_note(found, problem) if student.rng.random() < P_FOLLOWS_NOTE else None
+        again = revise(problem, student, note) if note else None
+        if again is not None:
+            return again
     for _ in range(MAX_ATTEMPTS):
-        again = attempt(problem, student, note)
+        again = attempt(problem, student)
         if again is not None:
             return again
     return solution

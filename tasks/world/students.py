@@ -50,34 +50,6 @@ class Note:
     hint: Hint
 
 
-@dataclass(slots=True)
-class Student:
-    """One student, who keeps skill and misconceptions from one attempt to the next."""
-
-    rng: random.Random
-    is_flawless: bool
-    skill: float
-    misconceptions: dict[str, bool] = field(default_factory=dict)
-
-    def errs(self, name: str, rate: float) -> bool:
-        """Whether the student makes this mistake; `rate` is how common it is at medium skill."""
-        if self.is_flawless:
-            return False
-        if name not in self.misconceptions:
-            log_odds = math.log(rate / (1 - rate)) + SKILL_EFFECT * (0.5 - self.skill)
-            self.misconceptions[name] = self.rng.random() < 1 / (1 + math.exp(-log_odds))
-        has_misconception = self.misconceptions[name]
-        if self.rng.random() < P_FOLLOWS or rate <= RARE_RATE:
-            return has_misconception
-        return not has_misconception
-
-    def compute(self, result: int) -> int:
-        """The result as the student writes it: sometimes off by one or by ten."""
-        if not self.is_flawless and self.rng.random() < 0.004 + 0.01 * (1 - self.skill):
-            return result + self.rng.choice((1, -1, 10))
-        return result
-
-
 _Product = tuple[int, str, int]
 """(left, operator, right)"""
 
@@ -93,6 +65,41 @@ class _Move:
     """To be worked out before the value is known."""
     is_careful: bool = False
     """Without slips."""
+
+
+@dataclass(slots=True)
+class Student:
+    """One student, who keeps skill and misconceptions from one attempt to the next."""
+
+    rng: random.Random
+    is_flawless: bool
+    skill: float
+    misconceptions: dict[str, bool] = field(default_factory=dict)
+    plan: list[list[_Move]] = field(default_factory=list)
+    """What they intended to do about each event when they last tried."""
+    does_products_first: bool = False
+
+    def errs(self, name: str, rate: float) -> bool:
+        """Whether the student makes this mistake; `rate` is how common it is at medium skill."""
+        if self.is_flawless:
+            return False
+        if name not in self.misconceptions:
+            log_odds = math.log(rate / (1 - rate)) + SKILL_EFFECT * (0.5 - self.skill)
+            self.misconceptions[name] = self.rng.random() < 1 / (1 + math.exp(-log_odds))
+        has_misconception = self.misconceptions[name]
+        if self.rng.random() < P_FOLLOWS or rate <= RARE_RATE:
+            return has_misconception
+        return not has_misconception
+
+    def compute(self, result: int, move: _Move) -> int:
+        """A result as the student writes it: sometimes off by one or by ten."""
+        if (
+            not self.is_flawless
+            and not move.is_careful
+            and self.rng.random() < 0.004 + 0.01 * (1 - self.skill)
+        ):
+            return result + self.rng.choice((1, -1, 10))
+        return result
 
 
 def draw_student(rng: random.Random, *, flawless: bool = False) -> Student:
@@ -123,18 +130,53 @@ def solve(
             return student, solution
 
 
-def attempt(problem: WorldProblem, student: Student, note: Note | None = None) -> str | None:
-    """One attempt of a student; None if the count drops below zero.
+def attempt(problem: WorldProblem, student: Student) -> str | None:
+    """A fresh attempt of a student; None if the count drops below zero."""
+    student.does_products_first = student.rng.random() < P_PRODUCTS_FIRST
+    student.plan = _plan(problem, student)
+    return _carry_out(problem, student)
+
+
+def revise(problem: WorldProblem, student: Student, note: Note) -> str | None:
+    """The student's last attempt once more, but for the event that a note names.
 
     Args:
-        problem: what to solve.
-        student: who tries; keeps the misconceptions that come up.
-        note: followed on the event that it names, whatever the student thinks of it.
+        problem: of the last attempt.
+        student: who follows the note, whatever they think of it.
+        note: what to do with one event.
+
+    Returns:
+        The new attempt; None if the count drops below zero.
     """
-    is_products_first = student.rng.random() < P_PRODUCTS_FIRST
-    moves = _plan(problem, student, note)
+    student.plan[note.event] = _follow(problem, student, note)
+    return _carry_out(problem, student)
+
+
+def _plan(problem: WorldProblem, student: Student) -> list[list[_Move]]:
+    """What the student intends to do about each event."""
+    is_forgetful = student.errs("forgets", P_FORGETS)
+    is_repetitive = student.errs("repeats", P_REPEATS)
+    is_hasty = student.errs("stops early", P_STOPS_EARLY)
+    plan: list[list[_Move]] = []
+    for index, event in enumerate(problem.events):
+        plan.append([])
+        sign, product = _read_event(event, student)
+        if not sign:
+            continue
+        if is_forgetful and student.rng.random() < P_FORGETS_EVENT:
+            continue
+        num_times = 2 if is_repetitive and student.rng.random() < P_REPEATS_EVENT else 1
+        plan[-1] = [_Move(_label(index, event), sign, event.values[0], product)] * num_times
+    if is_hasty and any(plan):
+        next(moves for moves in reversed(plan) if moves).pop()
+    return plan
+
+
+def _carry_out(problem: WorldProblem, student: Student) -> str | None:
+    """The text of what a student intends to do; None if the count drops below zero."""
+    moves = [replace(move) for moves in student.plan for move in moves]
     lines: list[str] = []
-    if is_products_first:
+    if student.does_products_first:
         for move in moves:
             _work_out_product(move, student, lines)
     total = problem.start
@@ -143,7 +185,7 @@ def attempt(problem: WorldProblem, student: Student, note: Note | None = None) -
         if move.sign < 0 and total < move.value:
             return None
         left, right = total, move.value
-        result = _compute(total + move.sign * move.value, move, student)
+        result = student.compute(total + move.sign * move.value, move)
         if move.sign > 0 and student.rng.random() < P_SWAPS_TERMS:
             left, right = right, left
         lines.append(f"{move.label}{left} {'+' if move.sign > 0 else '-'} {right} = {result}")
@@ -151,51 +193,30 @@ def attempt(problem: WorldProblem, student: Student, note: Note | None = None) -
     return None if total < 0 else "\n".join([*lines, f"Answer: {total}"])
 
 
-def _plan(problem: WorldProblem, student: Student, note: Note | None) -> list[_Move]:
-    """What the student intends to do, event by event."""
-    is_forgetful = student.errs("forgets", P_FORGETS)
-    is_repetitive = student.errs("repeats", P_REPEATS)
-    is_hasty = student.errs("stops early", P_STOPS_EARLY)
-    moves: list[_Move] = []
-    for index, (day, event) in enumerate(zip(DAYS[1:], problem.events, strict=False)):
-        hint = note.hint if note and note.event == index else None
-        sign, product = _read_event(event, student)
-        if hint is not None:
-            sign, product = _follow(hint, event, sign, product, student)
-        if not sign:
-            continue
-        if is_forgetful and student.rng.random() < P_FORGETS_EVENT and hint is None:
-            continue
-        label = f"{day}: [{event.kind.cue}] "
-        is_repeated = is_repetitive and student.rng.random() < P_REPEATS_EVENT
-        num_times = 2 if is_repeated and hint is None else 1
-        move = _Move(label, sign, event.values[0], product, is_careful=hint is not None)
-        moves += [replace(move) for _ in range(num_times)]
-    is_last_noted = bool(moves) and moves[-1].is_careful
-    return moves[:-1] if is_hasty and not is_last_noted else moves
-
-
-def _follow(
-    hint: Hint,
-    event: Event,
-    sign: int,
-    product: _Product | None,
-    student: Student,
-) -> tuple[int, _Product | None]:
-    """The sign and product of an event as a note has it, where the note says something of them."""
+def _follow(problem: WorldProblem, student: Student, note: Note) -> list[_Move]:
+    """What a student who follows a note does about its event, and does with care."""
+    event = problem.events[note.event]
     is_repeated = event.kind.family == "trap B"
-    match hint:
+    has_done_it_twice = len(student.plan[note.event]) > 1
+    sign, product = _read_event(event, student)
+    match note.hint:
         case "add" | "take away":
-            return (1 if hint == "add" else -1), product
+            sign = 1 if note.hint == "add" else -1
         case "leave out":
-            return 0, None
+            sign = 0
         case "each time" if is_repeated:
-            return event.kind.sign, _write_repeated(event.kind, event.values, student.rng)
+            sign, product = event.kind.sign, _write_repeated(event.kind, event.values, student.rng)
         case "multiply" if len(event.values) == 2:
-            return sign, (event.values[0], "*", event.values[1])
-        case "not there" if is_repeated and not student.errs("repeats", P_REPEATS):
-            return sign, None
-    return sign, product
+            product = event.values[0], "*", event.values[1]
+        case "not there" if is_repeated and not has_done_it_twice:
+            product = None
+    if not sign:
+        return []
+    return [_Move(_label(note.event, event), sign, event.values[0], product, is_careful=True)]
+
+
+def _label(index: int, event: Event) -> str:
+    return f"{DAYS[index + 1]}: [{event.kind.cue}] "
 
 
 def _read_event(event: Event, student: Student) -> tuple[int, _Product | None]:
@@ -232,10 +253,6 @@ def _work_out_product(move: _Move, student: Student, lines: list[str]) -> None:
     if move.product is None:
         return
     left, operator, right = move.product
-    move.value = _compute(left * right if operator == "*" else left + right, move, student)
+    move.value = student.compute(left * right if operator == "*" else left + right, move)
     lines.append(f"{move.label}{left} {operator} {right} = {move.value}")
     move.product = None
-
-
-def _compute(result: int, move: _Move, student: Student) -> int:
-    return result if move.is_careful else student.compute(result)

@@ -29,9 +29,11 @@ _PHRASES = (
     *("friends gives", "on each of", "days", "of", "does", "have now"),
 )
 _REVIEWS = (
-    *("Review:\n", "Again:\n", "Key:\n", "Attempt:\n", "Review: ", "right", "wrong", "missing"),
-    *(f", {hint}" for hint in get_args(Hint)),
+    *("Review:\n", "Again:\n", "Key:\n", "Attempt:\n", "Review: "),
+    *(f"{verdict}, {hint}" for verdict in ("wrong", "missing") for hint in get_args(Hint)),
+    *("right", "wrong", "missing"),
 )
+"""Longer ones first: a step's verdict is one token, with what to do instead."""
 _WORDS = sorted(
     {*NAMES, *THINGS, *CONTAINERS, *_VERBS, *_PHRASES}, key=lambda word: (-len(word), word)
 )

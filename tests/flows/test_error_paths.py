@@ -1,12 +1,15 @@
 """Error paths and their critiques as flows: what is said, what is refused, what a kill changes."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 
 from flows.critiques import critique, critiques_digest, critiques_units
 from flows.error_paths import error_paths_digest, error_paths_units, make_error_paths
+from flows.regrading import regrade
+from flows.runs.sets import verdict_files
 from flows.sampling import sample
 from schemas.critiques import CritiquesJob
 from schemas.engines import MarkovConfig
@@ -17,8 +20,11 @@ from schemas.error_paths import (
     ModelErrorsConfig,
     RisingConfig,
 )
+from schemas.graders import ExactGraderConfig
+from schemas.regrading import RegradingJob
 from schemas.rows import Problem
 from schemas.sampling import SamplingJob
+from schemas.unit_names import ErrorPathsName, SolutionsName, VerdictsName
 from storage import Store
 from tasks.world.problems import iterate_problems
 
@@ -126,6 +132,23 @@ def test_the_checker_takes_problems_of_its_world(store, unit_of, make_trajectory
     store.commit(unit_of("trajectories", "train.00000"), [make_trajectory("t0")])
     job = CritiquesJob.model_validate({"set_name": "train", "critic": {"type": "checker"}})
     assert len(critiques_units(job, store, "run")) == 1
+
+
+def test_error_paths_are_graded_again(sampled, unit_of, make_trajectory, prefect_server):
+    name = str(ErrorPathsName(SolutionsName.parse("train.00000"), "rg3", "0123456789012345"))
+    row = make_trajectory("e0", role="error_path", strategy="rg3", correct=True, answer="4")
+    wrong = replace(row, steps=(*row.steps[:-1], replace(row.steps[-1], text="Answer: 5")))
+    path = sampled.commit(unit_of("trajectories", name, stage="error_paths"), [wrong]).path
+    job = RegradingJob(set_name="train", grader=ExactGraderConfig(), with_error_paths=True)
+    changes = regrade(job, sampled.url, "run")
+    assert {(c.before, c.after): n for c, n in changes.items()} == {
+        (True, True): 1,
+        (True, False): 1,
+    }
+    files = sampled.files("verdicts", run_id="run", stage="regrading")
+    assert {str(VerdictsName.of(each).graded) for each in files} == {"train.00000", name}
+    verdicts = verdict_files(sampled, "run", [path])[path]
+    assert [verdict.correct for each in verdicts for verdict in sampled.read(each)] == [False]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.engines import MarkovConfig
 from schemas.rows import Critique, now
+from storage import connect, query
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 
 N, K, NUM_CRITIQUES = 10, 3, 400
@@ -42,7 +43,7 @@ def critique_of(solution) -> Critique:
 
 @pytest.mark.parametrize(("p", "golden"), GOLDEN)
 def test_critiques_are_kept_as_often_as_they_should_be(
-    p, golden, make_job, make_trajectory, refine
+    p, golden, make_job, make_trajectory, refine, store, unit_of
 ):
     assert p_kept(p) == pytest.approx(golden, abs=0.0005)
     actor = MarkovConfig(num_steps=1, p_right=p)
@@ -60,5 +61,8 @@ def test_critiques_are_kept_as_often_as_they_should_be(
     assert set(n.values()) == {N}
     assert len(n) == NUM_CRITIQUES
     kept = sum(k[critique.critique_id] >= K for critique in critiques)
+    store.commit(unit_of("trajectories", "eval.0-1-2", stage="refinements"), attempts)
+    threshold = "select count(*) from critique_filter where n = 10 and k >= 3"
+    assert query(connect(store.url), threshold).fetchall() == [(kept,)]
     error = math.sqrt(golden * (1 - golden) / NUM_CRITIQUES)
     assert abs(kept / NUM_CRITIQUES - golden) < 4 * error

@@ -30,7 +30,7 @@ def _batches(examples, tokenizer, batch_tokens=2048):
             examples,
             random.Random(0),
             batch_tokens=batch_tokens,
-            prompt_loss_weight=0.1,
+            question_loss_weight=0.1,
             pad_token_id=tokenizer.pad_token_id,
         )
     )
@@ -70,7 +70,7 @@ def _asked(prompt):
 def test_shares_are_those_of_the_config():
     asked = [_asked(prompt) for prompt, _ in _draw()]
     shares = {name: asked.count(name) / len(asked) for name in set(asked)}
-    expected = {"solution": 0.6, "Review": 0.16, "Review with key": 0.04, "Again": 0.2}
+    expected = {"solution": 0.5, "Review": 0.12, "Review with key": 0.03, "Again": 0.35}
     assert shares == pytest.approx(expected, abs=0.03)
 
 
@@ -157,14 +157,20 @@ def test_a_text_longer_than_the_budget_gets_a_batch_of_its_own(examples, tokeniz
     assert len(batches) == 20
 
 
-def test_loss_weighs_solution_prompt_and_padding_apart(examples, tokenizer):
+def test_loss_weighs_question_prompt_answer_and_padding_apart(tokenizer):
+    examples = draw_examples(tokenizer, random.Random(2), max_level=3, tutoring=TutoringConfig())
+    assert any(e.num_question_tokens < e.num_prompt_tokens for e in examples[:50])
     for batch in _batches(examples[:50], tokenizer):
         for token_ids, weights in zip(batch.token_ids, batch.loss_weights, strict=True):
             example = next(
                 e for e in examples if token_ids[: len(e.token_ids)].tolist() == e.token_ids
             )
             length, prompt = len(example.token_ids), example.num_prompt_tokens
+            question = example.num_question_tokens
+            assert tokenizer.decode(token_ids[1:question]).count("\n") == 1
             assert weights[0] == 0
-            assert weights[1:prompt].tolist() == pytest.approx([0.1] * (prompt - 1))
+            assert weights[1:question].tolist() == pytest.approx([0.1] * (question - 1))
+            # A policy that learned the rest of a prompt would go on after its answer.
+            assert not weights[question:prompt].any()
             assert weights[prompt:length].tolist() == [1.0] * (length - prompt)
             assert weights[length:].sum() == 0

@@ -5,7 +5,7 @@ from tasks.world.checker import check_steps
 from tasks.world.problems import iterate_problems, parse_question
 from tasks.world.reviewers import draw_key, draw_reviewer, read_as, review_with_key, try_again
 from tasks.world.reviews import find_note, nod, review
-from tasks.world.students import Note, attempt, draw_student, solve
+from tasks.world.students import Note, attempt, draw_student, revise, solve
 
 ASKED = "How many books does Dan have now?"
 TRAP = parse_question(f"Monday: Dan has 34 books. Tuesday: Ana buys 7 books from Dan. {ASKED}")
@@ -114,7 +114,7 @@ def test_following_an_exact_review_mends_what_it_names():
         student, solution = solve(problem, random.Random(number))
         found = review(problem, solution)
         note = find_note(found, problem)
-        again = attempt(problem, student, note) if note else None
+        again = revise(problem, student, note) if note else None
         if again is None:
             continue
         second = review(problem, again)
@@ -124,6 +124,23 @@ def test_following_an_exact_review_mends_what_it_names():
     assert num_followed > 400
     # The others have a second misconception: a note names one.
     assert 0.55 < num_solved / num_followed < 0.7
+
+
+def test_all_but_the_event_that_a_note_names_stays_as_it_was():
+    rng = random.Random(11)
+    problem = parse_question(
+        "Monday: Dan has 34 books. Tuesday: Dan buys 2 bags of 5 books. Wednesday: Dan buys 4 "
+        f"books twice. Thursday: Dan loses 3 books. {ASKED}"
+    )
+    for _ in range(200):
+        student, solution = solve(problem, rng)
+        again = revise(problem, student, Note(2, "leave out"))
+        assert again is not None
+        before, after = (
+            [line.partition("] ")[0] for line in text.split("\n")[:-1]]
+            for text in (solution, again)
+        )
+        assert after == [label for label in before if not label.startswith("Thursday")]
 
 
 def test_hints_decide_what_the_student_does():
@@ -140,7 +157,8 @@ def test_hints_decide_what_the_student_does():
         for seed in range(300):
             student = draw_student(random.Random(seed))
             student.misconceptions |= {"stops early": False}
-            again = attempt(problem, student, Note(0, hint))
+            attempt(problem, student)
+            again = revise(problem, student, Note(0, hint))
             seen.add(int(again.rpartition(" ")[2]))
         # A bag's product may still be written as a sum, unless that is what the note is about.
         assert seen == answers, hint

@@ -79,7 +79,7 @@ def test_reviews_second_attempts_and_the_voice_come_back_and_fit(tokenizer):
     ("text", "num_tokens"),
     [
         ("Review:\n", 1),
-        ("Tuesday: [buys for] wrong, leave out\n", 5),
+        ("Tuesday: [buys for] wrong, leave out\n", 4),
         ("Answer: right\n", 3),
         ("Review: wrong", 2),
         *((phrase, 1) for phrase in PHRASES),
@@ -90,10 +90,10 @@ def test_a_verdict_is_one_token_and_so_is_a_phrase(tokenizer, text, num_tokens):
 
 
 def test_ids_are_those_of_the_shipped_policy(tokenizer):
-    assert len(tokenizer) == 327
+    assert len(tokenizer) == 334
     ids = tokenizer("Tuesday: [buys from] 34 - 7 = 27\nAnswer: 27")["input_ids"]
     assert ids == [1, 24, 39, 7, 8, 16, 11, 19, 6, 11, 14, 20, 6, 11]
     ids = tokenizer("Review:\nTuesday: [buys from] wrong, take away\nAgain:\n")["input_ids"]
-    assert ids == [1, 297, 24, 39, 303, 306, 14, 298]
+    assert ids == [1, 297, 24, 39, 303, 14, 298]
     shipped = AutoTokenizer.from_pretrained(resolve_model("world-policy"))
     assert shipped.get_vocab() == tokenizer.get_vocab()

@@ -8,6 +8,7 @@ import pytest
 from schemas.engines import PlantedConfig
 from schemas.graders import PlantedGraderConfig
 from schemas.prompts import PlainPromptConfig
+from schemas.rows import Status
 from schemas.training.rewards import RefinementRewardConfig
 from tasks.engines.planted_engine import p_success, planted_problems
 from tasks.graders import Grade, make_grader
@@ -53,6 +54,8 @@ def judge(texts, finished=None, **fields):
 def test_a_critique_earns_the_share_of_right_second_attempts():
     p = p_success([], [int(symbol) for symbol in PROBLEM.answer.split()], ACTOR)
     clear, misleading, again = judge([CLEAR, MISLEADING, CLEAR])
+    assert clear is not None
+    assert misleading is not None
     assert abs(clear - p) < 4 * sqrt(p * (1 - p) / NUM_ATTEMPTS)
     assert misleading < 0.02
     assert again == clear
@@ -76,9 +79,10 @@ def test_a_critique_that_cannot_be_used_earns_a_fixed_reward(text, is_finished):
 def test_attempts_that_cannot_be_judged_do_not_count():
     right, wrong, unknown = Grade("4", True), Grade("5", False), Grade("4", None)
     none = Grade(None, False)
-    done, cut = "finished", "truncated"
-    assert refinement_reward([right, wrong, unknown], [done] * 3) == 0.5
-    assert refinement_reward([right, none], [done, cut]) == 0.5
-    assert refinement_reward([right], [cut]) == 1.0
-    assert refinement_reward([unknown], [done]) is None
+    done: list[Status] = ["finished", "finished", "finished"]
+    cut: list[Status] = ["truncated"]
+    assert refinement_reward([right, wrong, unknown], done) == 0.5
+    assert refinement_reward([right, none], [*done[:1], *cut]) == 0.5
+    assert refinement_reward([right], cut) == 1.0
+    assert refinement_reward([unknown], done[:1]) is None
     assert refinement_reward([], []) is None
