@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.base import FrozenConfig
 from schemas.evaluation import Reduction
+from schemas.search.strategies import draws_stepwise
 
 Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
 """TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
@@ -46,6 +47,8 @@ class BuilderConfig(FrozenConfig):
     """The method whose step labels it reads; None if only one exists."""
     searches: ClassVar[tuple[str, ...] | None] = None
     """Labels of the searches whose trees it reads; None for all."""
+    searches_taken: ClassVar[str] = "that draw step by step"
+    """The searches that `takes_search` accepts, in words."""
     mixes_in: ClassVar[bool] = False
     """Whether original data is mixed in: worked solutions, or right ones of `original_sets`."""
     original_sets: ClassVar[tuple[str, ...]] = ()
@@ -57,3 +60,7 @@ class BuilderConfig(FrozenConfig):
     """Columns of its rows besides those of the form (see `schemas.training_rows`)."""
 
     type: str
+
+    def takes_search(self, label: str) -> bool:
+        """Whether a builder that reads trees can read those of a search with this label."""
+        return draws_stepwise(label)

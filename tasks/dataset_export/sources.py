@@ -15,7 +15,6 @@ from schemas.dataset_export.critique_builders import CritiquesBuilderConfig
 from schemas.engines import EngineConfig
 from schemas.errors import NothingToLearn
 from schemas.prompts import PromptConfig
-from schemas.search.strategies import draws_stepwise
 from storage import Store
 from storage.critiqued import CritiquesSurvey, StoredCritiques
 from storage.solutions import SolutionsSurvey, StoredSolutions, problem_ids
@@ -203,12 +202,12 @@ def _choose(known: list[str], wanted: str | None, expected: str) -> str:
 
 
 def _check_searches(solutions: StoredSolutions, plan: ExportPlan) -> None:
-    known = solutions.strategies()
-    usable = [label for label in known if draws_stepwise(label)]
-    lacking = sorted(set(plan.job.builder.searches or ()) - set(usable))
+    known, builder = solutions.strategies(), plan.job.builder
+    usable = [label for label in known if builder.takes_search(label)]
+    lacking = sorted(set(builder.searches or ()) - set(usable))
     if not usable or lacking:
         raise ValueError(
-            f"builder.strategies: expected searches of {plan.words} that draw step by step"
+            f"builder.strategies: expected searches of {plan.words} {builder.searches_taken}"
             f"{f', {lacking[0]} among them' if lacking else ''}, got {', '.join(known) or 'none'}"
         )
 

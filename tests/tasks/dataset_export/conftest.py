@@ -112,9 +112,8 @@ def criticise(
                 branch_step=0,
                 critique_id=critique,
                 steps=tuple(Step(text=t, num_tokens=1) for t in text.splitlines(keepends=True)),
-                answer=text.rpartition(": ")[2],
                 correct=correct,
-                **(attempt_fields or {}),
+                **{"answer": text.rpartition(": ")[2], **(attempt_fields or {})},
             )
             for attempt, critique, solution, problem, text, correct in attempts
         ]
