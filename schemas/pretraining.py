@@ -73,7 +73,7 @@ class TutoringConfig(FrozenConfig):
 class PretrainingConfig(FrozenConfig):
     """One training run. Equal configs on one machine give equal weights."""
 
-    num_tokens: Annotated[int, Field(ge=1)] = 8_000_000
+    num_tokens: Annotated[int, Field(ge=1)] = 10_000_000
     """Tokens trained on, without padding; about 10,000 a second on one core."""
     seed: int = 0
     """Decides the initial weights, the problems, the students and the order."""
