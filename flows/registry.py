@@ -36,6 +36,7 @@ from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
+from schemas.self_talk import SelfTalkJob, VoiceConfig
 from schemas.step_labels import StepLabelsConfig, StepLabelsJob
 from schemas.training.methods import METHODS
 from schemas.training.rewards import RewardConfig
@@ -101,6 +102,7 @@ _FLOWS = (
     Flow("scoring", "score", ScoringJob),
     Flow("error_paths", "make_error_paths", ErrorPathsJob),
     Flow("critiques", "critique", CritiquesJob),
+    Flow("self_talk", "write_self_talk", SelfTalkJob),
     Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
     Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
     Flow("dataset_export", "build_training_set", DatasetExportJob),
@@ -119,6 +121,7 @@ _UNIONS: dict[str, Any] = {
     "error path": ErrorPath,
     "critic": CriticConfig,
     "critique format": CritiqueFormatConfig,
+    "voice": VoiceConfig,
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,
     "engine": EngineConfig,

@@ -69,8 +69,18 @@ class LabelsCriticConfig(CriticWithoutModel):
     """The labels' method, as in the `method` column."""
 
 
+class FixedCriticConfig(CriticWithoutModel):
+    """The same words about every solution: a control, or feedback that is always the same."""
+
+    type: Literal["fixed"] = "fixed"
+    text: str = ""
+    """What is said, such as `Review: wrong`; empty if the actor is to try again without a critique
+    (`refining.num_retries`)."""
+
+
 CriticConfig = Annotated[
-    ModelCriticConfig | CheckerCriticConfig | LabelsCriticConfig, Field(discriminator="type")
+    ModelCriticConfig | CheckerCriticConfig | LabelsCriticConfig | FixedCriticConfig,
+    Field(discriminator="type"),
 ]
 
 

@@ -211,10 +211,13 @@ def plan_critiques(
 
 def _fill_in(store: Store, run_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with what they leave out of policy, prompt and grader as recorded."""
+    from flows.runs.sets import sampled_files
     from flows.runs.stored import solving_configs
 
     set_name, number = values["set_name"], values.get("round")
     recorded = solving_configs(store, run_id, [set_name])
+    if not recorded:
+        sampled_files(store, run_id, set_name)  # refuses a run without such solutions
     if number is not None:
         recorded = [config for config in recorded if config.get("round") == number]
     filled = dict(values)

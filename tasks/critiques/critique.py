@@ -13,6 +13,7 @@ from schemas.critiques import (
     CheckerCriticConfig,
     CriticConfig,
     CritiquesJob,
+    FixedCriticConfig,
     LabelsCriticConfig,
     ModelCriticConfig,
 )
@@ -22,7 +23,11 @@ from tasks.critics.asking import ShownSolution
 from tasks.critiques.critic import MakeCritic, inputs_of
 from tasks.critiques.keys import find_keys
 from tasks.critiques.model_critic import make_model_critic
-from tasks.critiques.told_critics import make_checker_critic, make_labels_critic
+from tasks.critiques.told_critics import (
+    make_checker_critic,
+    make_fixed_critic,
+    make_labels_critic,
+)
 from tasks.engines.host import UnitContext
 from tasks.graders.verdicts import apply_verdicts, outcome
 
@@ -66,6 +71,7 @@ CRITICS: dict[type[CriticConfig], MakeCritic] = {
     ModelCriticConfig: make_model_critic,
     CheckerCriticConfig: make_checker_critic,
     LabelsCriticConfig: make_labels_critic,
+    FixedCriticConfig: make_fixed_critic,
 }
 """What makes the critic of each config."""
 

@@ -1,9 +1,9 @@
-"""Critics that are no model: the exact checker of the built-in world, and stored step labels."""
+"""Critics that are no model: the built-in world's exact checker, step labels, fixed words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.critiques import CritiquesJob, LabelsCriticConfig
+from schemas.critiques import CritiquesJob, FixedCriticConfig, LabelsCriticConfig
 from schemas.rows import STEP_LABELS, Critique, Problem, StepLabel, Trajectory
 from schemas.units import Unit
 from tasks.critics.asking import ShownSolution
@@ -17,6 +17,8 @@ CHECKER = "checker"
 """The id of the exact checker as a critic, and the `engine` of its rows."""
 LABELS = "labels"
 """The `engine` of critiques that step labels were made into."""
+FIXED = "fixed"
+"""The id of the critic that always says the same, and the `engine` of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,24 @@ class LabelsCritic:
         return [row]
 
 
+@dataclass(frozen=True, slots=True)
+class FixedCritic:
+    """The same words about every solution."""
+
+    unit: Unit
+    job: CritiquesJob
+    text: str
+
+    async def critique(
+        self, problem: Problem, solution: Trajectory, key: str | None
+    ) -> list[Critique]:
+        """One critique."""
+        row = read_row(
+            self.text, problem, solution, self.job, unit=self.unit, critic=FIXED, engine=FIXED
+        )
+        return [row]
+
+
 def judged_steps(hard: Sequence[bool | None], *, with_all: bool) -> list[bool] | None:
     """The verdicts of a critique on the first steps of a solution, or on all.
 
@@ -120,6 +140,12 @@ async def make_labels_critic(unit: Unit, job: CritiquesJob, context: UnitContext
             if row.method == method:
                 labels.setdefault(row.trajectory_id, {})[row.step_index] = row.hard
     return LabelsCritic(unit, job, method, labels)
+
+
+async def make_fixed_critic(unit: Unit, job: CritiquesJob, context: UnitContext) -> FixedCritic:
+    """The words of the critic's config."""
+    assert isinstance(job.critic, FixedCriticConfig)
+    return FixedCritic(unit, job, job.critic.text)
 
 
 def _label(step: str) -> str:
