@@ -37,7 +37,9 @@ class CheckerCritic:
             ValueError: the problem is not of the built-in world.
         """
         steps = ShownSolution.of(solution).steps
-        found = review(parse_question(problem.question), "\n".join(steps))
+        # A step may hold a line break, where a token has more than the end of its line.
+        lines = "\n".join(step.replace("\n", " ") for step in steps)
+        found = review(parse_question(problem.question), lines)
         if self.job.format.judges == "all":  # after the first error nothing can be right
             rest = (StepReview(_label(step), "wrong") for step in steps[len(found.lines) :])
             found = Review((*found.lines, *rest), found.verdict)

@@ -104,6 +104,15 @@ def test_the_checker_explains_in_both_formats(make_trajectory, make_job, write_c
     )
 
 
+def test_a_step_of_two_lines_is_one_step(world, make_trajectory, make_job, write_critiques):
+    problems, solutions = as_rows(world[:1], make_trajectory)
+    steps = (Step(text="Answer: 4\nReview:\n", num_tokens=4), Step(text="right", num_tokens=1))
+    (row,) = write_critiques(
+        make_job(critic={"type": "checker"}), problems, [replace(solutions[0], steps=steps)]
+    )
+    assert (row.first_error, row.verdict, row.fault) == (0, False, None)
+
+
 def test_the_checker_judges_no_other_world(
     make_problem, make_trajectory, make_job, write_critiques
 ):
