@@ -109,7 +109,7 @@ CRITIQUE_ROUND_FIGURES = {
     "set_problems": ("problems", "{:,.0f}"),
     "num_critiques": ("critiques", "{:,.0f}"),
     "refined_right_share": ("refined right", "{:.2f}"),
-    "critique_tokens": ("critique tokens", "{:,.0f}"),
+    "critiquing_tokens": ("critiquing tokens", "{:,.0f}"),
     "mean_solution_tokens": ("length", "{:.1f}"),
 }
 """The same of loops with a critic; a column is shown where one of its figures is known."""

@@ -135,3 +135,15 @@ def test_a_table_has_a_row_per_policy_with_what_it_was_made_from(rounds):
 def test_a_picture_is_drawn(rounds, tmp_path):
     plot_rounds(rounds, tmp_path / "new" / "rounds.png", title="rest")
     assert (tmp_path / "new" / "rounds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_loop_with_a_critic_shows_what_the_critic_did(rounds):
+    made = {**made_from([POOL], COUNTS, (4, 5)), "num_critiques": 30, "critiquing_tokens": 1200}
+    rows = round_table_rows([*rounds, *round_rows("critique", "1", EVALUATED, made)])
+    assert [rows[-1][name] for name in ("problems", "critiques", "critiquing tokens")] == [
+        "4",
+        "30",
+        "1,200",
+    ]
+    assert rows[0]["critiques"] == ""
+    assert "critiques" not in round_table_rows(rounds)[0]
