@@ -40,8 +40,9 @@ for _module in iter_modules(__path__, f"{__name__}."):
 
 
 def loop_configs() -> dict[str, type[LoopConfig]]:
-    """The config of every loop, by its name, those of a module in the order of definition."""
-    return {config.name: config for config in _named(LoopConfig)}
+    """The config of every loop, by its name: those of `solving` first."""
+    found = sorted(_named(LoopConfig), key=lambda each: not each.__module__.endswith(".solving"))
+    return {config.name: config for config in found}
 
 
 def _named(base: type[LoopConfig]) -> Iterator[type[LoopConfig]]:
