@@ -67,6 +67,7 @@ class Search:
         messages: Sequence[Message],
         *places: int,
         after: Node | None = None,
+        given: Node | None = None,
         role: str | None = None,
         writer: ModelRole = "policy",
     ) -> Node:
@@ -76,6 +77,7 @@ class Search:
             messages: the dialogue to continue; it ends with a message of the user.
             places: identify this root among the others, in whichever order they are added.
             after: the solution it is about.
+            given: the critique that it shows.
             role: see Node.
             writer: the role of the model that answers.
         """
@@ -86,6 +88,7 @@ class Search:
             prompt=prompt,
             path=path,
             after=after,
+            given=given,
             role=role,
             writer=writer,
             token_ids=() if has_ids else None,
