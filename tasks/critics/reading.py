@@ -7,22 +7,22 @@ cannot be learned from.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from schemas.critique_formats import CritiqueFormatConfig
 from schemas.rows import CritiqueStep
 from schemas.rows.critiques import StepVerdict
 
 _FINAL_LINE = re.compile(r"Review:\s*(right|wrong)\s*", re.IGNORECASE)
-_LINE = re.compile(r".*\b(right|wrong|missing)\b.*", re.IGNORECASE)
-_STEP = re.compile(r"^\W*step\s*(\d+)\b", re.IGNORECASE | re.MULTILINE)
-_CORRECTNESS = re.compile(
-    r"^\W*correctness\W*\s*(?:the step is\s*)?(incorrect|correct|right|wrong)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
-_CONCLUSION = re.compile(
-    r"^\W*conclusion\W*\s*(?:the (?:final )?answer is\s*)?(incorrect|correct|right|wrong)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
+_JUDGED = re.compile(r"\b(right|wrong|missing)\b", re.IGNORECASE)
+_MARKS = r"[^\w\n]{0,20}"
+"""What a model may put around a heading: a few marks, such as those of Markdown."""
+_SAID = rf"{_MARKS}(?:(?:the|this)\s(?:\w+\s){{0,2}}is\b{_MARKS})?(incorrect|correct|right|wrong)\b"
+_STEP = re.compile(rf"^{_MARKS}step\s{{0,3}}(\d+)\b", re.IGNORECASE | re.MULTILINE)
+_CORRECTNESS = re.compile(rf"^{_MARKS}correctness{_SAID}", re.IGNORECASE | re.MULTILINE)
+_CONCLUSION = re.compile(rf"^{_MARKS}conclusion{_SAID}", re.IGNORECASE | re.MULTILINE)
+_STEP_NUMBER = re.compile(r"\bstep\s{0,3}\d+\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def _read_lines(text: str) -> tuple[tuple[CritiqueStep, ...], bool | None]:
         if final := _FINAL_LINE.fullmatch(line):
             verdict = final[1].lower() == "right"
             break  # what follows is not the critique's
-        if judged := _LINE.fullmatch(line):
-            steps.append(_step(judged[1], line))
+        if judged := _JUDGED.findall(line):
+            steps.append(_step(judged[-1], line))
     return tuple(steps), verdict
 
 
@@ -68,7 +68,7 @@ def _read_stepwise(text: str) -> tuple[tuple[CritiqueStep, ...], bool | None]:
     body = text[: conclusions[-1].start()] if conclusions else text
     starts = [found.start() for found in _STEP.finditer(body)]
     steps = []
-    for begin, end in zip(starts, [*starts[1:], len(body)], strict=True):
+    for begin, end in pairwise([*starts, len(body)]):
         if judged := _CORRECTNESS.search(body, begin, end):
             steps.append(_step(judged[1], body[begin:end].strip()))
     return tuple(steps), verdict
@@ -96,9 +96,18 @@ def _fault(
     return None
 
 
+def fault_kind(fault: str) -> str:
+    """A fault without its numbers, so that equal faults can be counted together."""
+    return _NUMBER.sub("N", fault)
+
+
 def leaks_answer(text: str, gold: str, *known: str) -> bool:
-    """Whether a critique gives the gold answer, which none of the `known` texts contains."""
+    """Whether a critique gives the gold answer, which none of the `known` texts contains.
+
+    The numbers of steps are no answers.
+    """
     if not gold.strip():
         return False
     whole = re.compile(rf"(?<![\w.]){re.escape(gold.strip())}(?!\w|\.\d)")
-    return bool(whole.search(text)) and not any(whole.search(each) for each in known)
+    said = _STEP_NUMBER.sub("step", text)
+    return bool(whole.search(said)) and not any(whole.search(each) for each in known)
