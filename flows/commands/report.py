@@ -14,6 +14,7 @@ from rich.text import Text
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.registry import names_of
 from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.critique_searches import critique_tables
 from flows.tables.figures import best_words
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
@@ -158,7 +159,8 @@ def _print_searches(
     for rows in by_verifier(metrics):
         if by is None:
             console.print(search_summary(rows))
-            for table in (selection_summary(rows), choice_summary(rows)):
+            tables = [selection_summary(rows), choice_summary(rows), *critique_tables(rows)]
+            for table in tables:
                 if table is not None:
                     console.print(table)
             _print_sentence(console, rows)
@@ -166,6 +168,8 @@ def _print_searches(
         main = main_rows(rows)
         budgets = [row.budget for row in main if row.budget is not None]
         console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+        for table in critique_tables(rows, kind=by, budget=budget):
+            console.print(table)
 
 
 def _print_sentence(console: Console, metrics: Sequence[Metric]) -> None:

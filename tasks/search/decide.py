@@ -5,7 +5,7 @@ search without a finished candidate is `unfinished` and wrong; one that the engi
 `error` and ungraded.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
@@ -15,8 +15,8 @@ from schemas.search import SearchJob
 from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import Strategy
 from schemas.units import derive_seed
+from tasks.critics.chains import REFINED, chain_of, chains_of, voters_of
 from tasks.graders import Grader, has_votes
-from tasks.search.chains import REFINED, Votes, chain_of, votes_of_chains
 from tasks.search.picks import Candidate, pick_all
 from tasks.search.tree import SOLUTION_ROLES
 from tasks.steps.trees import whole_steps
@@ -143,10 +143,12 @@ def _candidates(
 ) -> list[Candidate]:
     """The finished solutions, with the likelihood and scores of all their steps."""
     finished = [row for row in rows if row.status == "finished"]
-    votes: dict[str, Votes] = {}
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
     if isinstance(strategy, CritiqueConfig):
-        chains = {row.trajectory_id: chain_of(row, by_id) for row in rows}
-        votes = votes_of_chains(rows, chains, strategy.rounds)
+        for chain in chains_of(rows, by_id):
+            for pick, voters in voters_of(chain, strategy.rounds).items():
+                for row in voters:
+                    votes[row.trajectory_id][pick] += 1
     classes = grader.classes([row.answer for row in finished])
     candidates = []
     for row, answer_class in zip(finished, classes, strict=True):
@@ -161,7 +163,7 @@ def _candidates(
                 logprob=sum(known) if known and len(known) == len(logprobs) else None,
                 scores=tuple(step.score for step in steps if step.score is not None),
                 chain=chain_of(row, by_id),
-                votes=votes.get(row.trajectory_id, {}),
+                votes=votes[row.trajectory_id],
                 confidence=steps[-1].value if reads_confidence else None,
             )
         )

@@ -5,8 +5,8 @@ Picks are named like rankers: `majority`; `best_of_n[min]` and `weighted[min]`, 
 with the policy's confidence, for strategies that read it. `chains[min]` is for revisions:
 a weighted vote within each chain, then one among the best solutions with the winning answer of each
 chain (arXiv:2408.03314, appendix M). `refined`, `first_attempts` and `last_attempts` are for chains
-of critiques (see `chains.py`), `refined[min]` with votes weighted by the verifier. If answers
-cannot be compared, picks by votes are left out.
+of critiques (see tasks/critics/chains.py), `refined[min]` with votes weighted by the verifier. If
+answers cannot be compared, picks by votes are left out.
 Ties are broken with a seed, in the same way by every pick.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from schemas.evaluation import Reduction
 from schemas.search import ScoreConfig
-from tasks.search.chains import FIRST, LAST, REFINED
+from tasks.critics.chains import FIRST, LAST, REFINED
 from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 

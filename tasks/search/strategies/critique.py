@@ -10,7 +10,7 @@ At test time all attempts are critiqued; nobody knows which are right.
   engine refuses one (it does not fit), or it is empty, the attempt stands to the end of its chain.
 * With `refine: flagged` an attempt that its critique does not call wrong stands as well.
 
-Which attempts then vote is decided from the rows (`tasks/search/chains.py`).
+Which attempts then vote is decided from the rows (`tasks/critics/chains.py`).
 """
 
 import asyncio
