@@ -83,16 +83,9 @@ class Search:
         """
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
-        has_ids = self.context.engines[writer].vocabulary is not None
-        root = Node(
-            prompt=prompt,
-            path=path,
-            after=after,
-            given=given,
-            role=role,
-            writer=writer,
-            token_ids=() if has_ids else None,
-        )
+        ids = None if self.context.engines[writer].vocabulary is None else ()
+        root = Node(prompt=prompt, path=path, role=role, writer=writer, token_ids=ids)
+        root.after, root.given = after, given
         self.roots.append(root)
         return root
 
