@@ -55,6 +55,26 @@ SCORE_FIGURES = {
     "erroneous_solutions": "solutions with an error",
     "flawless_solutions": "flawless solutions",
 }
+CRITIC_FIGURES = {
+    "num_critiques": "critiques",
+    "flags_wrong": "flags wrong",
+    "passes_right": "passes right",
+    "first_error_accuracy": "first errors found",
+    "flawless_accuracy": "flawless solutions passed",
+    "first_error_f1": "first-error F1",
+    "unreadable_rate": "unreadable",
+    "leak_rate": "leaks",
+    "accuracy_before": "right before",
+    "accuracy_after": "right after",
+    "gain_over": "gain over",
+    "wrong_to_right": "wrong → right",
+    "right_to_wrong": "right → wrong",
+    "copy_rate": "copies",
+    "untried_rate": "untried",
+    "critique_tokens": "tokens of a critique",
+    "attempt_tokens": "tokens of a second attempt",
+}
+"""Figures of critics, in the order of the tables."""
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
 ROW_FIGURES = {
     "num_ended": "rows",
@@ -110,6 +130,20 @@ ROUND_FIGURES = {
     "train_seconds": ("training s", "{:,.0f}"),
 }
 """Figures of what a policy was made from, each with its column and format."""
+CRITIQUE_ROUND_FIGURES = {
+    "set_problems": ("problems", "{:,.0f}"),
+    "num_critiques": ("critiques", "{:,.0f}"),
+    "refined_right_share": ("refined right", "{:.2f}"),
+    "critique_tokens": ("critique tokens", "{:,.0f}"),
+    "mean_solution_tokens": ("length", "{:.1f}"),
+}
+"""The same of loops with a critic; a column is shown where one of its figures is known."""
+MORE_ROUND_ACCURACIES = {
+    "refined": "accuracy after a second attempt",
+    "judge_auc": "AUC of a judge against the grader",
+    "judge_pair_accuracy": "pairs of a problem that a judge orders as the grader",
+}
+"""Figures of a loop's policies that have an interval and no k, each with what it is."""
 _SETTINGS = ("sum", *get_args(Reduction))
 _HEADINGS = (
     "accuracy",
@@ -153,6 +187,7 @@ def shown_names() -> list[str]:
         AUDIT_FIGURES,
         CONSENSUS_FIGURES,
         SCORE_FIGURES,
+        CRITIC_FIGURES,
         POOL_FIGURES,
         COST_FIGURES,
         ROW_FIGURES,
@@ -167,7 +202,8 @@ def shown_names() -> list[str]:
         *words,
         *(title for named in (CRITIQUE_VOTES, CRITIQUE_FIGURES) for title in named.values()),
         "right by round",
-        *(title for title, _ in ROUND_FIGURES.values()),
+        *(title for title, _ in (ROUND_FIGURES | CRITIQUE_ROUND_FIGURES).values()),
+        *MORE_ROUND_ACCURACIES,
         *(kind.replace("_", " ") for kind in get_args(BinKind)),
         *_HEADINGS,
     ]

@@ -10,9 +10,10 @@ from schemas.evaluation import Reduction
 Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
 """TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
 
-Reads = Literal["solutions", "grades", "scores", "labels", "trees"]
+Reads = Literal["solutions", "grades", "scores", "labels", "trees", "critiques", "talks"]
 """What a builder needs: finished `solutions`, right answers among them (`grades`), a verifier's
-`scores` of them, step `labels` by one method, or the `trees` of step-by-step searches."""
+`scores` of them, step `labels` by one method, the `trees` of step-by-step searches, `critiques`
+with the second attempts that they led to, or `talks`, as the flow `self_talk` writes them."""
 
 PerProblem = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -51,5 +52,8 @@ class BuilderConfig(FrozenConfig):
     """Sets of problems whose right solutions are the original data."""
     stage_shares: ClassVar[tuple[float, ...] | None] = None
     """Relative share of the rows of each stage, the first stage first; None keeps all rows."""
+
+    extra_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of its rows besides those of the form (see `schemas.training_rows`)."""
 
     type: str

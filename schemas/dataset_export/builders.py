@@ -27,6 +27,14 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.critique_builders import (
+    CritiqueBuilderConfig,
+    CritiqueRequestsBuilderConfig,
+    RefinementBuilderConfig,
+)
+from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfRewardingConfig
+from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
+from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -358,6 +366,14 @@ Builder = Annotated[
     | RevisionChainsConfig
     | StitchedConfig
     | SearchTreesConfig
-    | EasyToHardConfig,
+    | EasyToHardConfig
+    | CritiqueBuilderConfig
+    | RefinementBuilderConfig
+    | CritiqueRequestsBuilderConfig
+    | JudgeBuilderConfig
+    | SelfRewardingConfig
+    | SelfTalkConfig
+    | ScoreConfig
+    | OutcomesConfig,
     Field(discriminator="type"),
 ]

@@ -1,44 +1,44 @@
 """Critique stored solutions: `critiques` rows, by default one per finished solution.
 
-Reads one trajectories file and the run's problems. All critiques of a unit are in flight at once. A
-critique that the engine refuses, such as one longer than the context, is a row with status `error`.
+Reads one trajectories file, the run's problems, the later verdicts on the trajectories and, for a
+critic that needs them, their step labels. All critiques of a unit are in flight at once. A critique
+that the engine refuses, such as one longer than the context, is a row with status `error`.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from schemas.critiques import CritiquesJob
-from schemas.rows import Critique, Problem, Trajectory, now
-from schemas.units import Unit, derive_id, derive_seed
-from tasks.critics.asking import ShownSolution, ask_critic
-from tasks.critics.drawing import DrawnAnswers, draw_answers
-from tasks.critics.reading import CritiqueReading, leaks_answer, read_critique
-from tasks.engines.base import Engine
+from schemas.critiques import (
+    CheckerCriticConfig,
+    CriticConfig,
+    CritiquesJob,
+    LabelsCriticConfig,
+    ModelCriticConfig,
+)
+from schemas.rows import PROBLEMS, TRAJECTORIES, VERDICTS, Critique, Trajectory
+from schemas.units import Unit
+from tasks.critics.asking import ShownSolution
+from tasks.critiques.critic import MakeCritic, inputs_of
+from tasks.critiques.keys import find_keys
+from tasks.critiques.model_critic import make_model_critic
+from tasks.critiques.told_critics import make_checker_critic, make_labels_critic
 from tasks.engines.host import UnitContext
-from tasks.graders.verdicts import outcome
-from tasks.models.recommended import with_recommended
-from tasks.prompts.formats import PromptFormat, make_prompt_format
-from tasks.steps.token_ids import completion_columns
+from tasks.graders.verdicts import apply_verdicts, outcome
 
 
 async def critique_solutions(unit: Unit, job: CritiquesJob, context: UnitContext) -> list[Critique]:
     """Critiques of the chosen solutions of the unit, solution by solution."""
-    solutions: list[Trajectory] = await context.read(unit.inputs[0], unit.rows)
-    problems = {p.problem_id: p for path in unit.inputs[1:] for p in await context.read(path)}
-    model = job.critic.engine or job.policy
-    keys = _find_keys(problems, solutions, job)
-    critic = _Critic(
-        context.engine(job.critic_role),
-        make_prompt_format(job.critic_prompt, model),
-        job.with_fields(critiquing=with_recommended(job.critiquing, model)),
-        scope=f"{unit.run_id}/{unit.stage}/{unit.name}",
-    )
+    verdicts = [v for p in inputs_of(unit, VERDICTS.name) for v in await context.read(p)]
+    solutions = apply_verdicts(await context.read(unit.inputs[0], unit.rows), verdicts)
+    files = inputs_of(unit, PROBLEMS.name)
+    problems = {p.problem_id: p for path in files for p in await context.read(path)}
+    keys = find_keys(problems, solutions, job, await _right_solutions(unit, context))
+    critic = await CRITICS[type(job.critic)](unit, job, context)
 
     async def critique(solution: Trajectory) -> list[Critique]:
         problem = problems[solution.problem_id]
-        rows = await critic.critique(problem, solution, keys.get(problem.problem_id))
+        rows = await critic.critique(problem, solution, keys.get(solution.trajectory_id))
         context.counters.rows += len(rows)
         context.counters.generated_tokens += sum(row.generated_tokens for row in rows)
         return rows
@@ -62,89 +62,15 @@ def choose_solutions(solutions: Sequence[Trajectory], job: CritiquesJob) -> list
     return chosen
 
 
-def _find_keys(
-    problems: Mapping[str, Problem], solutions: Sequence[Trajectory], job: CritiquesJob
-) -> dict[str, str]:
-    """What the critic is told of each problem, where it is known."""
-    if job.critic.told == "nothing":
-        return {}
-    if job.critic.told == "answer":
-        return {p.problem_id: f"Answer: {p.answer}" for p in problems.values()}
-    keys = {p.problem_id: p.solution for p in problems.values() if p.solution}
-    for row in solutions:
-        if row.correct and row.status == "finished":
-            keys.setdefault(row.problem_id, "\n".join(ShownSolution.of(row).steps))
-    return keys
+CRITICS: dict[type[CriticConfig], MakeCritic] = {
+    ModelCriticConfig: make_model_critic,
+    CheckerCriticConfig: make_checker_critic,
+    LabelsCriticConfig: make_labels_critic,
+}
+"""What makes the critic of each config."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Critic:
-    """A model that critiques solutions, and how it is asked."""
-
-    engine: Engine
-    prompt_format: PromptFormat
-    job: CritiquesJob
-    scope: str
-    """Ids are unique within it."""
-
-    async def critique(
-        self, problem: Problem, solution: Trajectory, key: str | None
-    ) -> list[Critique]:
-        """All critiques of one solution; one row if the engine refuses."""
-        job = self.job
-        shown = ShownSolution.of(solution)
-        seed = derive_seed(job.seed, "critique", solution.trajectory_id)
-        drawn = await draw_answers(
-            self.engine,
-            self.prompt_format,
-            ask_critic(job.format, problem.question, shown, key),
-            job.critiquing,
-            num=job.critiquing.num_critiques,
-            max_tokens=job.critiquing.max_tokens,
-            seed=seed,
-        )
-        return [
-            self._row(problem, solution, shown, key, drawn, index, seed + index)
-            for index in range(len(drawn.completions) or 1)
-        ]
-
-    def _row(
-        self,
-        problem: Problem,
-        solution: Trajectory,
-        shown: ShownSolution,
-        key: str | None,
-        drawn: DrawnAnswers,
-        index: int,
-        seed: int,
-    ) -> Critique:
-        completion = drawn.completions[index] if drawn.completions else None
-        text = completion.text if completion else ""
-        answer = self.prompt_format.answers([text])[0]
-        reading = CritiqueReading((), None, drawn.error)
-        if completion is not None:
-            reading = read_critique(answer, len(shown.steps), self.job.format)
-        is_cut = completion is not None and completion.finish_reason == "length"
-        first_error = reading.first_error
-        return Critique(
-            critique_id=derive_id(self.scope, solution.trajectory_id, index),
-            trajectory_id=solution.trajectory_id,
-            problem_id=problem.problem_id,
-            critic=self.engine.model_id,
-            told="nothing" if key is None else self.job.critic.told,
-            sample_index=index,
-            status="error" if completion is None else "truncated" if is_cut else "finished",
-            fault="it was cut at its token limit" if is_cut else reading.fault,
-            text=text,
-            steps=reading.steps,
-            first_error=None if first_error is None else first_error + shown.num_hidden,
-            verdict=reading.verdict,
-            leaks=leaks_answer(answer, problem.answer or "", problem.question, *shown.steps),
-            temperature=self.job.critiquing.temperature,
-            seed=seed,
-            **drawn.cost(index),
-            **completion_columns(completion, self.engine.vocabulary),
-            round=solution.round,
-            engine=self.engine.name,
-            created_at=now(),
-        )
+async def _right_solutions(unit: Unit, context: UnitContext) -> list[Trajectory]:
+    """The right ones among the further solutions that a unit reads."""
+    further = inputs_of(unit, TRAJECTORIES.name)[1:]
+    return [row for path in further for row in await context.read(path) if row.correct]
