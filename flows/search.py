@@ -12,6 +12,7 @@ from flows.runs.search_units import (
     Plan,
     cell_of,
     decision_units,
+    independent_cells,
     metrics_unit,
     reference_cell,
     search_plan,
@@ -80,22 +81,34 @@ def _measure(
     store: Store, run_id: str, plan: Plan, inputs: Sequence[str], receipts: Sequence[Receipt]
 ) -> str:
     """Measure all decisions; the path of the figures."""
-    reference = reference_cell(plan)
+    job = next(iter(plan.values())).job
+    against_plain = {cell for cell, task in plan.items() if task.strategy.against_plain}
+    known = dict(plan)
+    if against_plain:
+        known = {**independent_cells(job, run_id, inputs[0], store), **plan}
+    reference = reference_cell(known)
     seconds: dict[Cell, float] = {}
     for receipt in receipts:
         task = plan[cell_of(receipt.path)]
         cell = (task.job.label(task.strategy), task.budget)
         seconds[cell] = seconds.get(cell, 0.0) + receipt.seconds
-    job = next(iter(plan.values())).job
-    trees = [receipt.path for receipt in receipts if cell_of(receipt.path) == reference]
+    read = {*against_plain, reference}
+    trees = [receipt.path for receipt in receipts if cell_of(receipt.path) in read]
+    if reference is not None and reference not in plan:
+        units = tree_units({reference: known[reference]}, run_id, inputs[0], store)
+        earlier = [unit.path for unit in units]
+        trees += earlier
+        inputs = [*inputs, *(u.path for u in decision_units(run_id, inputs[0], earlier))]
     unit = metrics_unit(job, run_id, [*inputs, *trees])
     if not store.has(unit):
+        of = None if reference is None else known[reference]
         evaluate_searches(
             store.url,
             unit,
             job.evaluation,
             set_name=job.set_name,
-            baseline=None if reference is None else job.label(plan[reference].strategy),
+            reference=None if of is None else (of.job.label(of.strategy), of.budget),
             seconds=seconds,
+            grader=job.grader,
         )
     return unit.path

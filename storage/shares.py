@@ -129,7 +129,7 @@ def count_rows(store: Store, paths: Iterable[str]) -> RowShares:
         for status, answer, correct, parent, role, changed, num_steps in zip(
             *columns, lengths, strict=True
         ):
-            if role in ("judge", "lookahead"):
+            if role in ("judge", "critic", "lookahead"):
                 continue
             has_ended = status in ("finished", "truncated")
             facts = {

@@ -23,6 +23,7 @@ from flows.tables.critics import (
     difficulty_summary,
     other_rows,
 )
+from flows.tables.critique_searches import critique_tables
 from flows.tables.figures import best_words
 from flows.tables.gates import gate_summary, split_gates
 from flows.tables.output import open_catalog, open_console, runs_words, visible
@@ -176,7 +177,8 @@ def _print_searches(
     for rows in by_verifier(metrics):
         if by is None:
             console.print(search_summary(rows))
-            for table in (selection_summary(rows), choice_summary(rows)):
+            tables = [selection_summary(rows), choice_summary(rows), *critique_tables(rows)]
+            for table in tables:
                 if table is not None:
                     console.print(table)
             _print_sentence(console, rows)
@@ -184,6 +186,8 @@ def _print_searches(
         main = main_rows(rows)
         budgets = [row.budget for row in main if row.budget is not None]
         console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+        for table in critique_tables(rows, kind=by, budget=budget):
+            console.print(table)
 
 
 def print_critics(console: Console, metrics: Sequence[Metric], by: str | None) -> None:

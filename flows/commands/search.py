@@ -23,6 +23,7 @@ from flows.commands.options import (
 )
 from flows.commands.run import plan_flow, read_values, run_flow, wants_plan
 from flows.pages.pictures import search_picture
+from flows.tables.critique_searches import critique_tables
 from flows.tables.formats import check_format
 from flows.tables.searches import choice_summary, search_summary, selection_summary
 from schemas.errors import StoreUnusable
@@ -51,7 +52,10 @@ def search(
     ] = False,
     ratios: Annotated[
         bool,
-        typer.Option("--ratios", help="Revisions from long chains to many chains, at one N."),
+        typer.Option(
+            "--ratios",
+            help="Revisions, or a named strategy with chains, from long chains to many, at one N.",
+        ),
     ] = False,
     policy: Policy = None,
     verifier: Annotated[
@@ -77,6 +81,7 @@ def search(
     - `stepmill search --strategy dvts --n 4,16,64 --set problems.num_problems=50`
     - `stepmill search --sweep --run-id sweep`
     - `stepmill search --ratios --n 16`
+    - `stepmill search --strategy critique --n 4,16`
     """
     options = SearchOptions(
         config_file=config,
@@ -123,7 +128,7 @@ class SearchOptions:
     is_sweep: bool = False
     """Run every strategy of the sweep."""
     with_ratios: bool = False
-    """Run revisions at every ratio of sequential to parallel attempts."""
+    """Run revisions, or the strategies named, at every ratio of sequential to parallel attempts."""
     policy: str | None = None
     """A model; None for the one in the file, or the shipped one."""
     verifier: str | None = None
@@ -142,8 +147,8 @@ class SearchOptions:
             raise ValueError(
                 "expected --width or --set strategies, got both: put the width into it"
             )
-        if self.with_ratios and (self.is_sweep or self.strategies):
-            raise ValueError("expected --ratios alone, got it with --sweep or --strategy")
+        if self.with_ratios and self.is_sweep:
+            raise ValueError("expected --ratios or --sweep, got both")
         named = _name_strategies(
             self.strategies,
             self.width,
@@ -152,7 +157,9 @@ class SearchOptions:
         )
         budgets = SWEEP_BUDGETS if self.is_sweep else None
         return {
-            "strategies": _name_ratios(self.budgets) if self.with_ratios else named,
+            "strategies": _name_ratios(self.budgets, self.strategies)
+            if self.with_ratios
+            else named,
             "budgets": _read_budgets(self.budgets) if self.budgets else budgets,
             "policy": {"type": "vllm", "model": self.policy} if self.policy else None,
             "verifier": {"type": "vllm", "model": self.verifier} if self.verifier else None,
@@ -204,7 +211,8 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
     if picture is not None:
         console.print(f"picture: {picture}", soft_wrap=True, highlight=False, markup=False)
     console.print(search_summary(metrics))
-    for table in (selection_summary(metrics), choice_summary(metrics)):
+    tables = [selection_summary(metrics), choice_summary(metrics), *critique_tables(metrics)]
+    for table in tables:
         if table is not None:
             console.print(table)
     console.print(best_words(metrics), soft_wrap=True, highlight=False, markup=False)
@@ -278,15 +286,21 @@ def _name_strategies(
     ]
 
 
-def _name_ratios(budgets: str | None) -> list[dict[str, Any]]:
-    """Configs of revision chains for every ratio to compare at the budget."""
+def _name_ratios(budgets: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Configs of chains for every ratio to compare at the budget."""
+    with_chains = {name: c for name, c in STRATEGY_CONFIGS.items() if c.has_chains}
+    for name in names:
+        if name not in with_chains:
+            raise ValueError(
+                f"--ratios: expected a strategy with chains ({', '.join(with_chains)}), got {name}"
+            )
     given = _read_budgets(budgets or "16")
     if len(given) != 1:
         raise ValueError(f"--ratios: expected one --n, as the ratios depend on it, got {budgets}")
     return [
         setting.model_dump()
-        for config in STRATEGY_CONFIGS.values()
-        if config.has_chains
+        for name, config in with_chains.items()
+        if (name in names if names else config.in_ratios)
         for setting in config.grid(given[0])
     ]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.results import markdown_table, picture_link, sql_block
+from flows.tables.critique_searches import critique_words
 from flows.tables.figures import best_words
 from flows.tables.searches import search_rows
 from schemas.rows import Metric
@@ -43,11 +44,13 @@ order by all"""
     if picture is not None:
         with store.files_root.open(picture) as stream:
             shown = f"![accuracy against tokens]({picture_link(stream.read())})"
+    tables = [f"\n{markdown_table(found)}\n" for found in critique_words(metrics) if found]
+    critiqued = "".join(tables)
     text = f"""
 {shown}
 
 {markdown_table(rows)}
-
+{critiqued}
 ### Look further
 
 ```

@@ -15,7 +15,7 @@ from schemas.critiques import CritiquesJob
 from schemas.problems import ProblemsConfig
 from schemas.sampling import SamplingConfig
 from schemas.search import SearchJob
-from schemas.search.strategies import LookaheadConfig, MctsConfig, RevisionsConfig, StrategyConfig
+from schemas.search.strategies import LookaheadConfig, MctsConfig, StrategyConfig
 from schemas.step_labels import MonteCarloConfig, StepLabelsConfig
 from schemas.training.grpo import GrpoConfig
 from schemas.training.recipe import TrainingRecipe
@@ -203,7 +203,7 @@ class Forecaster:
             reads = job.verifier is not None and (
                 strategy.needs_verifier
                 or (strategy.ranks and job.score.reads_verifier)
-                or strategy.default_pick == "weighted"
+                or strategy.default_pick in ("weighted", "refined")
             )
             for budget in job.budgets:
                 self._search(job, strategy, budget, num_problems, prompt if reads else None)
@@ -232,23 +232,25 @@ class Forecaster:
             limit = factor * limits.max_steps * step
             kept = max(1, budget // getattr(strategy, "width", 1))
             requests = num_problems * kept * self.assumed.steps * factor
-        elif isinstance(strategy, RevisionsConfig):
+        elif strategy.has_chains:
             requests = candidates
-        judged = getattr(strategy, "max_judge_tokens", 0)
-        tokens = candidates * (length * factor + self.assumed.tokens_of(judged) * bool(judged))
+        judged = strategy.judgement_tokens
+        written = num_problems * strategy.num_solutions(budget)
+        tokens = written * length * factor
+        tokens += candidates * self.assumed.tokens_of(judged) * bool(judged)
         scored = 0
         if read_prompt is not None:
             whole = num_problems if strategy.is_stepwise else candidates
-            scored = whole * read_prompt + candidates * length * factor
+            scored = whole * read_prompt + written * length * factor
         self.add(
             f"search {strategy.label()} N={budget}",
             units=math.ceil(num_problems / max(1, job.candidates_per_unit // budget)),
             requests=requests + (candidates if judged else 0),
-            solutions=candidates,
-            max_tokens=candidates * (limit + judged),
+            solutions=written,
+            max_tokens=written * limit + candidates * judged,
             tokens=tokens,
             scored_tokens=scored,
-            num_bytes=row_bytes(candidates * factor, tokens),
+            num_bytes=row_bytes(written * factor, tokens),
         )
 
     def _explore(self, stage: str, recipe: GrpoConfig, states: int, times: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from flows.runs.units import split_rows
 from schemas.rows import DECISIONS, METRICS, TRAJECTORIES
 from schemas.search import SearchJob
+from schemas.search.strategies import STRATEGY_CONFIGS
 from schemas.unit_names import DigestName, SearchCell, TreesName
 from schemas.units import Stage, Unit, UnitPath
 from storage import Store
@@ -48,6 +49,42 @@ def reference_cell(plan: Plan) -> str | None:
         return plan[cell].strategy.needs_verifier, plan[cell].budget
 
     return max(cells, key=order, default=None)
+
+
+def independent_cells(
+    job: SearchJob, run_id: str, problems: str, store: Store
+) -> dict[str, SearchTask]:
+    """The finished searches of a run that drew independent solutions as this job would.
+
+    Args:
+        job: says which problems, policy, prompt and limits.
+        run_id: the run.
+        problems: its file of problems.
+        store: where the run lies.
+    """
+    paths = store.files(
+        TRAJECTORIES.name, run_id=run_id, stage=Stage.SEARCH, prefix=f"{job.set_name}."
+    )
+    found: dict[str, SearchTask] = {}
+    for cell in {TreesName.of(path).cell for path in paths}:
+        config = STRATEGY_CONFIGS.get(cell.strategy)
+        if config is None or not config.is_independent:
+            continue
+        for verifier in dict.fromkeys((job.verifier, None)):
+            if verifier is None and "verifier" in config.roles:
+                continue
+            alone = job.with_fields(
+                strategies=({"type": cell.strategy},),
+                budgets=(cell.budget,),
+                verifier=verifier,
+                roles={},
+            )
+            plan = search_plan(alone, run_id)
+            units = tree_units(plan, run_id, problems, store)
+            units += decision_units(run_id, problems, [unit.path for unit in units])
+            if str(cell) in plan and not store.missing(units):
+                found |= plan
+    return found
 
 
 def tree_units(plan: Plan, run_id: str, problems: str, store: Store) -> list[Unit]:

@@ -96,6 +96,31 @@ SEARCH_FIGURES = {
     "unfinished_rate": "unfinished",
     "saved_rate": "saved",
 }
+CRITIQUE_VOTES: dict[tuple[str, str | None], str] = {
+    ("accuracy", None): "refined",
+    ("accuracy", "first_attempts"): "first",
+    ("accuracy", "last_attempts"): "last one",
+    ("accuracy", "majority"): "all attempts",
+    ("plain_vote", "N"): "plain @N",
+    ("plain_vote", "3N"): "plain @3N",
+    ("plain_vote", "tokens"): "plain at its tokens",
+    ("gain_over_plain", None): "gain over plain",
+    ("generated_tokens", None): "written",
+    ("prompt_tokens", None): "prompts",
+}
+"""Metric, and pick or arm, of each column about the votes of a search by critique."""
+CRITIQUE_FIGURES: dict[tuple[str, str | None], str] = {
+    ("any_right", "refined"): "any right",
+    ("any_right", "first_attempts"): "any first right",
+    ("plain_any_right", "N"): "plain any @N",
+    ("plain_any_right", "3N"): "plain any @3N",
+    ("wrong_to_right", None): "wrong → right",
+    ("right_to_right", None): "right → right",
+    ("flags_wrong", None): "flags wrong",
+    ("passes_right", None): "passes right",
+    ("no_verdict", None): "no verdict",
+}
+"""The same about its attempts and critiques."""
 ROUND_FIGURES = {
     "grown_right_share": ("right", "{:.2f}"),
     "paths_per_solved": ("paths", "{:.2f}"),
@@ -175,6 +200,8 @@ def shown_names() -> list[str]:
         *searches,
         OPTIMAL,
         *words,
+        *(title for named in (CRITIQUE_VOTES, CRITIQUE_FIGURES) for title in named.values()),
+        "right by round",
         *(title for title, _ in (ROUND_FIGURES | CRITIQUE_ROUND_FIGURES).values()),
         *MORE_ROUND_ACCURACIES,
         *(kind.replace("_", " ") for kind in get_args(BinKind)),

@@ -189,8 +189,9 @@ def _step_words(branch: Branch) -> Text:
 
 def _end_words(row: dict[str, Any], pick: str | None) -> Text:
     """How a row ended: its verdict if it is a candidate, else why it is not one."""
-    if row["role"] and row["status"] != "error":
-        return Text(visible(row["role"]), style="cyan")
+    role = row["role"]
+    if role and role != "refinement" and row["status"] != "error":
+        return Text(visible(f"{role}: {row['answer']}" if row["answer"] else role), style="cyan")
     if row["status"] == "pruned":
         return Text(visible(f"pruned: {row['reason']}"), style="dim")
     if row["status"] == "error":

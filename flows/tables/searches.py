@@ -38,7 +38,7 @@ def search_summary(metrics: Sequence[Metric]) -> Table:
     baseline = next((m.against for m in metrics if m.metric == "gain_over"), None)
     over = "" if baseline is None else f"gains over {escape(baseline)} at the same N, or for the "
     over += "same tokens;\n" if over else ""
-    return _table(
+    return word_table(
         rows,
         title=f"Searches, {num_problems} problems{verifier_words(metrics)}",
         caption=f"{over}tokens per problem that the policy wrote and the verifier computed;\n"
@@ -54,7 +54,7 @@ def selection_summary(metrics: Sequence[Metric]) -> Table | None:
     rows = _rows_of(groups, "difficulty")
     if not rows:
         return None
-    return _table(
+    return word_table(
         rows,
         title="Compute-optimal selection",
         caption="chosen on one half of the problems, reported on the other; with `tokens`: among\n"
@@ -86,7 +86,7 @@ def choice_summary(metrics: Sequence[Metric]) -> Table | None:
         for (pick, level), by_budget in chosen.items()
     ]
     title = "Compute-optimal: what each difficulty is searched with"
-    return _table(rows, title=title, caption=GLOSSARY)
+    return word_table(rows, title=title, caption=GLOSSARY)
 
 
 def main_rows(metrics: Sequence[Metric]) -> list[Metric]:
@@ -129,7 +129,7 @@ def _words(metric: Metric | None) -> str:
     return figure_words(replace(metric, ci_low=None))
 
 
-def _table(rows: Sequence[dict[str, str]], *, title: str, caption: str) -> Table:
+def word_table(rows: Sequence[dict[str, str]], *, title: str, caption: str) -> Table:
     """Rows of words under their names."""
     table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
     names = list(dict.fromkeys(name for row in rows for name in row))

@@ -36,6 +36,7 @@ class Trajectory:
     error: str | None = None
     steps: tuple[Step, ...]
     answer: str | None = None
+    """What the solution answers; of a critique within a search, its verdict: `right` or `wrong`."""
     correct: bool | None = None
     grader: str
     temperature: float
@@ -79,9 +80,11 @@ class Trajectory:
     """Tokens of its steps that are thoughts, tags included; the answer is in the steps behind them.
     None if the prompt's config does not tell thoughts from answers."""
     critique_id: str | None = None
-    """The critique that a refinement was given; None for one without."""
+    """The critique that a refinement was given (within a search, its row with the role `critic`);
+    None for one without."""
     error_step: Int32 | None = None
-    """Index of the step at which an error is known to have been put in, or may begin."""
+    """Index of the step at which an error is known to have been put in, or may begin; of a critique
+    within a search, the first step that it calls wrong."""
     error_note: str | None = None
     """What is known about that error, in words."""
     segments: tuple[str, ...] | None = None

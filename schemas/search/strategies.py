@@ -10,8 +10,10 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 from pydantic import Field, model_validator
 
 from schemas.base import Since
+from schemas.critique_formats import CritiqueFormatConfig
 from schemas.fields import variants_of
 from schemas.rows import ModelRole
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategy import Pick, StrategyConfig, check_places
 
 Width = Annotated[int, Field(ge=1)]
@@ -72,11 +74,14 @@ class FilterVoteConfig(StrategyConfig):
         "Restate what is asked and what is answered, look for mistakes step by step, and end with "
         "[[correct]] or [[wrong]].\n"
     )
-    """The prompt of the judge; `{question}` and `{solution}` are filled in."""
+    """The prompt of the judge; `{question}` and `{solution}` are filled in. Not used if a format is
+    given."""
     max_judge_tokens: Annotated[int, Field(ge=1)] = 512
     """Maximum tokens of a judgement; one without a verdict rejects nothing."""
     judge_temperature: Annotated[float, Field(ge=0)] = 0.0
     """Temperature of the judge; 0 is greedy."""
+    format: Annotated[CritiqueFormatConfig | None, Since(4)] = None
+    """The judge writes a critique in this format, whose verdict counts; None for the template."""
 
     @model_validator(mode="after")
     def _names_both(self) -> Self:
@@ -159,6 +164,7 @@ class RevisionsConfig(StrategyConfig):
     ranks: ClassVar[bool] = False
     is_stepwise: ClassVar[bool] = False
     has_chains: ClassVar[bool] = True
+    in_ratios: ClassVar[bool] = True
     default_pick: ClassVar[Pick] = "weighted"
     type: Literal["revisions"] = "revisions"
     sequential: Annotated[int, Field(ge=1)] = 4
@@ -323,7 +329,8 @@ Strategy = Annotated[
     | AdaptiveConsistencyConfig
     | ConfidenceVoteConfig
     | GenerativeSelectionConfig
-    | ParticleFilteringConfig,
+    | ParticleFilteringConfig
+    | CritiqueConfig,
     Field(discriminator="type"),
 ]
 

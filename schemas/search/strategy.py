@@ -6,11 +6,12 @@ from schemas.base import FrozenConfig
 from schemas.rows import ModelRole
 from schemas.units import derive_id
 
-Pick = Literal["majority", "best", "weighted", "confidence", "chosen"]
+Pick = Literal["majority", "best", "weighted", "confidence", "chosen", "refined"]
 """How one answer is picked among the candidates of a search: `majority` by votes, `best` by the
 value that the search ranks by, `weighted` by votes weighted with the verifier's scores,
 `confidence` by votes weighted with the policy's confidence; `chosen` is the first candidate that
-the strategy returns, which it chose itself."""
+the strategy returns, which it chose itself; `refined` by votes of the attempts that stand after
+each round of critique."""
 
 
 class StrategyConfig(FrozenConfig):
@@ -35,6 +36,11 @@ class StrategyConfig(FrozenConfig):
     """The pick whose answers are reported as the strategy's."""
     in_sweep: ClassVar[bool] = False
     """Whether `stepmill search --sweep` runs it."""
+    in_ratios: ClassVar[bool] = False
+    """Whether `stepmill search --ratios` runs it if no strategy is named; it has chains."""
+    against_plain: ClassVar[bool] = False
+    """Whether it is compared with a plain vote at equal tokens, from the largest majority search of
+    the run, and its first attempts with its later ones (`critique_figures.py`)."""
     by_verifier: ClassVar[bool] = False
     """Whether it keeps by the verifier's reduced scores alone, whatever the job's score is, so that
     the policy need not report log probabilities."""
@@ -52,6 +58,15 @@ class StrategyConfig(FrozenConfig):
     def grid(cls, budget: int) -> list[Self]:
         """The settings to compare with one another at a budget; unless overridden, the defaults."""
         return [cls.model_validate({})]
+
+    def num_solutions(self, budget: int) -> int:
+        """Solutions that it draws at most."""
+        return budget
+
+    @property
+    def judgement_tokens(self) -> int:
+        """Maximum tokens of what it has written about each candidate; 0 for nothing."""
+        return getattr(self, "max_judge_tokens", 0)
 
     def label(self) -> str:
         """The name and every setting that is not the default: `beam[width=2]`."""
@@ -81,5 +96,11 @@ def check_places(config: Any, template: str, *places: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    """A setting as part of a name: a hash of a long text, other values as they are."""
+    """A setting as part of a name: a hash of a long text, other values as they are.
+
+    A config is its type, with a hash if it is not the default of that type.
+    """
+    if isinstance(value, FrozenConfig):
+        name, default = getattr(value, "type", type(value).__name__), type(value)()
+        return name if value == default else f"{name}#{value.config_hash()[:6]}"
     return f"#{derive_id(value)[:6]}" if isinstance(value, str) and len(value) > 20 else str(value)

@@ -8,12 +8,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.evaluation import EvaluationConfig, EvaluationJob
+from schemas.graders import GraderConfig
 from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, Verdict, now
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.evaluation.critics.attempts import Batch
 from tasks.evaluation.critics.figures import critic_figures
-from tasks.evaluation.searches.figures import search_figures
+from tasks.evaluation.searches.bins import search_bins
+from tasks.evaluation.searches.critique_figures import critique_figures, plain_curve
+from tasks.evaluation.searches.figures import search_figures, solve_rates_of
 from tasks.evaluation.searches.grid import Cell, build_grid, reference_candidates
 from tasks.evaluation.solutions.candidates import build_candidates, drawn_rows
 from tasks.evaluation.solutions.figures import solution_figures
@@ -83,28 +86,43 @@ def evaluate_searches(
     config: EvaluationConfig,
     *,
     set_name: str,
-    baseline: str | None = None,
+    reference: Cell | None = None,
     seconds: Mapping[Cell, float] | None = None,
+    grader: GraderConfig,
 ) -> Receipt:
     """Measure every search of a set.
 
     The unit's inputs are the file of problems, files of decisions, and the trees of the reference
-    cell, whose strategy is the baseline; without trees no figures by difficulty are made. `seconds`
-    is the actor time of each cell.
+    cell and of searches by critique. The reference's strategy is the baseline; without a reference
+    no figures by difficulty are made. `seconds` is the actor time of each cell, `grader` says which
+    answers are equal.
     """
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
     problems: list[Problem] = _read(store, unit, "problems")
-    trees: list[Trajectory] = _read(store, unit, "trajectories")
+    trees: dict[Cell, list[Trajectory]] = {}
+    for row in _read(store, unit, "trajectories"):
+        trees.setdefault((row.strategy, row.budget or 0), []).append(row)
+    plain = trees.pop(reference, []) if reference is not None else []
+    grid = build_grid(problems, _read(store, unit, "decisions"))
+    known = reference_candidates(problems, plain) if plain else ()
     rows = search_figures(
-        build_grid(problems, _read(store, unit, "decisions")),
+        grid,
         config,
-        reference=reference_candidates(problems, trees) if trees else (),
-        baseline=baseline,
+        reference=known,
+        baseline=None if reference is None else reference[0],
         seconds=seconds,
     )
+    if trees:
+        judge = make_grader(grader)
+        try:
+            curve = plain_curve(build_candidates(problems, plain, (), judge))
+        finally:
+            judge.close()
+        bins = search_bins(grid, solve_rates_of(known), config)
+        rows += critique_figures(grid, trees, curve, bins, config)
     return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
 
 

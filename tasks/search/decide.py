@@ -5,17 +5,20 @@ search without a finished candidate is `unfinished` and wrong; one that the engi
 `error` and ungraded.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
 from schemas.evaluation import Reduction
 from schemas.rows import Decision, DecisionStatus, Problem, Trajectory, now
 from schemas.search import SearchJob
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import Strategy
 from schemas.units import derive_seed
+from tasks.critics.chains import REFINED, chain_of, chains_of, voters_of
 from tasks.graders import Grader, has_votes
 from tasks.search.picks import Candidate, pick_all
+from tasks.search.tree import SOLUTION_ROLES
 from tasks.steps.trees import whole_steps
 
 
@@ -49,9 +52,11 @@ def main_pick(job: SearchJob, strategy: Strategy, *, has_votes: bool = True) -> 
         ValueError: the strategy depends on votes, and answers cannot be compared.
     """
     reduction = job.score.how
-    by_verifier = strategy.default_pick == "weighted" and job.verifier is not None
+    by_verifier = strategy.default_pick in ("weighted", REFINED) and job.verifier is not None
     if strategy.default_pick == "chosen":
         return "chosen"
+    if strategy.default_pick == REFINED and has_votes:
+        return REFINED
     if strategy.default_pick == "best":
         return f"best_of_n[{reduction}]" if job.score.by == "verifier" else job.score.name
     if by_verifier and not has_votes:
@@ -82,7 +87,7 @@ def _decide_one(
     first = tree[0]
     label = job.label(strategy)
     by_id = {row.trajectory_id: row for row in tree}
-    solutions = [row for row in tree if row.role is None and row.status != "pruned"]
+    solutions = [row for row in tree if row.role in SOLUTION_ROLES and row.status != "pruned"]
     candidates = _candidates(solutions, by_id, grader, strategy)
     errors = [row.error for row in tree if row.status == "error"]
     status: DecisionStatus = "decided" if candidates else "unfinished"
@@ -138,6 +143,12 @@ def _candidates(
 ) -> list[Candidate]:
     """The finished solutions, with the likelihood and scores of all their steps."""
     finished = [row for row in rows if row.status == "finished"]
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    if isinstance(strategy, CritiqueConfig):
+        for chain in chains_of(rows, by_id):
+            for pick, voters in voters_of(chain, strategy.rounds).items():
+                for row in voters:
+                    votes[row.trajectory_id][pick] += 1
     classes = grader.classes([row.answer for row in finished])
     candidates = []
     for row, answer_class in zip(finished, classes, strict=True):
@@ -151,15 +162,9 @@ def _candidates(
                 answer_class=answer_class,
                 logprob=sum(known) if known and len(known) == len(logprobs) else None,
                 scores=tuple(step.score for step in steps if step.score is not None),
-                chain=_chain_of(row, by_id),
+                chain=chain_of(row, by_id),
+                votes=votes[row.trajectory_id],
                 confidence=steps[-1].value if reads_confidence else None,
             )
         )
     return candidates
-
-
-def _chain_of(row: Trajectory, by_id: dict[str, Trajectory]) -> int:
-    """The chain of revisions that a row belongs to: the sample index of its first attempt."""
-    while row.parent_id is not None and row.branch_step == 0:
-        row = by_id[row.parent_id]
-    return row.sample_index

@@ -4,18 +4,21 @@ Picks are named like rankers: `majority`; `best_of_n[min]` and `weighted[min]`, 
 `likelihood` and `likelihood+logit[min]`, the best by these values; `confidence`, by votes weighted
 with the policy's confidence, for strategies that read it. `chains[min]` is for revisions:
 a weighted vote within each chain, then one among the best solutions with the winning answer of each
-chain (arXiv:2408.03314, appendix M). If answers cannot be compared, picks by votes are left out.
+chain (arXiv:2408.03314, appendix M). `refined`, `first_attempts` and `last_attempts` are for chains
+of critiques (see tasks/critics/chains.py), `refined[min]` with votes weighted by the verifier. If
+answers cannot be compared, picks by votes are left out.
 Ties are broken with a seed, in the same way by every pick.
 """
 
 import math
 import random
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from schemas.evaluation import Reduction
 from schemas.search import ScoreConfig
+from tasks.critics.chains import FIRST, LAST, REFINED
 from tasks.verifiers.reductions import join_likelihood, reduce_scores
 
 
@@ -34,6 +37,9 @@ class Candidate:
     """The chain of revisions that it belongs to."""
     confidence: float | None = None
     """The policy's confidence of it; None unless the strategy reads confidences."""
+    votes: Mapping[str, float] = field(default_factory=dict)
+    """Its votes in the picks of its chain, by pick; empty unless it is part of a chain of
+    critiques."""
 
     def reduced(self, how: Reduction) -> float | None:
         """The scores reduced to one value in [0, 1]."""
@@ -76,6 +82,9 @@ def pick_all(
         confidences = [candidate.confidence for candidate in candidates]
         if any(confidence is not None for confidence in confidences):
             picks["confidence"] = vote(candidates, confidences, priority)
+        if any(candidate.votes for candidate in candidates):
+            for name in (REFINED, FIRST, LAST):
+                picks[name] = _vote_among(candidates, name, None, priority)
     likelihood = ScoreConfig(by="likelihood")
     picks["likelihood"] = best(candidates, [c.worth(likelihood) for c in candidates], priority)
     if any(candidate.scores for candidate in candidates):
@@ -84,6 +93,8 @@ def pick_all(
             picks[f"best_of_n[{how}]"] = best(candidates, values, priority)
             if has_votes:
                 picks[f"weighted[{how}]"] = vote(candidates, values, priority)
+            if has_votes and any(candidate.votes for candidate in candidates):
+                picks[f"{REFINED}[{how}]"] = _vote_among(candidates, REFINED, how, priority)
             if has_votes and has_chains:
                 picks[f"chains[{how}]"] = _vote_by_chain(candidates, how, priority)
         mixed = score if score.by == "likelihood+logit" else ScoreConfig()
@@ -124,6 +135,15 @@ def vote(
 
     winners = members[max(votes, key=rank)]
     return max(winners, key=lambda pair: (pair[0], priority[pair[1].trajectory_id]))[1]
+
+
+def _vote_among(
+    candidates: Sequence[Candidate], name: str, how: Reduction | None, priority: dict[str, float]
+) -> Candidate | None:
+    """A vote of the candidates that have votes in this pick, weighted by reduced scores if any."""
+    voters = [candidate for candidate in candidates if candidate.votes.get(name)]
+    weights = [c.votes[name] * (1.0 if how is None else c.reduced(how) or 0.0) for c in voters]
+    return vote(voters, weights, priority)
 
 
 def _vote_by_chain(

@@ -3,8 +3,9 @@
 A row ends at a leaf and contains the steps since it branched off another row, which `parent_id` and
 `branch_step` identify (see `tasks.steps.trees`). Candidates come first, so shared stems are in
 their rows. Only a candidate that the policy ended is `finished`. Solutions that were drawn but not
-used are `pruned`, with the reason. Text that is not part of a solution (a judgement, lookahead
-steps) comes last, with its role. Tokens are counted in the row of the node they were spent on.
+used are `pruned`, with the reason. Text that is not part of a solution (a judgement, a critique,
+lookahead steps) comes last, with its role; the `answer` of a critique is its verdict, `right` or
+`wrong`. Tokens are counted in the row of the node they were spent on.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from tasks.graders.verdicts import verdict
 from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.session import Search
-from tasks.search.tree import Node, walk
+from tasks.search.tree import SOLUTION_ROLES, Node, walk
 from tasks.steps.token_ids import token_columns
 
 _UNUSED = "the search ended"
@@ -47,10 +48,14 @@ async def make_rows(
     leaves = [n for root in roots for n in walk(root) if _is_leaf(n) and n not in chosen]
     order = [*chosen, *sorted(leaves, key=lambda leaf: leaf.role is not None)]
     grades = await _grade(order, search.context, search.answers or Answers(grader, problem))
+    ids = {
+        leaf: derive_id(scope, problem.problem_id, strategy, search.budget, index)
+        for index, leaf in enumerate(order)
+    }
     owners: dict[Node, str] = {}
     rows = []
-    for index, leaf in enumerate(order):
-        row_id = derive_id(scope, problem.problem_id, strategy, search.budget, index)
+    for index, (leaf, row_id) in enumerate(ids.items()):
+        given = _root_of(leaf).given
         own = [node for node in leaf.lineage() if node not in owners]
         rows.append(
             replace(
@@ -61,6 +66,7 @@ async def make_rows(
                 role=leaf.role,
                 sample_index=index,
                 grader=grader.name,
+                critique_id=None if given is None else ids[given],
                 **_branch(leaf, own, owners),
             )
         )
@@ -75,7 +81,7 @@ def _is_leaf(node: Node) -> bool:
 
 async def _grade(leaves: Sequence[Node], context: SearchContext, answers: Answers) -> list[Grade]:
     """The grade of each leaf's text."""
-    is_graded = [n.state in ("finished", "truncated") and n.role is None for n in leaves]
+    is_graded = [n.state in ("finished", "truncated") and n.role in SOLUTION_ROLES for n in leaves]
     texts = [context.answer_text(n.writer, n.text) for n in leaves]
     graded = [text for text, graded in zip(texts, is_graded, strict=True) if graded]
     grade_of = dict(zip(graded, await answers.grade(graded), strict=True))
@@ -107,7 +113,7 @@ def _row(
         error=leaf.reason if status == "error" else None,
         steps=steps,
         thinking_tokens=context.prompt_formats[leaf.writer].count_thinking(steps, before),
-        answer=grade.answer,
+        answer=grade.answer if leaf.verdict is None else "right" if leaf.verdict else "wrong",
         correct=grade.correct,
         grader="",
         temperature=context.limits.temperature if leaf.temperature is None else leaf.temperature,
@@ -121,6 +127,7 @@ def _row(
         created_at=now(),
         budget=search.budget,
         verifier=context.verifier.model_id if context.verifier else None,
+        error_step=leaf.error_step,
         reason=reason or (_UNUSED if status == "pruned" else None),
         **token_columns(_own_ids(own), writer.vocabulary),
     )

@@ -67,6 +67,7 @@ class Search:
         messages: Sequence[Message],
         *places: int,
         after: Node | None = None,
+        given: Node | None = None,
         role: str | None = None,
         writer: ModelRole = "policy",
     ) -> Node:
@@ -76,20 +77,15 @@ class Search:
             messages: the dialogue to continue; it ends with a message of the user.
             places: identify this root among the others, in whichever order they are added.
             after: the solution it is about.
+            given: the critique that it shows.
             role: see Node.
             writer: the role of the model that answers.
         """
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
-        has_ids = self.context.engines[writer].vocabulary is not None
-        root = Node(
-            prompt=prompt,
-            path=path,
-            after=after,
-            role=role,
-            writer=writer,
-            token_ids=() if has_ids else None,
-        )
+        ids = None if self.context.engines[writer].vocabulary is None else ()
+        root = Node(prompt=prompt, path=path, role=role, writer=writer, token_ids=ids)
+        root.after, root.given = after, given
         self.roots.append(root)
         return root
 

@@ -14,6 +14,12 @@ State = Literal["open", "finished", "truncated", "error"]
 `error`: refused by an engine."""
 
 
+REFINEMENT = "refinement"
+"""The role of an attempt after another one; all other roles are not solutions."""
+SOLUTION_ROLES = (None, REFINEMENT)
+"""The roles of solutions, which may be candidates and are graded."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Cost:
     """Tokens spent on one node."""
@@ -93,8 +99,15 @@ class Node:
     cost: Cost = field(default_factory=Cost)
     after: "Node | None" = field(default=None, repr=False)
     """For a root that is not the bare question: the solution that is revised or judged there."""
+    given: "Node | None" = field(default=None, repr=False)
+    """For a root that asks for another attempt: the critique in its prompt."""
     role: str | None = None
-    """`judge` or `lookahead` if this node and all nodes below it are not part of a solution."""
+    """`judge`, `critic` or `lookahead` if this node and all nodes below it are not part of a
+    solution; `refinement` if they are part of another attempt at one."""
+    verdict: bool | None = None
+    """Whether the critique that ends here calls its solution right; None if it does not say."""
+    error_step: int | None = None
+    """Index of the first step that this critique calls wrong."""
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
     """Number of continuations drawn from it, including those in flight."""

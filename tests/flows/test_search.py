@@ -151,6 +151,7 @@ def test_a_run_with_searches_only_can_be_reported_and_its_trees_shown(swept, cap
     assert "dvts, N = 8" in text
 
 
+ROUNDS = "strategies=[{type: critique, rounds: 2}]"
 MARKOV = ("policy={type: markov}", "verifier={type: markov}", "grader={type: exact}")
 
 
@@ -163,7 +164,12 @@ MARKOV = ("policy={type: markov}", "verifier={type: markov}", "grader={type: exa
         ({"strategies": ["mcts"], "budgets": "many"}, "--n: expected a number, .* got 'many'"),
         ({"strategies": ["majority"], "width": 4}, "width"),
         ({"strategies": ["beam"], "is_sweep": True}, "--sweep or --strategy, got both"),
-        ({"with_ratios": True, "is_sweep": True}, "--ratios alone"),
+        ({"with_ratios": True, "is_sweep": True}, "--ratios or --sweep, got both"),
+        (
+            {"with_ratios": True, "strategies": ["beam"]},
+            r"--ratios: expected a strategy with chains \(revisions, critique\), got beam",
+        ),
+        ({"budgets": "3", "changes": (*MARKOV, ROUNDS)}, "multiple of the 2 rounds"),
         ({"with_ratios": True, "budgets": "4,16"}, "one --n"),
         ({"width": 8, "changes": ["strategies=[{type: dvts}]"]}, "--width or --set strategies"),
         ({"output": "xml"}, "expected --format table or json, got 'xml'"),
@@ -179,6 +185,17 @@ def test_a_job_that_cannot_be_is_named_before_anything_starts(tmp_path, options,
             run_id=None,
         )
     assert not (tmp_path / "store").exists()
+
+
+def test_ratios_are_of_revisions_or_of_the_strategies_named():
+    given = SearchOptions(with_ratios=True, budgets="4").values()["strategies"]
+    assert [(each["type"], each["sequential"]) for each in given] == [
+        ("revisions", 1), ("revisions", 2), ("revisions", 4),
+    ]  # fmt: skip
+    named = SearchOptions(with_ratios=True, budgets="4", strategies=["critique"]).values()
+    assert [(each["type"], each["rounds"]) for each in named["strategies"]] == [
+        ("critique", 1), ("critique", 2), ("critique", 4),
+    ]  # fmt: skip
 
 
 def test_without_a_verifier_it_is_said_where_to_get_one(tmp_path):

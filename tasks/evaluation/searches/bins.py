@@ -33,6 +33,14 @@ class BinFigures:
         """The mean of each column of [num_problems][num_columns] over the bin's problems."""
         return self._writer.means(values[self.members], abouts, metric, bin_name=self._bin)
 
+    def share(
+        self, about: About, metric: str, num_successes: int, num_trials: int, num_problems: int
+    ) -> list[Metric]:
+        """A share of counted things; empty if nothing was counted."""
+        return self._writer.share(
+            about, metric, num_successes, num_trials, num_problems, bin_name=self._bin
+        )
+
     def row(self, about: About, metric: str, value: float, num_problems: int) -> Metric:
         """One figure without an interval."""
         return self._writer.row(about, metric, value, num_problems, bin_name=self._bin)

@@ -31,7 +31,13 @@ import numpy as np
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Metric
 from tasks.evaluation.figures import About
-from tasks.evaluation.searches.bins import BinFigures, all_problems, difficulties, search_bins
+from tasks.evaluation.searches.bins import (
+    BinFigures,
+    SolveRates,
+    all_problems,
+    difficulties,
+    search_bins,
+)
 from tasks.evaluation.searches.compute_optimal import mean_known
 from tasks.evaluation.searches.compute_optimal_figures import compute_optimal_rows
 from tasks.evaluation.searches.grid import Cell, SearchGrid
@@ -58,10 +64,7 @@ def search_figures(
         baseline: the baseline of gains; None for no gains.
         seconds: seconds of an actor's time, by cell, for all problems together.
     """
-    solve_rates = {
-        "oracle": [oracle_solve_rate(problem) for problem in reference],
-        "model": [model_solve_rate(problem) for problem in reference],
-    }
+    solve_rates = solve_rates_of(reference)
     one = _one_candidate(reference)
     rows: list[Metric] = []
     for where, members in search_bins(grid, solve_rates, config).items():
@@ -78,6 +81,14 @@ def search_figures(
                 grid, reference, config, kind=kind, levels=levels, baseline=baseline
             )
     return rows
+
+
+def solve_rates_of(reference: Sequence[Candidates]) -> SolveRates:
+    """How often each problem is solved, by grades and by a verifier's scores."""
+    return {
+        "oracle": [oracle_solve_rate(problem) for problem in reference],
+        "model": [model_solve_rate(problem) for problem in reference],
+    }
 
 
 def at_equal_tokens(points: Sequence[tuple[float, FloatArray]], tokens: float) -> FloatArray | None:

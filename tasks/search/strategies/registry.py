@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import (
     AdaptiveConsistencyConfig,
     BeamConfig,
@@ -25,6 +26,7 @@ from tasks.search.strategies.adaptive_consistency import adaptive_consistency
 from tasks.search.strategies.beam import beam_search
 from tasks.search.strategies.best_of_n import best_of_n
 from tasks.search.strategies.confidence_vote import confidence_vote
+from tasks.search.strategies.critique import critique_search
 from tasks.search.strategies.dvts import diverse_tree_search
 from tasks.search.strategies.filter_vote import filter_vote
 from tasks.search.strategies.generative_selection import generative_selection
@@ -55,4 +57,5 @@ STRATEGIES: dict[type[StrategyConfig], SearchFunction] = {
     ConfidenceVoteConfig: confidence_vote,
     GenerativeSelectionConfig: generative_selection,
     ParticleFilteringConfig: particle_filtering,
+    CritiqueConfig: critique_search,
 }

@@ -30,6 +30,7 @@ from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.search import SearchJob, SearchLimits
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import BeamConfig, BestOfNConfig, LookaheadConfig, MajorityConfig
 from schemas.step_labels import MonteCarloConfig, OutcomeConfig, StepLabelsJob
 from schemas.units import Stage, Unit
@@ -136,6 +137,24 @@ def test_a_search_by_steps_is_limited_by_steps_and_a_sample_by_its_length():
     assert beam.scored_tokens == 10 * prompt + 80 * 50
     assert (ahead.max_tokens, ahead.tokens) == (3 * beam.max_tokens, 3 * beam.tokens)
     assert vote.scored_tokens == 0
+
+
+def test_a_search_by_critique_is_charged_for_first_attempts_and_critiques():
+    """8 second attempts in chains of two: four first attempts, and eight critiques."""
+    job = SearchJob(
+        problems=WORLD,
+        policy=MARKOV,
+        strategies=(
+            CritiqueConfig(rounds=2, max_critique_tokens=60),
+            CritiqueConfig(with_critique=False),
+        ),
+        budgets=(8,),
+        limits=SearchLimits(max_tokens=100),
+    )
+    with_critic, control = forecast(job)
+    assert (with_critic.solutions, with_critic.tokens) == (10 * 12, 10 * (12 * 50 + 8 * 30))
+    assert with_critic.max_tokens == 10 * (12 * 100 + 8 * 60)
+    assert (control.solutions, control.tokens) == (10 * 16, 10 * 16 * 50)
 
 
 def test_the_line_has_its_five_stages():

@@ -13,6 +13,7 @@ from schemas.engines import MarkovConfig
 from schemas.graders import ExactGraderConfig
 from schemas.rows import Step
 from schemas.search import SearchJob
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import BeamConfig, LookaheadConfig, MctsConfig, RevisionsConfig
 from schemas.units import Unit
 from storage import Store, connect
@@ -28,9 +29,11 @@ PROBLEMS_FILE = "problems/run_id=r/stage=problems/eval.parquet"
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """One problem, searched by four strategies at N = 4."""
+    """One problem, searched by five strategies at N = 4."""
     store = Store(tmp_path_factory.mktemp("trees") / "store")
-    strategies = (BeamConfig(), LookaheadConfig(depth=1), MctsConfig(), RevisionsConfig())
+    strategies = (
+        BeamConfig(), LookaheadConfig(depth=1), MctsConfig(), RevisionsConfig(), CritiqueConfig(),
+    )  # fmt: skip
     job = SearchJob(
         policy=ENGINE,
         verifier=ENGINE,
@@ -76,7 +79,7 @@ def test_a_beam_shows_steps_scores_what_was_pruned_and_the_pick(searched, capsys
 
 
 def test_every_step_of_every_row_is_in_the_tree_once(searched, capsys):
-    for strategy in ("beam", "lookahead", "mcts", "revisions"):
+    for strategy in ("beam", "lookahead", "mcts", "revisions", "critique"):
         show_tree(connect(searched.url), PROBLEM.problem_id, "json", strategy=strategy)
         found = json.loads(capsys.readouterr().out)
 
@@ -105,12 +108,16 @@ def test_walks_show_visits_and_lookahead_and_revisions_what_they_are(searched, c
     assert "visits 2" in draw(searched, capsys, strategy="mcts")
     assert "ahead" in draw(searched, capsys, strategy="lookahead")
     assert draw(searched, capsys, strategy="revisions").count("prompted again") == 3
+    critiques = draw(searched, capsys, strategy="critique")
+    assert critiques.count("prompted again") == 8
+    assert critiques.count("  critic") == 4
+    assert critiques.count(f": {PROBLEM.answer}") + critiques.count("wrong: ") >= 8
 
 
 @pytest.mark.parametrize(
     ("which", "message"),
     [
-        ({}, "got 4 searches:\n.*--strategy 'beam' --n 4"),
+        ({}, "got 5 searches:\n.*--strategy 'beam' --n 4"),
         ({"strategy": "beam", "budget": 16}, "with strategy beam, budget 16, got none"),
         ({"run_id": "other"}, "with run_id other, got none"),
     ],

@@ -20,7 +20,7 @@ from schemas.engines import (
 from schemas.errors import RequestRejected
 from schemas.graders import ExactGraderConfig, GraderConfig
 from schemas.problems import WorldProblemsConfig
-from schemas.rows import Decision, Problem, Trajectory
+from schemas.rows import Decision, ModelRole, Problem, Trajectory
 from schemas.search import ScoreConfig, SearchJob, SearchLimits
 from schemas.search.strategies import Strategy
 from tasks.engines.base import Engine
@@ -205,6 +205,7 @@ def find() -> Callable[..., list[Found]]:
         *,
         budget: int,
         verifier: Engine | None = None,
+        others: Mapping[ModelRole, Engine] | None = None,
         score: ScoreConfig | None = None,
         grader: GraderConfig | None = None,
         prompt_format: PromptFormat = FORMAT,
@@ -221,13 +222,14 @@ def find() -> Callable[..., list[Found]]:
             score=score or ScoreConfig(by="verifier", reduction="last"),
             limits=SearchLimits(**limits),  # type: ignore[arg-type]
         )
+        engines: dict[ModelRole, Engine] = {"policy": policy, **(others or {})}
+        if verifier:
+            engines["verifier"] = verifier
 
         async def one(index: int, problem: Problem) -> Found:
             context = SearchContext(
-                engines={"policy": policy, "verifier": verifier}
-                if verifier
-                else {"policy": policy},
-                prompt_formats={"policy": prompt_format},
+                engines=engines,
+                prompt_formats=dict.fromkeys({"policy", *(others or {})}, prompt_format),
                 limits=job.limits,
                 score=job.score,
                 needs_likelihood=job.needs_likelihood(strategy),

@@ -5,6 +5,7 @@ from schemas.graders import ExactGraderConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.rows import Step, Trajectory
 from schemas.search import ScoreConfig, SearchJob
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import (
     BeamConfig,
     BestOfNConfig,
@@ -183,10 +184,21 @@ def test_chains_follow_the_attempts_that_they_revise(decide_rows, make_row):
         (LookaheadConfig(), {"score": {"weight": 0.5}}, "likelihood+logit[min,0.5]"),
         (RevisionsConfig(), {}, "chains[min]"),
         (RevisionsConfig(), {"has_verifier": False}, "majority"),
+        (CritiqueConfig(), {}, "refined"),
+        (CritiqueConfig(), {"has_verifier": False}, "refined"),
     ],
 )
 def test_the_pick_that_a_strategy_is_reported_by(strategy, fields, pick):
     assert main_pick(make_job(strategy, **fields), strategy) == pick
+
+
+def test_without_votes_a_search_by_critique_needs_a_verifier():
+    assert main_pick(make_job(CritiqueConfig()), CritiqueConfig(), has_votes=False) == (
+        "best_of_n[min]"
+    )
+    job = make_job(CritiqueConfig(), has_verifier=False)
+    with pytest.raises(ValueError, match="critique: expected a grader whose answers can be"):
+        main_pick(job, CritiqueConfig(), has_votes=False)
 
 
 def test_the_main_pick_is_there_even_where_nothing_was_found(decide_rows, make_row):

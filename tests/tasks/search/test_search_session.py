@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
 from schemas.engines import GenerationRequest, MarkovConfig, ScoringRequest, StepScoring
 from schemas.errors import EngineFailed
 from schemas.search import ScoreConfig
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import (
     AdaptiveConsistencyConfig,
     BeamConfig,
@@ -51,6 +53,10 @@ WHOLE = [
     ConfidenceVoteConfig(window=2),
     ConfidenceVoteConfig(mode="online", warmup=2, window=2, chunk_tokens=2, keep=0.5),
     GenerativeSelectionConfig(group=3),
+    FilterVoteConfig(format=LinesCritiqueConfig()),
+    CritiqueConfig(rounds=2),
+    CritiqueConfig(with_critique=False),
+    CritiqueConfig(refine="flagged", format=StepwiseCritiqueConfig()),
 ]
 EVERY = [*STEPWISE, *WHOLE]
 MIXED = ScoreConfig(reduction="last")

@@ -3,6 +3,7 @@ from math import prod
 
 import pytest
 
+from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
 from schemas.search.strategies import FilterVoteConfig
 from tasks.search.strategies.filter_vote import read_verdict
 
@@ -138,3 +139,42 @@ def test_a_question_may_hold_the_names_of_the_templates_places(table_engine, fin
         "Restate what is asked and what is answered, look for mistakes step by step, and end with "
         "[[correct]] or [[wrong]].\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong", "right"),
+    [
+        (LinesCritiqueConfig(), "x wrong\nReview: wrong", "x right\nReview: right"),
+        (
+            StepwiseCritiqueConfig(),
+            "Step 1: x\nCorrectness: wrong\nConclusion: wrong",
+            "Step 1: x\nCorrectness: correct\nConclusion: correct",
+        ),
+    ],
+    ids=["lines", "stepwise"],
+)
+def test_a_judge_may_write_critiques(table_engine, find_one, config, wrong, right):
+    """One without a verdict rejects nothing."""
+    reviews = {"Answer: 1": wrong, "Answer: 4": right, "Answer: 5": "I cannot say."}
+
+    def table(prompt):
+        found = next((text for answer, text in reviews.items() if answer in prompt), None)
+        return {"": dict.fromkeys(reviews, 1 / 3) if found is None else {found: 1.0}}
+
+    found = find_one(FilterVoteConfig(format=config), table_engine(table), budget=3, verifier=None)
+    assert found.texts == ["Answer: 4", "Answer: 5"]
+    judgements = [row for row in found.rows if row.role == "judge"]
+    assert [(row.answer, row.error_step) for row in judgements] == [
+        ("wrong", 0), ("right", None), (None, None),
+    ]  # fmt: skip
+    by_id = {row.trajectory_id: row for row in found.rows}
+    assert [by_id[row.parent_id].text for row in judgements] == [*reviews]
+
+
+def test_a_format_is_part_of_the_name_and_of_the_identity():
+    named = FilterVoteConfig(format=LinesCritiqueConfig())
+    assert (FilterVoteConfig().label(), named.label()) == (
+        "filter_vote", "filter_vote[format=lines]",
+    )  # fmt: skip
+    assert "format" not in FilterVoteConfig().identity()
+    assert "format" in named.identity()
