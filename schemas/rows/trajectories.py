@@ -82,6 +82,8 @@ class Trajectory:
     """Index of the step at which an error is known to have been put in, or may begin."""
     error_note: str | None = None
     """What is known about that error, in words."""
+    verifier_tokens: Int32 | None = None
+    """Tokens that a generative verifier wrote about it; None for one that only reads."""
 
     @property
     def text(self) -> str:
