@@ -21,6 +21,7 @@ COMMANDS = (
     "describe",
     "serve",
     "search",
+    "critique",
     "build",
     "export",
     "improve",

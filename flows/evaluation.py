@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows.pages.critics import publish_critics
 from flows.pages.pictures import draw_pictures
 from flows.pages.results import publish_accuracies, publish_labels
+from flows.runs.critics import measure_critics
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (
     label_files,
@@ -49,6 +51,8 @@ def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
         say_measured(f"evaluate {job.set_name}", metrics)
         draw_pictures(store, run_id, metrics, job)
         publish_accuracies(store, run_id, metrics, set_name=job.set_name)
+        critics = measure_critics(store, run_id, job.set_name, job.evaluation)
+        publish_critics(store, run_id, critics, set_name=job.set_name)
         return unit.path
 
 

@@ -5,16 +5,23 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows.runs.critics import refinement_files
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import problems_path, rollout_files, sampled_files, verdict_files
 from schemas.regrading import RegradingJob
 from schemas.rows import VERDICTS
-from schemas.unit_names import LabelsName, SolutionsName, VerdictsName
+from schemas.unit_names import LabelsName, RefinementsName, SolutionsName, VerdictsName
 from schemas.units import Stage, Unit, UnitPath
 from storage import Store
 from tasks.regrading.regrade import Change, Regrader
 from tasks.regrading.task import regrade_unit
+
+_GRADED: dict[str, type[SolutionsName | LabelsName | RefinementsName]] = {
+    Stage.STEP_LABELS: LabelsName,
+    Stage.REFINEMENTS: RefinementsName,
+}
+"""The names of the units of a stage, where they are not those of solutions."""
 
 
 @flow(name="regrading", flow_run_name=name_run)
@@ -26,6 +33,8 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
         paths = list(sampled)
         if job.with_rollouts:
             paths += rollout_files(store, run_id, job.set_name)
+        if job.with_refinements:
+            paths += refinement_files(store, run_id, job.set_name)
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
         units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)
@@ -58,8 +67,7 @@ def regrading_units(
     for path, earlier in verdict_files(store, run_id, paths).items():
         if earlier and VerdictsName.of(earlier[-1]).grader_id == grader_id:
             earlier = earlier[:-1]
-        is_rollouts = UnitPath.parse(path).stage == Stage.STEP_LABELS
-        graded = LabelsName.of(path) if is_rollouts else SolutionsName.of(path)
+        graded = _GRADED.get(UnitPath.parse(path).stage, SolutionsName).of(path)
         continued = solutions.get(graded.solutions) if isinstance(graded, LabelsName) else None
         units.append(
             Unit(

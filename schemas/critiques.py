@@ -86,6 +86,11 @@ class CritiquesJob(PromptedConfig):
     """Combined with the solution's id into the seed of each draw."""
 
     @property
+    def reads_grades(self) -> bool:
+        """Whether the critiques depend on which solutions are right."""
+        return self.which != "all" or getattr(self.critic, "told", "nothing") == "solution"
+
+    @property
     def critic_role(self) -> ModelRole:
         """The role of the engine that writes critiques."""
         return "policy" if self.critic.engine is None else "critic"

@@ -25,6 +25,13 @@ _OLD_STRATEGIES = {"step_scores": "against", "compute_optimal": "pick"}
 _OLD_METRICS = {"gain_over": "against", "gain_at_equal_tokens": "against", "chosen": "arm"}
 """The same for metrics."""
 
+CRITIQUE = "critique"
+"""The strategy of a critic's figures, and of second attempts with its critiques."""
+RETRY = "retry"
+"""The strategy of second attempts without a critique, which are the control."""
+FIRST_ATTEMPT = "first_attempt"
+"""What the gain of second attempts is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:

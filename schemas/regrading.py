@@ -1,6 +1,8 @@
 """Config of the regrading stage: new verdicts on stored solutions."""
 
-from schemas.base import FrozenConfig, SetName
+from typing import Annotated
+
+from schemas.base import FrozenConfig, SetName, Since
 from schemas.graders import GraderConfig, MathGraderConfig
 
 
@@ -13,3 +15,5 @@ class RegradingJob(FrozenConfig):
     """What decides whether an answer is right."""
     with_rollouts: bool = False
     """Include the rollouts from the set's solutions; labels made from them do not change."""
+    with_refinements: Annotated[bool, Since(4)] = False
+    """Include the second attempts at its solutions, with a critique or without."""

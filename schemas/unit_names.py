@@ -11,11 +11,13 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
     train.00000-rg2-5f0c61d2a7b3e894   solutions made wrong on purpose, from a unit of solutions
     eval.00000-7a1be3d90c52f468        critiques of a unit's solutions; the digest covers critic and
                                        settings. Their refinements have the same and one more digest
-    eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions or rollouts
+    eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions, rollouts or
+                                       second attempts
     eval.beam-n4-421984db8386.00000    trees, and their decisions, of a cell of a search
     verifier-c8ebf8585bb9b03d          a model or figures, with a digest of all their inputs
 """
 
+import contextlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -240,12 +242,12 @@ class RefinementsName(UnitName):
 
 @dataclass(frozen=True, slots=True)
 class VerdictsName(UnitName):
-    """A unit of one grader's verdicts on a unit of solutions or rollouts.
+    """A unit of one grader's verdicts on a unit of solutions, rollouts or second attempts.
 
     The number counts the gradings of that unit, so that an earlier grader can be used again.
     """
 
-    graded: SolutionsName | LabelsName
+    graded: SolutionsName | LabelsName | RefinementsName
     number: int
     grader_id: str
 
@@ -260,9 +262,12 @@ class VerdictsName(UnitName):
 
     @classmethod
     def _from(cls, parts: dict[str, str]) -> Self:
-        graded = parts["graded"]
-        kind = LabelsName if LabelsName.pattern.fullmatch(graded) else SolutionsName
-        return cls(kind.parse(graded), int(parts["number"]), parts["grader_id"])
+        number, grader_id = int(parts["number"]), parts["grader_id"]
+        # A digest may be digits alone, so the pattern of a kind does not decide.
+        for kind in (SolutionsName, LabelsName, RefinementsName):
+            with contextlib.suppress(ValueError):
+                return cls(kind.parse(parts["graded"]), number, grader_id)
+        raise ValueError(f"expected the name of a unit like {cls.form}, got {parts['graded']!r}")
 
 
 @dataclass(frozen=True, slots=True, order=True)

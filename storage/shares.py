@@ -1,9 +1,10 @@
-"""How the rows of committed files ended: cut, without an answer, ungraded, of one step, unlabelled.
+"""How the rows of committed files ended: cut, ungraded, of one step, unlabelled, unreadable.
 
 The views `row_shares` and `label_shares` count the same over a whole store.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -74,6 +75,45 @@ class LabelShares:
     def unlabelled_share(self) -> float:
         """The share of steps without a hard label; 0 without any."""
         return self.num_unlabelled / self.num_steps if self.num_steps else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CritiqueShares:
+    """Counts of the critiques in some files."""
+
+    num_rows: int
+    faults: Counter[str]
+    """Critiques with a fault, by fault, without those that an engine refused."""
+    num_errors: int
+    """Those that an engine refused."""
+    num_truncated: int
+    num_leaks: int
+    generated_tokens: int
+
+    @property
+    def num_unreadable(self) -> int:
+        """Critiques with a fault."""
+        return self.faults.total()
+
+    def share(self, number: int) -> float:
+        """A number of critiques as a share of those that an engine wrote; 0 without any."""
+        num_written = self.num_rows - self.num_errors
+        return number / num_written if num_written else 0.0
+
+
+def count_critiques(store: Store, paths: Sequence[str]) -> CritiqueShares:
+    """The counts of the critiques in these files."""
+    names = ("status", "fault", "leaks", "generated_tokens")
+    rows = [row for path in paths for row in store.columns(path, names).to_pylist()]
+    written = [row for row in rows if row["status"] != "error"]
+    return CritiqueShares(
+        num_rows=len(rows),
+        faults=Counter(row["fault"] for row in written if row["fault"] is not None),
+        num_errors=len(rows) - len(written),
+        num_truncated=sum(row["status"] == "truncated" for row in written),
+        num_leaks=sum(row["leaks"] for row in written),
+        generated_tokens=sum(row["generated_tokens"] for row in rows),
+    )
 
 
 def count_rows(store: Store, paths: Iterable[str]) -> RowShares:

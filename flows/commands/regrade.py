@@ -27,12 +27,20 @@ def regrade(
     rollouts: Annotated[
         bool, typer.Option(help="Include the rollouts from its solutions.")
     ] = False,
+    refinements: Annotated[
+        bool, typer.Option(help="Include the second attempts at its solutions.")
+    ] = False,
     change: Annotated[list[str] | None, set_option("grader.percent=ignored")] = None,
     output: Format = "table",
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Grade stored solutions again and print what changed; every view uses the newest verdict."""
-    values = {"set_name": set_name, "grader": {"type": grader}, "with_rollouts": rollouts}
+    values = {
+        "set_name": set_name,
+        "grader": {"type": grader},
+        "with_rollouts": rollouts,
+        "with_refinements": refinements,
+    }
     regrade_and_show(output, root=root, run_id=run_id, values=values, changes=change or [])
 
 

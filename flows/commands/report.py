@@ -9,11 +9,20 @@ from typing import Annotated, get_args
 import duckdb
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.registry import names_of
 from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.critics import (
+    critic_rows,
+    critic_words,
+    critics_in,
+    critics_summary,
+    difficulty_summary,
+    other_rows,
+)
 from flows.tables.figures import best_words
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
@@ -99,14 +108,17 @@ def show_report(
                 by_stage.setdefault(stage, []).append(row)
         loops = {stage: by_stage.pop(stage) for stage in names_of("loop") if stage in by_stage}
         searches = by_stage.pop(Stage.SEARCH, [])
-        about = [row for rows in by_stage.values() for row in rows]
+        about = other_rows([row for rows in by_stage.values() for row in rows])
         for rows in loops.values():
             open_console().print(rounds_summary(sorted(rows, key=lambda row: str(row.created_at))))
         if not loops or by is not None or any(row.verifier is not None for row in about):
             _print_accuracies(open_console(), about, by, budget)
         _print_searches(open_console(), searches, by, budget)
+        print_critics(
+            open_console(), [row for row in metrics if set_name in (None, row.set_name)], by
+        )
         if by is None:
-            _print_truth(open_console(), about if set_name else metrics)
+            _print_truth(open_console(), about if set_name else other_rows(metrics))
             _print_rows(open_console(), connection, run_id)
     else:
         raise ValueError(f"expected --format table or json, got {output!r}")
@@ -166,6 +178,25 @@ def _print_searches(
         main = main_rows(rows)
         budgets = [row.budget for row in main if row.budget is not None]
         console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+
+
+def print_critics(console: Console, metrics: Sequence[Metric], by: str | None) -> None:
+    """Print tables and sentences of each set with critics.
+
+    Args:
+        console: where.
+        metrics: figures of a run.
+        by: a kind of bins; None for everything.
+    """
+    critical = critic_rows(metrics)
+    for name in sorted({row.set_name or "" for row in critical}):
+        rows = [row for row in critical if (row.set_name or "") == name]
+        for table in (None if by else critics_summary(rows), difficulty_summary(rows, by)):
+            if table is not None:
+                table.title = f"{table.title}, set {escape(name)}"
+                console.print(table)
+        for critic in () if by else critics_in(rows):
+            console.print(Text(critic_words(rows, critic)), soft_wrap=True)
 
 
 def _print_sentence(console: Console, metrics: Sequence[Metric]) -> None:

@@ -1,17 +1,15 @@
 """Which committed files a training set is made from, and how its policy was prompted."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
 from flows.runs.sets import named_files, problems_path, set_names
+from flows.runs.stored import SOLVING, solving_configs
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from schemas.unit_names import LabelsName, ScoresName, SolutionsName, TreesName, VerdictsName
 from schemas.units import Stage, UnitPath
 from storage import Store
-from storage.runs import recorded_configs
 from tasks.dataset_export.sources import ExportPlan
-from tasks.models.checkpoints import find_checkpoint
 
 _SOURCES = (
     (TRAJECTORIES.name, Stage.SAMPLING, SolutionsName),
@@ -91,24 +89,13 @@ def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> Datas
     if job.prompt is not None:
         return job
     reads_trees = job.builder.reads == "trees"
-    flows = (Stage.SEARCH,) if reads_trees else (Stage.SAMPLING, Stage.IMPORTS)
-    for flow in flows:
-        for config in recorded_configs(store, run_id, flow):
-            if config.get("set_name") in job.source.set_names:
-                policy = config.get("policy")
-                given = policy if isinstance(policy, dict) else None
-                if given and given.get("type") == "vllm":
-                    given = {**given, "model": _find_model(store, given["model"])}
-                return job.with_fields(
-                    prompt=config["prompt"],
-                    policy=job.policy.model_dump() if job.policy else given,
-                )
+    flows = (Stage.SEARCH,) if reads_trees else SOLVING
+    for config in solving_configs(store, run_id, job.source.set_names, flows):
+        given = config["policy"] if isinstance(config["policy"], dict) else None
+        return job.with_fields(
+            prompt=config["prompt"], policy=job.policy.model_dump() if job.policy else given
+        )
     raise ValueError(
         f"prompt: expected one, since run {run_id} has no record of how the solutions of "
         f"{', '.join(job.source.set_names)} were prompted"
     )
-
-
-def _find_model(store: Store, model: str) -> str:
-    """The path of a recorded model even if the store was moved; names that are not paths stay."""
-    return find_checkpoint(store, model) if PurePath(model).is_absolute() else model

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.runs.problem_counts import count_problems
+from schemas.critiques import CritiquesJob
 from schemas.problems import ProblemsConfig
 from schemas.sampling import SamplingConfig
 from schemas.search import SearchJob
@@ -168,6 +169,30 @@ class Forecaster:
             scored_tokens=solutions * tokens,
             num_bytes=solutions * _ROW_BYTES,
         )
+
+    def critique(self, job: CritiquesJob, files: Sequence[int]) -> None:
+        """Add the critiques of so many solutions in each file, and the second attempts.
+
+        A critique is expected to be as long as a solution.
+        """
+        solutions, refining = sum(files), job.refining
+        critiques = solutions * job.critiquing.num_critiques
+        for name, requests, num, limit in (
+            ("critique", solutions, job.critiquing.num_critiques, job.critiquing.max_tokens),
+            ("refine", critiques, refining.num_refinements, refining.max_tokens),
+            ("retry", solutions, refining.num_retries, refining.max_tokens),
+        ):
+            if num:
+                tokens = requests * num * self.assumed.tokens_of(limit)
+                self.add(
+                    f"{name} {job.set_name}",
+                    units=len(files),
+                    requests=requests,
+                    solutions=requests * num,
+                    max_tokens=requests * num * limit,
+                    tokens=tokens,
+                    num_bytes=row_bytes(requests * num, tokens),
+                )
 
     def search(self, job: SearchJob) -> None:
         """Add every strategy at every budget."""

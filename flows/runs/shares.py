@@ -3,13 +3,15 @@
 Figures from `storage.shares`. A share above `MANY` is followed by advice.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.pages.artifacts import publish_table, to_key
 from flows.runs.progress import say
 from schemas.rows import Metric
-from storage.shares import LabelShares, RowShares
+from storage.shares import CritiqueShares, LabelShares, RowShares
+from tasks.critics.reading import fault_kind
 
 MANY = 0.2
 """A share of rows above this is followed by what to change."""
@@ -18,6 +20,9 @@ _CUT = "raise max_tokens, or name a stop string that ends a solution"
 _BLANK = "ask for a marked answer in the prompt, or name the policy's own mark in grader.marks"
 _UNJUDGED = "their answers could not be judged: check the gold answers and the grader"
 _ONE_STEP = "set prompt.separator to the text that ends a step here, or rules in prompt.steps"
+_FAULTY = "`select fault, count(*) from critiques group by fault` says why: see format and critic"
+_CUT_CRITIQUE = "raise critiquing.max_tokens"
+_LEAKY = "they give the gold answer away: tell the critic less, or leave them out of training"
 _UNLABELLED = "raise the rollouts' max_rollout_tokens or num_rollouts, so that more can be graded"
 
 
@@ -73,6 +78,39 @@ def say_labels(title: str, labels: LabelShares) -> None:
     share = labels.unlabelled_share
     say(f"{title}: of {labels.num_steps:,} steps: {share_words(share)} unlabelled")
     _advise(title, [(share, "of the steps have no label", _UNLABELLED)])
+
+
+def say_critiques(title: str, critiques: CritiqueShares) -> None:
+    """Say and show the shares of a stage's critiques; nothing without any."""
+    if not critiques.num_rows:
+        return
+    faults = Counter[str]()
+    for fault, number in critiques.faults.items():
+        faults[fault_kind(fault)] += number
+    found = {
+        "unreadable": critiques.num_unreadable,
+        "cut": critiques.num_truncated,
+        "leak the answer": critiques.num_leaks,
+    }
+    shares = {name: critiques.share(number) for name, number in found.items()}
+    words = ", ".join(f"{share_words(share)} {name}" for name, share in shares.items())
+    if critiques.num_errors:
+        words += f"; {critiques.num_errors:,} failed"
+    say(f"{title}: of {critiques.num_rows:,} critiques: {words}")
+    if faults:
+        kinds = ", ".join(f"{fault} ({number:,})" for fault, number in faults.most_common())
+        say(f"{title}: unreadable: {kinds}")
+    _advise(
+        title,
+        [
+            (shares["unreadable"], "of the critiques are unreadable", _FAULTY),
+            (shares["cut"], "of the critiques were cut", _CUT_CRITIQUE),
+            (shares["leak the answer"], "of the critiques leak the answer", _LEAKY),
+        ],
+    )
+    table = [{"critiques": name, "share": share_words(share)} for name, share in shares.items()]
+    table += [{"critiques": name, "share": f"{number:,}"} for name, number in faults.most_common()]
+    publish_table(to_key("critiques", title), table, f"{critiques.num_rows:,} critiques: {words}")
 
 
 def say_measured(title: str, metrics: Sequence[Metric]) -> None:

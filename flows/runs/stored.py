@@ -1,13 +1,20 @@
 """Which models wrote and scored a set's stored solutions, according to the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import PurePath
+from typing import Any
 
 from flows.runs.sets import verifiers_of
 from schemas.evaluation import EvaluationJob
 from schemas.unit_names import SolutionsGroup, SolutionsName
-from schemas.units import UnitPath
+from schemas.units import Stage, UnitPath
 from storage import Store
+from storage.runs import recorded_configs
 from tasks.engines.open import identify_engine
+from tasks.models.checkpoints import find_checkpoint
+
+SOLVING = (Stage.SAMPLING, Stage.IMPORTS)
+"""The flows that make a set's solutions."""
 
 
 def name_models(
@@ -34,6 +41,29 @@ def name_models(
         verifier = _only(scored_by, "verifier", run_id, job.set_name)
     named = job.with_fields(policy=None, policy_name=policy, verifier=None, verifier_name=verifier)
     return named, files
+
+
+def solving_configs(
+    store: Store, run_id: str, set_names: Collection[str], flows: Sequence[str] = SOLVING
+) -> list[dict[str, Any]]:
+    """The recorded configs of the flows that made the solutions of these sets.
+
+    A model's folder is where it lies, even if the store was moved.
+    """
+    found = []
+    for flow in flows:
+        for config in recorded_configs(store, run_id, flow):
+            if config.get("set_name") in set_names:
+                policy = config.get("policy")
+                if isinstance(policy, dict) and policy.get("type") == "vllm":
+                    policy = {**policy, "model": _find_model(store, policy["model"])}
+                found.append({**config, "policy": policy})
+    return found
+
+
+def _find_model(store: Store, model: str) -> str:
+    """The path of a recorded model even if the store was moved; names that are not paths stay."""
+    return find_checkpoint(store, model) if PurePath(model).is_absolute() else model
 
 
 def _by_policy(store: Store, sampled: Sequence[str]) -> dict[str, list[str]]:

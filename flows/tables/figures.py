@@ -11,6 +11,7 @@ _COUNTS = (
     "audited_steps",
     "erroneous_solutions",
     "flawless_solutions",
+    "num_critiques",
 )
 
 
@@ -34,6 +35,8 @@ def interval_words(metric: Metric) -> str:
     if metric.ci_low is None or metric.ci_high is None:
         return ""
     ends = (metric.ci_low, metric.ci_high)
+    if metric.metric.endswith("_tokens"):
+        return "-".join(f"{end:,.0f}" for end in ends)
     if _is_gain(metric):
         return "..".join(f"{end:+.2f}" for end in ends)
     return "-".join(f"{end:.2f}".removeprefix("0") for end in ends)

@@ -55,6 +55,26 @@ SCORE_FIGURES = {
     "erroneous_solutions": "solutions with an error",
     "flawless_solutions": "flawless solutions",
 }
+CRITIC_FIGURES = {
+    "num_critiques": "critiques",
+    "flags_wrong": "flags wrong",
+    "passes_right": "passes right",
+    "first_error_accuracy": "first errors found",
+    "flawless_accuracy": "flawless solutions passed",
+    "first_error_f1": "first-error F1",
+    "unreadable_rate": "unreadable",
+    "leak_rate": "leaks",
+    "accuracy_before": "right before",
+    "accuracy_after": "right after",
+    "gain_over": "gain over",
+    "wrong_to_right": "wrong → right",
+    "right_to_wrong": "right → wrong",
+    "copy_rate": "copies",
+    "untried_rate": "untried",
+    "critique_tokens": "tokens of a critique",
+    "attempt_tokens": "tokens of a second attempt",
+}
+"""Figures of critics, in the order of the tables."""
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
 ROW_FIGURES = {
     "num_ended": "rows",
@@ -128,6 +148,7 @@ def shown_names() -> list[str]:
         AUDIT_FIGURES,
         CONSENSUS_FIGURES,
         SCORE_FIGURES,
+        CRITIC_FIGURES,
         POOL_FIGURES,
         COST_FIGURES,
         ROW_FIGURES,

@@ -14,13 +14,14 @@ class Metric:
 
     * `strategy`: a way to choose among stored solutions with its setting (`majority`,
       `best_of_n[min]`), a search as its decisions name it (`beam[width=2]`), `compute_optimal` for
-      a choice between searches, the method of step labels, `step_scores` of the verifier, or
-      `pool` for the solutions themselves;
+      a choice between searches, the method of step labels, `step_scores` of the verifier,
+      `critique` and `retry` for second attempts with and without one (`verifier` is the critic),
+      or `pool` for the solutions themselves;
     * `pick`: for a search, how the answer was picked unless by its main pick; for
       `compute_optimal`, what it chooses by (`oracle_quintile`, or `oracle_quintile,tokens` if the
       budget is tokens);
-    * `arm`: one of the compared variants: an arm of a loop, or the search with its N that
-      `compute_optimal` chose (`beam@16`);
+    * `arm`: one of the compared variants: an arm of a loop, the search with its N that
+      `compute_optimal` chose (`beam@16`), or what a critic was told (`nothing`, `answer,t=1`);
     * `against`: what is compared with: the baseline of a gain, the reference of step scores
       (`checker` or a method of labels), the other method of a label audit;
     * `bin`: `all`, or `<kind>=<value>` such as `level=3`, in a loop after its round

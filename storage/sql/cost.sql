@@ -9,8 +9,8 @@
 -- roles and models by the tokens they generated and scored (by rows if there are no tokens); null if
 -- a file does not record it, as in files of the first schema version.
 -- `num_kept` counts the useful results, and `kept` names them: solutions that are right by their
--- newest verdict, steps of the stage that got a hard label from rollouts (those of a consensus once), or solutions scored without
--- an error. `tokens_per_kept` is the generated and scored tokens per result, null without any.
+-- newest verdict, steps of the stage that got a hard label from rollouts (those of a consensus once), solutions scored without
+-- an error, or critiques without a fault. `tokens_per_kept` is the generated and scored tokens per result, null without any.
 with labelled as (
     select run_id, stage, completer as model, count(*) as num_labelled
     from step_labels
@@ -90,6 +90,20 @@ spent as (
         'scored solutions' as kept,
         count(*) filter (error is null) as num_kept
     from step_scores
+    group by all
+    union all
+    select
+        'critiques' as table_name,
+        run_id, stage, 'critique' as strategy, 'critic' as role, critic as model,
+        count(*) as num_rows,
+        sum(prompt_tokens) as prompt_tokens,
+        sum(cached_tokens) as cached_tokens,
+        sum(generated_tokens) as generated_tokens,
+        0 as scored_tokens,
+        null as thinking_tokens,
+        'readable critiques' as kept,
+        count(*) filter (fault is null) as num_kept
+    from critiques
     group by all
 ),
 busy as (

@@ -1,7 +1,8 @@
 """Critique stored solutions: `critiques` rows, by default one per finished solution.
 
-Reads one trajectories file and the run's problems. All critiques of a unit are in flight at once. A
-critique that the engine refuses, such as one longer than the context, is a row with status `error`.
+Reads one trajectories file, the run's problems, and the later verdicts on the trajectories. All
+critiques of a unit are in flight at once. A critique that the engine refuses, such as one longer
+than the context, is a row with status `error`.
 """
 
 import asyncio
@@ -10,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.critiques import CritiquesJob
-from schemas.rows import Critique, Problem, Trajectory, now
+from schemas.rows import PROBLEMS, VERDICTS, Critique, Problem, Trajectory, now
 from schemas.units import Unit, derive_id, derive_seed
 from tasks.critics.asking import ShownSolution, ask_critic
 from tasks.critics.drawing import DrawnAnswers, draw_answers
 from tasks.critics.reading import CritiqueReading, leaks_answer, read_critique
 from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
-from tasks.graders.verdicts import outcome
+from tasks.graders.verdicts import apply_verdicts, outcome
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.steps.token_ids import completion_columns
@@ -25,8 +26,10 @@ from tasks.steps.token_ids import completion_columns
 
 async def critique_solutions(unit: Unit, job: CritiquesJob, context: UnitContext) -> list[Critique]:
     """Critiques of the chosen solutions of the unit, solution by solution."""
-    solutions: list[Trajectory] = await context.read(unit.inputs[0], unit.rows)
-    problems = {p.problem_id: p for path in unit.inputs[1:] for p in await context.read(path)}
+    verdicts = [v for p in _of_table(unit, VERDICTS.name) for v in await context.read(p)]
+    solutions = apply_verdicts(await context.read(unit.inputs[0], unit.rows), verdicts)
+    files = _of_table(unit, PROBLEMS.name)
+    problems = {p.problem_id: p for path in files for p in await context.read(path)}
     model = job.critic.engine or job.policy
     keys = _find_keys(problems, solutions, job)
     critic = _Critic(
@@ -75,6 +78,11 @@ def _find_keys(
         if row.correct and row.status == "finished":
             keys.setdefault(row.problem_id, "\n".join(ShownSolution.of(row).steps))
     return keys
+
+
+def _of_table(unit: Unit, table: str) -> list[str]:
+    """The inputs that are files of a table."""
+    return [path for path in unit.inputs if path.startswith(f"{table}/")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.evaluation import EvaluationConfig, EvaluationJob
-from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, now
+from schemas.rows import Metric, Problem, StepLabel, StepScores, Trajectory, Verdict, now
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.evaluation.critics.attempts import Batch
+from tasks.evaluation.critics.figures import critic_figures
 from tasks.evaluation.searches.figures import search_figures
 from tasks.evaluation.searches.grid import Cell, build_grid, reference_candidates
 from tasks.evaluation.solutions.candidates import build_candidates, drawn_rows
@@ -103,6 +105,45 @@ def evaluate_searches(
         baseline=baseline,
         seconds=seconds,
     )
+    return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
+
+
+@task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def evaluate_critics(
+    root: str,
+    unit: Unit,
+    config: EvaluationConfig,
+    *,
+    set_name: str,
+    followed: Mapping[str, Sequence[str]],
+    kinds: Kinds | None = None,
+) -> Receipt:
+    """Measure every critic that critiqued solutions of a set.
+
+    The unit's inputs are files of problems, sampled solutions, step labels and verdicts, in any
+    order, and those of `followed`: by file of critiques, the files of the second attempts that
+    followed it. `kinds` is as for `evaluate_set`.
+    """
+    store = Store(root)
+    if store.has(unit):
+        return store.receipt(unit)
+    start = time.monotonic()
+    verdicts: list[Verdict] = _read(store, unit, "verdicts")
+    later = {path for paths in followed.values() for path in paths}
+    sampled = [p for p in unit.inputs if p.startswith("trajectories/") and p not in later]
+    solutions = apply_verdicts([row for path in sampled for row in store.read(path)], verdicts)
+    problems: list[Problem] = _read(store, unit, "problems")
+    truths = _truths_of_labels(_read(store, unit, "step_labels"))
+    if kinds is not None:
+        truths = {**truths, CHECKER: check_solutions(problems, solutions, kinds)}
+    batches = [
+        Batch(
+            store.read(path),
+            apply_verdicts([row for p in paths for row in store.read(p)], verdicts),
+        )
+        for path, paths in followed.items()
+    ]
+    rows = critic_figures(problems, solutions, batches, truths, config)
     return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
 
 

@@ -100,7 +100,7 @@ def test_a_wrong_line_ends_a_review_and_the_first_one_is_the_error():
             (["right"], True, None),
         ),
         (
-            "Step ١: a\nCorrectness: correct\nStep २: b\nCorrectness: wrong\nConclusion: wrong",
+            "Step \u0661\nCorrectness: correct\nStep २: b\nCorrectness: wrong\nConclusion: wrong",
             4,
             (["right", "wrong"], False, None),
         ),
@@ -143,8 +143,11 @@ def test_all_steps_are_judged_where_the_format_wants_it():
 @pytest.mark.parametrize("config", [LINES, STEPWISE, EVERY_STEP])
 @pytest.mark.parametrize(
     "piece",
-    ["\n", " ", "*", "*\n", "\u200b", "right ", "step ", "Step 1\n", "Correctness: ", "Conclusion "]
-    + ["**Step 1** Correctness: correct\n", "Review: right\n", "الخطوة ١\n", "the answer is "],
+    [
+        *("\n", " ", "*", "*\n", "\u200b", "right ", "step ", "Step 1\n", "Correctness: "),
+        *("Conclusion ", "**Step 1** Correctness: correct\n", "Review: right\n", "خطوة \u0661\n"),
+        "the answer is ",
+    ],
 )
 def test_a_critique_of_a_hundred_thousand_characters_is_read(piece, config):
     text = (piece * (100_000 // len(piece) + 1))[:100_000]

@@ -1,0 +1,220 @@
+"""Critics as tables for a terminal and for pages, and what a critic has changed in a sentence."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from flows.tables.accuracies import figure_cell
+from flows.tables.figures import figure_words, value_words
+from flows.tables.names import CRITIC_FIGURES, GLOSSARY
+from schemas.metric_names import CRITIQUE, FIRST_ATTEMPT, RETRY, Bin
+from schemas.rows import Metric
+
+_BY_DIFFICULTY = ("flags_wrong", "passes_right", "accuracy_before", "accuracy_after")
+
+
+class Critic(NamedTuple):
+    """A critic of a policy's solutions, as rows of `metrics` name it."""
+
+    policy: str
+    name: str
+    told: str
+
+    @property
+    def words(self) -> str:
+        """Its name, and what it was told unless that is nothing."""
+        return self.name if self.told == "nothing" else f"{self.name} told {self.told}"
+
+
+def critic_rows(metrics: Sequence[Metric]) -> list[Metric]:
+    """The figures of critics among those of a set."""
+    return [row for row in metrics if row.strategy in (CRITIQUE, RETRY)]
+
+
+def other_rows(metrics: Sequence[Metric]) -> list[Metric]:
+    """The figures of anything but critics."""
+    return [row for row in metrics if row.strategy not in (CRITIQUE, RETRY)]
+
+
+def critics_in(metrics: Sequence[Metric]) -> list[Critic]:
+    """The critics among the figures of a set, in order."""
+    return sorted({_critic_of(row) for row in critic_rows(metrics)})
+
+
+def of_critic(metrics: Sequence[Metric], critic: Critic) -> list[Metric]:
+    """The figures of one critic."""
+    return [row for row in critic_rows(metrics) if _critic_of(row) == critic]
+
+
+def critics_summary(metrics: Sequence[Metric]) -> Table | None:
+    """A column per critic, a row per figure; None if no critic was measured."""
+    critics = critics_in(metrics)
+    if not critics:
+        return None
+    table = Table(
+        title="Critics",
+        caption=f"shares of critiques or second attempts, interval by bootstrap; {GLOSSARY}",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("figure", overflow="fold")
+    for critic in critics:
+        table.add_column(escape(_heading(critic, critics)), justify="right", overflow="fold")
+    by_critic = [_cells(of_critic(metrics, critic)) for critic in critics]
+    for name in dict.fromkeys(name for cells in by_critic for name in cells):
+        table.add_row(escape(name), *(figure_cell(cells.get(name)) for cells in by_critic))
+    return table
+
+
+def difficulty_summary(metrics: Sequence[Metric], kind: str | None = None) -> Table | None:
+    """Critic x bin: what it sees and what it changes, by level if there are any, else by fifth.
+
+    Args:
+        metrics: of one set.
+        kind: `level` or `oracle_quintile`; None for the first of them that was measured.
+    """
+    kinds = {Bin.parse(row.bin).kind for row in critic_rows(metrics)}
+    chosen = kind or next((k for k in ("level", "oracle_quintile") if k in kinds), None)
+    if chosen not in kinds or chosen is None:
+        return None
+    table = Table(
+        title=f"Critics by {chosen.replace('_', ' ')}",
+        caption=f"1 is the easiest; without: second attempts without a critique; {GLOSSARY}",
+        box=SIMPLE_HEAD,
+    )
+    for name in ("critic", chosen.replace("_", " ")):
+        table.add_column(name, overflow="fold")
+    headings = (
+        *(CRITIC_FIGURES[name] for name in _BY_DIFFICULTY),
+        "without",
+        CRITIC_FIGURES["wrong_to_right"],
+        CRITIC_FIGURES["right_to_wrong"],
+    )
+    for name in ("problems", *headings):
+        table.add_column(name, justify="right")
+    critics = critics_in(metrics)
+    for critic in critics:
+        rows = of_critic(metrics, critic)
+        bins = sorted(
+            {where for row in rows if (where := Bin.parse(row.bin)).kind == chosen},
+            key=lambda where: where.order,
+        )
+        for where in bins:
+            found = [row for row in rows if row.bin == str(where)]
+            cells = [_short(found, CRITIQUE, name) for name in _BY_DIFFICULTY]
+            cells.append(_short(found, RETRY, "accuracy_after"))
+            cells += [_short(found, CRITIQUE, n) for n in ("wrong_to_right", "right_to_wrong")]
+            name = escape(_heading(critic, critics)) if where == bins[0] else ""
+            num = max(row.num_problems for row in found)
+            table.add_row(
+                name, escape(where.value), f"{num:,}", *cells, end_section=where == bins[-1]
+            )
+    return table
+
+
+def critics_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
+    """A row per critic and figure, for pages."""
+    critics = critics_in(metrics)
+    return [
+        {"critic": _heading(critic, critics), "figure": name, "value": figure_words(row)}
+        for critic in critics
+        for name, row in _cells(of_critic(metrics, critic)).items()
+    ]
+
+
+def critic_words(metrics: Sequence[Metric], critic: Critic) -> str:
+    """What a critic sees and what its critiques change, in a few sentences.
+
+    Args:
+        metrics: of one set.
+        critic: one of `critics_in`.
+    """
+    rows = of_critic(metrics, critic)
+    found = {
+        (row.strategy, row.metric): row for row in rows if row.bin == "all" and row.against is None
+    }
+
+    def word(strategy: str, metric: str) -> str | None:
+        row = found.get((strategy, metric))
+        return None if row is None else value_words(row)
+
+    num = word(CRITIQUE, "num_critiques")
+    seen = [
+        f"flags {flags} of the wrong solutions"
+        for flags in [word(CRITIQUE, "flags_wrong")]
+        if flags is not None
+    ]
+    seen += [
+        f"passes {passes} of the right ones"
+        for passes in [word(CRITIQUE, "passes_right")]
+        if passes is not None
+    ]
+    seen += [
+        f"locates {value_words(row)} of the first errors (against {row.against})"
+        for row in rows
+        if row.metric == "first_error_accuracy" and row.bin == "all"
+    ]
+    sentences = [f"{critic.words}: {num} critiques: {', '.join(seen)}."]
+    if (after := word(CRITIQUE, "accuracy_after")) is not None:
+        words = f"Accuracy {word(CRITIQUE, 'accuracy_before')} before, {after} after"
+        if (control := word(RETRY, "accuracy_after")) is not None:
+            words += f", {control} after a retry without a critique"
+        sentences.append(f"{words}{_changes(word)}.")
+    faulty = [row for row in rows if Bin.parse(row.bin).kind == "fault"]
+    faulty.sort(key=lambda row: (-row.value, row.bin))
+    faults = [f"{Bin.parse(row.bin).value} {value_words(row)}" for row in faulty]
+    named = f" ({', '.join(faults)})" if faults else ""
+    rest = [f"Unreadable {word(CRITIQUE, 'unreadable_rate')}{named}"]
+    rest.append(f"leaks {word(CRITIQUE, 'leak_rate')}")
+    if (copies := word(CRITIQUE, "copy_rate")) is not None:
+        rest.append(f"copies of the first attempt {copies}")
+    spent = f"{word(CRITIQUE, 'critique_tokens')} tokens a critique"
+    if (each := word(CRITIQUE, "attempt_tokens")) is not None:
+        spent += f", {each} a second attempt"
+    sentences.append(f"{', '.join(rest)}; {spent}.")
+    return " ".join(sentences)
+
+
+def _changes(word: object) -> str:
+    """What became of wrong and right solutions."""
+    assert callable(word)
+    parts = []
+    for metric, words in (("wrong_to_right", "wrong → right"), ("right_to_wrong", "right → wrong")):
+        if (share := word(CRITIQUE, metric)) is not None:
+            control = word(RETRY, metric)
+            parts.append(f"{words} {share}" + (f" ({control})" if control is not None else ""))
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _cells(rows: Sequence[Metric]) -> dict[str, Metric]:
+    """The figures of one critic over all problems, by their words, in the order of tables."""
+    found: dict[str, Metric] = {}
+    for metric, words in CRITIC_FIGURES.items():
+        for row in rows:
+            if row.metric == metric and row.bin == "all":
+                found[f"{words}{_suffix(row)}"] = row
+    return found
+
+
+def _suffix(row: Metric) -> str:
+    if row.metric == "gain_over":
+        over = "the first attempt" if row.against == FIRST_ATTEMPT else "a retry"
+        return f" {over}{', retry' if row.strategy == RETRY else ''}"
+    against = "" if row.against is None else f", against {row.against}"
+    return f"{', retry' if row.strategy == RETRY else ''}{against}"
+
+
+def _short(rows: Sequence[Metric], strategy: str, metric: str) -> str:
+    return next((value_words(r) for r in rows if (r.strategy, r.metric) == (strategy, metric)), "")
+
+
+def _critic_of(row: Metric) -> Critic:
+    return Critic(row.policy, row.verifier or "", row.arm or "nothing")
+
+
+def _heading(critic: Critic, critics: Sequence[Critic]) -> str:
+    """A critic's words, with the policy where there are several."""
+    several = len({each.policy for each in critics}) > 1
+    return f"{critic.words} on {critic.policy}" if several else critic.words
