@@ -6,7 +6,7 @@ written again. `scored_tokens` are those of all prompts, `generated_tokens` thos
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.engines import (
     Completion,
@@ -51,6 +51,7 @@ class GenerativeEngine:
         model_id: str,
         *,
         can_continue: bool = True,
+        vocabulary: Mapping[str, int] | None = None,
     ) -> None:
         """A verifier made of an open engine.
 
@@ -61,6 +62,8 @@ class GenerativeEngine:
             model_id: the value of the `verifier` column.
             can_continue: whether the writer can continue the beginning of an answer; if not, each
                 critique is written from its beginning.
+            vocabulary: the writer's ids by token, where it can tell the log probabilities of given
+                tokens; None to read its likeliest tokens, or the words alone.
 
         Raises:
             ModelUnusable: the model has no chat template, and its prompt is a chat.
@@ -74,8 +77,8 @@ class GenerativeEngine:
         self._format = make_prompt_format(config.own_prompt, model)
         self._words = WORDS[config.layout.type]
         self._tokens = VerdictTokens(frozenset(), frozenset())
-        if model.type == "vllm":
-            self._tokens = VerdictTokens.of(writer.encode_text, self._words)
+        if vocabulary is not None:
+            self._tokens = VerdictTokens.of(writer.encode_text, self._words, vocabulary)
         self._can_continue = can_continue
         self._known = KnownChains(_REMEMBERED_PREFIXES)
 

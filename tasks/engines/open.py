@@ -1,5 +1,7 @@
 """From a config to an open engine, and to the name under which rows record it."""
 
+from collections.abc import Mapping
+
 from schemas.engines import (
     ENGINE_WORK,
     ROLE_WORK,
@@ -40,7 +42,8 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: StepE
             return await open_implicit_engine(config, role, separator=separator)
         if is_verifier and config.verifier == "generative":
             engine = await open_vllm_engine(config, "critic", separator=separator)
-            return await _as_verifier(engine, config, role)
+            vocabulary = engine.encoder.tokenizer.get_vocab()
+            return await _as_verifier(engine, config, role, vocabulary=vocabulary)
         return await open_vllm_engine(config, role, separator=separator)
     if config.type == "openai":
         from tasks.engines.openai_engine import open_openai_engine
@@ -58,6 +61,7 @@ async def _as_verifier(
     role: ModelRole,
     *,
     can_continue: bool = True,
+    vocabulary: Mapping[str, int] | None = None,
 ) -> Engine:
     """A generative verifier whose critiques an open engine writes; closed if it cannot be one."""
     from tasks.engines.generative_engine import GenerativeEngine
@@ -65,7 +69,12 @@ async def _as_verifier(
     try:
         model_id = identify_engine(config, role)
         return GenerativeEngine(
-            writer, config.generative, config, model_id, can_continue=can_continue
+            writer,
+            config.generative,
+            config,
+            model_id,
+            can_continue=can_continue,
+            vocabulary=vocabulary,
         )
     except BaseException:
         await writer.close()

@@ -19,6 +19,8 @@ from schemas.engines import Completion
 from schemas.generative import VerdictLayoutConfig
 from tasks.critics.reading import PlacedVerdict, place_verdicts
 
+_MOST_TOKENS = 50
+"""Tokens of one kind that are looked up in a vocabulary; vLLM tells those of 128 at most."""
 _BOXED = re.compile(
     r"\\boxed\{\s{0,3}(?:\\text\{)?\s{0,3}(incorrect|correct|yes|no)\b[ }]*", re.IGNORECASE
 )
@@ -55,9 +57,21 @@ class VerdictTokens:
         return tuple(sorted(self.right | self.wrong))
 
     @classmethod
-    def of(cls, encode: Callable[[str], Sequence[int] | None], words: VerdictWords) -> Self:
-        """The tokens by an engine's encoding of texts; none if it has no encoding."""
-        found: dict[bool, set[int]] = {True: set(), False: set()}
+    def of(
+        cls,
+        encode: Callable[[str], Sequence[int] | None],
+        words: VerdictWords,
+        vocabulary: Mapping[str, int] | None = None,
+    ) -> Self:
+        """The tokens by an engine's encoding of texts; none if it has no encoding.
+
+        Args:
+            encode: from a text to its tokens.
+            words: of the layout.
+            vocabulary: ids by token; of those that begin with a whole word the shortest are added,
+                since a token may contain more than the word, such as `wrong, add`.
+        """
+        found = {True: _begins(vocabulary, words.right), False: _begins(vocabulary, words.wrong)}
         for context in words.contexts:
             ids = {
                 is_right: [tuple(encode(context + word) or ()) for word in _spellings(kind)]
@@ -119,6 +133,14 @@ def read_verdict(
 def _spellings(words: Sequence[str]) -> list[str]:
     """The words as they stand, in small letters, and with a capital."""
     return list(dict.fromkeys(w for word in words for w in (word, word.lower(), word.capitalize())))
+
+
+def _begins(vocabulary: Mapping[str, int] | None, words: Sequence[str]) -> set[int]:
+    """The tokens that begin with one of the words, white space aside."""
+    either = "|".join(map(re.escape, words))
+    begin = re.compile(rf"[\sĠ▁]*(?:{either})(?![^\W_])", re.IGNORECASE)
+    fitting = [token for token in vocabulary or () if begin.match(token)]
+    return {(vocabulary or {})[token] for token in sorted(fitting, key=len)[:_MOST_TOKENS]}
 
 
 def _first_difference(one: Sequence[int], other: Sequence[int]) -> int:

@@ -164,7 +164,14 @@ def verifier(writer: Any, critic: tuple[str, Any]) -> Any:
 
     def make(layout: str, *, can_continue: bool = True, **fields: Any) -> GenerativeEngine:
         config = config_of(critic[0], layout, **fields)
-        return GenerativeEngine(writer, config.generative, config, "id", can_continue=can_continue)
+        return GenerativeEngine(
+            writer,
+            config.generative,
+            config,
+            "id",
+            can_continue=can_continue,
+            vocabulary=writer.encoder.tokenizer.get_vocab(),
+        )
 
     return make
 

@@ -75,6 +75,18 @@ def test_the_context_of_a_verdict_decides_its_token():
     )
 
 
+def test_tokens_that_contain_more_than_the_word_count():
+    vocabulary = {
+        "Ġright": 1, "▁Right.": 2, "righteous": 3, "rights": 4, "wrong, add": 5, " wrong": 6,
+        "missing,": 7, "bright": 8, "right_": 9, "wro": 10,
+    }  # fmt: skip
+    found = VerdictTokens.of(lambda _: None, WORDS["lines"], vocabulary)
+    assert found == VerdictTokens(frozenset({1, 2, 9}), frozenset({5, 6, 7}))
+    many = {f"right{' ' * n}": n for n in range(80)}
+    kept = VerdictTokens.of(lambda _: None, WORDS["lines"], many)
+    assert kept.right == frozenset(range(50))
+
+
 def test_an_engine_without_an_encoding_names_no_tokens():
     assert VerdictTokens.of(lambda _: None, WORDS["lines"]).ids == ()
 
