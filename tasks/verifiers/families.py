@@ -46,9 +46,8 @@ class Family:
 
     architecture: str
     """What the architecture's name ends with."""
-    lay_out: Callable[[Encoder, ScoringRequest, str], TokenLayout] | None
-    """From tokenizer, request and separator; None for one that writes critiques, see
-    tasks.engines.generative_engine."""
+    lay_out: Callable[[Encoder, ScoringRequest, str], TokenLayout]
+    """From tokenizer, request and separator."""
     needs_question: bool = True
     """Whether it lays out the bare question rather than the policy's prompt."""
     num_labels: tuple[int, ...] | None = None
@@ -60,6 +59,8 @@ class Family:
     needs_chat_template: bool = False
     reads_likelihood: bool = False
     """Whether a step's score is the probability of its tokens rather than a judgement of them."""
+    writes: bool = False
+    """Whether its scores are in critiques that it writes, see tasks.engines.generative_engine."""
 
 
 def _lay_out_text(encode: Encoder, request: ScoringRequest, _: str) -> TokenLayout:
@@ -71,6 +72,10 @@ def _lay_out_text(encode: Encoder, request: ScoringRequest, _: str) -> TokenLayo
         is_whole=request.is_whole,
         has_chat_template=request.has_chat_template,
     )
+
+
+def _refuse_to_lay_out(encode: Encoder, request: ScoringRequest, separator: str) -> TokenLayout:
+    raise ValueError("expected a family that reads solutions, got one that writes critiques")
 
 
 FAMILIES: dict[VerifierFamily, Family] = {
@@ -129,7 +134,7 @@ FAMILIES: dict[VerifierFamily, Family] = {
         needs_question=False,
         reads_likelihood=True,
     ),
-    "generative": Family(architecture="ForCausalLM", lay_out=None),
+    "generative": Family(architecture="ForCausalLM", lay_out=_refuse_to_lay_out, writes=True),
 }
 
 
@@ -165,7 +170,6 @@ class Verifier:
             )
         if request.step_ids is not None and request.vocabulary != self.encode.vocabulary:
             request = replace(request, step_ids=None)
-        assert family.lay_out is not None  # `open_verifier` refuses the others
         return family.lay_out(self.encode, request, self.separator)
 
 
@@ -227,7 +231,7 @@ def open_verifier(
     family = find_family(folder, config, wanted)
     _check_causal(folder, config)
     described = FAMILIES[family]
-    if described.lay_out is None:
+    if described.writes:
         raise ModelUnusable(
             f"verifier {folder}: expected a family that reads solutions, got {family}, whose "
             "scores are read in what it writes"

@@ -33,9 +33,10 @@ def test_a_step_scores_by_the_log_ratio_of_its_own_tokens():
 def test_a_reference_belongs_to_this_family_alone():
     implicit = ImplicitConfig(reference="b")
     assert VLLMConfig(model="a", verifier="implicit", implicit=implicit).implicit == implicit
-    for fields in ({"verifier": "implicit"}, {"verifier": "likelihood", "implicit": implicit}):
-        with pytest.raises(ValueError, match="implicit: expected the reference of a verifier"):
-            VLLMConfig(model="a", **fields)
+    with pytest.raises(ValueError, match="implicit: expected the reference of a verifier"):
+        VLLMConfig(model="a", verifier="implicit")
+    with pytest.raises(ValueError, match="implicit: expected the reference of a verifier"):
+        VLLMConfig(model="a", verifier="likelihood", implicit=implicit)
 
 
 def save_model(folder: Path, tokenizer: Any, seed: int) -> Any:
@@ -74,9 +75,7 @@ def expected_scores(models: Any, tokenizer: Any, request: ScoringRequest) -> lis
     """By transformers, token by token."""
     import torch
 
-    lay_out = FAMILIES["implicit"].lay_out
-    assert lay_out is not None
-    layout = lay_out(Encoder(tokenizer), request, "\n\n")
+    layout = FAMILIES["implicit"].lay_out(Encoder(tokenizer), request, "\n\n")
     ids = layout.token_ids
     with torch.no_grad():
         own, reference = (
@@ -124,11 +123,8 @@ def test_scores_equal_transformers(tmp_path, llama_tokenizer):
     assert whole.scored_tokens == 2 * num_tokens
     # The name depends on the reference and on beta.
     assert model_id == identify_engine(config, "verifier")
-    stronger = config.implicit.with_fields(beta=1.0)
-    names = {
-        identify_engine(config.with_fields(implicit=each), "verifier")
-        for each in (config.implicit, stronger)
-    }
+    stronger = ImplicitConfig(reference=str(tmp_path / "b"), beta=1.0)
+    names = {model_id, identify_engine(config.with_fields(implicit=stronger), "verifier")}
     names.add(identify_engine(config_of(tmp_path / "a", tmp_path / "a"), "verifier"))
     assert len(names) == 3
     assert all(name.startswith(identify_engine(config)) for name in names)

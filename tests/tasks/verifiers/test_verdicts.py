@@ -6,7 +6,7 @@ import pytest
 
 from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
 from schemas.engines import UNTOLD_TOKEN, Completion
-from schemas.generative import GenPrmLayoutConfig, ThinkPrmLayoutConfig
+from schemas.generative import GenPrmLayoutConfig, ThinkPrmLayoutConfig, VerdictLayoutConfig
 from tasks.verifiers.verdicts import (
     WORDS,
     VerdictTokens,
@@ -103,7 +103,7 @@ def written(texts, ids=None, **fields):
     )
 
 
-def read(completion, layout=LINES, tokens=NO_TOKENS, before=""):
+def read(completion, layout: VerdictLayoutConfig = LINES, tokens=NO_TOKENS, before=""):
     verdicts = find_verdicts(before + completion.text, layout)
     words = WORDS[layout.type]
     return [read_verdict(completion, each, len(before), words, tokens) for each in verdicts]
