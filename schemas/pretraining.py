@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -33,15 +33,54 @@ class ArchitectureConfig(FrozenConfig):
         return self
 
 
+class TutoringConfig(FrozenConfig):
+    """What the policy reads besides solutions: reviews of them, and second attempts."""
+
+    review_share: Fraction = 0.15
+    """Share of the examples that are reviews."""
+    second_attempt_share: Fraction = 0.35
+    """Share of the examples that are second attempts; the rest are solutions."""
+    keyed_share: Fraction = 0.2
+    """Share of the reviews that are written with a right solution or its answer at hand."""
+    unreviewed_share: Fraction = 0.15
+    """Share of the second attempts that no review stands before."""
+    wrong_share: Fraction = 0.6
+    """Share of the reviewed second attempts whose first attempt is made sure to be wrong."""
+    p_all_seeing: Fraction = 0.1
+    """Probability that a reviewer misreads nothing."""
+    p_sees_slips: Fraction = 0.35
+    """Probability that another reviewer notices wrong sums."""
+    p_nods: Fraction = 0.15
+    """Probability that a reviewer finds every line right without looking."""
+    p_nods_before_retry: Fraction = 0.03
+    """The same, of the reviews that second attempts follow."""
+
+    @model_validator(mode="after")
+    def _shares_sum_up(self) -> Self:
+        if self.review_share + self.second_attempt_share > 1:
+            raise ValueError(
+                "expected review_share + second_attempt_share of at most 1, "
+                f"got {self.review_share} + {self.second_attempt_share}"
+            )
+        if self.p_all_seeing + max(self.p_nods, self.p_nods_before_retry) > 1:
+            raise ValueError(
+                "expected p_all_seeing + p_nods and p_all_seeing + p_nods_before_retry of at most "
+                f"1, got {self.p_all_seeing} + {self.p_nods} and {self.p_nods_before_retry}"
+            )
+        return self
+
+
 class PretrainingConfig(FrozenConfig):
     """One training run. Equal configs on one machine give equal weights."""
 
-    num_tokens: Annotated[int, Field(ge=1)] = 6_000_000
+    num_tokens: Annotated[int, Field(ge=1)] = 10_000_000
     """Tokens trained on, without padding; about 10,000 a second on one core."""
     seed: int = 0
     """Decides the initial weights, the problems, the students and the order."""
     architecture: ArchitectureConfig = ArchitectureConfig()
     """Size of the model."""
+    tutoring: Annotated[TutoringConfig, Since(4)] = TutoringConfig()
+    """Reviews and second attempts among the examples."""
     batch_tokens: Annotated[int, Field(ge=256)] = 2048
     """Maximum tokens of a batch, including padding; texts of similar length share a batch."""
     hidden_lr: Annotated[float, Field(gt=0)] = 0.008
@@ -57,7 +96,7 @@ class PretrainingConfig(FrozenConfig):
     curriculum_fraction: Fraction = 0.14
     """First part of the tokens, in which the hardest level seen rises from 1 to 5."""
     prompt_loss_weight: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of a question's tokens in the loss; a solution's tokens weigh 1."""
+    """Weight of a question's tokens in the loss; answers weigh 1, the rest of a prompt nothing."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """Gradients are clipped to this norm."""
     num_eval_problems: Annotated[int, Field(ge=0)] = 200

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from schemas.pretraining import PretrainingConfig
 from tasks.pretraining.scores import PolicyScores
+from tasks.pretraining.tutoring_scores import RETRY_TEMPERATURE, TutoringScores
 
 _CARD = """\
 ---
@@ -14,10 +15,19 @@ pipeline_tag: text-generation
 ---
 # A policy of the built-in world
 
-A Llama of {num_parameters:,} parameters, trained from random weights on the solutions of
-simulated students. It reads a question and a newline, and writes a line per calculation:
+A Llama of {num_parameters:,} parameters, trained from random weights on texts of simulated
+students. It reads a question and a newline, and writes a line per calculation:
 
     Monday: Dan has 34 books. Tuesday: Ana buys 7 books from Dan. How many books does Dan have now?
+    Tuesday: [buys from] 34 + 7 = 41
+    Answer: 41
+
+Asked for it, it reviews a solution, up to the first line that it finds wrong, and tries again:
+
+    Review:
+    Tuesday: [buys from] wrong, take away
+    Review: wrong
+    Again:
     Tuesday: [buys from] 34 - 7 = 27
     Answer: 27
 
@@ -28,8 +38,8 @@ confidently wrong. It knows nothing but this world.
 ## How it was made
 
 {num_steps:,} steps, {num_tokens:,} tokens, {training_s:.0f} seconds. Fresh problems of the
-train split throughout, each with the solution of a fresh student. The whole recipe, for
-`pretrain`:
+train split throughout, each with a text of a fresh student: a solution, a review or a second
+attempt. The whole recipe, for `stepmill run pretraining`:
 
 ```json
 {config}
@@ -45,6 +55,15 @@ checker; ties of a vote are shared. The standard error of a figure over all prob
 
 | problems | number | greedy | {budget_names} |
 |---|---|---|{rules}|
+"""
+
+_TUTORING = """
+{num_solutions} of these solutions, reviewed greedily by the policy itself: a wrong answer is found
+wrong in {flags_wrong} of cases, with the first wrong step named in {locates}, and a right one found
+right in {passes_right}. Second attempts at temperature {temperature}:
+
+| second attempt after | right after a wrong first one | right after a right first one |
+|---|---|---|
 """
 
 
@@ -84,4 +103,24 @@ def _score_table(scores: PolicyScores) -> str:
         values = [group.greedy, *group.pass_at.values(), *group.majority_at.values()]
         cells = " | ".join(f"{value:.3f}" for value in values)
         rows.append(f"| {name} | {group.num_problems} | {cells} |")
+    return header + "\n".join(rows) + "\n" + _tutoring_table(scores.tutoring)
+
+
+def _tutoring_table(scores: TutoringScores) -> str:
+    own = scores.own_review
+    header = _TUTORING.format(
+        num_solutions=scores.num_solutions,
+        flags_wrong=_figure(own.flags_wrong),
+        passes_right=_figure(own.passes_right),
+        locates=_figure(own.locates),
+        temperature=RETRY_TEMPERATURE,
+    )
+    rows = [
+        f"| {name} | {_figure(retry.after_wrong)} | {_figure(retry.after_right)} |"
+        for name, retry in scores.retries.items()
+    ]
     return header + "\n".join(rows) + "\n"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

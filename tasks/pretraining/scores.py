@@ -1,9 +1,9 @@
 """The scores of a policy of the built-in world on the dev split, for its card.
 
-Samples with transformers itself, so that the recipe is self-contained; the project's own sampling
-and evaluation stages give the same figures within their error. Every figure uses all solutions:
-pass@k is the unbiased estimate of Chen et al. (arXiv:2107.03374), majority@k the mean over the
-disjoint groups of k solutions, ties shared equally.
+Samples with transformers itself; the project's own sampling and evaluation stages give the same
+figures within their error. Every figure uses all solutions: pass@k is the unbiased estimate of Chen
+et al. (arXiv:2107.03374), majority@k the mean over the disjoint groups of k solutions, ties shared
+equally.
 """
 
 from collections import Counter
@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from schemas.units import derive_seed
 from tasks.evaluation.statistics.curves import pass_at_k
+from tasks.pretraining.sampling import sample_texts
+from tasks.pretraining.tutoring_scores import TutoringScores, measure_tutoring
 from tasks.steps.segmentation import split_steps
 from tasks.world.checker import SolutionCheck, check_steps
 from tasks.world.problems import WorldProblem, iterate_problems
 
 EVAL_SEED = 1
 """Seed of the measured problems, the same for every policy."""
-MAX_SOLUTION_TOKENS = 120
 BUDGETS = (1, 4, 16, 64)
-_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class PolicyScores:
     """By name: `all`, then `level 1` to `level 5`, then the trap kinds."""
     wrong_step_rate: float
     """Share of the right answers that were reached through a wrong step."""
+    tutoring: TutoringScores
+    """Reviews and second attempts."""
 
     def as_metrics(self) -> dict[str, float]:
         """The figures by name, such as `pass@4` or `greedy, level 3`."""
@@ -53,7 +54,7 @@ class PolicyScores:
             metrics[f"greedy{suffix}"] = scores.greedy
             metrics |= {f"pass@{k}{suffix}": value for k, value in scores.pass_at.items()}
             metrics |= {f"majority@{k}{suffix}": value for k, value in scores.majority_at.items()}
-        return metrics
+        return metrics | self.tutoring.as_metrics()
 
 
 def measure_policy(
@@ -61,8 +62,9 @@ def measure_policy(
 ) -> PolicyScores:
     """Sample solutions of dev problems and check them exactly."""
     problems = list(islice(iterate_problems(EVAL_SEED, "dev"), num_problems))
-    greedy = _sample(model, tokenizer, problems, num_solutions=1, seed=None)
-    sampled = _sample(model, tokenizer, problems, num_solutions=num_solutions, seed=seed)
+    prompts = [problem.question + "\n" for problem in problems]
+    greedy = sample_texts(model, tokenizer, prompts)
+    sampled = sample_texts(model, tokenizer, prompts, num_texts=num_solutions, seed=seed)
     checks = [
         [check_steps(problem, split_steps(text, "\n")) for text in texts]
         for problem, texts in zip(problems, sampled, strict=True)
@@ -84,6 +86,7 @@ def measure_policy(
             for name in names
         },
         wrong_step_rate=len(flawed) / len(right) if right else 0.0,
+        tutoring=measure_tutoring(model, tokenizer, problems, sampled, seed=seed),
     )
 
 
@@ -121,41 +124,3 @@ def _score_group(
         },
         majority_at={k: mean(lambda c, k=k: majority_at_k(c, k)) for k in budgets if k > 1},
     )
-
-
-def _sample(
-    model: Any,
-    tokenizer: Any,
-    problems: Sequence[WorldProblem],
-    *,
-    num_solutions: int,
-    seed: int | None,
-) -> list[list[str]]:
-    """[num_problems][num_solutions] texts at temperature 1, or greedy without a seed."""
-    import torch
-
-    texts = []
-    per_call = max(1, _ROWS_AT_ONCE // num_solutions)
-    model.eval()
-    for first in range(0, len(problems), per_call):
-        prompts = [problem.question + "\n" for problem in problems[first : first + per_call]]
-        inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(derive_seed("scores", seed, first))
-            token_ids = model.generate(
-                input_ids=inputs["input_ids"],
-                attention_mask=inputs["attention_mask"],
-                max_new_tokens=MAX_SOLUTION_TOKENS,
-                num_return_sequences=num_solutions,
-                do_sample=seed is not None,
-                temperature=1.0,
-                top_k=0,
-                top_p=1.0,
-            )
-        solutions = tokenizer.batch_decode(
-            token_ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
-        )
-        texts += [
-            solutions[row : row + num_solutions] for row in range(0, len(solutions), num_solutions)
-        ]
-    return texts

@@ -125,12 +125,12 @@ def _train(
     step = tokens = 0
     while tokens < config.num_tokens:
         hardest = max_level(tokens / config.num_tokens, config.curriculum_fraction)
-        examples = draw_examples(tokenizer, rng, max_level=hardest)
+        examples = draw_examples(tokenizer, rng, max_level=hardest, tutoring=config.tutoring)
         for batch in make_batches(
             examples,
             rng,
             batch_tokens=config.batch_tokens,
-            prompt_loss_weight=config.prompt_loss_weight,
+            question_loss_weight=config.prompt_loss_weight,
             pad_token_id=tokenizer.pad_token_id,
         ):
             factor = lr_factor(step, tokens / config.num_tokens, config)

@@ -1,1 +1,1 @@
-"""The built-in world: its problems, its students, its exact checker and its tokenizer."""
+"""The built-in world: its problems, students and reviewers, its exact checker and its tokenizer."""

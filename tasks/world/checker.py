@@ -67,8 +67,16 @@ def check_solution(question: str, solution: str) -> SolutionCheck:
     return check_steps(parse_question(question), split_steps(solution, "\n"))
 
 
-def check_steps(problem: WorldProblem, steps: Sequence[str]) -> SolutionCheck:
-    """Check a solution given as lines, with or without their newlines."""
+def check_steps(
+    problem: WorldProblem, steps: Sequence[str], *, overlooks_slips: bool = False
+) -> SolutionCheck:
+    """Check a solution given as lines, with or without their newlines.
+
+    Args:
+        problem: what the solution is of.
+        steps: its lines.
+        overlooks_slips: take the wrong result of a right calculation for right, and go on with it.
+    """
     terms = [(event.kind.sign, event.values) for event in problem.events if event.kind.sign]
     states: set[_State] = {tuple(sorted([(1, (problem.start,)), *terms]))}
     kinds: list[StepKind] = []
@@ -80,29 +88,31 @@ def check_steps(problem: WorldProblem, steps: Sequence[str]) -> SolutionCheck:
         kind: StepKind = "malformed"
         if answer is None and given:
             answer = int(given[1])
-            kind = _check_answer(problem, states, answer)
+            kind = _check_answer(states, answer)
         elif answer is None:
-            kind, states = _check_calculation(states, line)
+            kind, states = _check_calculation(states, line, overlooks_slips)
         kinds.append("after" if has_erred else kind)
         has_erred = has_erred or kind != "ok"
     return SolutionCheck(tuple(kinds), answer, answer == problem.answer)
 
 
-def _check_answer(problem: WorldProblem, states: set[_State], answer: int) -> StepKind:
-    is_done = any(len(state) == 1 and len(state[0][1]) == 1 for state in states)
-    if not is_done:
+def _check_answer(states: set[_State], answer: int) -> StepKind:
+    totals = {state[0][1] for state in states if len(state) == 1 and len(state[0][1]) == 1}
+    if not totals:
         return "skipped"
-    return "ok" if answer == problem.answer else "miscopied"
+    return "ok" if (answer,) in totals else "miscopied"
 
 
-def _check_calculation(states: set[_State], line: str) -> tuple[StepKind, set[_State]]:
+def _check_calculation(
+    states: set[_State], line: str, overlooks_slips: bool
+) -> tuple[StepKind, set[_State]]:
     """What a line is, and the states it leads to (none from a wrong line)."""
     match = _CALCULATION.fullmatch(line)
     if match is None:
         return "malformed", set()
     left, operator, right, result = int(match[1]), match[2], int(match[3]), int(match[4])
     next_states = {
-        tuple(sorted(move.state))
+        tuple(sorted([*move.rest, (move.sign, (result,))]))
         for state in states
         for move in _moves(state)
         if move.operator == operator and _same_operands(move, left, right)
@@ -111,17 +121,22 @@ def _check_calculation(states: set[_State], line: str) -> tuple[StepKind, set[_S
         is_there = any(Counter([left, right]) <= _numbers(state) for state in states)
         return ("wrong_op" if is_there else "wrong_operand"), set()
     true_result = {"+": left + right, "-": left - right, "*": left * right}[operator]
-    return ("ok", next_states) if result == true_result else ("slip", set())
+    if result == true_result or overlooks_slips:
+        return "ok", next_states
+    return "slip", set()
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """A right calculation and the state it leads to."""
+    """A right calculation; its result takes the place of what it combines."""
 
     left: int
     operator: str
     right: int
-    state: _State
+    sign: int
+    """Of its result."""
+    rest: _State
+    """What it leaves as it is."""
 
 
 def _same_operands(move: _Move, left: int, right: int) -> bool:
@@ -141,10 +156,9 @@ def _moves(state: _State) -> Iterator[_Move]:
         if len(values) == 2:
             first, second = values
             rest = state[:index] + state[index + 1 :]
-            worked_out = (*rest, (sign, (first * second,)))
-            yield _Move(first, "*", second, worked_out)
+            yield _Move(first, "*", second, sign, rest)
             if second == 2:
-                yield _Move(first, "+", first, worked_out)
+                yield _Move(first, "+", first, sign, rest)
     for index, (sign, values) in enumerate(state):
         for other_index in range(index + 1, len(state)):
             other_sign, other_values = state[other_index]
@@ -159,9 +173,8 @@ def _combinations(
 ) -> Iterator[_Move]:
     """The right calculation with two signed values, if its result is not below zero."""
     if sign == other_sign:
-        total = value + other_value
-        yield _Move(value, "+", other_value, (*rest, (sign, (total,))))
+        yield _Move(value, "+", other_value, sign, rest)
         return
     plus, minus = (value, other_value) if sign > 0 else (other_value, value)
     if plus >= minus:
-        yield _Move(plus, "-", minus, (*rest, (1, (plus - minus,))))
+        yield _Move(plus, "-", minus, 1, rest)

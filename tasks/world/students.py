@@ -4,15 +4,20 @@ Each has a skill and persistent misconceptions: a student who reads "Ana buys 7 
 a gain for Hugo does so throughout the solution, and everything after a mistake is consistent with
 it. So a policy trained on them is a mixture of people, confidently wrong where most people are.
 A solution has a line per calculation, `Tuesday: [buys from] 34 - 7 = 27`, and ends with
-`Answer: 27`; the brackets quote the words the line is based on.
+`Answer: 27`; the brackets quote the words the line is based on. A student stays the same person
+from one attempt to the next, and may follow a note on one event.
 """
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from tasks.world.kinds import DAYS, Kind
 from tasks.world.problems import Event, WorldProblem
+
+Hint = Literal["add", "take away", "leave out", "each time", "multiply", "the sum", "not there"]
+"""What to do with an event instead of what was done; "not there" says: not done at all or once."""
 
 SKILL_EFFECT = 2.4
 """How much skill changes a misconception's log odds, from the best student to the worst."""
@@ -36,14 +41,43 @@ P_SWAPS_FACTORS = 0.18
 P_SWAPS_TERMS = 0.06
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a review says about one event."""
+
+    event: int
+    """Index among the problem's events."""
+    hint: Hint
+
+
+_Product = tuple[int, str, int]
+"""(left, operator, right)"""
+
+
 @dataclass(slots=True)
-class _Student:
-    """One student writing one solution."""
+class _Move:
+    """What a student intends to do about one event."""
+
+    label: str
+    sign: int
+    value: int
+    product: _Product | None
+    """To be worked out before the value is known."""
+    is_careful: bool = False
+    """Without slips."""
+
+
+@dataclass(slots=True)
+class Student:
+    """One student, who keeps skill and misconceptions from one attempt to the next."""
 
     rng: random.Random
     is_flawless: bool
     skill: float
     misconceptions: dict[str, bool] = field(default_factory=dict)
+    plan: list[list[_Move]] = field(default_factory=list)
+    """What they intended to do about each event when they last tried."""
+    does_products_first: bool = False
 
     def errs(self, name: str, rate: float) -> bool:
         """Whether the student makes this mistake; `rate` is how common it is at medium skill."""
@@ -57,22 +91,20 @@ class _Student:
             return has_misconception
         return not has_misconception
 
-    def compute(self, result: int) -> int:
-        """The result as the student writes it: sometimes off by one or by ten."""
-        if not self.is_flawless and self.rng.random() < 0.004 + 0.01 * (1 - self.skill):
+    def compute(self, result: int, move: _Move) -> int:
+        """A result as the student writes it: sometimes off by one or by ten."""
+        if (
+            not self.is_flawless
+            and not move.is_careful
+            and self.rng.random() < 0.004 + 0.01 * (1 - self.skill)
+        ):
             return result + self.rng.choice((1, -1, 10))
         return result
 
 
-@dataclass(slots=True)
-class _Move:
-    """What a student intends to do about one event."""
-
-    label: str
-    sign: int
-    value: int
-    product: tuple[int, str, int] | None
-    """To be worked out before the value is known: (left, operator, right)."""
+def draw_student(rng: random.Random, *, flawless: bool = False) -> Student:
+    """A student of uniform skill, whose misconceptions are drawn where they first matter."""
+    return Student(rng, flawless, skill=rng.random())
 
 
 def write_solution(problem: WorldProblem, rng: random.Random, *, flawless: bool = False) -> str:
@@ -83,20 +115,68 @@ def write_solution(problem: WorldProblem, rng: random.Random, *, flawless: bool 
         rng: decides who the student is and everything they do.
         flawless: no mistakes; the form of the solution still varies.
     """
+    return solve(problem, rng, flawless=flawless)[1]
+
+
+def solve(
+    problem: WorldProblem, rng: random.Random, *, flawless: bool = False
+) -> tuple[Student, str]:
+    """A student and their solution, as `write_solution` draws it."""
     while True:
-        lines = _attempt(problem, rng, flawless)
+        student = draw_student(rng, flawless=flawless)
+        solution = attempt(problem, student)
         # A student whose count drops below zero notices the mistake: another student tries.
-        if lines is not None:
-            return "\n".join(lines)
+        if solution is not None:
+            return student, solution
 
 
-def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[str] | None:
-    """The lines of a solution; None if the count drops below zero."""
-    student = _Student(rng, flawless, skill=rng.random())
-    is_products_first = rng.random() < P_PRODUCTS_FIRST
-    moves = _plan(problem, student)
+def attempt(problem: WorldProblem, student: Student) -> str | None:
+    """A fresh attempt of a student; None if the count drops below zero."""
+    student.does_products_first = student.rng.random() < P_PRODUCTS_FIRST
+    student.plan = _plan(problem, student)
+    return _carry_out(problem, student)
+
+
+def revise(problem: WorldProblem, student: Student, note: Note) -> str | None:
+    """The student's last attempt once more, but for the event that a note names.
+
+    Args:
+        problem: of the last attempt.
+        student: who follows the note, whatever they think of it.
+        note: what to do with one event.
+
+    Returns:
+        The new attempt; None if the count drops below zero.
+    """
+    student.plan[note.event] = _follow(problem, student, note)
+    return _carry_out(problem, student)
+
+
+def _plan(problem: WorldProblem, student: Student) -> list[list[_Move]]:
+    """What the student intends to do about each event."""
+    is_forgetful = student.errs("forgets", P_FORGETS)
+    is_repetitive = student.errs("repeats", P_REPEATS)
+    is_hasty = student.errs("stops early", P_STOPS_EARLY)
+    plan: list[list[_Move]] = []
+    for index, event in enumerate(problem.events):
+        plan.append([])
+        sign, product = _read_event(event, student)
+        if not sign:
+            continue
+        if is_forgetful and student.rng.random() < P_FORGETS_EVENT:
+            continue
+        num_times = 2 if is_repetitive and student.rng.random() < P_REPEATS_EVENT else 1
+        plan[-1] = [_Move(_label(index, event), sign, event.values[0], product)] * num_times
+    if is_hasty and any(plan):
+        next(moves for moves in reversed(plan) if moves).pop()
+    return plan
+
+
+def _carry_out(problem: WorldProblem, student: Student) -> str | None:
+    """The text of what a student intends to do; None if the count drops below zero."""
+    moves = [replace(move) for moves in student.plan for move in moves]
     lines: list[str] = []
-    if is_products_first:
+    if student.does_products_first:
         for move in moves:
             _work_out_product(move, student, lines)
     total = problem.start
@@ -105,33 +185,41 @@ def _attempt(problem: WorldProblem, rng: random.Random, flawless: bool) -> list[
         if move.sign < 0 and total < move.value:
             return None
         left, right = total, move.value
-        result = student.compute(total + move.sign * move.value)
-        if move.sign > 0 and rng.random() < P_SWAPS_TERMS:
+        result = student.compute(total + move.sign * move.value, move)
+        if move.sign > 0 and student.rng.random() < P_SWAPS_TERMS:
             left, right = right, left
         lines.append(f"{move.label}{left} {'+' if move.sign > 0 else '-'} {right} = {result}")
         total = result
-    return None if total < 0 else [*lines, f"Answer: {total}"]
+    return None if total < 0 else "\n".join([*lines, f"Answer: {total}"])
 
 
-def _plan(problem: WorldProblem, student: _Student) -> list[_Move]:
-    """What the student intends to do, event by event."""
-    is_forgetful = student.errs("forgets", P_FORGETS)
-    is_repetitive = student.errs("repeats", P_REPEATS)
-    is_hasty = student.errs("stops early", P_STOPS_EARLY)
-    moves = []
-    for day, event in zip(DAYS[1:], problem.events, strict=False):
-        sign, product = _read_event(event, student)
-        if not sign:
-            continue
-        if is_forgetful and student.rng.random() < P_FORGETS_EVENT:
-            continue
-        label = f"{day}: [{event.kind.cue}] "
-        num_times = 2 if is_repetitive and student.rng.random() < P_REPEATS_EVENT else 1
-        moves += [_Move(label, sign, event.values[0], product) for _ in range(num_times)]
-    return moves[:-1] if is_hasty else moves
+def _follow(problem: WorldProblem, student: Student, note: Note) -> list[_Move]:
+    """What a student who follows a note does about its event, and does with care."""
+    event = problem.events[note.event]
+    is_repeated = event.kind.family == "trap B"
+    has_done_it_twice = len(student.plan[note.event]) > 1
+    sign, product = _read_event(event, student)
+    match note.hint:
+        case "add" | "take away":
+            sign = 1 if note.hint == "add" else -1
+        case "leave out":
+            sign = 0
+        case "each time" if is_repeated:
+            sign, product = event.kind.sign, _write_repeated(event.kind, event.values, student.rng)
+        case "multiply" if len(event.values) == 2:
+            product = event.values[0], "*", event.values[1]
+        case "not there" if is_repeated and not has_done_it_twice:
+            product = None
+    if not sign:
+        return []
+    return [_Move(_label(note.event, event), sign, event.values[0], product, is_careful=True)]
 
 
-def _read_event(event: Event, student: _Student) -> tuple[int, tuple[int, str, int] | None]:
+def _label(index: int, event: Event) -> str:
+    return f"{DAYS[index + 1]}: [{event.kind.cue}] "
+
+
+def _read_event(event: Event, student: Student) -> tuple[int, _Product | None]:
     """The sign the student gives an event, and the product they work out for it."""
     kind = event.kind
     is_wrong = student.errs(kind.name, kind.error_rate)
@@ -149,9 +237,7 @@ def _read_event(event: Event, student: _Student) -> tuple[int, tuple[int, str, i
     return sign, (outer, "*", inner)
 
 
-def _write_repeated(
-    kind: Kind, values: tuple[int, ...], rng: random.Random
-) -> tuple[int, str, int]:
+def _write_repeated(kind: Kind, values: tuple[int, ...], rng: random.Random) -> _Product:
     """One of the right ways to write a quantity that occurs several times."""
     quantity, num_times = values
     draw = rng.random()
@@ -162,11 +248,11 @@ def _write_repeated(
     return num_times, "*", quantity
 
 
-def _work_out_product(move: _Move, student: _Student, lines: list[str]) -> None:
+def _work_out_product(move: _Move, student: Student, lines: list[str]) -> None:
     """Write the line of a move's product, if it has one left, and use its result."""
     if move.product is None:
         return
     left, operator, right = move.product
-    move.value = student.compute(left * right if operator == "*" else left + right)
+    move.value = student.compute(left * right if operator == "*" else left + right, move)
     lines.append(f"{move.label}{left} {operator} {right} = {move.value}")
     move.product = None

@@ -5,15 +5,21 @@ with a token per character. The tokenizer itself puts `<s>` before a prompt, so 
 text in transformers and in vLLM alike.
 """
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, get_args
 
 from tasks.world.kinds import CONTAINERS, DAYS, KINDS, NAMES, THINGS
+from tasks.world.students import Hint
+from tasks.world.voice import PHRASES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-MAX_TOKENS = 256
-"""Context of the shipped policy in tokens; a question and a solution take up to about 200."""
+MAX_TOKENS = 384
+"""Context of the shipped policy in tokens.
+
+A question and a solution take up to about 200, with a review and a second attempt up to about 350.
+"""
 
 _SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 _OPERATORS = (" + ", " - ", " * ", " / ", " = ")
@@ -22,6 +28,12 @@ _PHRASES = (
     *("has", "gives", "from", "to", "for", "now has", "fewer", "than", "twice", "Each of"),
     *("friends gives", "on each of", "days", "of", "does", "have now"),
 )
+_REVIEWS = (
+    *("Review:\n", "Again:\n", "Key:\n", "Attempt:\n", "Review: "),
+    *(f"{verdict}, {hint}" for verdict in ("wrong", "missing") for hint in get_args(Hint)),
+    *("right", "wrong", "missing"),
+)
+"""Longer ones first: a step's verdict is one token, with what to do instead."""
 _WORDS = sorted(
     {*NAMES, *THINGS, *CONTAINERS, *_VERBS, *_PHRASES}, key=lambda word: (-len(word), word)
 )
@@ -54,8 +66,9 @@ def _token_pattern() -> str:
     """The pattern of one token: words include the spaces around them, cues their brackets."""
     days = "|".join(DAYS)
     words = "|".join(_WORDS)
+    phrases = "|".join(re.escape(phrase) for phrase in (*PHRASES, *_REVIEWS))
     return (
-        rf"(?:{days}): |\[[a-z ]+\] |\. |Answer: |How many |"
+        rf"{phrases}|(?:{days}): |\[[a-z ]+\] |\. |Answer: |How many |"
         rf"(?: ?\b(?:{words})\b ?)| [-+*/=] |[\s\S]"
     )
 
@@ -72,4 +85,5 @@ def _vocabulary() -> dict[str, int]:
     for word in _WORDS:
         tokens += [word, f" {word}", f"{word} ", f" {word} "]
     tokens += [chr(code) for code in range(32, 127)]
+    tokens += [*_REVIEWS, *PHRASES]
     return {token: index for index, token in enumerate(dict.fromkeys(tokens))}

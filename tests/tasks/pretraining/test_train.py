@@ -56,6 +56,8 @@ def test_card_tells_the_recipe_and_the_measured_scores(trained):
     assert PretrainingConfig.model_validate(json.loads(recipe)) == TINY
     assert f"{metrics['num_tokens']:,} tokens" in card
     assert f"| all | 5 | {metrics['greedy']:.3f} | {metrics['pass@1']:.3f} |" in card
+    retried = metrics["second attempt, no review: wrong to right"]
+    assert f"| no review | {retried:.3f} |" in card
 
 
 def test_one_seed_makes_the_same_weights_and_another_seed_others(trained, tmp_path):
