@@ -19,7 +19,7 @@ from flows.commands.options import (
     Root,
     set_option,
 )
-from flows.commands.run import read_values, run_flow, wants_plan
+from flows.commands.run import flow_for, read_values, run_flow, wants_plan
 from flows.tables.formats import check_format
 from schemas.critiques import CritiquesJob
 from schemas.rows import METRICS, from_table
@@ -27,6 +27,8 @@ from storage import Store
 
 _RECORDED = ("policy", "prompt", "grader")
 """Fields that are those of the flow that sampled the solutions, unless given."""
+_LIMITS = ("max_tokens", "stop", "stop_ids")
+"""What ends a solution ends a second attempt, unless given."""
 
 
 def critique(
@@ -65,9 +67,9 @@ def critique(
 ) -> None:
     """Critique a run's solutions and try again: what the critic sees, and what it changes.
 
-    Policy, prompt and grader are those that the solutions were sampled with, unless given; a policy
-    with a chat prompt is asked in the format `stepwise`. A run may hold several critics of a set;
-    the same command resumes one. `stepmill describe critiques` prints every field.
+    Policy, prompt, grader and what ends a solution are as the solutions were sampled, unless given;
+    a policy with a chat prompt is asked in the format `stepwise`. A run may hold several critics of
+    a set; the same command resumes one. `stepmill describe critiques` prints every field.
 
     For example:
 
@@ -116,6 +118,7 @@ class CritiqueOptions:
         """
         from flows.registry import VARIANTS
 
+        flow_for("critiques", self.config_file)  # refuses the config of another flow
         values = read_values(self.config_file, ())
         given: dict[str, Any] = {"set_name": self.set_name, "which": self.which}
         if self.policy is not None:
@@ -230,6 +233,10 @@ def _fill_in(store: Store, run_id: str, values: Mapping[str, Any]) -> dict[str, 
                 f"run {run_id} has no record of the policy that sampled the set {set_name!r}: "
                 "expected --policy"
             )
+    samplings = [config["sampling"] for config in recorded if "sampling" in config]
+    if samplings and all(each == samplings[0] for each in samplings):
+        limits = {name: samplings[0][name] for name in _LIMITS if name in samplings[0]}
+        filled["refining"] = {**limits, **(filled.get("refining") or {})}
     prompt = filled.get("prompt")
     if isinstance(prompt, dict) and prompt.get("type") == "chat":
         filled.setdefault("format", {"type": "stepwise"})

@@ -1,17 +1,19 @@
-"""`stepmill show`: one trajectory, or the tree of a search."""
+"""`stepmill show`: one trajectory, what critics say about it, or the tree of a search."""
 
 from typing import Annotated
 
 import typer
 
 from flows.commands.options import DEFAULT_ROOT, Root, TextFormat
-from flows.tables.output import open_catalog, show_trajectory
+from flows.tables.output import open_catalog
 from flows.tables.search_tree import show_tree
+from flows.tables.trajectory import show_trajectory
 
 
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="ID", help="A trajectory id, or its first letters.")
+        str,
+        typer.Argument(metavar="ID", help="The id of a trajectory or critique, or its beginning."),
     ],
     tree: Annotated[
         bool, typer.Option("--tree", help="ID is that of a problem: draw its search tree.")
@@ -24,7 +26,11 @@ def show(
     output: TextFormat = "text",
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Print one trajectory with its labels and scores, or a problem's whole search tree."""
+    """Print one trajectory with its labels, scores and critiques, or a problem's search tree.
+
+    A solution is printed beside its critiques and the second attempts that followed; the id of a
+    critique or of a second attempt prints that one beside its solution.
+    """
     if tree:
         show_tree(open_catalog(root), name, output, strategy=strategy, budget=n, run_id=run_id)
     else:

@@ -13,7 +13,7 @@ from flows.runs.sets import (
 from flows.runs.truth import known_kinds
 from schemas.critiques import CritiquesJob
 from schemas.evaluation import EvaluationConfig
-from schemas.rows import CRITIQUES, METRICS, TRAJECTORIES, Metric, Verdict
+from schemas.rows import CRITIQUES, METRICS, TRAJECTORIES, VERDICTS, Metric, Verdict
 from schemas.unit_names import CritiquesName, DigestName, RefinementsName, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
@@ -45,16 +45,16 @@ def count_chosen(store: Store, graded: Mapping[str, Sequence[str]], job: Critiqu
 
     Args:
         store: where the rows lie.
-        graded: by file of solutions, the files of later verdicts that decide which are right.
+        graded: by file of solutions, the files that decide what is said about them; those of later
+            verdicts are read.
         job: which solutions.
     """
     num = 0
-    for path, later_files in graded.items():
+    for path, read in graded.items():
         columns = ("trajectory_id", "problem_id", "status", "answer", "correct")
         rows = store.columns(path, columns).to_pylist()
-        verdicts: list[Verdict] = [
-            verdict for later in later_files for verdict in store.read(later)
-        ]
+        files = [file for file in read if file.startswith(f"{VERDICTS.name}/")]
+        verdicts: list[Verdict] = [verdict for file in files for verdict in store.read(file)]
         verdicts.sort(key=lambda each: each.created_at)
         newest = {verdict.trajectory_id: verdict for verdict in verdicts}
         num_of = Counter[str]()

@@ -1,6 +1,6 @@
 """Critics as tables for a terminal and for pages, and what a critic has changed in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -14,6 +14,9 @@ from schemas.metric_names import CRITIQUE, FIRST_ATTEMPT, RETRY, Bin
 from schemas.rows import Metric
 
 _BY_DIFFICULTY = ("flags_wrong", "passes_right", "accuracy_before", "accuracy_after")
+
+Words = Mapping[tuple[str, str], str]
+"""Figures over all problems in words, by strategy and metric."""
 
 
 class Critic(NamedTuple):
@@ -96,21 +99,10 @@ def difficulty_summary(metrics: Sequence[Metric], kind: str | None = None) -> Ta
         table.add_column(name, justify="right")
     critics = critics_in(metrics)
     for critic in critics:
-        rows = of_critic(metrics, critic)
-        bins = sorted(
-            {where for row in rows if (where := Bin.parse(row.bin)).kind == chosen},
-            key=lambda where: where.order,
-        )
-        for where in bins:
-            found = [row for row in rows if row.bin == str(where)]
-            cells = [_short(found, CRITIQUE, name) for name in _BY_DIFFICULTY]
-            cells.append(_short(found, RETRY, "accuracy_after"))
-            cells += [_short(found, CRITIQUE, n) for n in ("wrong_to_right", "right_to_wrong")]
-            name = escape(_heading(critic, critics)) if where == bins[0] else ""
-            num = max(row.num_problems for row in found)
-            table.add_row(
-                name, escape(where.value), f"{num:,}", *cells, end_section=where == bins[-1]
-            )
+        lines = _difficulty_lines(of_critic(metrics, critic), chosen)
+        for place, line in enumerate(lines, 1):
+            name = escape(_heading(critic, critics)) if place == 1 else ""
+            table.add_row(name, *line, end_section=place == len(lines))
     return table
 
 
@@ -133,59 +125,78 @@ def critic_words(metrics: Sequence[Metric], critic: Critic) -> str:
     """
     rows = of_critic(metrics, critic)
     found = {
-        (row.strategy, row.metric): row for row in rows if row.bin == "all" and row.against is None
+        (row.strategy, row.metric): value_words(row)
+        for row in rows
+        if row.bin == "all" and row.against is None
     }
+    sentences = [_seen_words(rows, found), _change_words(found), _rest_words(rows, found)]
+    return f"{critic.words}: {' '.join(filter(None, sentences))}"
 
-    def word(strategy: str, metric: str) -> str | None:
-        row = found.get((strategy, metric))
-        return None if row is None else value_words(row)
 
-    num = word(CRITIQUE, "num_critiques")
-    seen = [
-        f"flags {flags} of the wrong solutions"
-        for flags in [word(CRITIQUE, "flags_wrong")]
-        if flags is not None
-    ]
-    seen += [
-        f"passes {passes} of the right ones"
-        for passes in [word(CRITIQUE, "passes_right")]
-        if passes is not None
-    ]
+def _seen_words(rows: Sequence[Metric], found: Words) -> str:
+    """What a critic says of wrong and of right solutions."""
+    seen = [f"{found[CRITIQUE, 'num_critiques']} critiques"]
+    if flags := found.get((CRITIQUE, "flags_wrong")):
+        seen.append(f"flags {flags} of the wrong solutions")
+    if passes := found.get((CRITIQUE, "passes_right")):
+        seen.append(f"passes {passes} of the right ones")
     seen += [
         f"locates {value_words(row)} of the first errors (against {row.against})"
         for row in rows
         if row.metric == "first_error_accuracy" and row.bin == "all"
     ]
-    sentences = [f"{critic.words}: {num} critiques: {', '.join(seen)}."]
-    if (after := word(CRITIQUE, "accuracy_after")) is not None:
-        words = f"Accuracy {word(CRITIQUE, 'accuracy_before')} before, {after} after"
-        if (control := word(RETRY, "accuracy_after")) is not None:
-            words += f", {control} after a retry without a critique"
-        sentences.append(f"{words}{_changes(word)}.")
+    return f"{seen[0]}: {', '.join(seen[1:])}." if seen[1:] else f"{seen[0]}."
+
+
+def _change_words(found: Words) -> str:
+    """What became of solutions, and in brackets without a critique; empty if nothing is known."""
+    if (after := found.get((CRITIQUE, "accuracy_after"))) is None:
+        return ""
+    words = f"Accuracy {found[CRITIQUE, 'accuracy_before']} before, {after} after"
+    if control := found.get((RETRY, "accuracy_after")):
+        words += f", {control} after a retry without a critique"
+    parts = []
+    for metric, name in (("wrong_to_right", "wrong → right"), ("right_to_wrong", "right → wrong")):
+        if share := found.get((CRITIQUE, metric)):
+            control = found.get((RETRY, metric))
+            parts.append(f"{name} {share}" + (f" ({control})" if control else ""))
+    return f"{words}; {', '.join(parts)}." if parts else f"{words}."
+
+
+def _rest_words(rows: Sequence[Metric], found: Words) -> str:
+    """What cannot be learned from, and what was spent."""
     faulty = [row for row in rows if Bin.parse(row.bin).kind == "fault"]
     faulty.sort(key=lambda row: (-row.value, row.bin))
-    faults = [f"{Bin.parse(row.bin).value} {value_words(row)}" for row in faulty]
-    named = f" ({', '.join(faults)})" if faults else ""
-    rest = [f"Unreadable {word(CRITIQUE, 'unreadable_rate')}{named}"]
-    rest.append(f"leaks {word(CRITIQUE, 'leak_rate')}")
-    if (copies := word(CRITIQUE, "copy_rate")) is not None:
-        rest.append(f"copies of the first attempt {copies}")
-    spent = f"{word(CRITIQUE, 'critique_tokens')} tokens a critique"
-    if (each := word(CRITIQUE, "attempt_tokens")) is not None:
+    faults = ", ".join(f"{Bin.parse(row.bin).value} {value_words(row)}" for row in faulty)
+    words = [
+        f"Unreadable {found[CRITIQUE, 'unreadable_rate']}" + (f" ({faults})" if faults else "")
+    ]
+    words.append(f"leaks {found[CRITIQUE, 'leak_rate']}")
+    if copies := found.get((CRITIQUE, "copy_rate")):
+        words.append(f"copies of the first attempt {copies}")
+    spent = f"{found[CRITIQUE, 'critique_tokens']} tokens a critique"
+    if each := found.get((CRITIQUE, "attempt_tokens")):
         spent += f", {each} a second attempt"
-    sentences.append(f"{', '.join(rest)}; {spent}.")
-    return " ".join(sentences)
+    return f"{', '.join(words)}; {spent}."
 
 
-def _changes(word: object) -> str:
-    """What became of wrong and right solutions."""
-    assert callable(word)
-    parts = []
-    for metric, words in (("wrong_to_right", "wrong → right"), ("right_to_wrong", "right → wrong")):
-        if (share := word(CRITIQUE, metric)) is not None:
-            control = word(RETRY, metric)
-            parts.append(f"{words} {share}" + (f" ({control})" if control is not None else ""))
-    return f"; {', '.join(parts)}" if parts else ""
+def _difficulty_lines(rows: Sequence[Metric], kind: str) -> list[list[str]]:
+    """The cells of one critic in each bin of a kind."""
+    bins = {where for row in rows if (where := Bin.parse(row.bin)).kind == kind}
+    lines = []
+    for where in sorted(bins, key=lambda where: where.order):
+        found = [row for row in rows if row.bin == str(where)]
+        num_problems = max(row.num_problems for row in found)
+        lines.append(
+            [
+                escape(where.value),
+                f"{num_problems:,}",
+                *(_short(found, CRITIQUE, name) for name in _BY_DIFFICULTY),
+                _short(found, RETRY, "accuracy_after"),
+                *(_short(found, CRITIQUE, n) for n in ("wrong_to_right", "right_to_wrong")),
+            ]
+        )
+    return lines
 
 
 def _cells(rows: Sequence[Metric]) -> dict[str, Metric]:

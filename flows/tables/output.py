@@ -1,8 +1,7 @@
-"""What the command line prints: relations, and one trajectory."""
+"""What the command line prints on, and relations."""
 
 import json
 import sys
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -78,32 +77,6 @@ def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
         raise ValueError(f"expected --format table, csv, json or parquet, got {output!r}")
 
 
-def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: str) -> None:
-    """Print one trajectory with its steps, their labels and their scores.
-
-    Raises:
-        ValueError: no trajectory, or several, have ids that begin like this.
-    """
-    found = ask(connection, "trajectories_by_id", id=name)
-    if len(found) != 1:
-        raise ValueError(
-            f"expected one trajectory whose id begins with {name!r}, "
-            f"got {'several' if found else 'none'}: `select trajectory_id from graded` lists them"
-        )
-    row = found[0]
-    key = {"trajectory_id": row["trajectory_id"], "run_id": row["run_id"]}
-    labels = ask(connection, "labels_of_trajectory", **key)
-    scores = ask(connection, "scores_of_trajectory", **key)
-    problem = ask(connection, "problem_of_run", problem_id=row["problem_id"], run_id=row["run_id"])
-    if output == "json":
-        whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
-        sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
-    elif output == "text":
-        _print_trajectory(open_console(), row, problem, labels, scores)
-    else:
-        raise ValueError(f"expected --format text or json, got {output!r}")
-
-
 def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
     rows = relation.limit(_MAX_TABLE_ROWS + 1).fetchall()
     table = Table()
@@ -124,49 +97,3 @@ def _flat(table: pa.Table) -> pa.Table:
             texts = [json.dumps(v, default=str) for v in table.column(index).to_pylist()]
             table = table.set_column(index, column.name, pa.array(texts, pa.string()))
     return table
-
-
-def _print_trajectory(
-    console: Console,
-    row: dict[str, Any],
-    problems: list[dict[str, Any]],
-    labels: list[dict[str, Any]],
-    scores: list[dict[str, Any]],
-) -> None:
-    verdict = {True: "right", False: "wrong", None: "ungraded"}[row["correct"]]
-    for problem in problems:
-        console.print(Text(visible(problem["question"]), style="bold"))
-        console.print(Text(visible(f"gold answer {problem['answer']}"), style="dim"))
-    made = f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']},"
-    console.print(Text(visible(made)), Text(verdict, style=_STYLES[row["correct"]]))
-    of_steps = [score for score in scores if len(score["scores"]) == len(row["steps"])]
-    for score in scores:
-        if score not in of_steps:
-            words = f"{score['verifier']}: {score['scores'][0]:.3f} for the whole solution"
-            console.print(Text(visible(words)))
-    table = Table(show_lines=False)
-    methods = sorted({label["method"] for label in labels})
-    for name in ("", "step", "tokens", "logprob", *methods, *(s["verifier"] for s in of_steps)):
-        table.add_column(Text(visible(name)))
-    of_step = {(label["step_index"], label["method"]): label for label in labels}
-    for index, step in enumerate(row["steps"]):
-        cells = [Text(str(index)), Text(visible(step["text"].rstrip()))]
-        cells.append(Text(str(step["num_tokens"] or "")))  # imported steps are not counted
-        logprob = step["logprob"]
-        cells.append(Text("" if logprob is None else f"{logprob:.2f}"))
-        cells += [_label_cell(of_step.get((index, method))) for method in methods]
-        cells += [Text(f"{score['scores'][index]:.3f}") for score in of_steps]
-        table.add_row(*cells)
-    console.print(table)
-
-
-_STYLES = {True: "green", False: "red", None: "yellow"}
-
-
-def _label_cell(label: dict[str, Any] | None) -> Text:
-    if label is None:
-        return Text("")
-    word = {True: "right", False: "wrong", None: "?"}[label["hard"]]
-    if label["evidence"] == "rollouts":
-        word += f" {label['num_correct']}/{label['num_rollouts']}"
-    return Text(word, style=_STYLES[label["hard"]])

@@ -195,7 +195,8 @@ def test_hostile_texts_and_names_are_only_text(tmp_path, store, prefect_server):
 def test_a_terminal_obeys_nothing_of_an_import(tmp_path, store, prefect_server, capsys, command):
     from flows.commands.report import show_report
     from flows.imports import import_solutions
-    from flows.tables.output import show_trajectory, write_relation
+    from flows.tables.output import write_relation
+    from flows.tables.trajectory import show_trajectory
 
     row = {"question": HOSTILE[3], "answer": "1", "responses": [HOSTILE[3]], "scores": [0.5]}
     path = write(tmp_path / "x.jsonl", {**row, "subject": "[/red]\x1b[2J"})

@@ -70,12 +70,15 @@ def join_attempts(
     found: dict[CriticKey, dict[str, CritiquedSolution]] = {}
     for batch in batches:
         refined, retried = _by_subject(batch.attempts, solutions)
+        actors: dict[str | None, set[str]] = {}
+        for attempt in batch.attempts:
+            actors.setdefault(attempt.parent_id, set()).add(attempt.policy)
         for critique in batch.critiques:
             row = solutions.get(critique.trajectory_id)
             if row is None:
                 continue
-            actors = {a.policy for a in batch.attempts if a.parent_id == row.trajectory_id}
-            key = CriticKey(row.policy, critique.critic, _arm(critique, actors - {row.policy}))
+            others = actors.get(row.trajectory_id, set()) - {row.policy}
+            key = CriticKey(row.policy, critique.critic, _arm(critique, others))
             held = found.setdefault(key, {})
             if (solution := held.get(row.trajectory_id)) is None:
                 solution = held[row.trajectory_id] = CritiquedSolution(row, is_right(row))

@@ -1,0 +1,126 @@
+"""One trajectory for a terminal: its steps, their labels and scores, and what critics say of it."""
+
+import json
+import sys
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows.tables.critiqued import (
+    STYLES,
+    VERDICT_WORDS,
+    critiques_of,
+    find_critiqued,
+    print_critiqued,
+)
+from flows.tables.output import open_console, visible
+from storage.queries import ask
+
+
+def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: str) -> None:
+    """Print one trajectory with its steps, their labels and their scores.
+
+    A solution is shown beside its critiques and the second attempts at it; so is a critique or a
+    second attempt, beside what it belongs to.
+
+    Raises:
+        ValueError: no trajectory and no critique, or several, have ids that begin like this.
+    """
+    row, critique_id = _find_row(connection, name)
+    first, attempt_id = _find_first(connection, row)
+    critiques, attempts = critiques_of(connection, first, critique_id)
+    if attempt_id is not None:
+        attempts = [each for each in attempts if each["trajectory_id"] == attempt_id]
+        critiques = [each for each in critiques if each["critique_id"] == row["critique_id"]]
+    key = {"trajectory_id": row["trajectory_id"], "run_id": row["run_id"]}
+    labels = ask(connection, "labels_of_trajectory", **key)
+    scores = ask(connection, "scores_of_trajectory", **key)
+    problem = ask(connection, "problem_of_run", problem_id=row["problem_id"], run_id=row["run_id"])
+    if output == "json":
+        whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
+        if critiques or attempts:
+            whole |= {"solution": first, "critiques": critiques, "refinements": attempts}
+        sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
+    elif output == "text":
+        console = open_console()
+        _print_trajectory(console, row, problem, labels, scores)
+        print_critiqued(console, first, critiques, attempts)
+    else:
+        raise ValueError(f"expected --format text or json, got {output!r}")
+
+
+def _find_row(
+    connection: duckdb.DuckDBPyConnection, name: str
+) -> tuple[dict[str, Any], str | None]:
+    """The trajectory of an id, or the solution of a critique's id and the critique's whole id."""
+    found, critique_id = ask(connection, "trajectories_by_id", id=name), None
+    if not found and (critiqued := find_critiqued(connection, name)) is not None:
+        trajectory_id, run_id, critique_id = critiqued
+        found = [
+            row
+            for row in ask(connection, "trajectories_by_id", id=trajectory_id)
+            if row["run_id"] == run_id
+        ]
+    if len(found) != 1:
+        raise ValueError(
+            f"expected one trajectory whose id begins with {name!r}, "
+            f"got {'several' if found else 'none'}: `select trajectory_id from graded` lists them"
+        )
+    return found[0], critique_id
+
+
+def _find_first(
+    connection: duckdb.DuckDBPyConnection, row: dict[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """The solution that a second attempt follows, and its own id; any other row, and None."""
+    if row["role"] == "refinement" and row["parent_id"] is not None:
+        for first in ask(connection, "trajectories_by_id", id=row["parent_id"]):
+            if (first["trajectory_id"], first["run_id"]) == (row["parent_id"], row["run_id"]):
+                return first, row["trajectory_id"]
+    return row, None
+
+
+def _print_trajectory(
+    console: Console,
+    row: dict[str, Any],
+    problems: list[dict[str, Any]],
+    labels: list[dict[str, Any]],
+    scores: list[dict[str, Any]],
+) -> None:
+    verdict = VERDICT_WORDS[row["correct"]]
+    for problem in problems:
+        console.print(Text(visible(problem["question"]), style="bold"))
+        console.print(Text(visible(f"gold answer {problem['answer']}"), style="dim"))
+    made = f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']},"
+    console.print(Text(visible(made)), Text(verdict, style=STYLES[row["correct"]]))
+    of_steps = [score for score in scores if len(score["scores"]) == len(row["steps"])]
+    for score in scores:
+        if score not in of_steps:
+            words = f"{score['verifier']}: {score['scores'][0]:.3f} for the whole solution"
+            console.print(Text(visible(words)))
+    table = Table(show_lines=False)
+    methods = sorted({label["method"] for label in labels})
+    for name in ("", "step", "tokens", "logprob", *methods, *(s["verifier"] for s in of_steps)):
+        table.add_column(Text(visible(name)))
+    of_step = {(label["step_index"], label["method"]): label for label in labels}
+    for index, step in enumerate(row["steps"]):
+        cells = [Text(str(index)), Text(visible(step["text"].rstrip()))]
+        cells.append(Text(str(step["num_tokens"] or "")))  # imported steps are not counted
+        logprob = step["logprob"]
+        cells.append(Text("" if logprob is None else f"{logprob:.2f}"))
+        cells += [_label_cell(of_step.get((index, method))) for method in methods]
+        cells += [Text(f"{score['scores'][index]:.3f}") for score in of_steps]
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _label_cell(label: dict[str, Any] | None) -> Text:
+    if label is None:
+        return Text("")
+    word = {True: "right", False: "wrong", None: "?"}[label["hard"]]
+    if label["evidence"] == "rollouts":
+        word += f" {label['num_correct']}/{label['num_rollouts']}"
+    return Text(word, style=STYLES[label["hard"]])
