@@ -1,6 +1,7 @@
 """Verdicts in texts, their tokens, and P(right) from log probabilities, by hand."""
 
 import math
+from typing import get_args
 
 import pytest
 
@@ -14,6 +15,8 @@ from tasks.verifiers.verdicts import (
     find_verdicts,
     read_verdict,
 )
+from tasks.world.students import Hint
+from tasks.world.tokenizer import build_tokenizer
 
 LINES, STEPWISE = LinesCritiqueConfig(), StepwiseCritiqueConfig()
 GENPRM, THINKPRM = GenPrmLayoutConfig(), ThinkPrmLayoutConfig()
@@ -179,3 +182,17 @@ def test_without_log_probabilities_the_word_decides():
         stop_string=None, told=({"x": -1.0},),
     )  # fmt: skip
     assert read(whole) == [1.0]
+
+
+def test_every_verdict_of_the_built_in_world_is_a_token_of_its_kind():
+    tokenizer = build_tokenizer()
+    vocabulary = tokenizer.get_vocab()
+
+    def encode(text):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    found = VerdictTokens.of(encode, WORDS["lines"], vocabulary)
+    assert vocabulary["right"] in found.right
+    for verdict in ("wrong", "missing"):
+        for said in (verdict, *(f"{verdict}, {hint}" for hint in get_args(Hint))):
+            assert encode(f"Tuesday: [buys] {said}\n")[-2] in found.wrong, said
