@@ -9,6 +9,11 @@ first step below a threshold is the one that was found wrong. A step without a v
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from schemas.critique_formats import (
+    AnyCritiqueFormat,
+    LinesCritiqueConfig,
+    StepwiseCritiqueConfig,
+)
 from schemas.generative import GenPrmLayoutConfig, VerdictLayoutConfig
 from tasks.critics.asking import ShownSolution, ask_critic
 from tasks.prompts.messages import Message, assistant, system, user
@@ -70,7 +75,7 @@ def mean_scores(chains: Sequence[Chain], num_steps: int) -> list[float]:
 
 def stops_at_error(layout: VerdictLayoutConfig) -> bool:
     """Whether a critique says nothing after the first wrong step."""
-    if layout.type in ("lines", "stepwise"):
+    if isinstance(layout, AnyCritiqueFormat):
         return layout.judges == "to_first_error"
     return layout.type == "thinkprm"
 
@@ -79,7 +84,7 @@ def ask_for_verdicts(
     layout: VerdictLayoutConfig, question: str, steps: Sequence[str]
 ) -> list[Message]:
     """Ask for one critique of the steps so far."""
-    if layout.type in ("lines", "stepwise"):
+    if isinstance(layout, LinesCritiqueConfig | StepwiseCritiqueConfig):
         return ask_critic(layout, question, ShownSolution(tuple(steps)))
     numbered = "\n".join(f"Step {n}: {step.strip()}" for n, step in enumerate(steps, 1))
     assert layout.type == "thinkprm"

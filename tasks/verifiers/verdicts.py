@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Self
 
+from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
 from schemas.engines import Completion
 from schemas.generative import VerdictLayoutConfig
 from tasks.critics.reading import PlacedVerdict, place_verdicts
@@ -87,7 +88,7 @@ class VerdictTokens:
 
 def find_verdicts(text: str, layout: VerdictLayoutConfig) -> list[PlacedVerdict]:
     """The verdicts on steps in a critique, in the order written."""
-    if layout.type in ("lines", "stepwise"):
+    if isinstance(layout, LinesCritiqueConfig | StepwiseCritiqueConfig):
         return place_verdicts(text, layout)[0]
     placed, begin = [], 0
     for found in _BOXED.finditer(text):

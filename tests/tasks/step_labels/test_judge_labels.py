@@ -9,6 +9,7 @@ import pytest
 from schemas.engines import MarkovConfig, OpenAIConfig, ServerConfig
 from schemas.reductions import VerifierLabels, suitable_reduction
 from schemas.rows import CRITIQUES, PROBLEMS, TRAJECTORIES, Critique, Step
+from schemas.rows.critiques import CritiqueStatus
 from schemas.step_labels import ConsensusConfig, JudgeConfig, MonteCarloConfig, StepLabelsJob
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Host
@@ -25,7 +26,9 @@ def steps_of(letters):
     return tuple(Step(text=f"{letter}\n", num_tokens=1) for letter in letters)
 
 
-def critique_of(trajectory_id, first_error, *, index=0, fault=None, status="finished"):
+def critique_of(
+    trajectory_id, first_error, *, index=0, fault=None, status: CritiqueStatus = "finished"
+):
     return Critique(
         critique_id=f"c{trajectory_id}{index}",
         trajectory_id=trajectory_id,
