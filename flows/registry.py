@@ -13,11 +13,12 @@ from typing import Any, Literal, Protocol
 
 from schemas.base import FrozenConfig
 from schemas.critique_formats import CritiqueFormatConfig
-from schemas.critiques import CritiquesJob
+from schemas.critiques import CriticConfig, CritiquesJob
 from schemas.data_sets import DATA_SETS
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import Builder
 from schemas.engines import EngineConfig
+from schemas.error_paths import ErrorPath, ErrorPathsJob
 from schemas.evaluation import EvaluationJob
 from schemas.factory import FactoryConfig
 from schemas.fields import summary_of, variants_of
@@ -35,6 +36,7 @@ from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
+from schemas.self_talk import SelfTalkJob, VoiceConfig
 from schemas.step_labels import StepLabelsConfig, StepLabelsJob
 from schemas.training.methods import METHODS
 from schemas.training.rewards import RewardConfig
@@ -98,7 +100,9 @@ _FLOWS = (
     Flow("prm_training", "train_verifier", PrmTrainingJob),
     Flow("policy_training", "train_policy", PolicyTrainingJob),
     Flow("scoring", "score", ScoringJob),
+    Flow("error_paths", "make_error_paths", ErrorPathsJob),
     Flow("critiques", "critique", CritiquesJob),
+    Flow("self_talk", "write_self_talk", SelfTalkJob),
     Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
     Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
     Flow("dataset_export", "build_training_set", DatasetExportJob),
@@ -114,7 +118,10 @@ _UNIONS: dict[str, Any] = {
     "reward": RewardConfig,
     "grader": GraderConfig,
     "step labels": StepLabelsConfig,
+    "error path": ErrorPath,
+    "critic": CriticConfig,
     "critique format": CritiqueFormatConfig,
+    "voice": VoiceConfig,
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,
     "engine": EngineConfig,

@@ -8,16 +8,29 @@ from prefect import flow
 from flows.runs.critics import refinement_files
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import problems_path, rollout_files, sampled_files, verdict_files
+from flows.runs.sets import (
+    error_path_files,
+    problems_path,
+    rollout_files,
+    sampled_files,
+    verdict_files,
+)
 from schemas.regrading import RegradingJob
 from schemas.rows import VERDICTS
-from schemas.unit_names import LabelsName, RefinementsName, SolutionsName, VerdictsName
+from schemas.unit_names import (
+    ErrorPathsName,
+    LabelsName,
+    RefinementsName,
+    SolutionsName,
+    VerdictsName,
+)
 from schemas.units import Stage, Unit, UnitPath
 from storage import Store
 from tasks.regrading.regrade import Change, Regrader
 from tasks.regrading.task import regrade_unit
 
-_GRADED: dict[str, type[SolutionsName | LabelsName | RefinementsName]] = {
+_GRADED: dict[str, type[SolutionsName | LabelsName | RefinementsName | ErrorPathsName]] = {
+    Stage.ERROR_PATHS: ErrorPathsName,
     Stage.STEP_LABELS: LabelsName,
     Stage.REFINEMENTS: RefinementsName,
 }
@@ -35,6 +48,8 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
             paths += rollout_files(store, run_id, job.set_name)
         if job.with_refinements:
             paths += refinement_files(store, run_id, job.set_name)
+        if job.with_error_paths:
+            paths += error_path_files(store, run_id, job.set_name)
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
         units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)

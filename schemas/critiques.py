@@ -1,6 +1,6 @@
 """Critiques of stored solutions, and the second attempts that they lead to."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,22 +13,75 @@ from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.rows import ModelRole
 from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 
+Told = Literal["nothing", "answer", "solution", "known"]
+"""What a critic reads besides question and solution."""
+
 
 class ModelCriticConfig(FrozenConfig):
     """A model reads the solution; the policy itself if none is named."""
 
+    has_model: ClassVar[bool] = True
     type: Literal["model"] = "model"
     engine: EngineConfig | None = None
     """The critic; None for the model that also tries again."""
     prompt: PromptConfig | None = None
     """How the critic is prompted; None for the prompt of the job."""
-    told: Literal["nothing", "answer", "solution"] = "nothing"
-    """What the critic reads besides question and solution: the gold `answer`, or a right
-    `solution` (the worked one that came with the problem, or else a right one of the run). A
-    problem without it is critiqued without."""
+    told: Told = "nothing"
+    """What the critic reads besides question and solution: the gold `answer`; a right `solution`
+    (the worked one that came with the problem, or else a right one of the run); or all that is
+    `known`: the gold answer, and of an error path place and content of its error. A problem
+    without it is critiqued without."""
 
 
-CriticConfig = Annotated[ModelCriticConfig, Field(discriminator="type")]
+class CriticWithoutModel(FrozenConfig):
+    """A critic that is no model: it writes one critique of each solution, and costs no tokens."""
+
+    has_model: ClassVar[bool] = False
+
+    @property
+    def engine(self) -> None:
+        """None, as there is no model."""
+
+    @property
+    def prompt(self) -> None:
+        """None, as there is no model."""
+
+    @property
+    def told(self) -> Told:
+        """`nothing`."""
+        return "nothing"
+
+
+class CheckerCriticConfig(CriticWithoutModel):
+    """The exact checker of the built-in world: each step's verdict, and what to do instead."""
+
+    type: Literal["checker"] = "checker"
+
+
+class LabelsCriticConfig(CriticWithoutModel):
+    """Stored step labels in words, without explanation: the first wrong step and those before it.
+
+    Solutions whose first error the labels leave open get no critique.
+    """
+
+    type: Literal["labels"] = "labels"
+    method: Annotated[str, Field(min_length=1)]
+    """The labels' method, as in the `method` column."""
+
+
+class FixedCriticConfig(CriticWithoutModel):
+    """The same words about every solution: a control, or feedback that is always the same."""
+
+    type: Literal["fixed"] = "fixed"
+    text: str = ""
+    """What is said, such as `Review: wrong`; empty if the actor is to try again without a critique
+    (`refining.num_retries`)."""
+
+
+CriticConfig = Annotated[
+    ModelCriticConfig | CheckerCriticConfig | LabelsCriticConfig | FixedCriticConfig,
+    Field(discriminator="type"),
+]
 
 
 class CritiquingConfig(SamplingParameters):
@@ -62,6 +115,9 @@ class CritiquesJob(PromptedConfig):
     """The set of solutions, as named by the sampling stage."""
     round: Annotated[int, Field(ge=0)] | None = None
     """Only the solutions that a loop sampled from the policy in this round; None for all."""
+    of: Literal["samples", "error_paths"] = "samples"
+    """What is critiqued: the set's sampled and imported solutions, or those made wrong on
+    purpose."""
     which: Literal["all", "wrong", "right"] = "all"
     """Which finished solutions: `all` as at test time, or those with `wrong` or `right` answers."""
     max_per_problem: Annotated[int, Field(ge=1)] | None = None
@@ -88,7 +144,7 @@ class CritiquesJob(PromptedConfig):
     @property
     def reads_grades(self) -> bool:
         """Whether the critiques depend on which solutions are right."""
-        return self.which != "all" or getattr(self.critic, "told", "nothing") == "solution"
+        return self.which != "all" or self.critic.told == "solution"
 
     @property
     def critic_role(self) -> ModelRole:

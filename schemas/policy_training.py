@@ -1,11 +1,13 @@
 """Which policy is trained on which set: the job of the policy-training stage."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from schemas.base import Since
 from schemas.engines import VLLMConfig
 from schemas.graders import GraderConfig, MathGraderConfig
+from schemas.rows import ModelRole
 from schemas.training.methods import DpoConfig, GrpoConfig, PolicyMethod, SftConfig
 from schemas.training.recipe import ModelName, TrainingJob, TrainingRecipe
 
@@ -28,6 +30,10 @@ class PolicyTrainingJob(TrainingJob):
     """Decides whether a sampled solution is right."""
     method: PolicyMethod = SftConfig()
     """The training method with its recipe: imitation, preference or reward."""
+
+    role: Annotated[Literal["policy", "critic"], Since(4)] = "policy"
+    """What the trained model is registered as: a `critic` learns from a set of critiques, and is
+    what `critic.engine.model` of the next critiques takes."""
 
     @model_validator(mode="after")
     def _starts_from_whole_weights(self) -> Self:
@@ -52,3 +58,8 @@ class PolicyTrainingJob(TrainingJob):
     def made_name(self) -> str:
         """First part of the trained model's id."""
         return self.model_name
+
+    @property
+    def made_role(self) -> ModelRole:
+        """See TrainingJob."""
+        return self.role

@@ -17,3 +17,5 @@ class RegradingJob(FrozenConfig):
     """Include the rollouts from the set's solutions; labels made from them do not change."""
     with_refinements: Annotated[bool, Since(4)] = False
     """Include the second attempts at its solutions, with a critique or without."""
+    with_error_paths: Annotated[bool, Since(4)] = False
+    """Include the solutions that were made wrong on purpose from its solutions."""

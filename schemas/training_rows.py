@@ -3,7 +3,7 @@
 The fields of a record and the columns of its schema have the same names and order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -43,6 +43,17 @@ class CompletionRow(TrainingRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TalkRow(CompletionRow):
+    """A prompt and a self-talk to learn."""
+
+    segments: Sequence[Mapping[str, str]]
+    """What it was written from, piece by piece: `type` (`step`, `critique` or `revision`) and
+    `text`."""
+    answer_preserved: bool
+    """Whether its answer is that of its chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreferenceRow(TrainingRow):
     """A prompt, and a better and a worse continuation."""
 
@@ -71,7 +82,11 @@ class PromptRow(TrainingRow):
     stage: int
     """The stage of the curriculum; the last one is the whole problem."""
     steps_to_go: int
-    """Remaining steps of the right solution that it was cut from."""
+    """Remaining steps of the right solution that it was cut from; 0 for a request."""
+    question: str | None = None
+    """The question alone, of a request for a critique."""
+    attempt: Sequence[str] | None = None
+    """[num_steps] the solution to criticise, as the critic reads it; None for other states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +131,8 @@ _OWN: dict[Form, dict[str, pa.DataType]] = {
         "prefix_ids": _IDS,
         "stage": pa.int32(),
         "steps_to_go": pa.int32(),
+        "question": pa.string(),
+        "attempt": pa.list_(pa.string()),
     },
     "stepwise": {
         "completions": pa.list_(pa.string()),
@@ -126,7 +143,7 @@ _OWN: dict[Form, dict[str, pa.DataType]] = {
     },
 }
 _MAY_BE_NULL = frozenset(
-    {"level", "correct", "vocabulary", "prompt_prefix"}
+    {"level", "correct", "vocabulary", "prompt_prefix", "question", "attempt"}
     | {name for own in _OWN.values() for name in own if name.endswith("_ids")}
 )
 FORM_SCHEMAS: dict[Form, pa.Schema] = {
@@ -138,15 +155,30 @@ FORM_SCHEMAS: dict[Form, pa.Schema] = {
     )
     for form, own in _OWN.items()
 }
+_EXTRA = {
+    "segments": pa.list_(pa.struct([("type", pa.string()), ("text", pa.string())])),
+    "answer_preserved": pa.bool_(),
+}
+"""Columns that only some builders' rows have."""
 
 
-def to_batch(form: Form, rows: Sequence[TrainingRow]) -> pa.RecordBatch:
+def schema_of(form: Form, extra_columns: Sequence[str] = ()) -> pa.Schema:
+    """The schema of a form, and of columns that a builder adds to it."""
+    schema = FORM_SCHEMAS[form]
+    for name in extra_columns:
+        schema = schema.append(pa.field(name, _EXTRA[name]))
+    return schema
+
+
+def to_batch(
+    form: Form, rows: Sequence[TrainingRow], extra_columns: Sequence[str] = ()
+) -> pa.RecordBatch:
     """Rows of one form as a record batch of its schema, in order.
 
     Raises:
         ValueError: a row is of another form.
     """
-    schema = FORM_SCHEMAS[form]
+    schema = schema_of(form, extra_columns)
     try:
         columns = [
             pa.array(list(map(attrgetter(field.name), rows)), type=field.type) for field in schema

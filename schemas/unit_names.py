@@ -11,8 +11,11 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
     train.00000-rg2-5f0c61d2a7b3e894   solutions made wrong on purpose, from a unit of solutions
     eval.00000-7a1be3d90c52f468        critiques of a unit's solutions; the digest covers critic and
                                        settings. Their refinements have the same and one more digest
-    eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions, rollouts or
-                                       second attempts
+    train.00000-talk2-0d93e1b7745ac2f6 the second round of self-talk about a unit's solutions: its
+                                       critiques, or what the actor went on with. Round 0 has the
+                                       finished talks
+    eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions, rollouts,
+                                       second attempts or error paths
     eval.beam-n4-421984db8386.00000    trees, and their decisions, of a cell of a search
     verifier-c8ebf8585bb9b03d          a model or figures, with a digest of all their inputs
 """
@@ -241,13 +244,35 @@ class RefinementsName(UnitName):
 
 
 @dataclass(frozen=True, slots=True)
+class TalkName(UnitName):
+    """A unit of one round of self-talk, or, as round 0, of the talks that all rounds end in."""
+
+    solutions: SolutionsName
+    round: int
+    digest: str
+
+    form = "train.00000-talk2-0d93e1b7745ac2f6"
+    template = "{0.solutions}-talk{0.round}-{0.digest}"
+    pattern = re.compile(r"(?P<solutions>.+)-talk(?P<round>0|[1-9]\d*)-(?P<digest>[0-9a-f]{16})")
+
+    @property
+    def group(self) -> SolutionsGroup:
+        """The group of the solutions."""
+        return self.solutions.group
+
+    @classmethod
+    def _from(cls, parts: dict[str, str]) -> Self:
+        return cls(SolutionsName.parse(parts["solutions"]), int(parts["round"]), parts["digest"])
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictsName(UnitName):
-    """A unit of one grader's verdicts on a unit of solutions, rollouts or second attempts.
+    """A unit of one grader's verdicts on solutions, rollouts, second attempts or error paths.
 
     The number counts the gradings of that unit, so that an earlier grader can be used again.
     """
 
-    graded: SolutionsName | LabelsName | RefinementsName
+    graded: SolutionsName | LabelsName | RefinementsName | ErrorPathsName
     number: int
     grader_id: str
 
@@ -264,7 +289,7 @@ class VerdictsName(UnitName):
     def _from(cls, parts: dict[str, str]) -> Self:
         number, grader_id = int(parts["number"]), parts["grader_id"]
         # A digest may be digits alone, so the pattern of a kind does not decide.
-        for kind in (SolutionsName, LabelsName, RefinementsName):
+        for kind in (SolutionsName, LabelsName, RefinementsName, ErrorPathsName):
             with contextlib.suppress(ValueError):
                 return cls(kind.parse(parts["graded"]), number, grader_id)
         raise ValueError(f"expected the name of a unit like {cls.form}, got {parts['graded']!r}")
@@ -346,6 +371,8 @@ UNITS_READ: dict[tuple[str, str], type[UnitName]] = {
     ("trajectories", "error_paths"): ErrorPathsName,
     ("critiques", "critiques"): CritiquesName,
     ("trajectories", "refinements"): RefinementsName,
+    ("critiques", "self_talk"): TalkName,
+    ("trajectories", "self_talk"): TalkName,
 }
 """By table and stage, the names by which stages find the units of others."""
 

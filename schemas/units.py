@@ -23,6 +23,7 @@ class Stage(StrEnum):
     ERROR_PATHS = "error_paths"
     CRITIQUES = "critiques"
     REFINEMENTS = "refinements"
+    SELF_TALK = "self_talk"
     REGRADING = "regrading"
     SEARCH = "search"
     EVALUATION = "evaluation"

@@ -148,6 +148,22 @@ where
     and ($strategies is null or list_contains($strategies, g.strategy))
 order by g.problem_id, g.run_id, g.strategy, g.budget, g.policy, g.verifier, g.sample_index
 """
+_TALKS = """
+select g.* exclude (run_id, stage)
+from graded as g
+inner join members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
+cross join options as o
+where
+    g.stage = 'self_talk'
+    and g.role = 'self_talk'
+    and (
+        o.policies is null
+        or g.strategy = 'monologue'  -- by its annotator; the chain is by the policy
+        or list_contains(o.policies, g.policy)
+    )
+    and (o.rounds is null or list_contains(o.rounds, g.round))
+order by g.problem_id, md5(concat(o.seed, '/', g.trajectory_id))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,8 +247,8 @@ class StoredSolutions:
 
     def survey(self) -> SolutionsSurvey:
         """Count the finished solutions."""
-        ended, truncated, answerless, ungraded = self._row(_ENDS)
-        problems, solutions, right, wrong, mixed, scored, max_score = self._row(_SURVEY)
+        ended, truncated, answerless, ungraded = self.row(_ENDS)
+        problems, solutions, right, wrong, mixed, scored, max_score = self.row(_SURVEY)
         return SolutionsSurvey(
             num_problems=problems,
             num_solutions=solutions,
@@ -249,31 +265,31 @@ class StoredSolutions:
 
     def splits(self) -> list[str]:
         """The splits of the problems, solved or not, in order."""
-        return self._column(
+        return self.column(
             "select distinct p.split from problems as p inner join members as m "
             "on p.run_id = m.run_id and p.problem_id = m.problem_id order by p.split"
         )
 
     def num_originals(self) -> int:
         """Number of problems that came with a worked solution."""
-        (number,) = self._row("select count(solution) from member_problems")
+        (number,) = self.row("select count(solution) from member_problems")
         return number
 
     def policies(self) -> list[str]:
         """The ids of the models that wrote the solutions, in order."""
-        return self._column("select distinct policy from selected order by policy")
+        return self.column("select distinct policy from selected order by policy")
 
     def verifiers(self) -> list[str]:
         """The ids of the verifiers that scored any of the solutions, in order."""
-        return self._column(_VERIFIERS)
+        return self.column(_VERIFIERS)
 
     def label_methods(self) -> list[str]:
         """The methods of the solutions' step labels, in order."""
-        return self._column(_METHODS)
+        return self.column(_METHODS)
 
     def strategies(self) -> list[str]:
         """The strategies of searches of the problems, in order."""
-        return self._column(
+        return self.column(
             "select distinct g.strategy from graded as g inner join members as m "
             "on g.run_id = m.run_id and g.problem_id = m.problem_id "
             "where g.stage = 'search' and g.role is null order by g.strategy"
@@ -284,8 +300,8 @@ class StoredSolutions:
 
         The best score always passes, and equal scores pass together.
         """
-        (num_scored,) = self._row("select count(score) from selected")
-        (score,) = self._row(
+        (num_scored,) = self.row("select count(score) from selected")
+        (score,) = self.row(
             "select score from selected where score is not null order by score "
             "limit 1 offset least(ceil($share * $num)::bigint, $num - 1)",
             {"share": share, "num": num_scored},
@@ -294,7 +310,7 @@ class StoredSolutions:
 
     def problems(self, as_sampled: bool = False) -> Batches:
         """All problems, in order of their ids or of their files."""
-        return self._stream(
+        return self.stream(
             "select problem_id, source, question, answer as gold, level from member_problems "
             "order by case when $as_sampled then position end, problem_id",
             {"as_sampled": as_sampled},
@@ -307,15 +323,15 @@ class StoredSolutions:
             grades: which solutions.
             min_score: the minimum score; None for any score, including none.
         """
-        return self._stream(_SOLUTIONS, {"grades": grades, "min_score": min_score})
+        return self.stream(_SOLUTIONS, {"grades": grades, "min_score": min_score})
 
     def drawn_right(self) -> Batches:
         """Right solutions in a random order by the seed, each with the columns of its problem."""
-        return self._stream(_DRAWN)
+        return self.stream(_DRAWN)
 
     def drawn_originals(self) -> Batches:
         """The worked solutions that came with the problems, with the columns of `drawn_right`."""
-        return self._stream(_ORIGINALS)
+        return self.stream(_ORIGINALS)
 
     def labelled(
         self, method: str, *, with_unlabelled: bool = False, as_sampled: bool = False
@@ -329,8 +345,8 @@ class StoredSolutions:
             with_unlabelled: also give solutions without any label, with nulls.
             as_sampled: in the order of `problems(as_sampled=True)`, and of sampling in a problem.
         """
-        (has_rollouts,) = self._row(HAS_LABELLED_ROLLOUTS, {"method": method})
-        return self._stream(
+        (has_rollouts,) = self.row(HAS_LABELLED_ROLLOUTS, {"method": method})
+        return self.stream(
             labelled_statement(has_rollouts),
             {"method": method, "with_unlabelled": with_unlabelled, "as_sampled": as_sampled},
         )
@@ -338,18 +354,34 @@ class StoredSolutions:
     def trees(self, strategies: Sequence[str] | None) -> Batches:
         """Rows of searches as trajectories, by problem, and within that by search."""
         names = None if strategies is None else list(strategies)
-        for batch in self._stream(_TREES, {"strategies": names}):
+        for batch in self.stream(_TREES, {"strategies": names}):
             yield batch.select(TRAJECTORIES.schema.names)
 
-    def _row(self, statement: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:
+    def num_talks(self) -> int:
+        """Number of self-talks of the problems, whatever became of them."""
+        return len(self.column(f"select trajectory_id from ({_TALKS})"))
+
+    def talks(self) -> Batches:
+        """Self-talks as trajectories by problem, in order of the problems' ids."""
+        for batch in self.stream(_TALKS):
+            yield batch.select(TRAJECTORIES.schema.names)
+
+    def execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
+        """Run a statement, such as one that makes a view over those of this module."""
+        self._connection.execute(statement, values or {})
+
+    def row(self, statement: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:
+        """The one row of a statement."""
         row = self._connection.execute(statement, values or {}).fetchone()
         assert row is not None
         return row
 
-    def _column(self, statement: str) -> list[str]:
+    def column(self, statement: str) -> list[str]:
+        """The one column of a statement."""
         return [value for (value,) in self._connection.execute(statement).fetchall()]
 
-    def _stream(self, statement: str, values: dict[str, Any] | None = None) -> Batches:
+    def stream(self, statement: str, values: dict[str, Any] | None = None) -> Batches:
+        """The rows of a statement; several streams can be read concurrently."""
         # A new cursor, as several streams are read concurrently.
         cursor = self._connection.cursor()
         try:

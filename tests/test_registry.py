@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -21,7 +22,7 @@ import tasks.training.methods
 import tasks.training.rewards
 from flows.cli import COMMANDS, summary_of
 from flows.registry import FLOWS, RECORDS, VARIANTS, find_configs, names_of
-from schemas.dataset_export.builders import BuilderConfig
+from schemas.dataset_export.builders import BuilderConfig, Reads
 from schemas.fields import variants_of
 from schemas.graders import GraderConfig
 from schemas.loops import LoopConfig, loop_configs
@@ -43,10 +44,11 @@ PAGES = {
     "docs/policy-training.md": [*METHODS, *names_of("reward")],
     "docs/grading.md": names_of("grader"),
     "docs/data-sets.md": [*names_of("data set"), *names_of("prompt preset")],
+    "docs/error-paths.md": [*names_of("error path"), *names_of("critic")],
     "docs/step-labels.md": names_of("step labels"),
     "docs/store-layout.md": [*TABLES, *VIEWS],
 }
-LOOP_PARTS = {"loop"}
+LOOP_PARTS = {"critique_training", "critiquing", "loop"}
 """Modules of `flows/loops/` that are not loops."""
 
 
@@ -188,7 +190,7 @@ def test_every_builder_says_what_it_is():
         builder = config.model_validate({})
         assert isinstance(builder, BuilderConfig)
         assert builder.form in ("prompt_completion", "preference", "prompt_only", "stepwise")
-        assert builder.reads in ("solutions", "grades", "scores", "labels", "trees")
+        assert builder.reads in get_args(Reads)
         assert builder.keeps
 
 

@@ -38,14 +38,16 @@ def critique(
     ] = None,
     critic: Annotated[
         str | None,
-        typer.Option(help="A folder or Hugging Face id; by default the policy itself."),
+        typer.Option(
+            help="A folder or Hugging Face id, checker or labels; by default the policy itself."
+        ),
     ] = None,
     policy: Annotated[
         str | None,
         typer.Option(help="The same, of the model that tries again; by default the run's own."),
     ] = None,
     told: Annotated[
-        str | None, typer.Option(help="What the critic knows: nothing, answer or solution.")
+        str | None, typer.Option(help="What the critic knows: nothing, answer, solution or known.")
     ] = None,
     which: Annotated[
         str | None, typer.Option(help="Which solutions, by their verdicts: all, wrong or right.")
@@ -209,10 +211,13 @@ def plan_critiques(
 
 def _fill_in(store: Store, run_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with what they leave out of policy, prompt and grader as recorded."""
+    from flows.runs.sets import sampled_files
     from flows.runs.stored import solving_configs
 
     set_name, number = values["set_name"], values.get("round")
     recorded = solving_configs(store, run_id, [set_name])
+    if not recorded:
+        sampled_files(store, run_id, set_name)  # refuses a run without such solutions
     if number is not None:
         recorded = [config for config in recorded if config.get("round") == number]
     filled = dict(values)

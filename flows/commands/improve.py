@@ -119,19 +119,23 @@ def improve_and_show(
     )
     # Imported late: Prefect reads its settings on import, and DuckDB complains when a process
     # ends with an error.
-    from flows.pages.rounds import read_rounds, rounds_picture
+    from flows.pages.rounds import read_gates, read_rounds, rounds_picture
+    from flows.tables.gates import gate_summary
     from flows.tables.output import open_console
     from flows.tables.rounds import rounds_summary
 
     store = Store(root)
-    metrics = read_rounds(store, run_id, loop)
+    metrics, gates = read_rounds(store, run_id, loop), read_gates(store, run_id, loop)
     if output == "json":
-        sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
+        rows = [asdict(row) for row in (*metrics, *gates)]
+        sys.stdout.write(json.dumps(rows, default=str) + "\n")
         return
     console = open_console()
     picture = f"{store.url}/{rounds_picture(run_id, loop)}"
     console.print(f"picture: {picture}", soft_wrap=True, highlight=False, markup=False)
     console.print(rounds_summary(metrics))
+    if gates:
+        console.print(gate_summary(gates))
     places = {"model": shlex.quote(made), "root": shlex.quote(root), "run_id": run_id}
     ending = f"{config_class.makes}: {made}\nnext: {config_class.next_command.format(**places)}"
     console.print(ending, soft_wrap=True, highlight=False, markup=False)

@@ -30,6 +30,9 @@ def regrade(
     refinements: Annotated[
         bool, typer.Option(help="Include the second attempts at its solutions.")
     ] = False,
+    error_paths: Annotated[
+        bool, typer.Option(help="Include the solutions that were made wrong on purpose.")
+    ] = False,
     change: Annotated[list[str] | None, set_option("grader.percent=ignored")] = None,
     output: Format = "table",
     root: Root = DEFAULT_ROOT,
@@ -40,6 +43,7 @@ def regrade(
         "grader": {"type": grader},
         "with_rollouts": rollouts,
         "with_refinements": refinements,
+        "with_error_paths": error_paths,
     }
     regrade_and_show(output, root=root, run_id=run_id, values=values, changes=change or [])
 

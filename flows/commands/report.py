@@ -24,6 +24,7 @@ from flows.tables.critics import (
     other_rows,
 )
 from flows.tables.figures import best_words
+from flows.tables.gates import gate_summary, split_gates
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.rounds import rounds_summary
 from flows.tables.row_shares import rows_summary
@@ -110,7 +111,12 @@ def show_report(
         searches = by_stage.pop(Stage.SEARCH, [])
         about = other_rows([row for rows in by_stage.values() for row in rows])
         for rows in loops.values():
-            open_console().print(rounds_summary(sorted(rows, key=lambda row: str(row.created_at))))
+            by_time = sorted(rows, key=lambda row: str(row.created_at))
+            rounds, gates = split_gates(by_time)
+            if rounds:
+                open_console().print(rounds_summary(rounds))
+            if gates:
+                open_console().print(gate_summary(gates))
         if not loops or by is not None or any(row.verifier is not None for row in about):
             _print_accuracies(open_console(), about, by, budget)
         _print_searches(open_console(), searches, by, budget)

@@ -6,9 +6,9 @@ the start and does only what is missing. The loop itself commits only the figure
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from flows.dataset_export import build_training_set
 from flows.evaluation import evaluate
@@ -92,7 +92,7 @@ class Loop:
     def begin(self, name: str) -> Arm:
         """Start an arm with the loop's first policy, measured as round 0."""
         arm = Arm(name, self.config.policy)
-        self._measure(arm, "0", 0, {})
+        self.measure(arm, "0", 0, {})
         return arm
 
     def grow(self, number: int, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> Grown:
@@ -139,9 +139,14 @@ class Loop:
         )
 
     def train(
-        self, policy: VLLMConfig, training_set: str, method: PolicyMethod, name: str
+        self,
+        policy: VLLMConfig,
+        training_set: str,
+        method: PolicyMethod,
+        name: str,
+        role: Literal["policy", "critic"] = "policy",
     ) -> VLLMConfig:
-        """Train a new policy from this one."""
+        """Train a new policy, or a critic, from this policy."""
         if self.pool is not None and (
             self.pool.holds_gpus or not self.pool.leaves_cpus(method.num_workers)
         ):
@@ -153,6 +158,7 @@ class Loop:
             prompt=self.config.prompt,
             grader=self.config.grader,
             method=method,
+            role=role,
         )
         folder = train_policy(job, self.store.url, self.run_id)
         return self.config.policy.with_fields(model=folder, revision=None)
@@ -166,11 +172,24 @@ class Loop:
         method: PolicyMethod,
         *,
         base: VLLMConfig | None = None,
+        more: Mapping[str, float] | None = None,
+        number: int | None = None,
     ) -> None:
-        """Train an arm's last policy, or `base`, on a set, and measure the result."""
+        """Train an arm's last policy, or `base`, on a set, and measure the result.
+
+        Args:
+            arm: the arm.
+            label: the round, as figures name it.
+            samples: the solutions that the set was built from.
+            training_set: the set.
+            method: how the policy is trained.
+            base: what is trained; None for the arm's last policy.
+            more: further figures of what the policy was made from.
+            number: the round of its held-out solutions; None for that of the last samples.
+        """
         arm.policy = self.train(base or arm.policy, training_set, method, f"{arm.name}-r{label}")
-        figures = self._made_from(samples, training_set, arm.policy)
-        self._measure(arm, label, samples[-1].number, figures)
+        figures = {**self._made_from(samples, training_set, arm.policy), **(more or {})}
+        self.measure(arm, label, samples[-1].number if number is None else number, figures)
 
     def rounds(self, arm: Arm, config: RoundsConfig, improve_steps: int = 1) -> Iterator[int]:
         """The number of each round, until `arm` gains too little in one of this many trainings."""
@@ -325,7 +344,7 @@ class Loop:
         engines = EngineSet(policy=policy, separator=self.config.prompt.step_rule)
         self.pool = self._held.enter_context(open_pool(self.store.url, engines, self.config.pool))
 
-    def _measure(self, arm: Arm, label: str, number: int, figures: dict[str, float]) -> None:
+    def measure(self, arm: Arm, label: str, number: int, figures: Mapping[str, float]) -> None:
         """Sample, evaluate, and commit the figures of an arm's policy."""
         unit = Unit(
             run_id=self.run_id,

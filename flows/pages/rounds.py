@@ -7,6 +7,7 @@ from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_ke
 from flows.pages.pictures import pictures_folder
 from flows.pages.results import markdown_table, picture_link, sql_block
 from flows.pages.round_plots import plot_rounds
+from flows.tables.gates import gate_table_rows, split_gates
 from flows.tables.rounds import round_table_rows
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
 from schemas.units import Stage, Unit
@@ -30,6 +31,15 @@ def set_row(store: Store, run_id: str, name: str) -> TrainingSet:
 
 def read_rounds(store: Store, run_id: str, flow: str) -> list[Metric]:
     """The figures that a loop has committed, in the order in which they were measured."""
+    return split_gates(_read_metrics(store, run_id, flow))[0]
+
+
+def read_gates(store: Store, run_id: str, flow: str) -> list[Metric]:
+    """The figures of refining what verifiers flag, of a loop that has a refiner."""
+    return split_gates(_read_metrics(store, run_id, flow))[1]
+
+
+def _read_metrics(store: Store, run_id: str, flow: str) -> list[Metric]:
     paths = store.files(METRICS.name, run_id=run_id, stage=flow)
     rows: list[Metric] = [row for path in paths for row in store.read(path)]
     return sorted(rows, key=lambda row: str(row.created_at))
@@ -75,4 +85,6 @@ Every figure, by level too, and what was sampled in each round:
 
 {sql_block(store, sampled)}
 """
+    if gates := read_gates(store, run_id, flow):
+        text += f"\n### Refining by verifier\n\n{markdown_table(gate_table_rows(gates))}\n"
     publish_markdown(to_key("report", flow), text.strip(), words)

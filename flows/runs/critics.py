@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from flows.runs.sets import (
+    error_path_files,
     label_files,
     named_files,
     problems_path,
@@ -14,7 +15,13 @@ from flows.runs.truth import known_kinds
 from schemas.critiques import CritiquesJob
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import CRITIQUES, METRICS, TRAJECTORIES, VERDICTS, Metric, Verdict
-from schemas.unit_names import CritiquesName, DigestName, RefinementsName, SolutionsName
+from schemas.unit_names import (
+    CritiquesName,
+    DigestName,
+    ErrorPathsName,
+    RefinementsName,
+    SolutionsName,
+)
 from schemas.units import Stage, Unit
 from storage import Store
 from tasks.evaluation.task import evaluate_critics
@@ -72,17 +79,27 @@ def count_chosen(store: Store, graded: Mapping[str, Sequence[str]], job: Critiqu
     return num
 
 
+def files_to_critique(
+    store: Store, run_id: str, job: CritiquesJob
+) -> dict[str, SolutionsName] | dict[str, ErrorPathsName]:
+    """The files of the set that a job reads, of all rounds, and their names.
+
+    Raises:
+        ValueError: the set has none.
+    """
+    if job.of == "error_paths":
+        return error_path_files(store, run_id, job.set_name)
+    return {path: SolutionsName.of(path) for path in sampled_files(store, run_id, job.set_name)}
+
+
 def critiqued_files(store: Store, run_id: str, job: CritiquesJob) -> dict[str, int]:
     """The files of solutions that a job reads, each with how many of them it critiques.
 
     Raises:
-        ValueError: the set has no sampled solutions.
+        ValueError: the set has none.
     """
-    paths = [
-        path
-        for path in sampled_files(store, run_id, job.set_name)
-        if job.round in (None, SolutionsName.of(path).group.round)
-    ]
+    names = files_to_critique(store, run_id, job)
+    paths = [path for path, name in names.items() if job.round in (None, name.group.round)]
     graded = verdict_files(store, run_id, paths)
     return {path: count_chosen(store, {path: graded[path]}, job) for path in paths}
 

@@ -1,15 +1,35 @@
 """Which committed files a training set is made from, and how its policy was prompted."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TypeVar
 
 from flows.runs.sets import named_files, problems_path, set_names
 from flows.runs.stored import SOLVING, solving_configs
+from schemas.base import FrozenConfig
+from schemas.critiques import CritiquesJob
 from schemas.dataset_export import DatasetExportJob
-from schemas.rows import STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
-from schemas.unit_names import LabelsName, ScoresName, SolutionsName, TreesName, VerdictsName
+from schemas.dataset_export.critique_builders import AskingBuilderConfig
+from schemas.engines import EngineConfig
+from schemas.rows import CRITIQUES, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
+from schemas.unit_names import (
+    CritiquesName,
+    ErrorPathsName,
+    LabelsName,
+    RefinementsName,
+    ScoresName,
+    SolutionsName,
+    TalkName,
+    TreesName,
+    VerdictsName,
+)
 from schemas.units import Stage, UnitPath
 from storage import Store
-from tasks.dataset_export.sources import ExportPlan
+from storage.runs import recorded_configs
+from tasks.dataset_export.sources import AskedCritic, ExportPlan
+from tasks.models.checkpoints import find_checkpoint
+
+Config = TypeVar("Config", bound=FrozenConfig)
 
 _SOURCES = (
     (TRAJECTORIES.name, Stage.SAMPLING, SolutionsName),
@@ -23,6 +43,14 @@ _SOURCES = (
 )
 """The sources of sets: table, stage and the form of its unit names. Rollouts and rewards are not
 sources. The order enters the names of sets."""
+_CRITIQUED_SOURCES = (
+    (TRAJECTORIES.name, Stage.ERROR_PATHS, ErrorPathsName),
+    (CRITIQUES.name, Stage.CRITIQUES, CritiquesName),
+    (TRAJECTORIES.name, Stage.REFINEMENTS, RefinementsName),
+)
+"""Further sources of the builders that read critiques."""
+_TALK_SOURCES = ((TRAJECTORIES.name, Stage.SELF_TALK, TalkName),)
+"""Further sources of the builders that read self-talk."""
 
 
 def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
@@ -44,8 +72,10 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
     if tests is None:
         used = {*job.source.set_names, *mix_sets}
         tests = sorted({name for names in there.values() for name in names} - used)
+    job, critic = _write_out_critic(store, job, run_ids)
     return ExportPlan(
         job=_write_out_prompt(store, job, run_id),
+        critic=critic,
         run_ids=run_ids,
         problem_files=_find(there, job.source.set_names, "source.set_names"),
         original_files=_find(there, mix_sets, "builder.mix_set"),
@@ -62,8 +92,10 @@ def input_files(store: Store, plan: ExportPlan) -> list[str]:
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
     sets = {UnitPath.parse(path).unit for path in (*plan.problem_files, *plan.original_files)}
     source = plan.job.source
+    further = {"critiques": _CRITIQUED_SOURCES, "talks": _TALK_SOURCES}
+    sources = [*_SOURCES, *further.get(plan.job.builder.reads, ())]
     for run_id in plan.run_ids:
-        for table, stage, kind in _SOURCES:
+        for table, stage, kind in sources:
             for path, name in named_files(store, kind, table, run_id, stage).items():
                 is_used = name.group.set_name in sets
                 if source.rounds is not None:
@@ -82,6 +114,71 @@ def _find(there: Mapping[str, Sequence[str]], wanted: Sequence[str], field: str)
                 f"{field}: run {', '.join(there)} has no set {name!r}, expected one of {known}"
             )
     return tuple(problems_path(run, name) for run in there for name in wanted if name in there[run])
+
+
+def _write_out_critic(
+    store: Store, job: DatasetExportJob, run_ids: Sequence[str]
+) -> tuple[DatasetExportJob, AskedCritic | None]:
+    """The job with the recorded format, prompt and policy of the critiques that it reads.
+
+    Raises:
+        ValueError: the job gives none of them, and the critiques were not asked for in one way.
+    """
+    builder = job.builder
+    if not isinstance(builder, AskingBuilderConfig):
+        return job, None
+    recorded = [
+        CritiquesJob.from_partial(config)
+        for run_id in run_ids
+        for config in recorded_configs(store, run_id, Stage.CRITIQUES)
+        if config.get("set_name") in job.source.set_names
+    ]
+    where = f"the critiques of {', '.join(job.source.set_names)} in run {', '.join(run_ids)}"
+    asked_format = builder.format or _only(
+        [each.format for each in recorded], "builder.format", where
+    )
+    if recorded:
+        critic = recorded[0]
+        asked = AskedCritic(
+            format=critic.format,
+            prompt=critic.critic_prompt,
+            engine=_with_found_model(store, critic.critic.engine or critic.policy),
+        )
+        prompt, policy = job.prompt, job.policy
+        if prompt is None:
+            is_critic = builder.asks == "critic"
+            prompts = [each.critic_prompt if is_critic else each.prompt for each in recorded]
+            prompt = _only(prompts, "prompt", where)
+        if policy is None:
+            policy = _with_found_model(store, critic.policy)
+        job = job.with_fields(prompt=prompt.model_dump(), policy=policy.model_dump())
+    else:
+        job = _write_out_prompt(store, job, run_ids[0])
+        assert job.prompt is not None
+        asked = AskedCritic(format=asked_format, prompt=job.prompt, engine=job.policy)
+    written = {**builder.model_dump(), "format": asked_format.model_dump()}
+    return job.with_fields(builder=written), asked
+
+
+def _only(found: Sequence[Config], field: str, where: str) -> Config:
+    """The one config that all of these are.
+
+    Raises:
+        ValueError: there is none, or they differ.
+    """
+    distinct = {each.config_hash(): each for each in found}
+    if len(distinct) != 1:
+        got = "; ".join(each.model_dump_json() for each in distinct.values()) or "no record"
+        raise ValueError(f"{field}: expected one, as {where} are not asked for in one way: {got}")
+    (only,) = distinct.values()
+    return only
+
+
+def _with_found_model(store: Store, engine: EngineConfig) -> EngineConfig:
+    """A recorded engine with the path of its model even if the store was moved."""
+    if engine.type != "vllm" or not PurePath(engine.model).is_absolute():
+        return engine
+    return engine.with_fields(model=find_checkpoint(store, engine.model))
 
 
 def _write_out_prompt(store: Store, job: DatasetExportJob, run_id: str) -> DatasetExportJob:

@@ -196,12 +196,13 @@ class Forecaster:
     def critique(self, job: CritiquesJob, files: Sequence[int]) -> None:
         """Add the critiques of so many solutions in each file, and the second attempts.
 
-        A critique is expected to be as long as a solution.
+        A critique is expected to be as long as a solution; without a model it takes no tokens.
         """
-        solutions, refining = sum(files), job.refining
-        critiques = solutions * job.critiquing.num_critiques
+        solutions, refining, has_model = sum(files), job.refining, job.critic.has_model
+        num_critiques = job.critiquing.num_critiques if has_model else 1
+        critiques = solutions * num_critiques
         for name, requests, num, limit in (
-            ("critique", solutions, job.critiquing.num_critiques, job.critiquing.max_tokens),
+            ("critique", solutions, num_critiques, job.critiquing.max_tokens if has_model else 0),
             ("refine", critiques, refining.num_refinements, refining.max_tokens),
             ("retry", solutions, refining.num_retries, refining.max_tokens),
         ):

@@ -10,6 +10,12 @@ from flows.runs.forecast import (
     prompt_tokens,
     solutions_per_file,
 )
+from flows.runs.forecast_loops import (
+    plan_critique_loop,
+    plan_score,
+    plan_self_correction,
+    plan_self_rewarding,
+)
 from flows.runs.problem_counts import count_problems
 from schemas.base import FrozenConfig
 from schemas.factory import FactoryConfig
@@ -19,6 +25,10 @@ from schemas.loops import (
     RoundsConfig,
     VStarLoopConfig,
 )
+from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
+from schemas.loops.score import ScoreLoopConfig
+from schemas.loops.self_correction import SelfCorrectionConfig
+from schemas.loops.self_rewarding import SelfRewardingLoopConfig
 from schemas.pretraining import PretrainingConfig
 from schemas.problems import ProblemsJob
 from schemas.sampling import SamplingJob
@@ -119,6 +129,10 @@ _PLANS: dict[type[FrozenConfig], Callable[[Forecaster, Any], None]] = {
     FactoryConfig: _plan_factory,
     SamplingJob: _plan_sampling,
     SearchJob: _plan_search,
+    CritiqueInTheLoopConfig: plan_critique_loop,
+    SelfRewardingLoopConfig: plan_self_rewarding,
+    SelfCorrectionConfig: plan_self_correction,
+    ScoreLoopConfig: plan_score,
     LoopConfig: _plan_loop,
     ProblemsJob: _plan_problems,
     PretrainingConfig: _plan_pretraining,

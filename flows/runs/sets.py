@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from schemas.unit_names import (
+    ErrorPathsName,
     LabelsName,
     ScoresName,
     SolutionsName,
@@ -52,6 +53,23 @@ def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
 def rollout_files(store: Store, run_id: str, set_name: str) -> list[str]:
     """The files of a set's rollouts; empty if it was not labelled by rollouts."""
     return _labelling_files(store, TRAJECTORIES.name, run_id, set_name, Stage.STEP_LABELS)
+
+
+def error_path_files(store: Store, run_id: str, set_name: str) -> dict[str, ErrorPathsName]:
+    """The files of solutions of a set that were made wrong on purpose, and their names.
+
+    Raises:
+        ValueError: the set has none.
+    """
+    stage = Stage.ERROR_PATHS
+    names = named_files(store, ErrorPathsName, TRAJECTORIES.name, run_id, stage)
+    found = {path: name for path, name in names.items() if name.group.set_name == set_name}
+    if not found:
+        raise ValueError(
+            f"run {run_id} has no error paths of the set {set_name!r}: run the flow error_paths "
+            "first"
+        )
+    return found
 
 
 def label_files(store: Store, run_id: str, set_name: str) -> list[str]:

@@ -105,6 +105,20 @@ ROUND_FIGURES = {
     "train_seconds": ("training s", "{:,.0f}"),
 }
 """Figures of what a policy was made from, each with its column and format."""
+CRITIQUE_ROUND_FIGURES = {
+    "set_problems": ("problems", "{:,.0f}"),
+    "num_critiques": ("critiques", "{:,.0f}"),
+    "refined_right_share": ("refined right", "{:.2f}"),
+    "critique_tokens": ("critique tokens", "{:,.0f}"),
+    "mean_solution_tokens": ("length", "{:.1f}"),
+}
+"""The same of loops with a critic; a column is shown where one of its figures is known."""
+MORE_ROUND_ACCURACIES = {
+    "refined": "accuracy after a second attempt",
+    "judge_auc": "AUC of a judge against the grader",
+    "judge_pair_accuracy": "pairs of a problem that a judge orders as the grader",
+}
+"""Figures of a loop's policies that have an interval and no k, each with what it is."""
 _SETTINGS = ("sum", *get_args(Reduction))
 _HEADINGS = (
     "accuracy",
@@ -161,7 +175,8 @@ def shown_names() -> list[str]:
         *searches,
         OPTIMAL,
         *words,
-        *(title for title, _ in ROUND_FIGURES.values()),
+        *(title for title, _ in (ROUND_FIGURES | CRITIQUE_ROUND_FIGURES).values()),
+        *MORE_ROUND_ACCURACIES,
         *(kind.replace("_", " ") for kind in get_args(BinKind)),
         *_HEADINGS,
     ]

@@ -7,7 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.tables.figures import figure_words
-from flows.tables.names import GLOSSARY, ROUND_FIGURES
+from flows.tables.names import (
+    CRITIQUE_ROUND_FIGURES,
+    GLOSSARY,
+    MORE_ROUND_ACCURACIES,
+    ROUND_FIGURES,
+)
 from schemas.rows import Metric
 from tasks.evaluation.rounds import arms_of, figures_of, labels_of
 
@@ -15,13 +20,19 @@ from tasks.evaluation.rounds import arms_of, figures_of, labels_of
 def round_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
     """A row per policy: its figures with intervals, and what it was made from."""
     measured = measured_names(metrics)
+    shown = dict(ROUND_FIGURES)
+    known = {row.metric for row in metrics}
+    if known & {"critiquing_tokens", "judge_auc", "mean_solution_tokens"}:
+        shown |= {
+            name: CRITIQUE_ROUND_FIGURES[name] for name in CRITIQUE_ROUND_FIGURES if name in known
+        }
     rows = []
     for arm in arms_of(metrics):
         for label in labels_of(metrics, arm):
             figures = figures_of(metrics, arm, label)
             made_from = {
                 title: form.format(figures[name].value) if name in figures else ""
-                for name, (title, form) in ROUND_FIGURES.items()
+                for name, (title, form) in shown.items()
             }
             reached = {name: figure_words(figures.get(name)) for name in measured}
             rows.append({"arm": arm, "round": label, **reached, **made_from})
@@ -55,7 +66,7 @@ def rounds_summary(metrics: Sequence[Metric]) -> Table:
 
 
 def measured_names(metrics: Sequence[Metric]) -> list[str]:
-    """The names of the measured figures: pass@1, then majorities, then pass@k."""
+    """The names of the measured figures: pass@1, majorities, pass@k, then those without a k."""
     found = {(row.metric, row.budget) for row in metrics if row.budget is not None}
 
     def place(each: tuple[str, int]) -> tuple[bool, bool, int]:
@@ -65,4 +76,8 @@ def measured_names(metrics: Sequence[Metric]) -> list[str]:
     named = [(name, budget) for name, budget in found if budget is not None]
     shown = [each for each in sorted(named, key=place) if each[0] != "majority@1"]
     largest = max(budget for _, budget in shown)
-    return [name for name, budget in shown if name == "pass@1" or budget == largest]
+    known = {row.metric for row in metrics}
+    return [
+        *(name for name, budget in shown if name == "pass@1" or budget == largest),
+        *(name for name in MORE_ROUND_ACCURACIES if name in known),
+    ]

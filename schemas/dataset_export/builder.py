@@ -6,13 +6,15 @@ from pydantic import Field
 
 from schemas.base import FrozenConfig
 from schemas.evaluation import Reduction
+from schemas.search.strategies import draws_stepwise
 
 Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
 """TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
 
-Reads = Literal["solutions", "grades", "scores", "labels", "trees"]
+Reads = Literal["solutions", "grades", "scores", "labels", "trees", "critiques", "talks"]
 """What a builder needs: finished `solutions`, right answers among them (`grades`), a verifier's
-`scores` of them, step `labels` by one method, or the `trees` of step-by-step searches."""
+`scores` of them, step `labels` by one method, the `trees` of step-by-step searches, `critiques`
+with the second attempts that they led to, or `talks`, as the flow `self_talk` writes them."""
 
 PerProblem = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -45,6 +47,8 @@ class BuilderConfig(FrozenConfig):
     """The method whose step labels it reads; None if only one exists."""
     searches: ClassVar[tuple[str, ...] | None] = None
     """Labels of the searches whose trees it reads; None for all."""
+    searches_taken: ClassVar[str] = "that draw step by step"
+    """The searches that `takes_search` accepts, in words."""
     mixes_in: ClassVar[bool] = False
     """Whether original data is mixed in: worked solutions, or right ones of `original_sets`."""
     original_sets: ClassVar[tuple[str, ...]] = ()
@@ -52,4 +56,11 @@ class BuilderConfig(FrozenConfig):
     stage_shares: ClassVar[tuple[float, ...] | None] = None
     """Relative share of the rows of each stage, the first stage first; None keeps all rows."""
 
+    extra_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of its rows besides those of the form (see `schemas.training_rows`)."""
+
     type: str
+
+    def takes_search(self, label: str) -> bool:
+        """Whether a builder that reads trees can read those of a search with this label."""
+        return draws_stepwise(label)

@@ -27,6 +27,15 @@ from schemas.dataset_export.builder import (
 from schemas.dataset_export.builder import (
     Share as Share,
 )
+from schemas.dataset_export.critique_builders import (
+    CritiqueBuilderConfig,
+    CritiqueRequestsBuilderConfig,
+    RefinementBuilderConfig,
+)
+from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfRewardingConfig
+from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
+from schemas.dataset_export.talk_builders import SelfTalkConfig
+from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -262,6 +271,8 @@ class RevisionChainsConfig(BuilderConfig):
     number that exists if that is less."""
     template: str = RevisionsConfig.model_fields["template"].default
     """The prompt from the second attempt on, with `{question}` and `{attempts}`."""
+    joiner: Annotated[str, Since(4)] = RevisionsConfig.model_fields["joiner"].default
+    """What stands between two attempts in the prompt, as in the search."""
     per_problem: PerProblem | None = 4
     """Maximum number of chains per problem, each with a different right solution; None for all."""
 
@@ -356,8 +367,18 @@ Builder = Annotated[
     | VStarConfig
     | StepwiseConfig
     | RevisionChainsConfig
+    | RevisionOutcomesConfig
+    | RiseConfig
     | StitchedConfig
     | SearchTreesConfig
-    | EasyToHardConfig,
+    | EasyToHardConfig
+    | CritiqueBuilderConfig
+    | RefinementBuilderConfig
+    | CritiqueRequestsBuilderConfig
+    | JudgeBuilderConfig
+    | SelfRewardingConfig
+    | SelfTalkConfig
+    | ScoreConfig
+    | OutcomesConfig,
     Field(discriminator="type"),
 ]

@@ -12,6 +12,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from schemas.loops.loop import LoopConfig, RoundsConfig
+from schemas.loops.rise import RiseLoopConfig
 from schemas.loops.solving import (
     CurriculumArm,
     DpoRoundsConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "RestEmLoopConfig",
     "RestLoopConfig",
     "ReverseCurriculumLoopConfig",
+    "RiseLoopConfig",
     "RoundsConfig",
     "VStarLoopConfig",
     "loop_configs",

@@ -57,8 +57,10 @@ class Trajectory:
     role: str | None = None
     """What it is if not a solution of the problem: `rollout` (a continuation that labels a step),
     `lookahead` (steps that only a ranking needs), `judge` (a judgement of a solution), `critic` (a
-    critique within a search), `refinement` (a second attempt at the solution `parent_id`),
-    `error_path` (a solution made wrong on purpose)."""
+    critique within a search or a training), `refinement` (a second attempt at the solution
+    `parent_id`), `error_path` (a solution made wrong on purpose), `revision` (a solution whose
+    first steps are those of `parent_id`, up to before the one that its critique finds wrong),
+    `self_talk` (steps and critiques in one text)."""
     reward: float | None = None
     """The reward that it got in training."""
     group_id: str | None = None
@@ -84,6 +86,8 @@ class Trajectory:
     """What is known about that error, in words."""
     verifier_tokens: Int32 | None = None
     """Tokens that a generative verifier wrote about it; None for one that only reads."""
+    segments: tuple[str, ...] | None = None
+    """[num_steps] of a self-talk, what each step is: `step`, `critique` or `revision`."""
 
     @property
     def text(self) -> str:

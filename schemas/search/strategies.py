@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
+from schemas.base import Since
 from schemas.fields import variants_of
 from schemas.rows import ModelRole
 from schemas.search.strategy import Pick, StrategyConfig, check_places
@@ -169,6 +170,12 @@ class RevisionsConfig(StrategyConfig):
         "{question}\n\nEarlier attempts, which may be wrong:\n\n{attempts}\n\nA better attempt:\n"
     )
     """The prompt from the second attempt on; `{question}` and `{attempts}` are filled in."""
+    joiner: Annotated[str, Since(4)] = "\n\n"
+    """What stands between two attempts in the prompt. The shipped policy knows the template
+    `{question}\\n{attempts}\\nAgain:` with the joiner `\\nAgain:\\n`."""
+    verifier_reads: Annotated[Literal["attempt", "history"], Since(4)] = "attempt"
+    """The prompt under which the verifier scores an attempt: the bare question's, or the one with
+    the earlier attempts, for a verifier trained on a set of `revision_outcomes`."""
 
     @classmethod
     def grid(cls, budget: int) -> list[Self]:

@@ -150,6 +150,11 @@ class TrainingJob(FrozenConfig):
         """First part of the trained model's id."""
         raise NotImplementedError
 
+    @property
+    def made_role(self) -> ModelRole:
+        """What the trained model is registered as."""
+        return self.recipe.role
+
 
 def check_batch(batch_size: int, micro_batch_size: int | None, num_workers: int) -> None:
     """Reject a batch that cannot be shared by the workers or split into micro-batches.

@@ -1,16 +1,21 @@
 """The rewards of sampled solutions: a config each, with a module in `tasks/training/rewards`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig
+from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
 from schemas.engines import EngineConfig
+from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.sampling_parameters import SamplingParameters
 
 
 class GradeRewardConfig(FrozenConfig):
     """A reward for the answer of a solution (R3, arXiv:2402.05808)."""
 
+    of_critiques: ClassVar[bool] = False
+    """Whether what is drawn are critiques; otherwise they are solutions."""
     type: Literal["grade"] = "grade"
     right: float = 1.0
     """The reward of a right answer."""
@@ -36,9 +41,36 @@ class VerifierRewardConfig(FrozenConfig):
     lowest score, which no further step can raise. It is 0 without an answer, or if cut off.
     """
 
+    of_critiques: ClassVar[bool] = False
     type: Literal["verifier"] = "verifier"
     verifier: EngineConfig
     """The model that scores."""
 
 
-RewardConfig = Annotated[GradeRewardConfig | VerifierRewardConfig, Field(discriminator="type")]
+class RefinementRewardConfig(SamplingParameters):
+    """The share of right second attempts that an actor makes with a critique.
+
+    CTRL (arXiv:2502.03492) rewards a critic like that. Takes sets of `critique_requests`.
+    """
+
+    of_critiques: ClassVar[bool] = True
+    type: Literal["refinement"] = "refinement"
+    actor: EngineConfig
+    """The model that tries again; it stays as it is."""
+    prompt: PromptConfig = PlainPromptConfig()
+    """How the actor is prompted."""
+    format: CritiqueFormatConfig = LinesCritiqueConfig()
+    """How the actor is asked, and how a critique is read: that of the set."""
+    num_refinements: Annotated[int, Field(ge=1)] = 4
+    """Second attempts with each critique, whose grades are averaged."""
+    temperature: Annotated[float, Field(ge=0)] = 0.7
+    """Of the actor."""
+    max_tokens: Annotated[int, Field(ge=1)] = 1024
+    """Maximum tokens of a second attempt."""
+    faulty: float = 0.0
+    """What a critique earns that is cut, has a fault, or gives the gold answer away."""
+
+
+RewardConfig = Annotated[
+    GradeRewardConfig | VerifierRewardConfig | RefinementRewardConfig, Field(discriminator="type")
+]

@@ -1,7 +1,8 @@
 """Supervised fine-tuning: imitation of completions."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from schemas.base import Since
 from schemas.dataset_export import Form
 from schemas.rows import ModelRole
 from schemas.training.recipe import TrainingRecipe
@@ -20,6 +21,9 @@ class ImitationRecipe(TrainingRecipe):
     packing: bool = False
     """Concatenate the rows of a micro-batch instead of padding them to one length. The loss is the
     same; on a GPU with flash attention this saves the cost of padding."""
+    average: Annotated[Literal["tokens", "rows"], Since(4)] = "tokens"
+    """What counts alike in the loss: every token of the completions, or every row, so that each
+    token of a row weighs as much less as the row is longer than the mean row of the set."""
 
 
 class SftConfig(ImitationRecipe):

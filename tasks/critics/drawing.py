@@ -49,8 +49,13 @@ async def draw_answers(
     num: int,
     max_tokens: int,
     seed: int,
+    prefix: str = "",
+    prefix_ids: tuple[int, ...] | None = None,
 ) -> DrawnAnswers:
     """`num` answers to a dialogue; none, and the reason, where the engine refuses it.
+
+    Each goes on after `prefix`, the beginning of the answer, of which `prefix_ids` are the tokens
+    if they are known.
 
     Raises:
         EngineFailed: the engine is gone.
@@ -58,6 +63,8 @@ async def draw_answers(
     stop = prompt_format.ends(config.stop)
     request = GenerationRequest(
         prompt=prompt_format.build(messages),
+        prefix=prefix,
+        prefix_ids=prefix_ids,
         n=num,
         **config.request_fields(),
         max_tokens=max_tokens,
@@ -73,5 +80,5 @@ async def draw_answers(
         return DrawnAnswers(
             Generation(completions=(), prompt_tokens=0, cached_tokens=0), (), str(rejection)
         )
-    completions = tuple(end_at_stop(each, stop) for each in generation.completions)
+    completions = tuple(end_at_stop(each, stop, prefix=prefix) for each in generation.completions)
     return DrawnAnswers(generation, completions, None)

@@ -1,49 +1,49 @@
 """Critique stored solutions: `critiques` rows, by default one per finished solution.
 
-Reads one trajectories file, the run's problems, and the later verdicts on the trajectories. All
-critiques of a unit are in flight at once. A critique that the engine refuses, such as one longer
-than the context, is a row with status `error`.
+Reads one trajectories file, the run's problems, the later verdicts on the trajectories and, for a
+critic that needs them, their step labels. All critiques of a unit are in flight at once. A critique
+that the engine refuses, such as one longer than the context, is a row with status `error`.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from schemas.critiques import CritiquesJob
-from schemas.rows import PROBLEMS, VERDICTS, Critique, Problem, Trajectory
+from schemas.critiques import (
+    CheckerCriticConfig,
+    CriticConfig,
+    CritiquesJob,
+    FixedCriticConfig,
+    LabelsCriticConfig,
+    ModelCriticConfig,
+)
+from schemas.rows import PROBLEMS, TRAJECTORIES, VERDICTS, Critique, Trajectory
 from schemas.units import Unit
 from tasks.critics.asking import ShownSolution
-from tasks.critics.critic import Critic
+from tasks.critiques.critic import MakeCritic, inputs_of
+from tasks.critiques.keys import find_keys
+from tasks.critiques.model_critic import make_model_critic
+from tasks.critiques.told_critics import (
+    make_checker_critic,
+    make_fixed_critic,
+    make_labels_critic,
+)
 from tasks.engines.host import UnitContext
 from tasks.graders.verdicts import apply_verdicts, outcome
-from tasks.models.recommended import with_recommended
-from tasks.prompts.formats import make_prompt_format
 
 
 async def critique_solutions(unit: Unit, job: CritiquesJob, context: UnitContext) -> list[Critique]:
     """Critiques of the chosen solutions of the unit, solution by solution."""
-    verdicts = [v for p in _of_table(unit, VERDICTS.name) for v in await context.read(p)]
+    verdicts = [v for p in inputs_of(unit, VERDICTS.name) for v in await context.read(p)]
     solutions = apply_verdicts(await context.read(unit.inputs[0], unit.rows), verdicts)
-    files = _of_table(unit, PROBLEMS.name)
+    files = inputs_of(unit, PROBLEMS.name)
     problems = {p.problem_id: p for path in files for p in await context.read(path)}
-    model = job.critic.engine or job.policy
-    keys = _find_keys(problems, solutions, job)
-    critiquing = with_recommended(job.critiquing, model)
-    critic = Critic(
-        context.engine(job.critic_role),
-        make_prompt_format(job.critic_prompt, model),
-        job.format,
-        critiquing,
-        num_critiques=critiquing.num_critiques,
-        max_tokens=critiquing.max_tokens,
-        told=job.critic.told,
-        seed=job.seed,
-        scope=f"{unit.run_id}/{unit.stage}/{unit.name}",
-    )
+    keys = find_keys(problems, solutions, job, await _right_solutions(unit, context))
+    critic = await CRITICS[type(job.critic)](unit, job, context)
 
     async def critique(solution: Trajectory) -> list[Critique]:
         problem = problems[solution.problem_id]
-        rows = await critic.critique(problem, solution, keys.get(problem.problem_id))
+        rows = await critic.critique(problem, solution, keys.get(solution.trajectory_id))
         context.counters.rows += len(rows)
         context.counters.generated_tokens += sum(row.generated_tokens for row in rows)
         return rows
@@ -67,21 +67,16 @@ def choose_solutions(solutions: Sequence[Trajectory], job: CritiquesJob) -> list
     return chosen
 
 
-def _find_keys(
-    problems: Mapping[str, Problem], solutions: Sequence[Trajectory], job: CritiquesJob
-) -> dict[str, str]:
-    """What the critic is told of each problem, where it is known."""
-    if job.critic.told == "nothing":
-        return {}
-    if job.critic.told == "answer":
-        return {p.problem_id: f"Answer: {p.answer}" for p in problems.values()}
-    keys = {p.problem_id: p.solution for p in problems.values() if p.solution}
-    for row in solutions:
-        if row.correct and row.status == "finished":
-            keys.setdefault(row.problem_id, "\n".join(ShownSolution.of(row).steps))
-    return keys
+CRITICS: dict[type[CriticConfig], MakeCritic] = {
+    ModelCriticConfig: make_model_critic,
+    CheckerCriticConfig: make_checker_critic,
+    LabelsCriticConfig: make_labels_critic,
+    FixedCriticConfig: make_fixed_critic,
+}
+"""What makes the critic of each config."""
 
 
-def _of_table(unit: Unit, table: str) -> list[str]:
-    """The inputs that are files of a table."""
-    return [path for path in unit.inputs if path.startswith(f"{table}/")]
+async def _right_solutions(unit: Unit, context: UnitContext) -> list[Trajectory]:
+    """The right ones among the further solutions that a unit reads."""
+    further = inputs_of(unit, TRAJECTORIES.name)[1:]
+    return [row for path in further for row in await context.read(path) if row.correct]

@@ -15,6 +15,7 @@ from schemas.training_rows import TrainingRow
 from storage import Store
 from tasks.dataset_export.card import write_card
 from tasks.dataset_export.checks import Checker
+from tasks.dataset_export.critiqued import CriticPrompts
 from tasks.dataset_export.figures import SetFigures
 from tasks.dataset_export.read import CheckedSource
 from tasks.dataset_export.sources import ExportPlan, Sources
@@ -68,15 +69,23 @@ def build_set(
         ],
         build_prompt=prompt_format.ask,
     )
-    source = CheckedSource(sources, checker, prompt_format, seed=job.seed)
+    source = CheckedSource(
+        sources,
+        checker,
+        prompt_format,
+        critic=open_critic(plan),
+        seed=job.seed,
+    )
     spool = folder / _SPOOL
     rows = find_builder(job.builder)(source, job.builder)
-    num_built = spool_rows(spool, job.form, rows, on_progress)
+    num_built = spool_rows(spool, job.form, rows, on_progress, job.builder.extra_columns)
     left_out = {
         "problems": dict(checker.problems),
         "solutions": dict(checker.solutions),
         "rows": dict(source.left_out),
     }
+    if plan.critic is not None:
+        left_out["critiques"] = dict(source.critiques_left_out)
     if not num_built:
         raise NothingToLearn(
             f"{job.kind}: expected rows from {plan.words}, the builder and its checks left none: "
@@ -126,6 +135,15 @@ def open_prompt_format(job: DatasetExportJob) -> PromptFormat:
     return make_prompt_format(job.prompt, job.policy or PlantedConfig())
 
 
+def open_critic(plan: ExportPlan) -> CriticPrompts | None:
+    """How the critics were prompted; None for builders that read no critiques."""
+    asked = plan.critic
+    if asked is None:
+        return None
+    prompt_format = make_prompt_format(asked.prompt, asked.engine or PlantedConfig())
+    return CriticPrompts.of(prompt_format, asked.format)
+
+
 def _collect_facts(
     plan: ExportPlan, sources: Sources, prompt_format: PromptFormat, *, name: str
 ) -> dict[str, Any]:
@@ -140,6 +158,7 @@ def _collect_facts(
         "policies": list(sources.policies),
         "verifier": sources.verifier,
         "method": sources.method,
+        **({"critics": list(sources.critics)} if sources.critics else {}),
         "filters": _describe_filters(job.builder, sources.min_score),
         "separator": prompt_format.separator,
         **({"step_rule": additions} if (additions := prompt_format.step_rule.additions) else {}),

@@ -78,7 +78,7 @@ rows = load_dataset("path/to/{name}", split="train")
 | sets of problems | {set_names} |
 | policy | {policies} |
 | verifier | {verifier} |
-| step labels | {method} |
+| step labels | {method} |{critics}
 | kept | {filters} |
 | separator of steps | `{separator}` |
 | prompt | {prompt} |
@@ -127,6 +127,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], figures: SetFigures) -> N
         policies=_words(facts["policies"]),
         verifier=_words([facts["verifier"]] if facts["verifier"] else []),
         method=_words([facts["method"]] if facts["method"] else []),
+        critics=f"\n| critics | {_words(facts['critics'])} |" if "critics" in facts else "",
         filters=facts["filters"],
         separator=json.dumps(facts["separator"])[1:-1],
         prompt="a finished chat template" if facts["has_chat_template"] else "plain text",
@@ -183,8 +184,8 @@ def _table(name: str, counts: Mapping[Any, int]) -> str:
 def _left_out(counts: Mapping[str, Any]) -> str:
     lines = [
         f"* {number:,} {what}: {reason.replace('_', ' ')}"
-        for what in ("problems", "solutions", "rows")
-        for reason, number in counts["left_out"][what].items()
+        for what, reasons in counts["left_out"].items()
+        for reason, number in reasons.items()
     ]
     return "\n".join(lines) or "Nothing."
 

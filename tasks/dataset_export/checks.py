@@ -53,13 +53,27 @@ class Checker:
         if (reason := self._problem_fault(problem)) is not None:
             self.problems[reason] += 1
             return None
+        return problem._replace(solutions=self.clean_solutions(problem.solutions))
+
+    def clean_solutions(self, solutions: Iterable[Solution]) -> list[Solution]:
+        """The usable ones of one problem's solutions, in order."""
         whole = []
-        for solution in problem.solutions:
+        for solution in solutions:
             if (reason := self._solution_fault(solution)) is not None:
                 self.solutions[reason] += 1
             else:
                 whole.append(solution)
-        return problem._replace(solutions=self._drop_duplicates(whole))
+        return self._drop_duplicates(whole)
+
+    @property
+    def may_leak(self) -> bool:
+        """Whether texts may give the gold answer away."""
+        return self._config.leakage == "off"
+
+    @property
+    def keeps_duplicates(self) -> bool:
+        """Whether equal texts stay in."""
+        return self._config.duplicates == "keep"
 
     def leaks(self, text: str, gold: str) -> bool:
         """Whether a text given with a problem marks the gold answer as the answer."""

@@ -14,8 +14,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from schemas.rows import TRAJECTORIES, Trajectory, from_table
-from storage.solutions import Batches, Grades
+from storage.solutions import Batches, Grades, SolutionsSurvey
 from tasks.dataset_export.checks import Checker
+from tasks.dataset_export.critiqued import CriticPrompts, CritiquedProblem, read_critiqued
 from tasks.dataset_export.solved import (
     Solution,
     SolvedProblem,
@@ -33,7 +34,13 @@ class CheckedSource:
     """The source of a builder: checked solutions, and the prompt of the policy that wrote them."""
 
     def __init__(
-        self, sources: Sources, checker: Checker, prompt_format: PromptFormat, *, seed: int = 0
+        self,
+        sources: Sources,
+        checker: Checker,
+        prompt_format: PromptFormat,
+        *,
+        critic: CriticPrompts | None = None,
+        seed: int = 0,
     ) -> None:
         """Apply checks to the solutions.
 
@@ -41,19 +48,27 @@ class CheckedSource:
             sources: the open solutions, and facts about them.
             checker: decides what is left out.
             prompt_format: how the policy was prompted.
+            critic: how the critics were prompted, for builders that read critiques.
             seed: the seed of what builders draw.
         """
         self._solutions = sources.solutions
+        self._critiques = sources.critiques
         self._originals = sources.originals
         self.min_score = sources.min_score
         """The minimum score of a solution; None if scores do not decide."""
         self.method = sources.method
         """The method of the step labels; None for builders that read none."""
+        self.accuracy = _accuracy(sources.survey)
+        """The share of right ones among the graded solutions, before any check."""
         self.checker = checker
         self.prompt_format = prompt_format
         self.seed = seed
+        self.critic = critic
+        """How the critics were prompted; None for builders that read no critiques."""
         self.left_out: Counter[str] = Counter()
         """Number of rows that a builder leaves out, by reason; the card shows it."""
+        self.critiques_left_out: Counter[str] = Counter()
+        """Number of critiques that cannot be learned from, by reason."""
 
     def build_prompt(self, problem: SolvedProblem) -> str:
         """What the policy reads before its solution."""
@@ -83,6 +98,29 @@ class CheckedSource:
         )
         return self._clean(solutions, as_sampled=as_sampled)
 
+    def critiqued(
+        self, *, with_others: bool = False, with_faulty: bool = False, as_drawn: bool = False
+    ) -> Iterator[CritiquedProblem]:
+        """Problems with their clean critiqued solutions: by problem id, solutions in random order.
+
+        Critiques that cannot be learned from are left out and counted.
+
+        Args:
+            with_others: also give solutions without critiques.
+            with_faulty: also give critiques with a fault, such as one without a verdict.
+            as_drawn: give every critique, equal ones and those that give the answer away included.
+        """
+        assert self._critiques is not None
+        return read_critiqued(
+            self._critiques,
+            self._solutions.problems(),
+            self.checker,
+            self.critiques_left_out,
+            with_others=with_others,
+            with_faulty=with_faulty,
+            as_drawn=as_drawn,
+        )
+
     def searched(
         self, strategies: Sequence[str] | None
     ) -> Iterator[tuple[SolvedProblem, list[list[Trajectory]]]]:
@@ -95,6 +133,17 @@ class CheckedSource:
             for problem, rows in join_problems(problems, groups):
                 if self.checker.clean(problem) is not None:
                     yield problem, [list(search) for _, search in groupby(rows, _search_of)]
+
+    def talks(self) -> Iterator[tuple[SolvedProblem, list[Trajectory]]]:
+        """Usable problems, without solutions, each with its self-talks in random order."""
+        with (
+            closing(self._solutions.problems()) as problems,
+            closing(self._solutions.talks()) as talks,
+        ):
+            groups = groupby(_iterate_branches(talks), attrgetter("problem_id"))
+            for problem, rows in join_problems(problems, groups):
+                if self.checker.clean(problem) is not None:
+                    yield problem, list(rows)
 
     def originals(self) -> Iterator[SolvedProblem]:
         """Original data in a random order by the seed, each as a problem with one solution."""
@@ -121,6 +170,10 @@ def take(values: Sequence[Value], num: int | None) -> Sequence[Value]:
 def best_scored(solutions: Sequence[Solution]) -> list[Solution]:
     """Solutions by score, the best first, equal scores in the given order; unscored ones last."""
     return sorted(solutions, key=lambda s: -s.score if s.score is not None else 1.0)
+
+
+def _accuracy(survey: SolutionsSurvey) -> float:
+    return survey.num_right / max(survey.num_right + survey.num_wrong, 1)
 
 
 def _iterate_branches(batches: Iterable[pa.RecordBatch]) -> Iterator[Trajectory]:

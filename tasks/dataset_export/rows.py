@@ -4,6 +4,8 @@ from schemas.training_rows import CompletionRow, PreferenceRow
 from tasks.dataset_export.read import CheckedSource
 from tasks.dataset_export.solved import Solution, SolvedProblem
 
+_COMPARED_CHARS = 8
+
 
 def completion_row(
     source: CheckedSource,
@@ -47,3 +49,21 @@ def preference_row(
         weight=1.0,
         reason=reason,
     )
+
+
+def end_alike(one: str, other: str) -> bool:
+    """Whether two prompts end alike, so that tokens sampled after one fit the other."""
+    return one[-_COMPARED_CHARS:] == other[-_COMPARED_CHARS:] or (
+        one[-1:] == other[-1:] and one[-1:].isspace()
+    )
+
+
+def after_prompt(text: str, prompt: str) -> str:
+    """A text as it follows a prompt that it was not sampled after."""
+    text = text.lstrip()
+    return text if not prompt or prompt[-1].isspace() else f" {text}"
+
+
+def is_over_share(num: int, num_others: int, max_share: float | None) -> bool:
+    """Whether so many rows of one kind, beside the others, are more than their maximum share."""
+    return max_share is not None and num > max_share * (num + num_others)

@@ -73,7 +73,7 @@ class SolvedProblem(NamedTuple):
         return [solution for solution in self.solutions if solution.correct is False]
 
 
-_OWN = (
+OWN_COLUMNS = (
     "trajectory_id",
     "steps",
     "correct",
@@ -134,12 +134,12 @@ def join_problems(
 def read_drawn(batches: Iterable[pa.RecordBatch]) -> Iterator[SolvedProblem]:
     """Solutions with the columns of their problem, each as a problem with one solution."""
     names = ("problem_id", "source", "question", "gold", "level")
-    for row in iterate_rows(batches, (*names, *_OWN)):
+    for row in iterate_rows(batches, (*names, *OWN_COLUMNS)):
         yield SolvedProblem._make((*row[:5], [Solution(*row[5:])]))
 
 
 def _iterate_solutions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, Solution]]:
-    names = ("problem_id", *_OWN)
+    names = ("problem_id", *OWN_COLUMNS)
     for batch in batches:
         if "labels" not in batch.schema.names:
             for problem_id, *rest in iterate_rows([batch], names):

@@ -8,12 +8,26 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from schemas.critique_formats import CritiqueFormatConfig
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import BuilderConfig
+from schemas.dataset_export.critique_builders import CritiquesBuilderConfig
+from schemas.engines import EngineConfig
 from schemas.errors import NothingToLearn
-from schemas.search.strategies import draws_stepwise
+from schemas.prompts import PromptConfig
 from storage import Store
+from storage.critiqued import CritiquesSurvey, StoredCritiques
 from storage.solutions import SolutionsSurvey, StoredSolutions, problem_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedCritic:
+    """How the critics of a run were asked."""
+
+    format: CritiqueFormatConfig
+    prompt: PromptConfig
+    engine: EngineConfig | None
+    """The critic, or one of several; the actor if it is no model; None if neither is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +43,8 @@ class ExportPlan:
     """Test problems, which no row may contain."""
     original_files: tuple[str, ...] = ()
     """Problems whose right solutions are mixed in."""
+    critic: AskedCritic | None = None
+    """How the critiques were asked for, for builders that read some."""
 
     @property
     def words(self) -> str:
@@ -52,6 +68,10 @@ class Sources:
     """The minimum score of a solution, for a builder with a threshold."""
     method: str | None
     """The method of the step labels that are read."""
+    critiques: StoredCritiques | None = None
+    """The chosen critiques, for builders that read some."""
+    critics: tuple[str, ...] = ()
+    """The ids of their critics."""
 
 
 @contextlib.contextmanager
@@ -71,9 +91,12 @@ def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
         if verifier is not None:
             solutions.use_verifier(verifier)
         survey = solutions.survey()
+        critiques = _open_critiques(solutions, plan)
         if builder.reads == "trees":
             _check_searches(solutions, plan)
-        elif builder.reads != "labels":
+        elif builder.reads == "talks":
+            _check_talks(solutions, plan)
+        elif builder.reads not in ("labels", "critiques"):
             _check_solutions(survey, plan)
         method = _choose_method(solutions, plan) if builder.reads == "labels" else None
         if builder.mixes_in:
@@ -86,6 +109,8 @@ def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
             verifier=verifier,
             min_score=_find_min_score(solutions, survey, plan),
             method=method,
+            critiques=critiques,
+            critics=() if critiques is None else tuple(critiques.critics()),
         )
 
 
@@ -177,14 +202,61 @@ def _choose(known: list[str], wanted: str | None, expected: str) -> str:
 
 
 def _check_searches(solutions: StoredSolutions, plan: ExportPlan) -> None:
-    known = solutions.strategies()
-    usable = [label for label in known if draws_stepwise(label)]
-    lacking = sorted(set(plan.job.builder.searches or ()) - set(usable))
+    known, builder = solutions.strategies(), plan.job.builder
+    usable = [label for label in known if builder.takes_search(label)]
+    lacking = sorted(set(builder.searches or ()) - set(usable))
     if not usable or lacking:
         raise ValueError(
-            f"builder.strategies: expected searches of {plan.words} that draw step by step"
+            f"builder.strategies: expected searches of {plan.words} {builder.searches_taken}"
             f"{f', {lacking[0]} among them' if lacking else ''}, got {', '.join(known) or 'none'}"
         )
+
+
+def _check_talks(solutions: StoredSolutions, plan: ExportPlan) -> None:
+    if not solutions.num_talks():
+        raise NothingToLearn(
+            f"{plan.job.kind}: expected self-talk in {plan.words}, got none: run `stepmill run "
+            "self_talk` on it first"
+        )
+
+
+def _open_critiques(solutions: StoredSolutions, plan: ExportPlan) -> StoredCritiques | None:
+    """The critiques that a job reads; None if it reads none."""
+    builder = plan.job.builder
+    if builder.reads != "critiques":
+        return None
+    if not isinstance(builder, CritiquesBuilderConfig):
+        _check_solutions(solutions.survey(), plan)
+        return StoredCritiques(solutions)
+    critiques = StoredCritiques(
+        solutions, critics=builder.critics, told=builder.told, actors=builder.actors
+    )
+    known, wanted = critiques.critics(), builder.critics
+    words = "critiques by one critic" if wanted is None else f"critiques by {', '.join(wanted)}"
+    if builder.told is not None:
+        words += f" that was told {builder.told}"
+    expected = f"builder.critics: expected {words} of solutions of {plan.words}"
+    if not known:
+        raise NothingToLearn(f"{expected}, got none: the stage critiques writes them")
+    if (len(known) > 1) if wanted is None else (set(known) != set(wanted)):
+        raise ValueError(f"{expected}, got {', '.join(known)}")
+    told = critiques.told()
+    if builder.told is None and builder.asks == "critic" and len(told) > 1:
+        raise ValueError(
+            f"builder.told: expected one, as critics of {plan.words} were told different things, "
+            f"got {', '.join(told)}"
+        )
+    if builder.needs_attempts and not critiques.survey().num_right:
+        raise NothingToLearn(_say_attempts(critiques.survey(), plan))
+    return critiques
+
+
+def _say_attempts(survey: CritiquesSurvey, plan: ExportPlan) -> str:
+    return (
+        f"{plan.job.kind}: expected right second attempts after critiques in {plan.words}, got "
+        f"{survey.num_refinements} second attempts with {survey.num_critiques} critiques, none of "
+        "them right: refining.num_refinements says how many are drawn"
+    )
 
 
 def _check_originals(solutions: StoredSolutions, plan: ExportPlan) -> None:

@@ -13,19 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.dataset_export.builders import Form
-from schemas.training_rows import FORM_SCHEMAS, TrainingRow, to_batch
+from schemas.training_rows import TrainingRow, schema_of, to_batch
 
 _BATCH_ROWS = 4096
 
 
 def spool_rows(
-    path: Path, form: Form, rows: Iterable[TrainingRow], on_progress: Callable[[int], None]
+    path: Path,
+    form: Form,
+    rows: Iterable[TrainingRow],
+    on_progress: Callable[[int], None],
+    extra_columns: Sequence[str] = (),
 ) -> int:
     """Write all rows to one file; their number, which is also reported while writing."""
     num_rows, rows = 0, iter(rows)
-    with pq.ParquetWriter(path, FORM_SCHEMAS[form], compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema_of(form, extra_columns), compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
-            writer.write_batch(to_batch(form, batch))
+            writer.write_batch(to_batch(form, batch, extra_columns))
             num_rows += len(batch)
             on_progress(num_rows)
     return num_rows

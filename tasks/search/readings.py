@@ -9,8 +9,8 @@ from schemas.errors import RequestRejected
 from tasks.search.context import SearchContext
 from tasks.search.tree import Node
 
-_Text = tuple[tuple[str, ...], bool]
-"""What a verifier reads: the steps of a prefix, and whether they are a whole solution."""
+_Text = tuple[str, tuple[str, ...], bool]
+"""What a verifier reads: a prompt, the steps of a prefix, and whether they are a whole solution."""
 
 
 class Readings:
@@ -30,26 +30,27 @@ class Readings:
         self._first_nodes: dict[_Text, Node] = {}
         """The first node of each text that the verifier has read."""
 
-    async def read(self, nodes: Sequence[Node]) -> None:
-        """Fill in the scores of these prefixes.
+    async def read(self, nodes: Sequence[Node], prompt: str | None = None) -> None:
+        """Fill in the scores of these prefixes, read after a prompt; None for the bare question's.
 
         A prefix whose scores cannot be obtained becomes an `error`.
 
         Raises:
             EngineFailed: the verifier is gone.
         """
-        texts = [_text_of(node) for node in nodes]  # reading may change a node's state
+        asked = self._prompt if prompt is None else prompt
+        texts = [_text_of(node, asked) for node in nodes]  # reading may change a node's state
         first_of: dict[_Text, Node] = {}
         for text, node in zip(texts, nodes, strict=True):
             first_of.setdefault(text, self._first_nodes.get(text, node))
         unread = {text: node for text, node in first_of.items() if text not in self._first_nodes}
-        await asyncio.gather(*(self._fill_scores(node) for node in unread.values()))
+        await asyncio.gather(*(self._fill_scores(node, asked) for node in unread.values()))
         self._first_nodes |= unread
         for text, node in zip(texts, nodes, strict=True):
             if (first := first_of[text]) is not node:
                 _copy_scores(first, node)
 
-    async def _fill_scores(self, node: Node) -> None:
+    async def _fill_scores(self, node: Node, prompt: str) -> None:
         """Fill in the missing scores of a prefix."""
         context, verifier = self._context, self._context.verifier
         lineage = [n for n in node.lineage() if n.step is not None]
@@ -60,7 +61,7 @@ class Readings:
             i for i in range(len(lineage), -1, -1) if not i or lineage[i - 1].score is not None
         )
         request = ScoringRequest(
-            prompt=self._prompt,
+            prompt=prompt,
             question=self._question,
             steps=tuple(n.step.text for n in lineage if n.step is not None),
             step_ids=_step_ids(lineage),
@@ -90,8 +91,8 @@ def _step_ids(lineage: Sequence[Node]) -> tuple[tuple[int, ...], ...] | None:
     return tuple(known) if len(known) == len(lineage) else None
 
 
-def _text_of(node: Node) -> _Text:
-    return tuple(step.text for step in node.steps()), node.state == "finished"
+def _text_of(node: Node, prompt: str) -> _Text:
+    return prompt, tuple(step.text for step in node.steps()), node.state == "finished"
 
 
 def _copy_scores(read: Node, node: Node) -> None:

@@ -193,16 +193,17 @@ class Search:
             [text if whole else None for text, whole in zip(texts, is_whole, strict=True)]
         )
 
-    async def score(self, nodes: Sequence[Node]) -> None:
+    async def score(self, nodes: Sequence[Node], *, prompt: str | None = None) -> None:
         """Have the verifier read the unread steps of these prefixes, and rank the prefixes.
 
-        A prefix whose scores cannot be obtained becomes an `error`.
+        A prefix whose scores cannot be obtained becomes an `error`. The verifier reads them after
+        the prompt of the bare question, or after another `prompt`.
 
         Raises:
             EngineFailed: the verifier is gone.
         """
         usable = [node for node in nodes if node.state != "error"]
-        await self._readings.read(usable)
+        await self._readings.read(usable, prompt)
         for node in usable:
             if node.state != "error":
                 node.ranking = rank_node(node, self.context.score)

@@ -76,7 +76,7 @@ def save_model(
         tag=_TAGS[role],
         base=job.base[0],
         name=job.made_name,
-        role=role,
+        role=job.made_role,
         method=job.recipe.method,
         reading=_READING.get(role, "").format(separator=job.prompt.separator),
         training_set=training_set.name,

@@ -87,6 +87,7 @@ class DrawnRows:
             return
         prefix = state.get("prefix") or ""
         sources = state.get("source_ids") or ()
+        is_critique = state.get("attempt") is not None
         thoughts = self._thinking and Thoughts.of(self._thinking, state["prompt"])
         num_before = len(split_steps(prefix, self._rule.unlimited))
         scope = (unit.run_id, unit.stage, unit.name, step)
@@ -103,8 +104,9 @@ class DrawnRows:
                     policy=f"{self._base}+{unit.name}@{step}",
                     strategy=STRATEGY,
                     sample_index=index,
-                    parent_id=sources[0] if prefix and sources else None,
+                    parent_id=sources[0] if (prefix or is_critique) and sources else None,
                     branch_step=num_before if prefix else None,
+                    role="critic" if is_critique else None,
                     status=status,
                     steps=steps,
                     thinking_tokens=thoughts and thoughts.num_tokens(steps, prefix),

@@ -27,6 +27,7 @@ from tasks.engines.base import Engine
 from tasks.engines.probe import check_logprobs, tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grade, Grader, grade_all, make_grader
+from tasks.graders.base import UNGRADED
 from tasks.prompts.examples import load_examples
 from tasks.prompts.stops import derive_stops
 from tasks.steps.stop_strings import end_at_stop
@@ -70,6 +71,7 @@ class Rollouts:
         """
         assert isinstance(job.method, GrpoConfig)
         _check_prefixes(states, job.prompt)
+        _check_reward(states[0], job.method)
         self._job, self._method = job, job.method
         self._states = states
         self._model = model
@@ -94,7 +96,9 @@ class Rollouts:
                     separator=job.prompt.step_rule,
                 )
             )
-        self._reward: Reward = self._runner.run(open_reward(self._method.reward, job.prompt))
+        self._reward: Reward = self._runner.run(
+            open_reward(self._method.reward, job.prompt, self._grader)
+        )
 
     def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
         """Solutions of some start states, in TRL's form, with what each earns as `reward`.
@@ -202,17 +206,26 @@ class Rollouts:
         """The grades of one start state's solutions, and what they earn."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
-        grades = await grade_all(self._grader, self._answers(state, texts), problem_of(state))
         finished = [completion.finish_reason == "stop" for completion in generation.completions]
+        if self._method.reward.of_critiques:
+            grades = [UNGRADED] * len(texts)
+        else:
+            answers = self._answers(state, texts)
+            grades = [*await grade_all(self._grader, answers, problem_of(state))]
+            self._count_right(state, grades, finished)
+        rewards = await self._reward.judge(state, texts, grades, finished)
+        known = {reward for reward in rewards if reward is not None}
+        self._figures[ZERO_VARIANCE].append(float(len(known) < 2))
+        return grades, rewards
+
+    def _count_right(
+        self, state: Mapping[str, Any], grades: Sequence[Grade], finished: Sequence[bool]
+    ) -> None:
         for grade, is_finished in zip(grades, finished, strict=True):
             is_right = float(bool(grade.correct and is_finished))
             self._figures["p_right"].append(is_right)
             if state.get("stage") is not None:
                 self._figures[f"p_right_stage_{state['stage']}"].append(is_right)
-        rewards = await self._reward.judge(state["prompt"], texts, grades, finished)
-        known = {reward for reward in rewards if reward is not None}
-        self._figures[ZERO_VARIANCE].append(float(len(known) < 2))
-        return list(grades), rewards
 
     def _answers(self, state: Mapping[str, Any], texts: list[str]) -> list[str]:
         """The texts as the grader reads them: without thoughts."""
@@ -314,6 +327,21 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+def _check_reward(state: Mapping[str, Any], method: GrpoConfig) -> None:
+    """Refuse a reward for critiques where none are asked for, and the other way round.
+
+    Raises:
+        ValueError: names the reward and what it needs.
+    """
+    is_request = state.get("attempt") is not None
+    if is_request != method.reward.of_critiques:
+        rewarded, asked = ("solutions", "critiques") if is_request else ("critiques", "solutions")
+        raise ValueError(
+            f"method.reward.type: {method.reward.type} rewards {rewarded}, but the set asks for "
+            f"{asked}: expected a set of critique_requests with the reward refinement alone"
+        )
 
 
 def _check_prefixes(states: Sequence[Mapping[str, Any]], prompt: PromptConfig) -> None:

@@ -89,7 +89,7 @@ def train_unit(
     }
     model = Model(
         model_id=trained.model_id,
-        role=job.recipe.role,
+        role=job.made_role,
         path=f"checkpoints/{trained.model_id}",
         base=job.base[0],
         training_set=training_set.name,

@@ -30,9 +30,10 @@ def test_a_policy_is_trained_once_and_another_config_makes_another(prefect_serve
     pq.write_table(pa.Table.from_pylist(rows), folder / "train-00000.parquet")
     (folder / "set.json").write_text(json.dumps({"form": "prompt_completion", "name": "mine"}))
 
-    def job(**method):
+    def job(role="policy", **method):
         return PolicyTrainingJob.from_partial(
             {
+                "role": role,
                 "policy": {"type": "vllm", "model": "world-policy"},
                 "training_set": "mine",
                 "method": {"type": "sft", "num_workers": 0, "max_steps": 2, **method},
@@ -43,10 +44,16 @@ def test_a_policy_is_trained_once_and_another_config_makes_another(prefect_serve
     assert train_policy(job(), store.url, "run") == first
     other = train_policy(job(seed=1), store.url, "run")
     assert other != first
+    critic = train_policy(job("critic", seed=2), store.url, "run")
     catalog = connect(store.url)
+    roles = catalog.sql(
+        "select role from models where path like ?", params=[f"%{Path(critic).name}"]
+    )
+    assert roles.fetchall() == [("critic",)]
+    assert "a critic trained by sft" in (Path(critic) / "README.md").read_text()
     models = catalog.sql("select path, role, base, training_set from models order by path")
     assert sorted(path for path, *_ in models.fetchall()) == sorted(
-        Path(each).relative_to(store.root).as_posix() for each in (first, other)
+        Path(each).relative_to(store.root).as_posix() for each in (first, other, critic)
     )
     (states,) = catalog.sql(
         "select count(*) from run_state where flow = 'policy_training' and state = 'completed'"

@@ -8,6 +8,8 @@ from schemas.loops import (
     ReverseCurriculumLoopConfig,
     VStarLoopConfig,
 )
+from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
+from schemas.loops.self_rewarding import SelfRewardingLoopConfig
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,37 @@ from schemas.loops import (
             "control_builder.by: expected grade, .* got none",
         ),
         (RestLoopConfig, {"builder": {"improve_step": 1}}, "taken from the first"),
+        (
+            CritiqueInTheLoopConfig,
+            {"arms": ["vanilla", "control"]},
+            "expected critique beside control",
+        ),
+        (CritiqueInTheLoopConfig, {"arms": ["vanilla", "vanilla"]}, "expected distinct ones"),
+        (
+            CritiqueInTheLoopConfig,
+            {"critic": {"model": "c"}, "critic_training": {}},
+            "critic: expected none where critic_training makes one, got 'c'",
+        ),
+        (
+            CritiqueInTheLoopConfig,
+            {"with_annotated": True},
+            "with_annotated: expected critic_training beside it",
+        ),
+        (
+            CritiqueInTheLoopConfig,
+            {"refining": {"num_refinements": 0}},
+            "refining.num_refinements: expected at least 1",
+        ),
+        (
+            SelfRewardingLoopConfig,
+            {"train_sampling": {"num_samples": 1}},
+            "train_sampling.num_samples: expected at least 2",
+        ),
+        (
+            SelfRewardingLoopConfig,
+            {"control_builder": {"by": "margin"}},
+            "control_builder.by: expected grade",
+        ),
         (DpoRoundsConfig, {"builder": {"by": "margin"}}, "builder.by: expected grade"),
         (
             ReverseCurriculumLoopConfig,

@@ -15,8 +15,7 @@ from schemas.units import derive_seed
 from tasks.dataset_export.nearest import find_nearest
 from tasks.dataset_export.read import CheckedSource, take
 from tasks.dataset_export.solved import Solution
-from tasks.prompts.messages import user
-from tasks.prompts.render import render
+from tasks.prompts.attempts import ask_again
 
 
 def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[CompletionRow]:
@@ -27,13 +26,17 @@ def build(source: CheckedSource, config: RevisionChainsConfig) -> Iterator[Compl
         for solution in take(problem.right, config.per_problem):
             num_wrong = rng.randint(0, min(config.max_wrong, len(wrong)))
             attempts, distance = choose_attempts(solution, wrong, num_wrong, rng)
-            question, reason = problem.question, "right at the first attempt"
+            reason = "right at the first attempt"
+            asked = ask_again(
+                problem.question,
+                [attempt.text for attempt in attempts],
+                template=config.template,
+                joiner=config.joiner,
+            )
             if attempts:
-                shown = "\n\n".join(attempt.text.strip() for attempt in attempts)
-                question = render(config.template, question=question, attempts=shown)
                 reason = f"right after {num_wrong} wrong, the last at edit distance {distance}"
             yield CompletionRow(
-                prompt=source.prompt_format.build([user(question)]),
+                prompt=source.prompt_format.build(asked),
                 completion=solution.text,
                 completion_ids=solution.token_ids,
                 vocabulary=solution.vocabulary,

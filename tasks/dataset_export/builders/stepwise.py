@@ -31,6 +31,7 @@ def stepwise_rows(
     stops_at_error: bool,
     per_problem: int | None,
     keeps_unlabelled: bool = False,
+    reason: str | None = None,
 ) -> Iterator[StepwiseRow]:
     """A row for each of the first solutions of these problems that have a labelled step."""
     for problem in problems:
@@ -56,7 +57,7 @@ def stepwise_rows(
                 source=problem.source,
                 level=problem.level,
                 weight=1.0,
-                reason=f"labels by {source.method}",
+                reason=reason or f"labels by {source.method}",
             )
 
 

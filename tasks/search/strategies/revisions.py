@@ -9,8 +9,7 @@ its prompt is repeated with fewer earlier attempts; its own row is not a candida
 import asyncio
 
 from schemas.search.strategies import RevisionsConfig
-from tasks.prompts.messages import user
-from tasks.prompts.render import render
+from tasks.prompts.attempts import ask_again
 from tasks.search.session import Search
 from tasks.search.tree import Node
 
@@ -38,17 +37,21 @@ async def _write_next(
     seen = seen[-config.context :]
     tries: tuple[int, ...] = ()
     while True:
-        attempts = "\n\n".join(attempt.text.strip() for attempt in seen)
-        asked = search.question
-        if seen:
-            asked = render(config.template, question=search.question, attempts=attempts)
-        root = search.begin([user(asked)], place, len(chain), *tries, after=chain[-1])
+        asked = ask_again(
+            search.question,
+            [search.context.answer_text(attempt.writer, attempt.text) for attempt in seen],
+            template=config.template,
+            joiner=config.joiner,
+        )
+        root = search.begin(asked, place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)
         fills_context = (
             end.state == "truncated" and end.num_tokens < search.context.limits.max_tokens
         )
         if not seen or not (end.state == "error" or fills_context):
-            await search.score([end])
+            await search.score(
+                [end], prompt=root.prompt if config.verifier_reads == "history" else None
+            )
             return end
         if end.state == "error":
             search.roots.remove(root)  # nothing was drawn

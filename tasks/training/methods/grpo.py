@@ -46,6 +46,8 @@ class GrpoTrainer(MethodTrainer, GRPOTrainer):
         "problem_id",
         "source",
         "stage",
+        "question",
+        "attempt",
         "source_ids",
     )
 

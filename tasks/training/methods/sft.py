@@ -34,6 +34,7 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
         config = work.job.recipe
         assert isinstance(config, ImitationRecipe)
         self._token_weights: torch.Tensor | None = None
+        mean_tokens = _mean_tokens(rows) if config.average == "rows" else None
         super().__init__(
             model=base.model,
             args=TrlSftConfig(
@@ -45,14 +46,17 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
                 loss_type="nll",
             ),
             data_collator=partial(
-                collate, pad_token_id=pad_token_id(base.tokenizer), packing=config.packing
+                collate,
+                pad_token_id=pad_token_id(base.tokenizer),
+                packing=config.packing,
+                mean_tokens=mean_tokens,
             ),
             train_dataset=rows,
             processing_class=base.tokenizer,
             compute_loss_func=self._weighted_loss,
         )
         vocab_size = base.model.config.get_text_config().vocab_size
-        heaviest = max(1.0, *rows["weight"])
+        heaviest = max(1.0, *(_token_weight(row, mean_tokens) for row in rows))
         self.watch(work, worst_loss=heaviest * self.worst_token_loss(vocab_size))
 
     @classmethod
@@ -133,13 +137,41 @@ def completion_loss(
     return (losses * weights[:, 1:].flatten()).sum() / num_tokens
 
 
+def _mean_tokens(rows: Any) -> float:
+    """The mean number of labelled tokens of a row."""
+    counts = [_num_labelled(labels) for labels in rows["labels"]]
+    return sum(counts) / max(len(counts), 1)
+
+
+def _num_labelled(labels: Sequence[int]) -> int:
+    return sum(label != NO_LOSS for label in labels)
+
+
+def _token_weight(row: Mapping[str, Any], mean_tokens: float | None) -> float:
+    """The weight of each token of a row."""
+    if mean_tokens is None:
+        return row["weight"]
+    return row["weight"] * mean_tokens / max(_num_labelled(row["labels"]), 1)
+
+
 def collate(
-    rows: Sequence[Mapping[str, Any]], *, pad_token_id: int, packing: bool = False
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    pad_token_id: int,
+    packing: bool = False,
+    mean_tokens: float | None = None,
 ) -> dict[str, torch.Tensor]:
     """Rows as one batch: padded on the right, or packed into one sequence.
 
     In a packed sequence positions restart with each row; transformers then keeps each row's
     attention to itself, and the first token of a row, which nothing predicts, has no label.
+
+    Args:
+        rows: encoded rows with their weights.
+        pad_token_id: fills a line up.
+        packing: whether they become one sequence.
+        mean_tokens: labelled tokens of the set's mean row, by which rows count alike; None if
+            tokens do.
 
     Returns:
         `input_ids`, `labels`, `token_weights`, and `attention_mask` or, packed, `position_ids`.
@@ -147,7 +179,7 @@ def collate(
     if packing:
         ids = [token for row in rows for token in row["input_ids"]]
         labels = [label for row in rows for label in (NO_LOSS, *row["labels"][1:])]
-        weights = [row["weight"] for row in rows for _ in row["input_ids"]]
+        weights = [_token_weight(row, mean_tokens) for row in rows for _ in row["input_ids"]]
         positions = [index for row in rows for index in range(len(row["input_ids"]))]
         return {
             "input_ids": torch.tensor([ids]),
@@ -167,7 +199,7 @@ def collate(
         batch["input_ids"][line, :length] = torch.tensor(row["input_ids"])
         batch["labels"][line, :length] = torch.tensor(row["labels"])
         batch["attention_mask"][line, :length] = 1
-        batch["token_weights"][line, :length] = row["weight"]
+        batch["token_weights"][line, :length] = _token_weight(row, mean_tokens)
     return batch
 
 

@@ -4,8 +4,8 @@ The cases are right, wrong but parsable, and neither. A solution that was cut of
 no answer, whatever its text; one that cannot be graded has no reward and trains nothing.
 """
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from schemas.training.rewards import GradeRewardConfig
 from tasks.graders import Grade
@@ -23,7 +23,11 @@ class GradeReward:
         return cls(config)
 
     async def judge(
-        self, prompt: str, texts: Sequence[str], grades: Sequence[Grade], finished: Sequence[bool]
+        self,
+        state: Mapping[str, Any],
+        texts: Sequence[str],
+        grades: Sequence[Grade],
+        finished: Sequence[bool],
     ) -> list[float | None]:
         """See `Reward`."""
         return [

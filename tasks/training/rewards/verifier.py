@@ -12,11 +12,12 @@ but never raise it (min-form credit, arXiv:2504.15275).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Self
+from typing import Any, Self
 
 from schemas.engines import ScoringRequest
+from schemas.prompts import ChatPromptConfig, PromptConfig
 from schemas.steps import StepEnding
 from schemas.training.rewards import VerifierRewardConfig
 from tasks.engines.base import Engine
@@ -34,20 +35,25 @@ class VerifierReward:
         self._has_chat_template = has_chat_template
 
     @classmethod
-    async def open(
-        cls, config: VerifierRewardConfig, *, separator: StepEnding, has_chat_template: bool
-    ) -> Self:
+    async def open(cls, config: VerifierRewardConfig, *, prompt: PromptConfig, **_: object) -> Self:
         """The reward, with its verifier loaded."""
+        separator = prompt.step_rule
         engine = await open_engine(config.verifier, "verifier", separator=separator)
-        return cls(engine, separator=separator, has_chat_template=has_chat_template)
+        return cls(
+            engine, separator=separator, has_chat_template=isinstance(prompt, ChatPromptConfig)
+        )
 
     async def judge(
-        self, prompt: str, texts: Sequence[str], grades: Sequence[Grade], finished: Sequence[bool]
+        self,
+        state: Mapping[str, Any],
+        texts: Sequence[str],
+        grades: Sequence[Grade],
+        finished: Sequence[bool],
     ) -> list[float | None]:
         """See `Reward`."""
         return await asyncio.gather(
             *(
-                self._score(prompt, text, is_whole=is_finished and bool(grade.answer))
+                self._score(state["prompt"], text, is_whole=is_finished and bool(grade.answer))
                 for text, grade, is_finished in zip(texts, grades, finished, strict=True)
             )
         )

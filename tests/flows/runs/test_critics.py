@@ -135,8 +135,16 @@ def test_options_are_filled_in_from_the_record(store, tmp_path):
         CritiqueOptions(run_id="two").values(store)
     chosen = CritiqueOptions(run_id="two", changes=("round=1",)).values(store)
     assert chosen["policy"]["p_right"] == 0.9
-    with pytest.raises(ValueError, match=r"run three has no record of the policy"):
+    with pytest.raises(ValueError, match=r"run three has no sampled solutions of the set 'eval'"):
         CritiqueOptions(run_id="three").values(store)
+
+
+def test_a_policy_that_is_not_recorded_must_be_named(sampled):
+    store, _ = sampled
+    with pytest.raises(ValueError, match=r"run run has no record of the policy .*: expected --pol"):
+        CritiqueOptions(run_id="run").values(store)
+    named = CritiqueOptions(run_id="run", policy="org/policy").values(store)
+    assert named["policy"] == {"type": "vllm", "model": "org/policy"}
 
 
 def test_shares_of_critiques_are_said_with_advice(capsys):

@@ -15,6 +15,8 @@ from schemas.dataset_export.builders import RestConfig
 from schemas.engines import MarkovConfig, VLLMConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import RestEmLoopConfig, RestLoopConfig, ReverseCurriculumLoopConfig
+from schemas.loops.critique_in_the_loop import CriticTrainingConfig, CritiqueInTheLoopConfig
+from schemas.loops.self_rewarding import SelfRewardingLoopConfig
 from schemas.problems import (
     FileProblemsConfig,
     HubProblemsConfig,
@@ -174,6 +176,30 @@ def test_rounds_of_a_loop_are_counted_with_its_control():
     half = with_control.with_fields(with_control=False, rounds=1)
     rows = stages_of(half)["train policy"].trained_tokens
     assert stages_of(half, p_right=0.25)["train policy"].trained_tokens == rows // 2
+
+
+def test_a_critic_in_the_loop_reads_the_wrong_half_of_each_round():
+    config = CritiqueInTheLoopConfig(rounds=2, critic_training=CriticTrainingConfig())
+    found = stages_of(config)
+    per_round = 900 * 8
+    # Round 0; the shared first round; three arms in the second; a further pass of the control each.
+    assert found["sample train"].solutions == per_round * (1 + 1 + 3 + 2)
+    assert found["critique train"].solutions == 2 * per_round // 2
+    assert found["refine train"].solutions == 4 * found["critique train"].solutions
+    assert found["sample eval"].solutions == 200 * 16 * (1 + 3 * 2)
+    assert found["critique eval"].solutions == found["refine eval"].solutions == 200 * 4 * (1 + 3)
+    alone = stages_of(CritiqueInTheLoopConfig(rounds=2, arms=("vanilla",), tested_per_problem=0))
+    assert alone["sample train"].solutions == per_round * 2
+    assert set(alone) == {"sample train", "train policy", "sample eval"}
+
+
+def test_a_judge_reads_every_solution_three_times_and_is_measured_each_round():
+    found = stages_of(SelfRewardingLoopConfig(rounds=3))
+    per_round = 900 * 4
+    assert found["sample train"].solutions == per_round * (1 + 1 + 2)
+    assert found["judge train"].solutions == 2 * 3 * per_round
+    assert found["judge eval"].solutions == 4 * 3 * 200 * 4
+    assert found["sample eval"].solutions == 200 * 16 * (1 + 1 + 2 * 2)
 
 
 def test_a_curriculum_generates_no_more_tokens_than_its_arms_may():

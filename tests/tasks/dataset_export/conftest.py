@@ -1,18 +1,22 @@
 """Small hand-written pools of solutions, and sets built from them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.critique_formats import LinesCritiqueConfig
 from schemas.dataset_export import DatasetExportJob
-from schemas.rows import Problem, Step, StepLabel, StepScores, Trajectory
+from schemas.prompts import PlainPromptConfig
+from schemas.rows import Critique, Problem, Step, StepLabel, StepScores, Trajectory
 from schemas.units import Unit
 from storage import Store
+from tasks.critics.reading import read_critique
 from tasks.dataset_export.build import BuiltSet, build_set
-from tasks.dataset_export.sources import ExportPlan, open_sources
+from tasks.dataset_export.sources import AskedCritic, ExportPlan, open_sources
 
 PROBLEMS = "problems/run_id={run}/stage=problems/{set}.parquet"
 
@@ -74,6 +78,81 @@ def fill(
 
 
 @pytest.fixture
+def criticise(
+    store: Store, make_trajectory: Callable[..., Trajectory], unit_of: Callable[..., Unit]
+) -> Callable[..., None]:
+    """Commit critiques (id, solution, problem, text) and second attempts, as solutions are given.
+
+    A second attempt is (id, critique or None, solution, problem, text, correct).
+    """
+
+    def commit(
+        critiques: Sequence[tuple[str, str, str, str]],
+        attempts: Sequence[tuple[str, str | None, str, str, str, bool | None]] = (),
+        *,
+        name: str = "train.00000-7a1be3d90c52f468",
+        num_steps: int = 2,
+        attempt_fields: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
+        rows = [
+            make_critique(critique, solution, problem, text, num_steps=num_steps, **fields)
+            for critique, solution, problem, text in critiques
+        ]
+        store.commit(unit_of("critiques", name=name, stage="critiques"), rows)
+        if not attempts:
+            return
+        seconds = [
+            make_trajectory(
+                attempt,
+                problem_id=problem,
+                strategy="refinement" if critique else "retry",
+                role="refinement",
+                parent_id=solution,
+                branch_step=0,
+                critique_id=critique,
+                steps=tuple(Step(text=t, num_tokens=1) for t in text.splitlines(keepends=True)),
+                correct=correct,
+                **{"answer": text.rpartition(": ")[2], **(attempt_fields or {})},
+            )
+            for attempt, critique, solution, problem, text, correct in attempts
+        ]
+        path = f"{name}-0d93e1b7745ac2f6"
+        store.commit(unit_of("trajectories", name=path, stage="refinements"), seconds)
+
+    return commit
+
+
+def make_critique(
+    critique_id: str, solution: str, problem: str, text: str, *, num_steps: int, **fields: Any
+) -> Critique:
+    """A critique in the format `lines`."""
+    read = read_critique(text, num_steps, LinesCritiqueConfig())
+    values = {
+        "critic": "critic-0",
+        "told": "nothing",
+        "sample_index": 0,
+        "status": "finished",
+        "fault": read.fault,
+        "steps": read.steps,
+        "first_error": read.first_error,
+        "verdict": read.verdict,
+        "leaks": False,
+        "temperature": 0.0,
+        "seed": 0,
+        "engine": "test",
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return Critique(
+        critique_id=critique_id,
+        trajectory_id=solution,
+        problem_id=problem,
+        text=text,
+        **{**values, **fields},
+    )
+
+
+@pytest.fixture
 def build(store: Store, tmp_path: Path) -> Build:
     """Build a set from the run; its rows, and the facts recorded about it."""
 
@@ -111,8 +190,15 @@ def plan_of(
         return tuple(PROBLEMS.format(run="run", set=name) for name in names)
 
     values = {"builder": builder, "prompt": {"type": "plain"}, **job}
+    made = DatasetExportJob.from_partial(values)
+    critic = None
+    if made.builder.reads == "critiques":
+        critic = AskedCritic(format=LinesCritiqueConfig(), prompt=PlainPromptConfig(), engine=None)
+        values["builder"] = {"format": {"type": "lines"}, **builder}
+        made = DatasetExportJob.from_partial(values)
     return ExportPlan(
-        job=DatasetExportJob.from_partial(values),
+        job=made,
+        critic=critic,
         run_ids=("run",),
         problem_files=files(("train",)),
         test_files=files(test_sets),

@@ -36,7 +36,9 @@ from tasks.search.strategies.registry import STRATEGIES
 from tasks.search.tree import Node
 
 FORMAT = PromptFormat(
-    build=lambda messages: messages[-1].text, has_chat_template=False, separator="\n"
+    build=lambda messages: "\n".join(message.text for message in messages),
+    has_chat_template=False,
+    separator="\n",
 )
 _NUM_DIGITS = 10
 
@@ -66,6 +68,8 @@ class TableEngine:
         self.requests: list[GenerationRequest] = []
         self.scored: list[str] = []
         """Whole texts, in order of scoring."""
+        self.prompts_scored: list[str] = []
+        """The prompts before them."""
         self.num_drawn = 0
         self.num_read = 0
         self._table = table if callable(table) else lambda _: table
@@ -90,6 +94,7 @@ class TableEngine:
         await asyncio.sleep(0)
         texts = ["".join(request.steps[: i + 1]) for i in range(len(request.steps))]
         self.scored.append(texts[-1])
+        self.prompts_scored.append(request.prompt)
         self.num_read += len(texts)
         return StepScoring(
             scores=tuple(self._scores[text] for text in texts[request.num_known :]),

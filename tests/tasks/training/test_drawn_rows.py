@@ -6,6 +6,7 @@ from schemas.engines import Completion, FinishReason, Generation
 from schemas.units import Unit
 from storage import connect
 from tasks.graders import Grade
+from tasks.graders.base import UNGRADED
 from tasks.training.drawn_rows import DrawnRows
 
 UNIT = Unit(run_id="run", stage="policy_training", name="policy-1", table="models")
@@ -64,6 +65,30 @@ def test_a_solution_says_where_it_began_and_what_it_earned(draw, store, tmp_path
     assert whole.policy.endswith("+policy-1@1")
     assert (whole.training_step, whole.budget, whole.strategy) == (1, 8, "grpo")
     assert whole.group_id == cut.group_id
+
+
+def test_a_critique_says_what_it_is_about_and_what_it_earned(make_job, store, tmp_path):
+    drawn = DrawnRows(store.url, UNIT, make_job(tmp_path, "grpo", batch_size=8))
+    state = {**STATE, "prefix": "", "question": "1 + 1?", "attempt": ["3"]}
+    written = completion(["3 wrong\n", "Review: wrong"], "stop")
+    drawn.add(
+        state,
+        Generation(completions=(written,), prompt_tokens=4, cached_tokens=1),
+        [UNGRADED],
+        [0.75],
+        [2],
+        step=0,
+        place=(0, 0),
+        seed=50,
+        group_size=8,
+        grader="exact",
+        engine="test",
+    )
+    drawn.save(tmp_path / "checkpoint-1")
+    drawn.commit(tmp_path / "checkpoint-1")
+    (row,) = store.read("trajectories/run_id=run/stage=policy_training/policy-1.000001-0.parquet")
+    assert (row.role, row.parent_id, row.branch_step) == ("critic", "t9", None)
+    assert (row.answer, row.correct, row.reward) == (None, None, 0.75)
 
 
 def test_rows_of_a_checkpoint_are_committed_once_whenever_training_was_killed(

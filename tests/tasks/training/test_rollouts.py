@@ -62,6 +62,19 @@ def test_start_states_within_solutions_cannot_have_a_maximum_of_steps(make_job, 
         Rollouts(job, states, None, None, work_dir=tmp_path, rank=0, num_processes=1)
 
 
+def test_rewards_of_critiques_and_of_solutions_need_sets_of_their_own(make_job, tmp_path):
+    state = {"prompt": "1 + 1?", "prefix": ""}
+    request = {**state, "question": "1 + 1?", "attempt": ["2"]}
+    reward = {"type": "refinement", "actor": {"type": "planted"}}
+    pays_critiques = make_job(tmp_path, type="grpo", batch_size=8, reward=reward)
+    for job, given, words in (
+        (make_job(tmp_path, type="grpo", batch_size=8), request, "grade rewards solutions"),
+        (pays_critiques, state, "refinement rewards critiques"),
+    ):
+        with pytest.raises(ValueError, match=f"{words}, but the set asks for"):
+            Rollouts(job, [given], None, None, work_dir=tmp_path, rank=0, num_processes=1)
+
+
 @pytest.mark.slow
 def test_an_engine_serves_the_weights_it_was_given_last(two_models):
     from tasks.models.folders import load_tokenizer

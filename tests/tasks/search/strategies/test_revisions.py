@@ -5,6 +5,7 @@ from schemas.search.strategies import RevisionsConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
 
 QUESTION = "p0?"
+AGAIN = "{question}\n{attempts}\nAgain:"
 
 
 def by_attempts(prompt: str) -> dict[str, dict[str, float]]:
@@ -25,6 +26,29 @@ def test_each_attempt_sees_the_newest_ones_before_it(table_engine, find_one):
         "p0?\n\nEarlier attempts, which may be wrong:\n\nAnswer: 1\n\nAnswer: 2\n\n"
         "A better attempt:\n"
     )
+
+
+def test_a_joiner_stands_between_attempts(table_engine, find_one):
+    engine = table_engine(by_attempts, SCORES)
+    config = RevisionsConfig(sequential=4, context=2, template=AGAIN, joiner="\nAgain:\n")
+    assert find_one(config, engine, budget=4).texts == [f"Answer: {n}" for n in (0, 1, 2, 2)]
+    prompts = [request.prompt for request in engine.requests]
+    assert prompts[2:] == [
+        "p0?\nAnswer: 0\nAgain:\nAnswer: 1\nAgain:",
+        "p0?\nAnswer: 1\nAgain:\nAnswer: 2\nAgain:",
+    ]
+
+
+@pytest.mark.parametrize("reads", ["attempt", "history"])
+def test_a_verifier_reads_the_attempt_alone_or_after_the_earlier_ones(
+    table_engine, find_one, reads
+):
+    engine = table_engine(by_attempts, SCORES)
+    config = RevisionsConfig(sequential=2, verifier_reads=reads, template=AGAIN)
+    find_one(config, engine, budget=2)
+    asked = engine.prompts_scored
+    generated = [request.prompt for request in engine.requests]
+    assert asked == (generated if reads == "history" else [QUESTION, QUESTION])
 
 
 def test_chains_run_apart_and_rows_say_what_they_revise(table_engine, find_one):

@@ -68,6 +68,22 @@ def test_another_loss_of_tokens_is_weighted_and_averaged_alike():
     assert loss.item() == (6 + 2 + 3 * (7 + 2)) / 4
 
 
+def test_rows_count_alike_if_the_average_is_over_rows():
+    short = {"input_ids": [5, 6, 2], "labels": [-100, 6, 2], "weight": 3.0}
+    long = {"input_ids": [5, 6, 7, 8, 2], "labels": [-100, 6, 7, 8, 2], "weight": 0.5}
+    for packing in (False, True):
+        batch = collate([short, long], pad_token_id=0, packing=packing, mean_tokens=3.0)
+        loss = completion_loss(
+            torch.zeros(*batch["input_ids"].shape, 9),
+            batch["labels"],
+            batch["token_weights"],
+            None,
+            token_losses=lambda logits, targets: targets.clamp(min=0).float(),
+        )
+        # Each row's mean over its tokens, times its weight; not divided by the weights.
+        assert loss.item() == pytest.approx((3 * (6 + 2) / 2 + 0.5 * (6 + 7 + 8 + 2) / 4) / 2)
+
+
 def test_packed_rows_have_the_loss_of_padded_ones():
     from tasks.models.folders import resolve_model
 

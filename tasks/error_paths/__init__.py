@@ -1,0 +1,1 @@
+"""Solutions made wrong on purpose, with what is known about their errors."""
