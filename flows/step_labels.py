@@ -1,8 +1,9 @@
-"""Step labels: rollouts from every prefix, and the label of every step."""
+"""Step labels: rollouts from every prefix or a judge's critiques, and the label of every step."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from prefect import flow
 
@@ -12,7 +13,7 @@ from flows.runs.sets import problems_path, sampled_files
 from flows.runs.shares import say_labels, say_rows
 from flows.runs.truth import check_kinds
 from flows.runs.units import run_here, run_on_engines, split_rows, unit_runner
-from schemas.rows import STEP_LABELS, TRAJECTORIES
+from schemas.rows import CRITIQUES, STEP_LABELS, TRAJECTORIES
 from schemas.step_labels import ConsensusConfig, StepLabelsJob, StoredLabelsConfig
 from schemas.unit_names import LabelsName, SolutionsName
 from schemas.units import Stage, Unit
@@ -21,7 +22,7 @@ from storage.labels import label_methods
 from storage.shares import count_labels, count_rows
 from tasks.engines.engine_set import EngineSet
 from tasks.evaluation.solutions.consensus import count_agreement
-from tasks.step_labels.task import label, roll_out
+from tasks.step_labels.task import judge, label, roll_out
 
 
 @flow(name="step_labels", flow_run_name=name_run, task_runner=unit_runner())
@@ -49,6 +50,8 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
                 for unit in units
                 if unit.path in committed
             ]
+        if job.judge is not None:
+            units = _judge(job, units, store)
         receipts = run_here(
             lambda unit: label(store.url, unit, job, _check),
             [replace(unit, table=STEP_LABELS.name) for unit in units],
@@ -64,6 +67,29 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> lis
             for agreement in count_agreement(labels):
                 say(f"label {job.set_name}: {agreement}")
         return paths
+
+
+def _judge(job: StepLabelsJob, units: Sequence[Unit], store: Store) -> Sequence[Unit]:
+    """Have a judge write critiques; the units with these as their last input."""
+    model: dict[str, Any] = {job.judge_role: (job.judge and job.judge.engine) or job.policy}
+    to_judge = {
+        unit.name: replace(unit, table=CRITIQUES.name, inputs=unit.inputs[:2]) for unit in units
+    }
+    judged = run_on_engines(
+        judge,
+        list(to_judge.values()),
+        job,
+        store=store,
+        engines=EngineSet(**model, separator=job.prompt.step_rule),
+        pool=job.pool,
+        title=f"judge {job.set_name}",
+    )
+    committed = {receipt.path for receipt in judged}
+    return [
+        replace(unit, inputs=(*unit.inputs, to_judge[unit.name].path))
+        for unit in units
+        if to_judge[unit.name].path in committed
+    ]
 
 
 def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Unit]:

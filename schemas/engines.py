@@ -1,12 +1,14 @@
 """What goes into an engine and comes out of it, and the config that builds one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import FrozenConfig, Since, Was
+from schemas.generative import GenerativeConfig, ImplicitConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.rows import ModelRole
 from schemas.thinking import THOUGHT_TAGS
@@ -32,7 +34,7 @@ ROLE_WORK: dict[ModelRole, Work] = {
 
 ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "vllm": ("generate", "score"),
-    "openai": ("generate",),
+    "openai": ("generate", "score"),
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
 }
@@ -41,7 +43,15 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
 FinishReason = Literal["stop", "length"]
 
 VerifierFamily = Literal[
-    "token_classification", "rlhflow", "math_shepherd", "qwen_prm", "skywork", "orm", "likelihood"
+    "token_classification",
+    "rlhflow",
+    "math_shepherd",
+    "qwen_prm",
+    "skywork",
+    "orm",
+    "likelihood",
+    "implicit",
+    "generative",
 ]
 """How a verifier lays out a solution, and where its scores are read (see tasks.verifiers)."""
 
@@ -83,6 +93,10 @@ class GenerationRequest:
     with_logprobs: bool = False
     num_alternatives: int = 0
     """Most likely tokens (k) at each position whose log probabilities make the confidences."""
+    named_ids: tuple[int, ...] = ()
+    """Tokens whose log probabilities are told at each position, by an engine of type `vllm`."""
+    num_told: int = 0
+    """Most likely tokens (k) at each position whose texts are told, by a server."""
     has_chat_template: bool = False
     """Whether the prompt contains its special tokens, or is messages, so that none are added."""
     thought_tags: tuple[str, str] = THOUGHT_TAGS[0]
@@ -107,6 +121,11 @@ class Completion:
     confidences: tuple[float, ...] | None = None
     """[num_tokens] minus the mean log probability of the k most likely tokens there (DeepConf,
     arXiv:2508.15260); None unless `num_alternatives` requested them."""
+    named_logprobs: tuple[tuple[float, ...], ...] | None = None
+    """[num_tokens][num_named] log probabilities of the request's `named_ids`."""
+    told: tuple[Mapping[str, float], ...] | None = None
+    """[num_tokens] log probabilities of the most likely tokens by their texts, if `num_told`
+    requested them and the server gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +180,8 @@ class StepScoring:
     """Tokens of question and steps."""
     cached_tokens: int
     """How many of them came from the prefix cache; the model computed the others."""
+    generated_tokens: int = 0
+    """Tokens that a generative verifier wrote."""
 
 
 class VLLMConfig(FrozenConfig):
@@ -197,6 +218,19 @@ class VLLMConfig(FrozenConfig):
     engine_arguments: Annotated[dict[str, Any], Since(4)] = {}  # noqa: RUF012
     """Further arguments of vLLM's EngineArgs by name, such as `quantization`,
     `pipeline_parallel_size` or `speculative_config`; none that stepmill sets itself."""
+    generative: Annotated[GenerativeConfig, Since(4)] = GenerativeConfig()
+    """How a verifier of family `generative` is asked and read."""
+    implicit: Annotated[ImplicitConfig | None, Since(4)] = None
+    """The reference of a verifier of family `implicit`, which needs one."""
+
+    @model_validator(mode="after")
+    def _has_reference(self) -> Self:
+        if (self.verifier == "implicit") != (self.implicit is not None):
+            raise ValueError(
+                "implicit: expected the reference of a verifier of family implicit, and of no "
+                f"other, got {self.implicit} with verifier {self.verifier}"
+            )
+        return self
 
 
 def _api_root(url: str) -> str:
@@ -249,6 +283,8 @@ class OpenAIConfig(FrozenConfig):
     """Folder or Hugging Face id whose chat template makes chat prompts for the completions API."""
     server: ServerConfig
     """Where the server is."""
+    generative: Annotated[GenerativeConfig, Since(4)] = GenerativeConfig()
+    """How it is asked and read as a verifier, which a served model can only be by critiques."""
 
     def shared_by(self, num_actors: int, *, num_roles: int = 1) -> "OpenAIConfig":
         """The config for one role in one actor, with its share of the server's limits.

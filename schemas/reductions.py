@@ -3,8 +3,8 @@
 * Monte Carlo labels, hard targets: `min`, as in Math-Shepherd (arXiv:2312.08935).
 * Monte Carlo labels, soft targets: `min`. The published choice is `last` (arXiv:2408.03314, where
   `min` and `prod` are better only for human labels); the built-in world contradicts it.
-* A label per step by a checker or by people: `min`; arXiv:2305.20050 uses the product, which does
-  not differ from the minimum beyond noise.
+* A label per step by a checker, a judge or people: `min`; arXiv:2305.20050 and arXiv:2501.07301 use
+  the product, which does not differ from the minimum beyond noise.
 * Only the answer's label (an outcome verifier): `last`, the score of the whole solution
   (arXiv:2110.14168), as the verifier was not trained on earlier steps.
 * Labels of others (`human`, `math_shepherd`, `imported`): `min`, as for a checker or Monte Carlo.
@@ -34,6 +34,8 @@ BY_LABELS: dict[tuple[str, str], Reduction] = {
     ("monte_carlo", "soft"): "min",
     ("checker", "hard"): "min",
     ("checker", "soft"): "min",
+    ("judge", "hard"): "min",
+    ("judge", "soft"): "min",
     ("human", "hard"): "min",
     ("human", "soft"): "min",
     ("math_shepherd", "hard"): "min",

@@ -1,14 +1,16 @@
-"""How steps are labelled: by rollouts, by the answer, by an exact checker, or where two agree."""
+"""How steps are labelled: by rollouts, the answer, a checker, a judge, or where two agree."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig, SetName, Since
+from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
 from schemas.engines import EngineConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
+from schemas.rows import ModelRole
 from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 
 ROLLOUT_STRATEGY = "rollout"
@@ -217,6 +219,45 @@ class CheckerConfig(FrozenConfig):
         return "checker"
 
 
+class JudgeConfig(SamplingParameters):
+    """Label steps by where a model's critiques find the first error (arXiv:2501.07301).
+
+    A step before it is right, that one and those after it are wrong.
+    """
+
+    type: Literal["judge"] = "judge"
+    engine: EngineConfig | None = None
+    """The judge; None for the job's policy."""
+    prompt: PromptConfig | None = None
+    """How the judge is prompted; None for the prompt of the job."""
+    format: CritiqueFormatConfig = LinesCritiqueConfig()
+    """How the judge is asked, and how its critique is read."""
+    told: Literal["nothing", "answer"] = "nothing"
+    """Whether the judge reads the gold answer, where there is one."""
+    num_judgements: Annotated[int, Field(ge=1)] = 1
+    """Critiques of each solution. A first error (or none) that more than half of the readable ones
+    find makes the labels; without one the solution has none."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0 is greedy; several judgements need more."""
+    max_tokens: Annotated[int, Field(ge=1)] = 1536
+    """Maximum tokens of a critique; a longer one cannot be read."""
+
+    @model_validator(mode="after")
+    def _judgements_differ(self) -> "JudgeConfig":
+        if self.num_judgements > 1 and self.temperature == 0 and not self.from_model:
+            raise ValueError(
+                "num_judgements: expected 1 at temperature 0, where all critiques are the same, "
+                f"got {self.num_judgements}"
+            )
+        return self
+
+    @property
+    def method(self) -> str:
+        """The value of the `method` column: `judge[n=1]`, `judge[n=3,answer]`."""
+        told = "" if self.told == "nothing" else f",{self.told}"
+        return f"judge[n={self.num_judgements}{told}]"
+
+
 class StoredLabelsConfig(FrozenConfig):
     """Labels that are stored already: imported ones, or those of a run with another completer."""
 
@@ -234,9 +275,9 @@ class ConsensusConfig(FrozenConfig):
     type: Literal["consensus"] = "consensus"
     first: MonteCarloConfig = MonteCarloConfig()
     """The labels by rollouts."""
-    second: Annotated[CheckerConfig | StoredLabelsConfig, Field(discriminator="type")] = (
-        CheckerConfig()
-    )
+    second: Annotated[
+        CheckerConfig | StoredLabelsConfig | JudgeConfig, Field(discriminator="type")
+    ] = CheckerConfig()
     """The other labels."""
     keep: Literal["solutions", "steps"] = "solutions"
     """What both must agree on: `solutions` keeps those in which both find the same first error, or
@@ -272,7 +313,7 @@ def is_second_method(method: str) -> bool:
 _SECOND, _CONSENSUS = "second[", "consensus["
 
 StepLabelsConfig = Annotated[
-    MonteCarloConfig | OutcomeConfig | CheckerConfig | ConsensusConfig,
+    MonteCarloConfig | OutcomeConfig | CheckerConfig | JudgeConfig | ConsensusConfig,
     Field(discriminator="type"),
 ]
 
@@ -302,3 +343,14 @@ class StepLabelsJob(PromptedConfig):
         """How rollouts are drawn; None for labels without rollouts."""
         labels = self.labels.first if isinstance(self.labels, ConsensusConfig) else self.labels
         return labels if isinstance(labels, MonteCarloConfig) else None
+
+    @property
+    def judge(self) -> JudgeConfig | None:
+        """The judge of the labels; None for labels without one."""
+        labels = self.labels.second if isinstance(self.labels, ConsensusConfig) else self.labels
+        return labels if isinstance(labels, JudgeConfig) else None
+
+    @property
+    def judge_role(self) -> ModelRole:
+        """The role of the engine that judges."""
+        return "policy" if self.judge is None or self.judge.engine is None else "judge"

@@ -348,7 +348,7 @@ def _count(
     unit: Unit, table: pa.Table, *, seconds: float = 0.0, was_there: bool = False
 ) -> Receipt:
     sums = {
-        name: sum(table.column(name).to_pylist())
+        name: sum(filter(None, table.column(name).to_pylist()))
         for name in _TOKEN_COLUMNS
         if name in table.column_names
     }

@@ -260,7 +260,7 @@ class Loop:
             self.run_id,
             set_name=TRAIN,
             group=group,
-            reader=identify_engine(model.engine),
+            reader=identify_engine(model.engine, role),
             table=table,
             stage=stage,
         )

@@ -16,7 +16,12 @@ from schemas.problems import ProblemsConfig
 from schemas.sampling import SamplingConfig
 from schemas.search import SearchJob
 from schemas.search.strategies import LookaheadConfig, MctsConfig, StrategyConfig
-from schemas.step_labels import MonteCarloConfig, StepLabelsConfig
+from schemas.step_labels import (
+    ConsensusConfig,
+    JudgeConfig,
+    MonteCarloConfig,
+    StepLabelsConfig,
+)
 from schemas.training.grpo import GrpoConfig
 from schemas.training.recipe import TrainingRecipe
 from schemas.units import split_rows
@@ -121,6 +126,10 @@ class Forecaster:
     ) -> None:
         """Add the labelling of files of so many solutions, each of an expected length."""
         units, solutions = sum(math.ceil(rows / per_unit) for rows in files), sum(files)
+        judge = labels.second if isinstance(labels, ConsensusConfig) else labels
+        if isinstance(judge, JudgeConfig):
+            self._judge(units, solutions, judge)
+        labels = labels.first if isinstance(labels, ConsensusConfig) else labels
         if not isinstance(labels, MonteCarloConfig):
             self.add("step labels", units=units)
             return
@@ -143,6 +152,20 @@ class Forecaster:
             max_tokens=solutions * linear * num * labels.max_rollout_tokens,
             tokens=tokens,
             num_bytes=row_bytes(rollouts, tokens) + solutions * self.assumed.steps * 50,
+        )
+
+    def _judge(self, units: int, solutions: int, judge: JudgeConfig) -> None:
+        """Add a judge's critiques of these solutions."""
+        num = solutions * judge.num_judgements
+        tokens = num * self.assumed.tokens_of(judge.max_tokens)
+        self.add(
+            "judgements",
+            units=units,
+            requests=solutions,
+            solutions=num,
+            max_tokens=num * judge.max_tokens,
+            tokens=tokens,
+            num_bytes=row_bytes(num, tokens),
         )
 
     def train(

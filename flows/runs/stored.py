@@ -35,7 +35,8 @@ def name_models(
             f"got some by {_quoted(list(by_policy))}"
         )
     files = by_policy[policy]
-    verifier = job.verifier_name or (job.verifier and identify_engine(job.verifier))
+    verifier = job.verifier_name
+    verifier = verifier or (job.verifier and identify_engine(job.verifier, "verifier"))
     if verifier is None and (scored_by := verifiers_of(store, run_id, files)):
         verifier = _only(scored_by, "verifier", run_id, job.set_name)
     named = job.with_fields(policy=None, policy_name=policy, verifier=None, verifier_name=verifier)

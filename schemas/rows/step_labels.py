@@ -5,7 +5,7 @@ from typing import Literal
 
 from schemas.tables import Int32, TableSpec
 
-Evidence = Literal["rollouts", "answer", "inferred", "checker", "imported"]
+Evidence = Literal["rollouts", "answer", "inferred", "checker", "imported", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ class StepScores:
     scored_tokens: Int32
     cached_tokens: Int32
     error: str | None = None
+    generated_tokens: Int32 | None = None
+    """Tokens that a generative verifier wrote; None for one that only reads."""
 
 
 STEP_SCORES = TableSpec("step_scores", StepScores)

@@ -87,6 +87,8 @@ class Trajectory:
     within a search, the first step that it calls wrong."""
     error_note: str | None = None
     """What is known about that error, in words."""
+    verifier_tokens: Int32 | None = None
+    """Tokens that a generative verifier wrote about it; None for one that only reads."""
     segments: tuple[str, ...] | None = None
     """[num_steps] of a self-talk, what each step is: `step`, `critique` or `revision`."""
 

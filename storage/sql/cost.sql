@@ -1,5 +1,6 @@
 -- One row per run x stage x strategy x role x model: rows made, tokens spent, seconds of engine
--- time, and the result. `scored_tokens` are the tokens that verifiers read, `cached_tokens` those of
+-- time, and the result. `scored_tokens` are the tokens that verifiers read (those that they wrote are
+-- in `generated_tokens` of their own rows), `cached_tokens` those of
 -- prompts and scored texts that were found in a cache. The verifier of a search has its own row, with
 -- no rows made or kept, as the solutions are the policy's. `thinking_tokens` are those of thoughts,
 -- null where the prompt does not tell them from answers. A policy in training is one model, whatever
@@ -33,6 +34,7 @@ written as (
         sum(cached_tokens) as cached_tokens,
         sum(generated_tokens) as generated_tokens,
         sum(scored_tokens) as scored_tokens,
+        sum(verifier_tokens) as verifier_tokens,
         sum(thinking_tokens) as thinking_tokens,
         count(*) filter (correct) as num_right
     from by_writer
@@ -46,10 +48,10 @@ by_model as (
     union all
     select
         run_id, stage, strategy, role, reader as model, 0 as num_rows, 0 as prompt_tokens,
-        0 as cached_tokens, 0 as generated_tokens, scored_tokens,
+        0 as cached_tokens, coalesce(verifier_tokens, 0) as generated_tokens, scored_tokens,
         null as thinking_tokens, 0 as num_right
     from written
-    where scored_tokens > 0
+    where scored_tokens > 0 or verifier_tokens > 0
 ),
 solved as (
     select
@@ -82,7 +84,7 @@ spent as (
         count(*) as num_rows,
         0 as prompt_tokens,
         sum(cached_tokens) as cached_tokens,
-        0 as generated_tokens,
+        coalesce(sum(generated_tokens), 0) as generated_tokens,
         sum(scored_tokens) as scored_tokens,
         null as thinking_tokens,
         'scored solutions' as kept,

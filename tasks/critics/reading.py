@@ -43,40 +43,63 @@ class CritiqueReading:
         return next(wrong, None)
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedVerdict:
+    """Where a critique says whether a step is right."""
+
+    verdict: StepVerdict
+    begin: int
+    """Index of the first character of the verdict's word."""
+    end: int
+    """Index after its last character."""
+    part: tuple[int, int]
+    """Begin and end of all that is said about the step."""
+
+
 def read_critique(text: str, num_steps: int, config: CritiqueFormatConfig) -> CritiqueReading:
     """What a critique of a solution with so many steps says."""
-    read = _read_lines if config.type == "lines" else _read_stepwise
-    steps, verdict = read(text)
+    placed, verdict = place_verdicts(text, config)
+    steps = tuple(
+        CritiqueStep(verdict=each.verdict, text=text[slice(*each.part)].strip()) for each in placed
+    )
     return CritiqueReading(steps, verdict, _fault(steps, verdict, num_steps, config.judges))
 
 
-def _read_lines(text: str) -> tuple[tuple[CritiqueStep, ...], bool | None]:
-    verdict: bool | None = None
-    steps = []
-    for line in filter(None, map(str.strip, text.split("\n"))):
-        if final := _FINAL_LINE.fullmatch(line):
-            verdict = final[1].lower() == "right"
-            break  # what follows is not the critique's
-        if judged := _JUDGED.findall(line):
-            steps.append(_step(judged[-1], line))
-    return tuple(steps), verdict
+def place_verdicts(
+    text: str, config: CritiqueFormatConfig
+) -> tuple[list[PlacedVerdict], bool | None]:
+    """The verdicts on the steps, in the order written, and the one on the whole, if any."""
+    return (_place_lines if config.type == "lines" else _place_stepwise)(text)
 
 
-def _read_stepwise(text: str) -> tuple[tuple[CritiqueStep, ...], bool | None]:
+def _place_lines(text: str) -> tuple[list[PlacedVerdict], bool | None]:
+    placed: list[PlacedVerdict] = []
+    begin = 0
+    for line in text.split("\n"):
+        end = begin + len(line)
+        if final := _FINAL_LINE.fullmatch(line.strip()):
+            return placed, final[1].lower() == "right"  # what follows is not the critique's
+        if judged := list(_JUDGED.finditer(text, begin, end)):
+            placed.append(_place(judged[-1], (begin, end)))
+        begin = end + 1
+    return placed, None
+
+
+def _place_stepwise(text: str) -> tuple[list[PlacedVerdict], bool | None]:
     conclusions = list(_CONCLUSION.finditer(text))
     verdict = conclusions[-1][1].lower() in ("correct", "right") if conclusions else None
-    body = text[: conclusions[-1].start()] if conclusions else text
-    starts = [found.start() for found in _STEP.finditer(body)]
-    steps = []
-    for begin, end in pairwise([*starts, len(body)]):
-        if judged := _CORRECTNESS.search(body, begin, end):
-            steps.append(_step(judged[1], body[begin:end].strip()))
-    return tuple(steps), verdict
+    last = conclusions[-1].start() if conclusions else len(text)
+    starts = [found.start() for found in _STEP.finditer(text, 0, last)]
+    placed = []
+    for begin, end in pairwise([*starts, last]):
+        if judged := _CORRECTNESS.search(text, begin, end):
+            placed.append(_place(judged, (begin, end)))
+    return placed, verdict
 
 
-def _step(word: str, text: str) -> CritiqueStep:
-    verdict: StepVerdict = "right" if word.lower() in ("right", "correct") else "wrong"
-    return CritiqueStep(verdict=verdict, text=text)
+def _place(judged: re.Match[str], part: tuple[int, int]) -> PlacedVerdict:
+    is_right = judged[1].lower() in ("right", "correct")
+    return PlacedVerdict("right" if is_right else "wrong", *judged.span(1), part)
 
 
 def _fault(

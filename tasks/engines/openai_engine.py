@@ -1,6 +1,6 @@
 """A model on a server with an OpenAI-compatible API: for policies, critics and judges.
 
-A verifier cannot be served this way: the API has no scores per step.
+The API has no scores of steps: a served verifier is a critic (tasks.engines.generative_engine).
 
 Each continuation is a separate request, with seed s + i for continuation i: a server that receives
 one request for n continuations derives its own seeds, and reports the cached tokens of whichever
@@ -153,8 +153,8 @@ class OpenAIEngine:
             RequestRejected: always.
         """
         raise RequestRejected(
-            f"{self.model_id}: a model behind an OpenAI-compatible API cannot score steps; "
-            "expected an engine of type vllm as verifier"
+            f"{self.model_id}: a model behind an OpenAI-compatible API has no scores of steps; "
+            "as a verifier it writes critiques"
         )
 
     async def close(self) -> None:
@@ -176,6 +176,11 @@ class OpenAIEngine:
             request_body(request, index, self._config, self._served, start=start),
             lambda answer: self._read(answer, request, start),
         )
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it can continue the beginning of an answer."""
+        return self._config.api == "completions" or self._served.takes_ids
 
     def encode_text(self, text: str) -> Sequence[int] | None:
         """The tokens of a text alone, if the config names the model's tokenizer."""

@@ -129,9 +129,9 @@ def request_body(
         body["max_tokens"] = max_tokens
         text = request.prompt + request.prefix
         body["prompt"] = text if start is None else start.token_ids
-        if request.with_logprobs or request.num_alternatives:
+        if request.with_logprobs or _num_likeliest(request):
             least = 1 if served.kind == "other" else 0
-            body["logprobs"] = max(request.num_alternatives, least)
+            body["logprobs"] = max(_num_likeliest(request), least)
         if served.kind == "vllm" and start is None:
             body["add_special_tokens"] = not request.has_chat_template
     return body
@@ -168,10 +168,10 @@ def _chat_fields(request: GenerationRequest, served: Served) -> dict[str, Any]:
     else:
         messages = [{"role": "user", "content": request.prompt}]
     fields: dict[str, Any] = {"messages": messages}
-    if request.with_logprobs or request.num_alternatives:
+    if request.with_logprobs or _num_likeliest(request):
         fields["logprobs"] = True
-    if request.num_alternatives:
-        fields["top_logprobs"] = request.num_alternatives
+    if _num_likeliest(request):
+        fields["top_logprobs"] = _num_likeliest(request)
     if arguments:
         if served.kind == "other":
             raise RequestRejected(
@@ -194,6 +194,11 @@ def _chat_fields(request: GenerationRequest, served: Served) -> dict[str, Any]:
     return fields
 
 
+def _num_likeliest(request: GenerationRequest) -> int:
+    """Most likely tokens that the request needs at each position."""
+    return max(request.num_alternatives, request.num_told)
+
+
 def read_continuation(
     answer: Any, request: GenerationRequest, config: OpenAIConfig
 ) -> Continuation:
@@ -212,6 +217,7 @@ def read_continuation(
         told = choice.get("logprobs")
         tokens, logprobs = _told_tokens(told, is_chat) if told else (None, None)
         confidences = _told_confidences(told, is_chat, request.num_alternatives) if told else None
+        likeliest = _told_likeliest(told, is_chat) if told and request.num_told else None
         token_ids = choice.get("token_ids")
         prompt_tokens = int(usage["prompt_tokens"])
         if token_ids is None:
@@ -235,6 +241,7 @@ def read_continuation(
         stop_string=stop_string,
         token_texts=None if tokens is None else _pieces(text, tokens),
         confidences=confidences,
+        told=likeliest,
     )
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     return Continuation(completion, prompt_tokens, cached or 0)
@@ -304,6 +311,20 @@ def _told_confidences(
         return None
     likeliest = [sorted(each, reverse=True)[:num_alternatives] for each in told]
     return tuple(-sum(each) / len(each) for each in likeliest)
+
+
+def _told_likeliest(
+    logprobs: Mapping[str, Any], is_chat: bool
+) -> tuple[Mapping[str, float], ...] | None:
+    """[num_tokens] log probabilities of the most likely tokens by their texts, if they are told."""
+    if is_chat:
+        rows = [
+            {each["token"]: each["logprob"] for each in reversed(at.get("top_logprobs") or [])}
+            for at in logprobs["content"]
+        ]
+    else:
+        rows = [dict(at) for at in logprobs.get("top_logprobs") or [] if at]
+    return tuple(rows) if rows and all(rows) else None
 
 
 def _pieces(text: str, tokens: Sequence[str]) -> tuple[str, ...] | None:

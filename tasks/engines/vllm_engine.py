@@ -31,7 +31,12 @@ from schemas.rows import ModelRole
 from schemas.steps import StepEnding, StepRule
 from tasks.engines.vllm_arguments import prepare_environment
 from tasks.engines.vllm_drivers import Driver, open_driver
-from tasks.engines.vllm_sampling import confidences, sampled_logprobs, sampling_params
+from tasks.engines.vllm_sampling import (
+    confidences,
+    named_logprobs,
+    sampled_logprobs,
+    sampling_params,
+)
 from tasks.models.adapters import identify_served
 from tasks.models.folders import (
     check_model_folder,
@@ -47,7 +52,7 @@ from tasks.steps.token_texts import (
     start_of,
 )
 from tasks.verifiers.families import Verifier, open_verifier, p_right, p_written
-from tasks.verifiers.layout import Encoder
+from tasks.verifiers.layout import Encoder, TokenLayout
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
@@ -174,12 +179,8 @@ class VLLMEngine:
                 not a number.
             EngineFailed: the engine is gone.
         """
-        if self._verifier is None:
-            raise ValueError(f"{self.model_id} is not a verifier: expected a verifier to score")
-        try:
-            layout = self._verifier.lay_out(request)
-        except ValueError as error:
-            raise RequestRejected(str(error)) from error
+        layout = self.lay_out(request)
+        assert self._verifier is not None
         # A single position for the whole solution is read even if scores are known.
         num_known = min(request.num_known, len(layout.positions) - 1)
         if self._verifier.reads_likelihood:
@@ -199,6 +200,19 @@ class VLLMEngine:
         return StepScoring(
             scores=scores, scored_tokens=num_computed + num_cached, cached_tokens=num_cached
         )
+
+    def lay_out(self, request: ScoringRequest) -> TokenLayout:
+        """The tokens that the verifier reads of a solution, and where it reads each step.
+
+        Raises:
+            RequestRejected: the solution has no step or an empty one, or its question is missing.
+        """
+        if self._verifier is None:
+            raise ValueError(f"{self.model_id} is not a verifier: expected a verifier to score")
+        try:
+            return self._verifier.lay_out(request)
+        except ValueError as error:
+            raise RequestRejected(str(error)) from error
 
     async def token_logprobs(self, token_ids: Sequence[int]) -> list[float]:
         """[num_tokens - 1] the log probability of each token but the first, given those before.
@@ -352,4 +366,5 @@ class VLLMEngine:
             finish_reason=_FINISH_REASONS[output.finish_reason],
             stop_string=stop_string,
             confidences=confidences(output) if request.num_alternatives else None,
+            named_logprobs=named_logprobs(output, request.named_ids) if request.named_ids else None,
         )

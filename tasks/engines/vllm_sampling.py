@@ -5,6 +5,7 @@ requested, those of the k most likely tokens behind it; all are those of the mod
 temperature and the other sampling parameters.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.engines import GenerationRequest
@@ -28,6 +29,11 @@ def sampling_params(
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
+    named: dict[str, Any] = {}
+    if request.named_ids:
+        if "logprob_token_ids" not in SamplingParams.__struct_fields__:
+            raise RequestRejected("this vLLM cannot tell the log probabilities of given tokens")
+        named = {"logprob_token_ids": list(request.named_ids)}
     try:
         params = [
             SamplingParams(
@@ -45,6 +51,7 @@ def sampling_params(
                 detokenize=stop_tokens is None,
                 seed=None if request.seed is None else request.seed + index,
                 logprobs=_num_logprobs(request),
+                **named,
                 flat_logprobs=True,
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
@@ -72,8 +79,20 @@ def confidences(output: Any) -> tuple[float, ...]:
     )
 
 
+def named_logprobs(output: Any, named_ids: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+    """[num_tokens][num_named] the log probabilities of the tokens that the request named."""
+    told = output.logprobs
+    rows = []
+    for start, end in zip(told.start_indices, told.end_indices, strict=True):
+        found = dict(zip(told.token_ids[start:end], told.logprobs[start:end], strict=True))
+        rows.append(tuple(found[token_id] for token_id in named_ids))
+    return tuple(rows)
+
+
 def _num_logprobs(request: GenerationRequest) -> int | None:
     """Alternatives to the sampled token at each position; None for no log probability at all."""
+    if request.named_ids:
+        return len(request.named_ids)
     if request.num_alternatives:
         return request.num_alternatives
     return 0 if request.with_logprobs else None

@@ -35,6 +35,7 @@ async def score_trajectories(unit: Unit, job: ScoringJob, context: UnitContext) 
         context.counters.rows += 1
         if not isinstance(scoring, str):
             context.counters.scored_tokens += scoring.scored_tokens
+            context.counters.generated_tokens += scoring.generated_tokens
         return scoring
 
     scorings = await asyncio.gather(*(score(t) for t in first_of.values()))
@@ -97,4 +98,7 @@ def _row(
         scores=scoring.scores,
         scored_tokens=scoring.scored_tokens if is_charged else 0,
         cached_tokens=scoring.cached_tokens if is_charged else 0,
+        generated_tokens=scoring.generated_tokens
+        if is_charged and scoring.generated_tokens
+        else None,
     )

@@ -126,7 +126,7 @@ def _decide_one(
             num_rows=len(tree),
             prompt_tokens=sum(r.prompt_tokens for r in tree),
             cached_tokens=sum(r.cached_tokens for r in tree),
-            generated_tokens=sum(r.generated_tokens for r in tree),
+            generated_tokens=sum(r.generated_tokens + (r.verifier_tokens or 0) for r in tree),
             scored_tokens=sum(r.scored_tokens for r in tree),
             error=errors[0] if errors else None,
             created_at=made_at,

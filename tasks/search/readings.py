@@ -74,7 +74,9 @@ class Readings:
             scoring = await verifier.score(request)
             computed = scoring.scored_tokens - scoring.cached_tokens
             node.cost.scored_tokens += computed
+            node.cost.verifier_tokens += scoring.generated_tokens
             context.counters.scored_tokens += computed
+            context.counters.generated_tokens += scoring.generated_tokens
             scores = _check_scores(scoring.scores, len(lineage) - known)
         except RequestRejected as rejection:
             node.state, node.reason = "error", str(rejection)

@@ -123,6 +123,7 @@ def _row(
         cached_tokens=sum(node.cost.cached_tokens for node in own),
         generated_tokens=sum(node.cost.generated_tokens for node in own),
         scored_tokens=sum(node.cost.scored_tokens for node in own),
+        verifier_tokens=sum(node.cost.verifier_tokens for node in own) or None,
         engine=writer.name,
         created_at=now(),
         budget=search.budget,

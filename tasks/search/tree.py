@@ -29,6 +29,8 @@ class Cost:
     generated_tokens: int = 0
     scored_tokens: int = 0
     """Tokens that the verifier computed: those it read and did not find in its cache."""
+    verifier_tokens: int = 0
+    """Tokens that a generative verifier wrote."""
 
 
 def add_costs(one: Cost, other: Cost) -> Cost:
@@ -39,6 +41,7 @@ def add_costs(one: Cost, other: Cost) -> Cost:
         cached_tokens=one.cached_tokens + other.cached_tokens,
         generated_tokens=one.generated_tokens + other.generated_tokens,
         scored_tokens=one.scored_tokens + other.scored_tokens,
+        verifier_tokens=one.verifier_tokens + other.verifier_tokens,
     )
 
 

@@ -9,6 +9,7 @@ from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.engines.task import unit_options, unit_task
 from tasks.step_labels.checker_labels import CheckSteps
+from tasks.step_labels.judge_labels import judge_unit
 from tasks.step_labels.units import label_unit, roll_out_unit
 
 roll_out = unit_task(
@@ -18,10 +19,17 @@ roll_out = unit_task(
     description="Finish the unit's solutions from their prefixes.",
 )
 
+judge = unit_task(
+    judge_unit,
+    name="judge",
+    verb="judge",
+    description="Critique the unit's solutions for their labels.",
+)
+
 
 @task(**unit_options("label"))
 def label(root: str, unit: Unit, job: StepLabelsJob, check: CheckSteps | None) -> Receipt:
-    """Label the steps of the unit's solutions from its rollouts."""
+    """Label the steps of the unit's solutions from what was drawn for them."""
     store = Store(root)
     if store.has(unit):
         return store.receipt(unit)

@@ -1,20 +1,23 @@
 """The two units of the step-label stage: rollouts on an actor, then labels from what is stored.
 
 A rollout unit reads a range of a trajectories file and the set's problems, and writes
-trajectories. A label unit reads the same range and its rollouts, and for a consensus the labels of
-another method; it writes step labels, needs no model, and can be repeated with other rules.
+trajectories; a judge unit (`judge_labels`) reads the same and writes critiques. A label unit reads
+the same range and what was drawn for it, and for a consensus the labels of another method; it
+writes step labels, needs no model, and can be repeated with other rules.
 """
 
 import asyncio
 from dataclasses import replace
 
-from schemas.rows import Problem, StepLabel, Trajectory
+from schemas.rows import Critique, Problem, StepLabel, Trajectory
 from schemas.step_labels import (
     CheckerConfig,
     ConsensusConfig,
+    JudgeConfig,
     MonteCarloConfig,
     OutcomeConfig,
     StepLabelsJob,
+    StoredLabelsConfig,
 )
 from schemas.units import Unit
 from storage import Store
@@ -24,6 +27,7 @@ from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import make_prompt_format
 from tasks.step_labels.checker_labels import CheckSteps, label_by_checker
 from tasks.step_labels.consensus import agreed_labels, match_labels
+from tasks.step_labels.judge_labels import label_by_judge
 from tasks.step_labels.labels import label_outcomes, label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
 from tasks.steps.trees import whole_rows
@@ -58,7 +62,10 @@ async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) ->
 def label_unit(
     unit: Unit, job: StepLabelsJob, store: Store, check: CheckSteps | None
 ) -> list[StepLabel]:
-    """The labels of a unit's solutions; inputs are the solutions, the problems, the rollouts.
+    """The labels of a unit's solutions.
+
+    Inputs are the solutions, the problems, then what the labels are made from: rollouts, a judge's
+    critiques, or both in this order.
 
     Raises:
         ValueError: labels by an exact checker are configured, and no checker is given.
@@ -69,12 +76,18 @@ def label_unit(
         return label_outcomes(trajectories)
     if isinstance(config, CheckerConfig):
         return label_by_checker(problems, trajectories, _given(check))
+    if isinstance(config, JudgeConfig):
+        return label_by_judge(trajectories, store.read(unit.inputs[2]), config)
     rollouts: list[Trajectory] = store.read(unit.inputs[2])
     if isinstance(config, MonteCarloConfig):
         return label_steps(trajectories, rollouts, config)
     first = label_steps(trajectories, rollouts, config.first)
     solutions = whole_rows({label.trajectory_id for label in first}, [*trajectories, *rollouts])
-    second = _second_labels(problems, solutions, unit.run_id, config, store, check)
+    if isinstance(config.second, JudgeConfig):
+        critiques: list[Critique] = store.read(unit.inputs[3])
+        second = label_by_judge(solutions, critiques, config.second, config.second_method)
+    else:
+        second = _second_labels(problems, solutions, unit.run_id, config, store, check)
     return [*first, *second, *agreed_labels(first, second, config)]
 
 
@@ -90,6 +103,7 @@ def _second_labels(
     if isinstance(config.second, CheckerConfig):
         labels = label_by_checker(problems, solutions, _given(check))
         return [replace(label, method=config.second_method) for label in labels]
+    assert isinstance(config.second, StoredLabelsConfig)
     stored = stored_labels(
         store,
         config.second.run_id or run_id,

@@ -59,6 +59,23 @@ class Family:
     needs_chat_template: bool = False
     reads_likelihood: bool = False
     """Whether a step's score is the probability of its tokens rather than a judgement of them."""
+    writes: bool = False
+    """Whether its scores are in critiques that it writes, see tasks.engines.generative_engine."""
+
+
+def _lay_out_text(encode: Encoder, request: ScoringRequest, _: str) -> TokenLayout:
+    return lay_out_text(
+        encode,
+        request.prompt,
+        request.steps,
+        step_ids=request.step_ids,
+        is_whole=request.is_whole,
+        has_chat_template=request.has_chat_template,
+    )
+
+
+def _refuse_to_lay_out(encode: Encoder, request: ScoringRequest, separator: str) -> TokenLayout:
+    raise ValueError("expected a family that reads solutions, got one that writes critiques")
 
 
 FAMILIES: dict[VerifierFamily, Family] = {
@@ -107,17 +124,17 @@ FAMILIES: dict[VerifierFamily, Family] = {
     ),
     "likelihood": Family(
         architecture="ForCausalLM",
-        lay_out=lambda encode, r, _: lay_out_text(
-            encode,
-            r.prompt,
-            r.steps,
-            step_ids=r.step_ids,
-            is_whole=r.is_whole,
-            has_chat_template=r.has_chat_template,
-        ),
+        lay_out=_lay_out_text,
         needs_question=False,
         reads_likelihood=True,
     ),
+    "implicit": Family(
+        architecture="ForCausalLM",
+        lay_out=_lay_out_text,
+        needs_question=False,
+        reads_likelihood=True,
+    ),
+    "generative": Family(architecture="ForCausalLM", lay_out=_refuse_to_lay_out, writes=True),
 }
 
 
@@ -214,6 +231,11 @@ def open_verifier(
     family = find_family(folder, config, wanted)
     _check_causal(folder, config)
     described = FAMILIES[family]
+    if described.writes:
+        raise ModelUnusable(
+            f"verifier {folder}: expected a family that reads solutions, got {family}, whose "
+            "scores are read in what it writes"
+        )
     if described.needs_chat_template and tokenizer.chat_template is None:
         raise ModelUnusable(
             f"verifier {folder}: expected a tokenizer with a chat template, as verifiers of "
@@ -259,13 +281,38 @@ def p_written(logprobs: Sequence[float], layout: TokenLayout) -> list[float]:
         logprobs: [num_tokens - 1] of each token of the layout except the first.
         layout: of a likelihood.
     """
+    # Rounding may leave a sum above 0. In this order of arguments nan stays nan.
+    return [
+        max(math.exp(min(total, 0.0)), LEAST_LIKELIHOOD)
+        for total in step_logprobs(logprobs, layout)
+    ]
+
+
+def p_preferred(
+    own: Sequence[float], reference: Sequence[float], layout: TokenLayout, beta: float
+) -> list[float]:
+    """[num_steps] sigmoid of beta x log ratio of each step's tokens (arXiv:2412.01981, eq. 5).
+
+    .5 is a step that the trained model finds as likely as its reference. Deviation: the paper sums
+    the log ratios themselves; the sigmoid maps them to [0, 1] and keeps their order.
+
+    Args:
+        own: [num_tokens - 1] log probabilities under the trained model, as in `p_written`.
+        reference: the same under the model that it was trained from.
+        layout: of a likelihood.
+        beta: weight of the log ratio.
+    """
+    ratios = [a - b for a, b in zip(own, reference, strict=True)]
+    return [p_right([beta * total]) for total in step_logprobs(ratios, layout)]
+
+
+def step_logprobs(logprobs: Sequence[float], layout: TokenLayout) -> list[float]:
+    """[num_steps] sums over each step's tokens of values as in `p_written`."""
     begins = [layout.first, *(position + 1 for position in layout.positions)]
-    totals = [
+    return [
         math.fsum(logprobs[begin - 1 : position])
         for begin, position in zip(begins, layout.positions, strict=False)
     ]
-    # Rounding may leave a sum above 0. In this order of arguments nan stays nan.
-    return [max(math.exp(min(total, 0.0)), LEAST_LIKELIHOOD) for total in totals]
 
 
 def _check_labels(folder: Path, config: Mapping[str, Any], family: VerifierFamily) -> None:

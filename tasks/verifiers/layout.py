@@ -139,7 +139,7 @@ def lay_out(
     Raises:
         ValueError: `steps` is empty, or a step is.
     """
-    bodies = _bodies(steps)
+    bodies = step_bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
     positions = []
     for index, body in enumerate(bodies):
@@ -166,7 +166,7 @@ def lay_out_lines(encode: Encoder, question: str, steps: Sequence[str]) -> Token
     Raises:
         ValueError: `steps` is empty, or a step is.
     """
-    bodies = _bodies(steps)
+    bodies = step_bodies(steps)
     ids = [*encode((encode.tokenizer.bos_token or "") + question + "\n")]
     positions = []
     for body in bodies:
@@ -181,7 +181,7 @@ def lay_out_tags(encode: Encoder, question: str, steps: Sequence[str]) -> TokenL
     Raises:
         ValueError: `steps` is empty, a step is, or a tag is not a token of its own.
     """
-    first, *others = _bodies(steps)
+    first, *others = step_bodies(steps)
     pieces = [f"{question} {first} {SHEPHERD_TAG}"]
     pieces += [f"\n{body} {SHEPHERD_TAG}" for body in others]
     return _read_at_ends(encode, pieces, add_special_tokens=True)
@@ -193,7 +193,7 @@ def lay_out_turns(encode: Encoder, question: str, steps: Sequence[str]) -> Token
     Raises:
         ValueError: `steps` is empty, a step is, or `+` is not a token of its own.
     """
-    first, *others = _bodies(steps)
+    first, *others = step_bodies(steps)
     messages = []
     for text in (f"{question} {first}", *others):
         messages.append({"role": "user", "content": text})
@@ -211,7 +211,7 @@ def lay_out_extra(encode: Encoder, question: str, steps: Sequence[str]) -> Token
     messages = [
         {"role": "system", "content": QWEN_SYSTEM},
         {"role": "user", "content": question},
-        {"role": "assistant", "content": "".join(body + _HERE for body in _bodies(steps))},
+        {"role": "assistant", "content": "".join(body + _HERE for body in step_bodies(steps))},
     ]
     pieces = _cut_chat(encode, messages, len(steps))
     return _read_at_ends(encode, [piece + QWEN_TAG for piece in pieces])
@@ -232,7 +232,7 @@ def lay_out_whole(
     Raises:
         ValueError: `steps` is empty, or a step is.
     """
-    _bodies(steps)
+    step_bodies(steps)
     answer = step_body("".join(steps))
     if encode.tokenizer.chat_template is None:
         ids = [*encode(prompt, add_special_tokens=not has_chat_template), *encode(answer)]
@@ -264,7 +264,7 @@ def lay_out_text(
     Raises:
         ValueError: `steps` is empty, a step is, or a token spans two steps.
     """
-    _bodies(steps)
+    step_bodies(steps)
     ids = [*encode(prompt, add_special_tokens=not has_chat_template)]
     if step_ids is None:
         is_ended = steps[-1] != step_body(steps[-1]) and not is_whole
@@ -282,7 +282,7 @@ def lay_out_text(
     return TokenLayout(whole, positions, first=len(ids))
 
 
-def _bodies(steps: Sequence[str]) -> list[str]:
+def step_bodies(steps: Sequence[str]) -> list[str]:
     """The steps without what follows their text."""
     if not steps:
         raise ValueError("expected at least one step to score, got none")

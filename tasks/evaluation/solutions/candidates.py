@@ -48,7 +48,7 @@ class Candidates:
     scores: tuple[tuple[float, ...] | None, ...]
     """[num_drawn] scores by one verifier, one per step or one in all; None without scores."""
     scored_tokens: tuple[int, ...]
-    """[num_drawn] tokens that the verifier read; 0 if it had already read an equal text."""
+    """[num_drawn] tokens that the verifier read, and wrote; 0 if it knew an equal text."""
     text_ids: tuple[int, ...] | None = None
     """[num_drawn] a number per row, the same for equal texts; None if all texts differ."""
     num_steps: tuple[int, ...] | None = None
@@ -174,7 +174,10 @@ def _gather(
         logprobs=tuple(row.logprob for row in rows),
         num_tokens=tuple(row.generated_tokens for row in rows),
         scores=tuple(_step_scores(row, score) for row, score in zip(rows, scored, strict=True)),
-        scored_tokens=tuple(0 if score is None else score.scored_tokens for score in scored),
+        scored_tokens=tuple(
+            0 if score is None else score.scored_tokens + (score.generated_tokens or 0)
+            for score in scored
+        ),
         text_ids=_number_texts(rows),
         num_steps=tuple(len(row.steps) for row in rows),
         has_votes=grader.comparable,

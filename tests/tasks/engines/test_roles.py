@@ -108,9 +108,7 @@ def test_every_kind_of_engine_can_write(role):
 
 def test_an_engine_is_refused_for_what_its_kind_cannot_do():
     check_role(VLLMConfig(model="m"), "verifier")
-    expected = r"verifier acme/judge: expected an engine that can score \(vllm or"
-    with pytest.raises(ModelUnusable, match=expected):
-        check_role(served(), "verifier")
+    check_role(served(), "verifier")
     with pytest.raises(ModelUnusable, match=r"retriever markov: .*no type of engine can"):
         check_role(MarkovConfig(), "retriever")
 

@@ -36,6 +36,7 @@ def tokenizers(llama_tokenizer: Any, qwen_tokenizer: Any, mistral_tokenizer: Any
         "qwen_prm": qwen_tokenizer,
         "skywork": qwen_tokenizer,
         "likelihood": mistral_tokenizer,
+        "implicit": mistral_tokenizer,
     }
 
 
@@ -212,7 +213,7 @@ def test_a_separator_that_the_tokenizer_joins_with_the_next_step_is_unusable_for
         layout_of("likelihood", {"likelihood": tokenizer}, ("It is ", "so."))
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "orm"])
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("orm", "generative")])
 def test_tokens_of_a_prefix_are_a_prefix_of_the_tokens(
     family: VerifierFamily, tokenizers: dict[str, Any]
 ) -> None:
@@ -224,7 +225,9 @@ def test_tokens_of_a_prefix_are_a_prefix_of_the_tokens(
         assert prefix.token_ids == whole.token_ids[: prefix.positions[-1] + 1]
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "likelihood"])
+@pytest.mark.parametrize(
+    "family", [f for f in FAMILIES if f not in ("likelihood", "implicit", "generative")]
+)
 def test_what_stands_behind_a_step_is_never_scored(
     family: VerifierFamily, tokenizers: dict[str, Any]
 ) -> None:
@@ -348,3 +351,11 @@ def test_one_logit_is_a_sigmoid_and_two_are_a_softmax(
     logits: tuple[float, ...], expected: float
 ) -> None:
     assert p_right(logits) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_verifier_that_writes_reads_nothing(tokenizers: dict[str, Any]) -> None:
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+    with pytest.raises(ModelUnusable, match="got generative, whose scores are read in what it wr"):
+        open_verifier(
+            Path("m"), config, "generative", tokenizers["rlhflow"], separator="\n", model_id="m-0"
+        )
