@@ -1,21 +1,21 @@
 """A model that critiques solutions: `critiques` rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.critique_formats import CritiqueFormatConfig
-from schemas.rows import Critique, Problem, Trajectory, now
+from schemas.rows import Critique, Problem, Trajectory
 from schemas.sampling_parameters import SamplingParameters
-from schemas.units import derive_id, derive_seed
+from schemas.units import derive_seed
 from tasks.critics.asking import ShownSolution, ask_critic
 from tasks.critics.drawing import DrawnAnswers, draw_answers
-from tasks.critics.reading import CritiqueReading, leaks_answer, read_critique
+from tasks.critics.rows import critique_row
 from tasks.engines.base import Engine
 from tasks.prompts.formats import PromptFormat
 from tasks.steps.token_ids import completion_columns
 
 
 @dataclass(frozen=True, slots=True)
-class Critic:
+class ModelCritic:
     """A model that critiques solutions, and how it is asked."""
 
     engine: Engine
@@ -47,7 +47,7 @@ class Critic:
             seed=seed,
         )
         return [
-            self._row(problem, solution, shown, key, drawn, index, seed + index)
+            self._row(problem, solution, key, drawn, index, seed + index)
             for index in range(len(drawn.completions) or 1)
         ]
 
@@ -55,7 +55,6 @@ class Critic:
         self,
         problem: Problem,
         solution: Trajectory,
-        shown: ShownSolution,
         key: str | None,
         drawn: DrawnAnswers,
         index: int,
@@ -63,31 +62,26 @@ class Critic:
     ) -> Critique:
         completion = drawn.completions[index] if drawn.completions else None
         text = completion.text if completion else ""
-        answer = self.prompt_format.answers([text])[0]
-        reading = CritiqueReading((), None, drawn.error)
-        if completion is not None:
-            reading = read_critique(answer, len(shown.steps), self.format)
-        is_cut = completion is not None and completion.finish_reason == "length"
-        first_error = reading.first_error
-        return Critique(
-            critique_id=derive_id(self.scope, solution.trajectory_id, index),
-            trajectory_id=solution.trajectory_id,
-            problem_id=problem.problem_id,
+        row = critique_row(
+            self.prompt_format.answers([text])[0],
+            problem,
+            solution,
+            format=self.format,
+            scope=self.scope,
             critic=self.engine.model_id,
+            engine=self.engine.name,
+            index=index,
+        )
+        is_cut = completion is not None and completion.finish_reason == "length"
+        fault = "it was cut at its token limit" if is_cut else row.fault
+        return replace(
+            row,
             told="nothing" if key is None else self.told,
-            sample_index=index,
             status="error" if completion is None else "truncated" if is_cut else "finished",
-            fault="it was cut at its token limit" if is_cut else reading.fault,
+            fault=drawn.error if completion is None else fault,
             text=text,
-            steps=reading.steps,
-            first_error=None if first_error is None else first_error + shown.num_hidden,
-            verdict=reading.verdict,
-            leaks=leaks_answer(answer, problem.answer or "", problem.question, *shown.steps),
             temperature=self.drawing.temperature,
             seed=seed,
             **drawn.cost(index),
             **completion_columns(completion, self.engine.vocabulary),
-            round=solution.round,
-            engine=self.engine.name,
-            created_at=now(),
         )

@@ -7,8 +7,9 @@ from schemas.critiques import CritiquesJob, FixedCriticConfig, LabelsCriticConfi
 from schemas.rows import STEP_LABELS, Critique, Problem, StepLabel, Trajectory
 from schemas.units import Unit
 from tasks.critics.asking import ShownSolution
+from tasks.critics.rows import critique_row
 from tasks.critics.writing import write_review
-from tasks.critiques.critic import inputs_of, read_row
+from tasks.critiques.critic import inputs_of, scope_of
 from tasks.engines.host import UnitContext
 from tasks.world.problems import parse_question
 from tasks.world.reviews import Review, StepReview, nod, review
@@ -44,8 +45,14 @@ class CheckerCritic:
             rest = (StepReview(_label(step), "wrong") for step in steps[len(found.lines) :])
             found = Review((*found.lines, *rest), found.verdict)
         text = write_review(found, steps, self.job.format)
-        row = read_row(
-            text, problem, solution, self.job, unit=self.unit, critic=CHECKER, engine=CHECKER
+        row = critique_row(
+            text,
+            problem,
+            solution,
+            format=self.job.format,
+            scope=scope_of(self.unit),
+            critic=CHECKER,
+            engine=CHECKER,
         )
         return [row]
 
@@ -75,12 +82,12 @@ class LabelsCritic:
             for step, is_right in zip(shown.steps, judged, strict=False)
         ]
         written = Review(tuple(lines), "right" if all(judged) else "wrong")
-        row = read_row(
+        row = critique_row(
             write_review(written, shown.steps, self.job.format),
             problem,
             solution,
-            self.job,
-            unit=self.unit,
+            format=self.job.format,
+            scope=scope_of(self.unit),
             critic=f"{LABELS}[{self.method}]",
             engine=LABELS,
         )
@@ -99,8 +106,14 @@ class FixedCritic:
         self, problem: Problem, solution: Trajectory, key: str | None
     ) -> list[Critique]:
         """One critique."""
-        row = read_row(
-            self.text, problem, solution, self.job, unit=self.unit, critic=FIXED, engine=FIXED
+        row = critique_row(
+            self.text,
+            problem,
+            solution,
+            format=self.job.format,
+            scope=scope_of(self.unit),
+            critic=FIXED,
+            engine=FIXED,
         )
         return [row]
 

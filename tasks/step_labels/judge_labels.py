@@ -12,7 +12,7 @@ from schemas.rows import Critique, Problem, StepLabel, Trajectory
 from schemas.step_labels import JudgeConfig, StepLabelsJob
 from schemas.units import Unit
 from tasks.critics.asking import ShownSolution
-from tasks.critics.critic import Critic
+from tasks.critics.critic import ModelCritic
 from tasks.engines.host import UnitContext
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import make_prompt_format
@@ -29,7 +29,7 @@ async def judge_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) -> li
     }
     model = config.engine or job.policy
     drawing = with_recommended(config, model)
-    critic = Critic(
+    critic = ModelCritic(
         context.engine(job.judge_role),
         make_prompt_format(config.prompt or job.prompt, model),
         config.format,
