@@ -41,8 +41,8 @@ PHRASES = (CHECK, RETRY, RESUME, AT_EASE, IN_DOUBT, *_VERDICTS.values(), *_HINTS
 _LINE = re.compile(
     rf"(?P<label>.*?)(?P<verdict>{'|'.join(_VERDICTS.values())})(?P<hint>{'|'.join(_HINTS.values())})?\."
 )
-_VERDICT_OF = {phrase: verdict for verdict, phrase in _VERDICTS.items()}
-_HINT_OF = {phrase: hint for hint, phrase in _HINTS.items()}
+_VERDICT_OF: dict[str, StepVerdict] = {phrase: verdict for verdict, phrase in _VERDICTS.items()}
+_HINT_OF: dict[str, Hint] = {phrase: hint for hint, phrase in _HINTS.items()}
 
 
 def say(line: StepReview) -> str:

@@ -5,7 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
+from schemas.critique_formats import (
+    CritiqueFormatConfig,
+    LinesCritiqueConfig,
+    StepwiseCritiqueConfig,
+)
 from schemas.rows import Critique
 from tasks.critics.asking import ShownSolution
 from tasks.critics.feedback import Rejected, approve, clean_feedback
@@ -17,7 +21,7 @@ SOLUTION = ShownSolution(("Tuesday: [buys for] 36 + 9 = 45", "Answer: 45"))
 QUESTION, GOLD = "Dan has 36 books. Dan buys 9 books for Ana. How many?", "27"
 
 
-def criticise(text, form=LINES, **fields):
+def criticise(text, form: CritiqueFormatConfig = LINES, **fields):
     read = read_critique(text, len(SOLUTION.steps), form)
     row = Critique(
         critique_id="c",
@@ -39,7 +43,7 @@ def criticise(text, form=LINES, **fields):
     return replace(row, **fields)
 
 
-def clean(text, form=LINES, gold=GOLD, solution=SOLUTION, **options):
+def clean(text, form: CritiqueFormatConfig = LINES, gold=GOLD, solution=SOLUTION, **options):
     return clean_feedback(criticise(text, form), solution, gold, QUESTION, form, **options)
 
 

@@ -5,7 +5,7 @@ from tasks.world.checker import check_steps
 from tasks.world.problems import iterate_problems, parse_question
 from tasks.world.reviewers import draw_key, draw_reviewer, read_as, review_with_key, try_again
 from tasks.world.reviews import find_note, nod, review
-from tasks.world.students import Note, attempt, draw_student, revise, solve
+from tasks.world.students import Hint, Note, attempt, draw_student, revise, solve
 
 ASKED = "How many books does Dan have now?"
 TRAP = parse_question(f"Monday: Dan has 34 books. Tuesday: Ana buys 7 books from Dan. {ASKED}")
@@ -147,18 +147,20 @@ def test_hints_decide_what_the_student_does():
     problem = parse_question(
         f"Monday: Dan has 30 books. Tuesday: Dan buys 3 bags of 4 books. {ASKED}"
     )
-    for hint, answers in {
+    wanted: dict[Hint, set[int]] = {
         "add": {42, 37},
         "take away": {18, 23},
         "leave out": {30},
         "multiply": {42, 18},
-    }.items():
+    }
+    for hint, answers in wanted.items():
         seen = set()
         for seed in range(300):
             student = draw_student(random.Random(seed))
             student.misconceptions |= {"stops early": False}
             attempt(problem, student)
             again = revise(problem, student, Note(0, hint))
+            assert again is not None
             seen.add(int(again.rpartition(" ")[2]))
         # A bag's product may still be written as a sum, unless that is what the note is about.
         assert seen == answers, hint

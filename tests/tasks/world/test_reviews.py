@@ -144,12 +144,12 @@ def test_a_note_names_the_event_by_its_day():
     found = review(PROBLEM, "Wednesday: [buys from] 34 + 9 = 43\nAnswer: 43")
     assert find_note(found, PROBLEM) == Note(1, "take away")
     assert find_note(nod("Answer: 43"), PROBLEM) is None
-    for label, hint in (
-        ("Sunday: [finds] ", "add"),
-        ("Answer: ", "add"),
-        ("Friday: [finds] ", None),
+    for line in (
+        StepReview("Sunday: [finds] ", "wrong", "add"),
+        StepReview("Answer: ", "wrong", "add"),
+        StepReview("Friday: [finds] ", "wrong"),
     ):
-        assert find_note(Review((StepReview(label, "wrong", hint),), "wrong"), PROBLEM) is None
+        assert find_note(Review((line,), "wrong"), PROBLEM) is None
 
 
 def test_prompts_say_what_is_asked_for():
