@@ -79,7 +79,7 @@ def measure_turns(loop: Loop, arm: Arm, label: str, config: RiseLoopConfig) -> N
         grader=config.grader,
         strategies=(config.chains,),
         budgets=(config.turns * config.num_chains,),
-        score=ScoreConfig(by="likelihood"),
+        score=ScoreConfig(by="likelihood", reduction="min"),
         limits=config.limits,
         pool=config.pool,
         seed=config.seed,

@@ -22,15 +22,17 @@ from schemas.error_paths import (
 )
 from schemas.graders import ExactGraderConfig
 from schemas.regrading import RegradingJob
-from schemas.rows import Problem
+from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingJob
 from schemas.unit_names import ErrorPathsName, SolutionsName, VerdictsName
+from schemas.units import Unit
 from storage import Store
+from tasks.engines.markov_engine import markov_problems
 from tasks.world.problems import iterate_problems
 
 POLICY = {"type": "markov", "num_steps": 5, "p_right": 0.7}
 SAMPLING = {
-    "problems": {"type": "markov", "num_problems": 60},
+    "problems": {"type": "world"},
     "policy": POLICY,
     "grader": {"type": "exact"},
     "sampling": {"num_samples": 4, "trajectories_per_unit": 40},
@@ -52,6 +54,13 @@ def sampled(store, unit_of, make_problem, make_trajectory) -> Store:
     store.commit(unit_of("problems", "train", stage="problems"), [make_problem("p0")])
     store.commit(unit_of("trajectories", "train.00000"), [make_trajectory("t0")])
     return store
+
+
+def sample_markov(root: str) -> None:
+    """Solutions of 60 problems by a policy with known probabilities."""
+    unit = Unit(run_id="run", stage="problems", name="eval", table=PROBLEMS.name)
+    Store(root).commit(unit, markov_problems(60, seed=3))
+    sample(SamplingJob.from_partial(SAMPLING), root, "run")
 
 
 def paths_job(**fields) -> ErrorPathsJob:
@@ -155,7 +164,7 @@ def test_error_paths_are_graded_again(sampled, unit_of, make_trajectory, prefect
 def undisturbed(tmp_path_factory, prefect_server, local_ray):
     """A run whose error paths were made without interruption."""
     root = str(tmp_path_factory.mktemp("paths") / "store")
-    sample(SamplingJob.from_partial(SAMPLING), root, "run")
+    sample_markov(root)
     return root, make_error_paths(ErrorPathsJob.from_partial(PATHS), root, "run")
 
 
@@ -173,7 +182,7 @@ def test_a_killed_run_ends_with_the_same_paths(undisturbed, tmp_path, run_and_ki
     root, paths = undisturbed
     assert len(paths) == 12
     other = str(tmp_path / "store")
-    sample(SamplingJob.from_partial(SAMPLING), other, "run")
+    sample_markov(other)
     config = tmp_path / "job.json"
     config.write_text(json.dumps(PATHS))
     arguments = ["run", "error_paths", "--run-id", "run", "--root", other, "--config", str(config)]
