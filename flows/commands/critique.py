@@ -127,7 +127,7 @@ class CritiqueOptions:
             given["policy"] = {"type": "vllm", "model": self.policy}
         values |= {name: value for name, value in given.items() if value is not None}
         who: dict[str, Any] = dict(values.get("critic") or {})
-        if self.critic in VARIANTS.get("critic", {}) and not Path(str(self.critic)).is_dir():
+        if self.critic in VARIANTS["critic"] and not Path(str(self.critic)).is_dir():
             who = {"type": self.critic}
         elif self.critic is not None:
             who |= {"engine": {"type": "vllm", "model": self.critic}}

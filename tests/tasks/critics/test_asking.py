@@ -3,8 +3,12 @@
 import pytest
 
 from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
+from schemas.engines import PlantedConfig
+from schemas.prompts import PlainPromptConfig
 from schemas.rows import Step
 from tasks.critics.asking import ShownSolution, ask_actor, ask_critic
+from tasks.prompts.formats import make_prompt_format
+from tasks.world.reviews import again_prompt, review_prompt
 
 LINES = LinesCritiqueConfig()
 STEPWISE = StepwiseCritiqueConfig()
@@ -76,3 +80,15 @@ def test_braces_in_texts_stay_as_they_are(config):
 def test_a_template_names_each_of_its_places_once(field, template):
     with pytest.raises(ValueError, match=f"{field}: expected"):
         LinesCritiqueConfig(**{field: template})
+
+
+@pytest.mark.parametrize("key", [None, "Answer: 27"])
+def test_the_lines_format_asks_as_the_shipped_policy_learned_it(key):
+    solution = "Tuesday: [buys from] 34 + 7 = 41\nAnswer: 41"
+    shown = ShownSolution.from_steps([Step(text=solution, num_tokens=1)])
+    build = make_prompt_format(PlainPromptConfig(), PlantedConfig()).build
+    asked = build(ask_critic(LINES, "How many?", shown, key))
+    assert asked == review_prompt("How many?", solution, key)
+    for critique in (None, "Tuesday: [buys from] wrong, take away\nReview: wrong"):
+        again = build(ask_actor(LINES, "How many?", shown, critique))
+        assert again == again_prompt("How many?", solution, critique)
