@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from flows.runs.sets import verifiers_of
+from schemas.engines import SHIPPED_POLICY, EngineConfig
 from schemas.evaluation import EvaluationJob
 from schemas.unit_names import SolutionsGroup, SolutionsName
 from schemas.units import Stage, UnitPath
@@ -30,6 +31,8 @@ def name_models(
     policy = job.policy_name or (job.policy and identify_engine(job.policy))
     policy = policy or _only(list(by_policy), "policy", run_id, job.set_name)
     if policy not in by_policy:
+        policy = _earlier_shipped(job.policy, list(by_policy)) or policy
+    if policy not in by_policy:
         raise ValueError(
             f"run {run_id}, set {job.set_name}: expected solutions by {policy!r}, "
             f"got some by {_quoted(list(by_policy))}"
@@ -41,6 +44,14 @@ def name_models(
         verifier = _only(scored_by, "verifier", run_id, job.set_name)
     named = job.with_fields(policy=None, policy_name=policy, verifier=None, verifier_name=verifier)
     return named, files
+
+
+def _earlier_shipped(policy: EngineConfig | None, known: Sequence[str]) -> str | None:
+    """The one among these policies that an earlier version shipped, if the shipped one is named."""
+    if policy is None or policy.type != "vllm" or policy.model != SHIPPED_POLICY:
+        return None
+    shipped = [name for name in known if name.startswith(f"{SHIPPED_POLICY}-")]
+    return shipped[0] if len(shipped) == 1 else None
 
 
 def solving_configs(

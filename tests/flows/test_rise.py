@@ -36,7 +36,7 @@ def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(
     assert folder
     turns = """
         select arm, bin, metric from metrics
-        where stage = 'rise' and strategy = 'turns' and metric like 'turn_%' order by all
+        where stage = 'rise' and strategy = 'turns' and metric ~ 'turn_\\d+' order by all
     """
     assert ask(root, turns) == [
         (arm, f"round={number}", f"turn_{turn}")

@@ -420,11 +420,12 @@ def test_opening_waits_a_minute_for_a_server_that_is_not_there() -> None:
     asyncio.run(open_it())
 
 
-def test_no_verifier_lives_behind_the_api() -> None:
+def test_only_as_a_verifier_does_a_served_model_score() -> None:
     async def open_it() -> None:
         async with site() as server:
-            with pytest.raises(ModelUnusable, match=r"can score \(vllm"):
-                await open_engine(config_for(server), "verifier", separator="\n")
+            verifier = await open_engine(config_for(server), "verifier", separator="\n")
+            assert "--generative-" in verifier.model_id
+            await verifier.close()
             async with engine_on(server) as engine:
                 assert isinstance(engine, Engine)
                 with pytest.raises(RequestRejected, match="cannot score"):
