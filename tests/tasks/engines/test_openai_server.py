@@ -428,7 +428,7 @@ def test_only_as_a_verifier_does_a_served_model_score() -> None:
             await verifier.close()
             async with engine_on(server) as engine:
                 assert isinstance(engine, Engine)
-                with pytest.raises(RequestRejected, match="cannot score"):
+                with pytest.raises(RequestRejected, match="has no scores of steps"):
                     await engine.score(ScoringRequest(prompt="2 + 2 =", steps=("4",)))
 
     asyncio.run(open_it())
