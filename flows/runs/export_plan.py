@@ -127,11 +127,14 @@ def _write_out_critic(
     builder = job.builder
     if not isinstance(builder, AskingBuilderConfig):
         return job, None
+    rounds = job.source.rounds
     recorded = [
         CritiquesJob.from_partial(config)
         for run_id in run_ids
         for config in recorded_configs(store, run_id, Stage.CRITIQUES)
         if config.get("set_name") in job.source.set_names
+        # Critiques of later rounds must not change what an earlier round's set is called.
+        and (rounds is None or config.get("round") in rounds)
     ]
     where = f"the critiques of {', '.join(job.source.set_names)} in run {', '.join(run_ids)}"
     asked_format = builder.format or _only(
