@@ -14,6 +14,7 @@ from flows.dataset_export import build_training_set
 from flows.evaluation import evaluate
 from flows.pages.rounds import publish_rounds, set_row, training_figures
 from flows.policy_training import train_policy
+from flows.problems import problems
 from flows.runs.progress import say
 from flows.runs.reading import reading_units
 from flows.runs.recording import recorded_flow
@@ -26,6 +27,7 @@ from schemas.engines import RoleConfig, VLLMConfig
 from schemas.evaluation import EvaluationJob
 from schemas.loops import LoopConfig, RoundsConfig
 from schemas.policy_training import PolicyMethod, PolicyTrainingJob
+from schemas.problems import ProblemsJob
 from schemas.rows import METRICS, STEP_SCORES, Metric, ModelRole, TableSpec
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
@@ -73,6 +75,7 @@ def open_loop(config: LoopConfig, root: str, run_id: str | None) -> Iterator["Lo
     """A loop's run, which is recorded and keeps its actors from stage to stage."""
     with recorded_flow(config.name, config, root, run_id) as (store, run_id):
         loop = Loop(config, store, run_id)
+        loop.load_held_out()
         try:
             yield loop
         finally:
@@ -88,6 +91,12 @@ class Loop:
         """Actors with the policy that was last sampled from; None if none are kept."""
         self._held = contextlib.ExitStack()
         self._sampled: set[tuple[str, int, VLLMConfig]] = set()
+
+    def load_held_out(self) -> None:
+        """Load the problems that are measured on: every set is checked against them."""
+        config = self.config
+        job = ProblemsJob(problems=config.eval_problems, set_name=EVAL, grader=config.grader)
+        problems(job, self.store.url, self.run_id)
 
     def begin(self, name: str) -> Arm:
         """Start an arm with the loop's first policy, measured as round 0."""
