@@ -141,6 +141,8 @@ CRITIQUE_ROUND_FIGURES = {
 MORE_ROUND_ACCURACIES = {
     "refined": "accuracy after a second attempt",
     "judge_auc": "AUC of a judge against the grader",
+    "turns_majority": "vote over the attempts of a chain",
+    "turns_any": "chains with a right attempt",
     "judge_pair_accuracy": "pairs of a problem that a judge orders as the grader",
 }
 """Figures of a loop's policies that have an interval and no k, each with what it is."""
