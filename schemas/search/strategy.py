@@ -1,5 +1,6 @@
 """The base of the search strategies' configs: all that a strategy can say about itself."""
 
+import re
 from typing import Any, ClassVar, Literal, Self
 
 from schemas.base import FrozenConfig
@@ -12,6 +13,9 @@ value that the search ranks by, `weighted` by votes weighted with the verifier's
 `confidence` by votes weighted with the policy's confidence; `chosen` is the first candidate that
 the strategy returns, which it chose itself; `refined` by votes of the attempts that stand after
 each round of critique."""
+
+
+_ONE_LINE = re.compile(r".{0,20}")
 
 
 class StrategyConfig(FrozenConfig):
@@ -96,11 +100,12 @@ def check_places(config: Any, template: str, *places: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    """A setting as part of a name: a hash of a long text, other values as they are.
+    """A setting as part of a name: a hash of a text that is long or has several lines.
 
     A config is its type, with a hash if it is not the default of that type.
     """
     if isinstance(value, FrozenConfig):
         name, default = getattr(value, "type", type(value).__name__), type(value)()
         return name if value == default else f"{name}#{value.config_hash()[:6]}"
-    return f"#{derive_id(value)[:6]}" if isinstance(value, str) and len(value) > 20 else str(value)
+    is_short = not isinstance(value, str) or _ONE_LINE.fullmatch(value)
+    return str(value) if is_short else f"#{derive_id(value)[:6]}"

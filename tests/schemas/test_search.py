@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -16,6 +18,7 @@ from schemas.search.strategies import (
     RevisionsConfig,
     Strategy,
     TreeOfThoughtsConfig,
+    strategy_of,
 )
 
 
@@ -139,3 +142,9 @@ def test_scores_are_named_as_rankers_are(score, name):
 def test_the_sweep_fits_its_budgets():
     job = make_job(*SWEEP, budgets=(4, 16, 64))
     assert job.strategies == SWEEP
+
+
+def test_a_text_of_several_lines_is_a_hash_in_a_label():
+    label = RevisionsConfig(joiner="\nAgain:\n").label()
+    assert re.fullmatch(r"revisions\[joiner=#[0-9a-f]{6}\]", label)
+    assert strategy_of(label) is RevisionsConfig
