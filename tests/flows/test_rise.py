@@ -47,7 +47,7 @@ def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(
     drawn = ask(
         root,
         """
-        select count(*) filter (first.correct), count(*), count(distinct parent_id) * 4
+        select count(*) filter (first.correct), count(*), count(distinct second.parent_id) * 4
         from trajectories as second
         inner join trajectories as first on second.parent_id = first.trajectory_id
         where second.strategy = 'retry'
@@ -55,8 +55,12 @@ def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(
     )[0]
     assert drawn[0] == 0
     assert drawn[1] == drawn[2] > 0
-    wrong = "select count(*) from trajectories where strategy = 'sample' and not correct and round"
-    assert ask(root, f"{wrong} = 1 and policy = 'world-policy'")[0][0] * 4 >= drawn[1]
+    wrong = """
+        select count(*) from trajectories
+        where strategy = 'sample' and status = 'finished' and not correct and round = 1
+        and policy like 'world-policy%'
+    """
+    assert drawn[1] == 4 * ask(root, wrong)[0][0]
     before = sorted(path.name for path in root.rglob("*.parquet"))
     rise(config, str(root), "loop")
     after = sorted(path.name for path in root.rglob("*.parquet"))
