@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,9 +128,16 @@ class CritiqueOptions:
             given["policy"] = {"type": "vllm", "model": self.policy}
         values |= {name: value for name, value in given.items() if value is not None}
         who: dict[str, Any] = dict(values.get("critic") or {})
-        if self.critic in VARIANTS["critic"] and not Path(str(self.critic)).is_dir():
+        is_folder = Path(str(self.critic)).is_dir()
+        if self.critic in VARIANTS["critic"] and not is_folder:
             who = {"type": self.critic}
         elif self.critic is not None:
+            like = get_close_matches(self.critic, VARIANTS["critic"])
+            if like and not is_folder:
+                raise ValueError(
+                    f"--critic: expected a folder, a Hugging Face id or one of "
+                    f"{', '.join(VARIANTS['critic'])}, got {self.critic!r}: did you mean {like[0]}?"
+                )
             who |= {"engine": {"type": "vllm", "model": self.critic}}
         if self.told is not None:
             who["told"] = self.told

@@ -136,6 +136,12 @@ def _write_out_critic(
         # Critiques of later rounds must not change what an earlier round's set is called.
         and (rounds is None or config.get("round") in rounds)
     ]
+    if not recorded and builder.format is None:
+        raise ValueError(
+            f"{builder.type}: expected critiques of the set {', '.join(job.source.set_names)}, run "
+            f"{', '.join(run_ids)} has none: `stepmill critique --from-run {run_ids[0]} "
+            f"--set-name {job.source.set_names[0]}` writes them"
+        )
     where = f"the critiques of {', '.join(job.source.set_names)} in run {', '.join(run_ids)}"
     asked_format = builder.format or _only(
         [each.format for each in recorded], "builder.format", where

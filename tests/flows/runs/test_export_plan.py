@@ -61,7 +61,7 @@ def test_format_prompt_and_policy_are_those_of_the_record(run):
 
 
 def test_critics_that_were_asked_in_several_ways_need_one_named(run):
-    with pytest.raises(ValueError, match=r"builder\.format: expected one, .* no record"):
+    with pytest.raises(ValueError, match=r"run run has none: `stepmill critique --from-run run "):
         plan(run, "critique")
     record(run, "a")
     record(run, "b", critic={"type": "model", "prompt": CRITIC_PROMPT})
