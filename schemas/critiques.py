@@ -25,7 +25,8 @@ class ModelCriticConfig(FrozenConfig):
     engine: EngineConfig | None = None
     """The critic; None for the model that also tries again."""
     prompt: PromptConfig | None = None
-    """How the critic is prompted; None for the prompt of the job."""
+    """How the critic is prompted; None for the prompt of the job without what is about solving: its
+    examples, its system message and the text around the question."""
     told: Told = "nothing"
     """What the critic reads besides question and solution: the gold `answer`; a right `solution`
     (the worked one that came with the problem, or else a right one of the run); or all that is
@@ -154,4 +155,4 @@ class CritiquesJob(PromptedConfig):
     @property
     def critic_prompt(self) -> PromptConfig:
         """How the critic is prompted."""
-        return self.prompt if self.critic.prompt is None else self.critic.prompt
+        return self.critic.prompt or self.prompt.for_other_tasks()

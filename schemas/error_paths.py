@@ -101,7 +101,7 @@ class ModelErrorsConfig(SamplingParameters):
     engine: EngineConfig | None = None
     """The model; None for the policy."""
     prompt: PromptConfig | None = None
-    """How the model is prompted; None for the prompt of the job."""
+    """How the model is prompted; None for the prompt of the job without what is about solving."""
     kinds: Annotated[dict[str, str], Field(min_length=1)] = MODEL_KINDS
     """The kinds that are drawn from: a name, which the row's note begins with, and its words for
     the model."""

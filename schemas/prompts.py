@@ -75,6 +75,18 @@ class AnyPromptConfig(FrozenConfig):
         examples = () if isinstance(self.examples, ExamplesFile) else self.examples
         return (*(example.answer for example in examples), self.opening)
 
+    def for_other_tasks(self) -> Self:
+        """How the same model is asked for something else than a solution, such as a critique.
+
+        Without what belongs to the task: examples, opening words, text around the question, stop
+        strings that follow from them, and a system message.
+        """
+        fields = type(self).model_fields
+        own = {name: fields[name].get_default() for name in ("examples", "opening", "template")}
+        own |= {"stop": "auto"} if "stop" in fields else {}
+        own |= {"system": None} if "system" in fields else {}
+        return self.with_fields(**own)
+
     @property
     def step_rule(self) -> StepRule:
         """All that ends a step."""

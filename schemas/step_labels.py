@@ -229,7 +229,7 @@ class JudgeConfig(SamplingParameters):
     engine: EngineConfig | None = None
     """The judge; None for the job's policy."""
     prompt: PromptConfig | None = None
-    """How the judge is prompted; None for the prompt of the job."""
+    """How the judge is prompted; None for the prompt of the job without what is about solving."""
     format: CritiqueFormatConfig = LinesCritiqueConfig()
     """How the judge is asked, and how its critique is read."""
     told: Literal["nothing", "answer"] = "nothing"

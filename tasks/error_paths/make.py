@@ -299,7 +299,7 @@ def _make_annotator(
     model = errors.engine or job.policy
     return Annotator(
         context.engine("policy" if errors.engine is None else "annotator"),
-        make_prompt_format(errors.prompt or job.prompt, model),
+        make_prompt_format(errors.prompt or job.prompt.for_other_tasks(), model),
         with_recommended(errors, model),
     )
 

@@ -13,6 +13,7 @@ from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
 from schemas.unit_names import TreesName
 from schemas.units import Unit, derive_seed
+from tasks.engines.base import Engine
 from tasks.engines.host import UnitContext
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
@@ -44,7 +45,7 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
     task = plan[str(TreesName.parse(unit.name).cell)]
     job = task.job
     shared = SearchContext(
-        engines={role: context.engine(role) for role in job.engines(task.strategy)},
+        engines=_engines(job, task.strategy, context),
         prompt_formats=_prompt_formats(job, task.strategy),
         limits=with_recommended(job.limits, job.policy),
         score=job.score,
@@ -77,9 +78,20 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
     return [row for rows in found for row in rows]
 
 
+def _engines(job: SearchJob, strategy: Strategy, context: UnitContext) -> dict[ModelRole, Engine]:
+    """The engines of a strategy by role; the policy's for a role that it stands in for."""
+    found = dict.fromkeys(strategy.optional_roles, context.engine("policy"))
+    return {**found, **{role: context.engine(role) for role in job.engines(strategy)}}
+
+
 def _prompt_formats(job: SearchJob, strategy: Strategy) -> dict[ModelRole, PromptFormat]:
-    """The prompt format of each model that a strategy prompts."""
-    formats: dict[ModelRole, PromptFormat] = {"policy": make_prompt_format(job.prompt, job.policy)}
+    """The prompt format of each model that a strategy prompts.
+
+    The policy is asked without its own task's words where it stands in for another role.
+    """
+    stands_in = make_prompt_format(job.prompt.for_other_tasks(), job.policy)
+    formats: dict[ModelRole, PromptFormat] = dict.fromkeys(strategy.optional_roles, stands_in)
+    formats["policy"] = make_prompt_format(job.prompt, job.policy)
     for role, asked in job.roles_of(strategy).items():
         formats[role] = make_prompt_format(asked.prompt, asked.engine)
     return formats

@@ -31,7 +31,7 @@ async def judge_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) -> li
     drawing = with_recommended(config, model)
     critic = ModelCritic(
         context.engine(job.judge_role),
-        make_prompt_format(config.prompt or job.prompt, model),
+        make_prompt_format(config.prompt or job.prompt.for_other_tasks(), model),
         config.format,
         drawing,
         num_critiques=config.num_judgements,

@@ -12,7 +12,7 @@ from schemas.engines import MarkovConfig
 from schemas.few_shot import GSM8K, MINERVA
 from schemas.graders import MathGraderConfig
 from schemas.prompt_presets import PRESETS
-from schemas.prompts import ChatPromptConfig, PlainPromptConfig, PromptConfig
+from schemas.prompts import ChatPromptConfig, Example, PlainPromptConfig, PromptConfig
 from schemas.sampling import SamplingJob
 from tasks.graders import extract_answer, make_grader
 from tasks.prompts.formats import make_prompt_format
@@ -132,3 +132,24 @@ def test_the_examples_of_gsm8k_are_training_problems(shared_data):
     lines = (shared_data / "gsm8k_train.jsonl").read_text().splitlines()[:10]
     questions = [json.loads(line)["question"] for line in lines]
     assert {example.question for example in GSM8K} <= set(questions)
+
+
+def test_another_task_has_nothing_of_the_own_one():
+    chat = ChatPromptConfig(
+        template="{question} Think.",
+        examples=(Example(question="1 + 1?", answer="2"),),
+        opening="Sure:",
+        system_role="merge",
+        template_arguments={"enable_thinking": False},
+    )
+    other = chat.for_other_tasks()
+    assert (other.system, other.template, other.examples, other.opening) == (
+        None,
+        "{question}",
+        (),
+        "",
+    )
+    assert (other.system_role, other.template_arguments) == ("merge", {"enable_thinking": False})
+    plain = PlainPromptConfig(template="Q: {question}\nA:", stop=("Q:",), separator="\n\n")
+    assert plain.for_other_tasks() == PlainPromptConfig(separator="\n\n")
+    assert PlainPromptConfig().for_other_tasks() == PlainPromptConfig()

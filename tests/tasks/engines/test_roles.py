@@ -24,9 +24,10 @@ from schemas.errors import ModelUnusable
 from schemas.graders import ExactGraderConfig
 from schemas.pool import PoolConfig
 from schemas.problems import WorldProblemsConfig
-from schemas.prompts import ChatPromptConfig
+from schemas.prompts import ChatPromptConfig, Example
 from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.search import ScoreConfig, SearchJob
+from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import BeamConfig, FilterVoteConfig, MajorityConfig
 from schemas.units import Unit
 from tasks.engines.engine_set import EngineSet
@@ -47,6 +48,8 @@ class JudgeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.prompted: list[tuple[str, str]] = []
         """Model and last message of each request."""
+        self.dialogues: list[list[str]] = []
+        """All messages of each request."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -56,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         message = body["messages"][-1]["content"]
         self.server.prompted.append((body["model"], message))
+        self.server.dialogues.append([each["content"] for each in body["messages"]])
         text = "[[wrong]]" if "wrong" in body["model"] else "[[correct]]"
         choice = {"index": 0, "message": {"role": "assistant", "content": text}}
         usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
@@ -197,10 +201,8 @@ def filter_job(judge: OpenAIConfig | None) -> SearchJob:
     )
 
 
-@pytest.mark.parametrize(("model", "passes"), [("acme/judge", True), ("acme/wrong", False)])
-def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, passes):
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    job = filter_job(served(model, url))
+def searched(store, unit_of, job):
+    """The rows of a search of one problem at N = 4."""
     problems = unit_of(PROBLEMS.name, stage="problems")
     store.commit(problems, markov_problems(1, seed=0))
     unit = Unit(
@@ -220,7 +222,32 @@ def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, pass
             await host.close()
 
     asyncio.run(run())
-    rows = store.read(unit.path)
+    return store.read(unit.path)
+
+
+@pytest.mark.parametrize("strategy", [FilterVoteConfig(), CritiqueConfig()])
+def test_a_policy_that_stands_in_for_another_role_is_not_asked_to_solve(
+    store, server, unit_of, strategy
+):
+    prompt = ChatPromptConfig(
+        system="Solve it.",
+        template="{question} Think step by step.",
+        examples=(Example(question="1 + 1?", answer="2"),),
+    )
+    policy = served("acme/solver", f"http://127.0.0.1:{server.server_port}/v1")
+    job = filter_job(None).with_fields(policy=policy, prompt=prompt, strategies=(strategy,))
+    searched(store, unit_of, job)
+    solving = ["Solve it.", "1 + 1? Think step by step.", "2"]
+    asked = [d for d in server.dialogues[1:] if d[: len(solving)] != solving]
+    assert len(asked) == 4  # a judgement, or a critique, of each solution
+    assert {len(dialogue) for dialogue in asked} == {1}
+    assert not any("Think step by step." in dialogue[0] for dialogue in asked)
+
+
+@pytest.mark.parametrize(("model", "passes"), [("acme/judge", True), ("acme/wrong", False)])
+def test_a_search_prompts_a_judge_of_its_own(store, server, unit_of, model, passes):
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    rows = searched(store, unit_of, filter_job(served(model, url)))
     judged = [row for row in rows if row.role == "judge"]
     assert {row.policy for row in judged} == {f"openai--{model.replace('/', '--')}"}
     assert {row.engine for row in judged} == {"openai other"}
