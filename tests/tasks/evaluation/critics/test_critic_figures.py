@@ -1,5 +1,6 @@
 """Figures of critics against values computed by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -188,6 +189,43 @@ def test_critics_are_told_apart(solutions, batch, make_trajectory):
         CriticKey("policy-0", "critic-0", "nothing"),
         CriticKey("policy-0", "critic-0", "answer,t=1,actor=actor-1"),
     }
+
+
+def test_attempts_of_two_actors_with_the_same_critiques_are_told_apart(solutions, batch):
+    others = [
+        replace(row, trajectory_id=f"o{row.trajectory_id}", policy="actor-1", correct=False)
+        for row in batch.attempts[:2]
+    ]
+    both = Batch(batch.critiques, [*batch.attempts, *others])
+    joined = join_attempts({row.trajectory_id: row for row in solutions}, [both])
+    own = CriticKey("policy-0", "critic-0", "nothing")
+    other = CriticKey("policy-0", "critic-0", "nothing,actor=actor-1")
+    assert set(joined) == {own, other}
+
+    def refined(key):
+        return [[a.is_right for a in each.refined] for each in joined[key]]
+
+    assert refined(own) == [[True], [False], [True, False], [True], []]
+    # Solutions at which this actor did not try are among its own, so that they count as untried.
+    assert refined(other) == [[False], [False], [], [], []]
+    assert not any(each.retried for each in joined[other])
+
+
+def test_the_controls_of_all_units_of_a_critic_count(solutions, batch):
+    """A critic that read the wrong solutions first, and later all of them, with a control."""
+    early = Batch([critique("e3", "p0c")], [])
+    joined = join_attempts({row.trajectory_id: row for row in solutions}, [early, batch])
+    (critiqued,) = joined.values()
+    found = {each.row.trajectory_id: len(each.retried) for each in critiqued}
+    assert found == {"p0a": 1, "p0b": 0, "p0c": 1, "p1a": 1, "p1b": 0}
+
+
+def test_several_critiques_of_a_solution_have_one_control(solutions, batch):
+    twice = Batch([*batch.critiques, critique("c7", "p0a", sample_index=1)], batch.attempts)
+    joined = join_attempts({row.trajectory_id: row for row in solutions}, [twice])
+    (critiqued,) = joined.values()
+    assert len(critiqued[0].critiques) == 2
+    assert len(critiqued[0].retried) == 1
 
 
 def test_without_second_attempts_there_are_only_verdicts(problems, solutions, batch):
