@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.pages.critic_plots import plot_critics
+from flows.pages.critic_plots import bar_groups, plot_critics
 from flows.tables.critics import critic_words, critics_in, critics_summary, difficulty_summary
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Critique, CritiqueStep, Step
@@ -251,6 +251,18 @@ def test_the_sentence_says_what_was_found(metrics):
         "right → wrong 0.500 (0.000). Unreadable 0.400 (it judges N steps of N 0.400), leaks "
         "0.200, copies of the first attempt 0.200; 14 tokens a critique, 20 a second attempt."
     )
+
+
+def test_a_control_alone_is_said_as_well(problems, solutions, batch):
+    retries = [row for row in batch.attempts if row.critique_id is None]
+    found = critic_figures(problems, solutions, [Batch(batch.critiques, retries)], {}, CONFIG)
+    (critic,) = critics_in(found)
+    assert (
+        "Accuracy 0.250 before, 0.250 after a retry without a critique; wrong → right 0.000, "
+        "right → wrong 0.000. Unreadable"
+    ) in critic_words(found, critic)
+    names = [words for words, _, _ in bar_groups(found)]
+    assert names == ["first attempt", "again, without a critique"]
 
 
 def test_tables_and_pictures(metrics, tmp_path):
