@@ -222,8 +222,10 @@ def _further_inputs(
             found += [each for each, name in labels.items() if str(name.solutions) == unit]
     if job.of == "error_paths" and job.critic.told == "solution":
         sampled = {str(SolutionsName.of(p)): p for p in sampled_files(store, run_id, job.set_name)}
+        graded = verdict_files(store, run_id, sampled.values())
         for path, found in further.items():
-            found.append(sampled[str(ErrorPathsName.of(path).solutions)])
+            of = sampled[str(ErrorPathsName.of(path).solutions)]
+            found += [of, *graded[of]]
     return further
 
 

@@ -23,14 +23,15 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
 import contextlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, fields
+from types import NoneType
+from typing import Any, ClassVar, Self, get_args
 
 from schemas.units import UnitPath, derive_id
 
 _SET = r"(?P<set_name>[A-Za-z0-9][A-Za-z0-9_-]{0,49})"
 _INDEX = r"(?P<index>\d{5}|[1-9]\d{5,})"
-_NUMBER = r"(?P<number>\d{3}|[1-9]\d{3,})"
+_NUMBER = r"\d{3}|[1-9]\d{3,}"
 
 
 class UnitName:
@@ -39,7 +40,7 @@ class UnitName:
     form: ClassVar[str]
     """An example or several, for messages."""
     pattern: ClassVar[re.Pattern[str]]
-    """What `parse` accepts."""
+    """What `parse` accepts. Its groups are fields, whose types say how to read them."""
     template: ClassVar[str]
     """What `str` writes, with the fields of the name as `{0.field}`."""
 
@@ -56,7 +57,9 @@ class UnitName:
         """
         if (parts := cls.pattern.fullmatch(name)) is None:
             raise ValueError(f"expected the name of a unit like {cls.form}, got {name!r}")
-        return cls._from(parts.groupdict())
+        kinds = {each.name: each.type for each in fields(cls)}  # type: ignore[arg-type]
+        found = {field: text for field, text in parts.groupdict().items() if text is not None}
+        return cls(**{field: _read(kinds[field], text) for field, text in found.items()})
 
     @classmethod
     def of(cls, path: str) -> Self:
@@ -67,9 +70,15 @@ class UnitName:
         """
         return cls.parse(UnitPath.parse(path).unit)
 
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        raise NotImplementedError
+
+class NameAfterAnother(UnitName):
+    """Base of the names that begin with the name of the unit that was read."""
+
+    @property
+    def group(self) -> "SolutionsGroup":
+        """The group of the solutions that it is about."""
+        first, *_ = fields(self)  # type: ignore[arg-type]
+        return getattr(self, first.name).group
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,11 +111,6 @@ class SolutionsGroup(UnitName):
             else f"{self.set_name}.r{self.round}-{self.policy_id}"
         )
 
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        number = None if parts["round"] is None else int(parts["round"])
-        return cls(parts["set_name"], number, parts["policy_id"])
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class SolutionsName(UnitName):
@@ -117,20 +121,15 @@ class SolutionsName(UnitName):
     is_imported: bool = False
 
     form = "train.00000, train.r1-89be69d0.00000 or eval.i00000"
-    pattern = re.compile(rf"(?P<group>.+)\.(?P<imported>i?){_INDEX}")
+    pattern = re.compile(rf"(?P<group>.+)\.(?P<is_imported>i?){_INDEX}")
 
     def __str__(self) -> str:
         """The name."""
         return f"{self.group}.{'i' if self.is_imported else ''}{self.index:05d}"
 
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        group = SolutionsGroup.parse(parts["group"])
-        return cls(group, int(parts["index"]), parts["imported"] == "i")
-
 
 @dataclass(frozen=True, slots=True, order=True)
-class LabelsName(UnitName):
+class LabelsName(NameAfterAnother):
     """Rollouts from a part of a unit's solutions, or the step labels made from them."""
 
     solutions: SolutionsName
@@ -138,20 +137,11 @@ class LabelsName(UnitName):
 
     form = "train.00000-000"
     template = "{0.solutions}-{0.part:03d}"
-    pattern = re.compile(rf"(?P<solutions>.+)-{_NUMBER}")
-
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of the solutions."""
-        return self.solutions.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(SolutionsName.parse(parts["solutions"]), int(parts["number"]))
+    pattern = re.compile(rf"(?P<solutions>.+)-(?P<part>{_NUMBER})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class ScoresName(UnitName):
+class ScoresName(NameAfterAnother):
     """A unit of one verifier's scores of a unit's solutions."""
 
     solutions: SolutionsName
@@ -166,18 +156,9 @@ class ScoresName(UnitName):
         """The name of a verifier's scores of these solutions."""
         return cls(solutions, derive_id(verifier))
 
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of the solutions."""
-        return self.solutions.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(SolutionsName.parse(parts["solutions"]), parts["verifier_id"])
-
 
 @dataclass(frozen=True, slots=True, order=True)
-class ErrorPathsName(UnitName):
+class ErrorPathsName(NameAfterAnother):
     """A unit of solutions made wrong on purpose, in one way, from a unit of solutions."""
 
     solutions: SolutionsName
@@ -189,18 +170,9 @@ class ErrorPathsName(UnitName):
     template = "{0.solutions}-{0.kind}-{0.digest}"
     pattern = re.compile(r"(?P<solutions>.+)-(?P<kind>rg[123])-(?P<digest>[0-9a-f]{16})")
 
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of the solutions."""
-        return self.solutions.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(SolutionsName.parse(parts["solutions"]), parts["kind"], parts["digest"])
-
 
 @dataclass(frozen=True, slots=True)
-class CritiquesName(UnitName):
+class CritiquesName(NameAfterAnother):
     """A unit of critiques of a unit's solutions; the digest covers critic and settings."""
 
     read: SolutionsName | ErrorPathsName
@@ -210,20 +182,9 @@ class CritiquesName(UnitName):
     template = "{0.read}-{0.digest}"
     pattern = re.compile(r"(?P<read>.+)-(?P<digest>[0-9a-f]{16})")
 
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of the solutions."""
-        return self.read.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        read = parts["read"]
-        kind = ErrorPathsName if ErrorPathsName.pattern.fullmatch(read) else SolutionsName
-        return cls(kind.parse(read), parts["digest"])
-
 
 @dataclass(frozen=True, slots=True)
-class RefinementsName(UnitName):
+class RefinementsName(NameAfterAnother):
     """A unit of refinements made with a unit's critiques; the digest covers actor and settings."""
 
     critiques: CritiquesName
@@ -233,18 +194,9 @@ class RefinementsName(UnitName):
     template = "{0.critiques}-{0.digest}"
     pattern = re.compile(r"(?P<critiques>.+)-(?P<digest>[0-9a-f]{16})")
 
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of the solutions."""
-        return self.critiques.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(CritiquesName.parse(parts["critiques"]), parts["digest"])
-
 
 @dataclass(frozen=True, slots=True)
-class TalkName(UnitName):
+class TalkName(NameAfterAnother):
     """A unit of one round of self-talk, or, as round 0, of the talks that all rounds end in."""
 
     solutions: SolutionsName
@@ -255,18 +207,9 @@ class TalkName(UnitName):
     template = "{0.solutions}-talk{0.round}-{0.digest}"
     pattern = re.compile(r"(?P<solutions>.+)-talk(?P<round>0|[1-9]\d*)-(?P<digest>[0-9a-f]{16})")
 
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of the solutions."""
-        return self.solutions.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(SolutionsName.parse(parts["solutions"]), int(parts["round"]), parts["digest"])
-
 
 @dataclass(frozen=True, slots=True)
-class VerdictsName(UnitName):
+class VerdictsName(NameAfterAnother):
     """A unit of one grader's verdicts on solutions, rollouts, second attempts or error paths.
 
     The number counts the gradings of that unit, so that an earlier grader can be used again.
@@ -278,21 +221,7 @@ class VerdictsName(UnitName):
 
     form = "eval.00000-000-942a4af785d435cb"
     template = "{0.graded}-{0.number:03d}-{0.grader_id}"
-    pattern = re.compile(rf"(?P<graded>.+)-{_NUMBER}-(?P<grader_id>[0-9a-f]{{16}})")
-
-    @property
-    def group(self) -> SolutionsGroup:
-        """The group of what is graded."""
-        return self.graded.group
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        number, grader_id = int(parts["number"]), parts["grader_id"]
-        # A digest may be digits alone, so the pattern of a kind does not decide.
-        for kind in (SolutionsName, LabelsName, RefinementsName, ErrorPathsName):
-            with contextlib.suppress(ValueError):
-                return cls(kind.parse(parts["graded"]), number, grader_id)
-        raise ValueError(f"expected the name of a unit like {cls.form}, got {parts['graded']!r}")
+    pattern = re.compile(rf"(?P<graded>.+)-(?P<number>{_NUMBER})-(?P<grader_id>[0-9a-f]{{16}})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -309,10 +238,6 @@ class SearchCell(UnitName):
     pattern = re.compile(
         rf"{_SET}\.(?P<strategy>[a-z][a-z0-9_]*)-n(?P<budget>[1-9]\d*)-(?P<digest>[0-9a-f]{{12}})"
     )
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(parts["set_name"], parts["strategy"], int(parts["budget"]), parts["digest"])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -331,10 +256,6 @@ class TreesName(UnitName):
         """The set that was searched."""
         return SolutionsGroup(self.cell.set_name)
 
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(SearchCell.parse(parts["cell"]), int(parts["index"]))
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class DigestName(UnitName):
@@ -351,10 +272,6 @@ class DigestName(UnitName):
     def derive(cls, base: object, *parts: object) -> Self:
         """The name with the digest of the parts."""
         return cls(str(base), derive_id(*parts))
-
-    @classmethod
-    def _from(cls, parts: dict[str, str]) -> Self:
-        return cls(parts["base"], parts["digest"])
 
 
 UNITS_READ: dict[tuple[str, str], type[UnitName]] = {
@@ -392,6 +309,22 @@ def misnamed(path: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _read(kind: Any, text: str) -> Any:
+    """The value of a field of this type.
+
+    A digest may be digits alone, so of several kinds of names the pattern does not decide.
+
+    Raises:
+        ValueError: the text is of another type.
+    """
+    kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
+    readers = [each.parse if issubclass(each, UnitName) else each for each in kinds]
+    for reader in readers[:-1]:
+        with contextlib.suppress(ValueError):
+            return reader(text)
+    return readers[-1](text)
 
 
 def _short(policy: str) -> str:

@@ -24,7 +24,7 @@ def plot_critics(metrics: Sequence[Metric], path: Path) -> None:
     Raises:
         ValueError: no critique was followed by a second attempt.
     """
-    groups = _groups(metrics)
+    groups = bar_groups(metrics)
     bins = sorted(
         {where for _, _, bars in groups for where in bars},
         key=lambda where: (where.kind is not None, where.order),
@@ -59,7 +59,7 @@ def has_attempts(metrics: Sequence[Metric]) -> bool:
     return any(row.metric == "accuracy_after" for row in critic_rows(metrics))
 
 
-def _groups(metrics: Sequence[Metric]) -> list[tuple[str, str, Bars]]:
+def bar_groups(metrics: Sequence[Metric]) -> list[tuple[str, str, Bars]]:
     """Words, colour and bars of the first attempt, of the control, and of each critic."""
     critics = critics_in(metrics)
     rows = [of_critic(metrics, critic) for critic in critics]
@@ -71,7 +71,8 @@ def _groups(metrics: Sequence[Metric]) -> list[tuple[str, str, Bars]]:
         return {where: row for where, row in found.items() if where.kind in (None, kind)}
 
     widest = max(rows, key=lambda of: max((row.num_problems for row in of), default=0), default=[])
-    groups = [("first attempt", canvas.GREY, bars(widest, CRITIQUE, "accuracy_before"))]
+    before = [bars(widest, strategy, "accuracy_before") for strategy in (CRITIQUE, RETRY)]
+    groups = [("first attempt", canvas.GREY, before[0] or before[1])]
     controls = [found for of in rows if (found := bars(of, RETRY, "accuracy_after"))]
     groups += [("again, without a critique", "#444444", found) for found in controls[:1]]
     for index, (critic, of) in enumerate(zip(critics, rows, strict=True)):

@@ -150,15 +150,18 @@ def _seen_words(rows: Sequence[Metric], found: Words) -> str:
 
 def _change_words(found: Words) -> str:
     """What became of solutions, and in brackets without a critique; empty if nothing is known."""
-    if (after := found.get((CRITIQUE, "accuracy_after"))) is None:
+    after = {of: found.get((of, "accuracy_after")) for of in (CRITIQUE, RETRY)}
+    tried = [of for of in after if after[of]]
+    if not tried:
         return ""
-    words = f"Accuracy {found[CRITIQUE, 'accuracy_before']} before, {after} after"
-    if control := found.get((RETRY, "accuracy_after")):
-        words += f", {control} after a retry without a critique"
+    kinds = {CRITIQUE: "after", RETRY: "after a retry without a critique"}
+    accuracies = [f"{found[tried[0], 'accuracy_before']} before"]
+    accuracies += [f"{after[of]} {kinds[of]}" for of in tried]
+    words = f"Accuracy {', '.join(accuracies)}"
     parts = []
     for metric, name in (("wrong_to_right", "wrong → right"), ("right_to_wrong", "right → wrong")):
-        if share := found.get((CRITIQUE, metric)):
-            control = found.get((RETRY, metric))
+        if share := found.get((tried[0], metric)):
+            control = found.get((RETRY, metric)) if tried == [CRITIQUE, RETRY] else None
             parts.append(f"{name} {share}" + (f" ({control})" if control else ""))
     return f"{words}; {', '.join(parts)}." if parts else f"{words}."
 

@@ -1,12 +1,14 @@
--- One row per second attempt at a solution: right before and after by the macro `outcome` and the
--- newest verdicts, and the critique that it was given (null for a retry without one, the control).
--- `is_copy` says whether it repeats the first attempt. `flagged` is whether the critique calls the
--- solution wrong, null if it does not say. Attempts that an engine rejected have null `after`.
--- Texts are compared behind their thoughts, without the white space around steps.
+-- One row per second attempt at a stored solution, of the stage `refinements` (those within a search
+-- or a self-correction are no attempts with or without a critic): right before and after by the
+-- macro `outcome` and the newest verdicts, and the critique that it was given (null for a retry
+-- without one, the control). `is_copy` says whether it repeats the first attempt. `flagged` is
+-- whether the critique calls the solution wrong, null if it does not say. Attempts that an engine
+-- rejected have null `after`. Texts are compared behind their thoughts, without the white space
+-- around steps.
 with attempts as (
     select *
     from graded
-    where role = 'refinement'
+    where stage = 'refinements' and role = 'refinement'
 ),
 texts as (
     select
@@ -27,7 +29,7 @@ texts as (
         ) as text
     from trajectories
     where
-        role = 'refinement'
+        (stage = 'refinements' and role = 'refinement')
         or (run_id, trajectory_id) in (select (run_id, parent_id) from attempts)
 )
 select

@@ -1,10 +1,18 @@
-"""A critique's text as a row: what it says, and what is wrong with it."""
+"""A critique's text as a row, and as an actor reads it."""
 
 from schemas.critique_formats import CritiqueFormatConfig
 from schemas.rows import Critique, Problem, Trajectory, now
 from schemas.units import derive_id
 from tasks.critics.asking import ShownSolution
 from tasks.critics.reading import leaks_answer, read_critique
+from tasks.prompts.formats import PromptFormat
+
+CHECKER = "checker"
+"""The id of the exact checker as a critic, and the `engine` of its rows."""
+LABELS = "labels"
+"""The `engine` of critiques that step labels were made into."""
+FIXED = "fixed"
+"""The id of the critic that always says the same, and the `engine` of its rows."""
 
 
 def critique_row(
@@ -53,3 +61,16 @@ def critique_row(
         engine=engine,
         created_at=now(),
     )
+
+
+def spoken(critique: Critique, prompt_format: PromptFormat) -> str:
+    """What an actor reads of a critique: the text without thoughts, which only a model has.
+
+    Args:
+        critique: by a model, or by what is none.
+        prompt_format: how a model that critiques was prompted.
+    """
+    if critique.engine in (CHECKER, LABELS, FIXED):
+        return critique.text
+    (text,) = prompt_format.answers([critique.text])
+    return text

@@ -1,8 +1,9 @@
 """Critique stored solutions: `critiques` rows, by default one per finished solution.
 
 Reads one trajectories file, the run's problems, the later verdicts on the trajectories and, for a
-critic that needs them, their step labels. All critiques of a unit are in flight at once. A critique
-that the engine refuses, such as one longer than the context, is a row with status `error`.
+critic that needs them, their step labels or further solutions. All critiques of a unit are in
+flight at once. A critique that the engine refuses, such as one longer than the context, is a row
+with status `error`.
 """
 
 import asyncio
@@ -38,7 +39,8 @@ async def critique_solutions(unit: Unit, job: CritiquesJob, context: UnitContext
     solutions = apply_verdicts(await context.read(unit.inputs[0], unit.rows), verdicts)
     files = inputs_of(unit, PROBLEMS.name)
     problems = {p.problem_id: p for path in files for p in await context.read(path)}
-    keys = find_keys(problems, solutions, job, await _right_solutions(unit, context))
+    further = [r for p in inputs_of(unit, TRAJECTORIES.name)[1:] for r in await context.read(p)]
+    keys = find_keys(problems, solutions, job, apply_verdicts(further, verdicts))
     critic = await CRITICS[type(job.critic)](unit, job, context)
 
     async def critique(solution: Trajectory) -> list[Critique]:
@@ -74,9 +76,3 @@ CRITICS: dict[type[CriticConfig], MakeCritic] = {
     FixedCriticConfig: make_fixed_critic,
 }
 """What makes the critic of each config."""
-
-
-async def _right_solutions(unit: Unit, context: UnitContext) -> list[Trajectory]:
-    """The right ones among the further solutions that a unit reads."""
-    further = inputs_of(unit, TRAJECTORIES.name)[1:]
-    return [row for path in further for row in await context.read(path) if row.correct]

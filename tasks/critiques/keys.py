@@ -22,7 +22,7 @@ def find_keys(
         problems: by problem id.
         solutions: those that are critiqued.
         job: says what the critic is told.
-        further: right solutions of the same problems.
+        further: solutions of the same problems, of which right ones are told.
     """
     told = job.critic.told
     if told == "nothing":

@@ -1,8 +1,8 @@
 """Second attempts at critiqued solutions: `trajectories` rows with the role `refinement`.
 
 Reads one file of critiques, the file of solutions that they are about, and the run's problems. Each
-critique with visible text is given to the actor together with its solution, whatever its faults:
-at test time nothing is filtered. Retries without a critique are the control.
+critique with text behind its thoughts is given to the actor together with its solution, whatever
+its faults: at test time nothing is filtered. Retries without a critique are the control.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from schemas.rows import Critique, Problem, Status, Trajectory, now
 from schemas.units import Unit, derive_id, derive_seed
 from tasks.critics.asking import ShownSolution, ask_actor
 from tasks.critics.drawing import draw_answers
+from tasks.critics.rows import spoken
+from tasks.critiques.critic import scope_of
 from tasks.engines.host import UnitContext
 from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
@@ -41,7 +43,7 @@ async def refine_solutions(unit: Unit, job: CritiquesJob, context: UnitContext) 
 
     asked: list[tuple[Trajectory, Critique | None]] = []
     if job.refining.num_refinements:
-        asked += [(solutions[c.trajectory_id], c) for c in critiques if c.text.strip()]
+        asked += [(solutions[c.trajectory_id], c) for c in critiques if actor.read(c).strip()]
     if job.refining.num_retries:
         critiqued = dict.fromkeys(c.trajectory_id for c in critiques)
         asked += [(solutions[trajectory_id], None) for trajectory_id in critiqued]
@@ -60,7 +62,11 @@ class _Actor:
         self.grader: Grader = context.grader(job.grader)
         self.job = job
         self.config = with_recommended(job.refining, job.policy)
-        self.scope = f"{unit.run_id}/{unit.stage}/{unit.name}"
+        self.scope = scope_of(unit)
+
+    def read(self, critique: Critique) -> str:
+        """What the actor reads of a critique."""
+        return spoken(critique, self.critic_format)
 
     async def attempt(
         self, problem: Problem, solution: Trajectory, critique: Critique | None
@@ -69,7 +75,7 @@ class _Actor:
         said, num, strategy = None, self.config.num_retries, RETRY
         about = solution.trajectory_id
         if critique is not None:
-            (said,) = self.critic_format.answers([critique.text])
+            said = self.read(critique)
             num, strategy = self.config.num_refinements, REFINEMENT
             about = critique.critique_id
         shown = ShownSolution.of(solution)

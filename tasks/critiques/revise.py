@@ -15,6 +15,7 @@ from schemas.self_talk import SelfTalkJob
 from schemas.units import Unit, derive_id, derive_seed
 from tasks.critics.asking import ShownSolution, ask_actor
 from tasks.critics.drawing import DrawnAnswers, draw_answers
+from tasks.critics.rows import spoken
 from tasks.engines.host import UnitContext
 from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
@@ -92,7 +93,7 @@ class _Reviser:
     ) -> list[Message]:
         if not self.job.shows_critique:
             return [user(problem.question)]
-        (said,) = self.critic_format.answers([critique.text])
+        said = spoken(critique, self.critic_format)
         shown = ShownSolution.of(solution)
         return ask_actor(self.job.format, problem.question, shown, said)
 

@@ -7,19 +7,12 @@ from schemas.critiques import CritiquesJob, FixedCriticConfig, LabelsCriticConfi
 from schemas.rows import STEP_LABELS, Critique, Problem, StepLabel, Trajectory
 from schemas.units import Unit
 from tasks.critics.asking import ShownSolution
-from tasks.critics.rows import critique_row
+from tasks.critics.rows import CHECKER, FIXED, LABELS, critique_row
 from tasks.critics.writing import write_review
 from tasks.critiques.critic import inputs_of, scope_of
 from tasks.engines.host import UnitContext
 from tasks.world.problems import parse_question
 from tasks.world.reviews import Review, StepReview, nod, review
-
-CHECKER = "checker"
-"""The id of the exact checker as a critic, and the `engine` of its rows."""
-LABELS = "labels"
-"""The `engine` of critiques that step labels were made into."""
-FIXED = "fixed"
-"""The id of the critic that always says the same, and the `engine` of its rows."""
 
 
 @dataclass(frozen=True, slots=True)

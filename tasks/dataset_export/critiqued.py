@@ -22,6 +22,7 @@ from storage.critiqued import StoredCritiques
 from storage.solutions import Batches
 from tasks.critics.asking import ShownSolution, ask_critic
 from tasks.critics.reading import fault_kind
+from tasks.critics.rows import spoken
 from tasks.dataset_export.checks import Checker
 from tasks.dataset_export.solved import (
     OWN_COLUMNS,
@@ -53,8 +54,7 @@ class CriticPrompts:
 
     def spoken(self, critique: Critique) -> str:
         """What an actor reads of a critique: the text without thoughts."""
-        (text,) = self.prompt_format.answers([critique.text])
-        return text
+        return spoken(critique, self.prompt_format)
 
 
 class SecondAttempts(NamedTuple):

@@ -143,6 +143,22 @@ def test_the_checker_takes_problems_of_its_world(store, unit_of, make_trajectory
     assert len(critiques_units(job, store, "run")) == 1
 
 
+def test_a_solution_that_is_told_is_right_by_the_newest_verdicts(sampled, unit_of, make_trajectory):
+    name = "train.00000-rg1-0123456789012345"
+    path = make_trajectory("e0", role="error_path", strategy="rg1", correct=False)
+    sampled.commit(unit_of("trajectories", name, stage="error_paths"), [path])
+    critic = {"type": "model", "told": "solution"}
+    fields = {"set_name": "train", "policy": POLICY, "of": "error_paths", "critic": critic}
+    job = CritiquesJob.model_validate(fields)
+    (before,) = critiques_units(job, sampled, "run")
+    graded = unit_of("verdicts", "train.00000-000-0123456789012345", stage="regrading")
+    sampled.commit(graded, [])
+    (after,) = critiques_units(job, sampled, "run")
+    assert before.inputs[2:] == (PATHS_OF_RUN,)
+    assert after.inputs[2:] == (PATHS_OF_RUN, graded.path)
+    assert after.name != before.name
+
+
 def test_error_paths_are_graded_again(sampled, unit_of, make_trajectory, prefect_server):
     name = str(ErrorPathsName(SolutionsName.parse("train.00000"), "rg3", "0123456789012345"))
     row = make_trajectory("e0", role="error_path", strategy="rg3", correct=True, answer="4")

@@ -115,6 +115,15 @@ def test_second_attempts_before_and_after(critiqued):
     ]
 
 
+@pytest.mark.parametrize("stage", ["search", "self_correction"])
+def test_attempts_of_other_stages_are_no_controls(critiqued, unit_of, make_trajectory, stage):
+    before = rows(critiqued, "select * from refinements order by all")
+    fields = {"role": "refinement", "parent_id": "bad", "branch_step": 0, "correct": True}
+    unit = unit_of("trajectories", name="eval.critique-n4-421984db8386.00000", stage=stage)
+    critiqued.commit(unit, [make_trajectory("s1", strategy="critique", **fields)])
+    assert rows(critiqued, "select * from refinements order by all") == before
+
+
 def test_the_filter_counts_attempts_that_count(critiqued):
     found = rows(
         critiqued,

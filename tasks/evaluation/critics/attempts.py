@@ -61,7 +61,7 @@ class CritiquedSolution:
 def join_attempts(
     solutions: Mapping[str, Trajectory], batches: Iterable[Batch]
 ) -> dict[CriticKey, list[CritiquedSolution]]:
-    """The critiqued solutions of each critic, in the order of the critiques.
+    """The critiqued solutions of each critic and actor, in the order of the critiques.
 
     Args:
         solutions: by id, with their newest verdicts; critiques of others are left out.
@@ -69,22 +69,22 @@ def join_attempts(
     """
     found: dict[CriticKey, dict[str, CritiquedSolution]] = {}
     for batch in batches:
-        refined, retried = _by_subject(batch.attempts, solutions)
-        actors: dict[str | None, set[str]] = {}
-        for attempt in batch.attempts:
-            actors.setdefault(attempt.parent_id, set()).add(attempt.policy)
-        for critique in batch.critiques:
-            row = solutions.get(critique.trajectory_id)
-            if row is None:
-                continue
-            others = actors.get(row.trajectory_id, set()) - {row.policy}
-            key = CriticKey(row.policy, critique.critic, _arm(critique, others))
-            held = found.setdefault(key, {})
-            if (solution := held.get(row.trajectory_id)) is None:
-                solution = held[row.trajectory_id] = CritiquedSolution(row, is_right(row))
-                solution.retried += retried.get(row.trajectory_id, [])
-            solution.critiques.append(critique)
-            solution.refined += refined.get(critique.critique_id, [])
+        for actor, attempts in _by_actor(batch.attempts).items():
+            refined, retried = _by_subject(attempts, solutions)
+            controlled: set[tuple[CriticKey, str]] = set()
+            for critique in batch.critiques:
+                row = solutions.get(critique.trajectory_id)
+                if row is None:
+                    continue
+                arm = _arm(critique, None if actor == row.policy else actor)
+                key, name = CriticKey(row.policy, critique.critic, arm), row.trajectory_id
+                held = found.setdefault(key, {})
+                solution = held.setdefault(name, CritiquedSolution(row, is_right(row)))
+                solution.critiques.append(critique)
+                solution.refined += refined.get(critique.critique_id, [])
+                if (key, name) not in controlled:  # another critique has the same control
+                    controlled.add((key, name))
+                    solution.retried += retried.get(name, [])
     return {key: list(held.values()) for key, held in found.items()}
 
 
@@ -96,6 +96,14 @@ def is_right(row: Trajectory) -> bool | None:
 def shown_text(row: Trajectory) -> str:
     """A row's text behind its thought, a line per step, without the white space around them."""
     return "\n".join(step.strip() for step in ShownSolution.of(row).steps)
+
+
+def _by_actor(attempts: Sequence[Trajectory]) -> dict[str | None, list[Trajectory]]:
+    """The attempts of each actor; of none where nobody tried again."""
+    found: dict[str | None, list[Trajectory]] = {}
+    for attempt in attempts:
+        found.setdefault(attempt.policy, []).append(attempt)
+    return found or {None: []}
 
 
 def _by_subject(
@@ -127,7 +135,7 @@ def _with_first(
             yield row, texts[name]
 
 
-def _arm(critique: Critique, other_actors: set[str]) -> str:
+def _arm(critique: Critique, other_actor: str | None) -> str:
     heat = f",t={critique.temperature:g}" if critique.temperature else ""
-    actors = "".join(f",actor={actor}" for actor in sorted(other_actors))
-    return f"{critique.told}{heat}{actors}"
+    actor = "" if other_actor is None else f",actor={other_actor}"
+    return f"{critique.told}{heat}{actor}"

@@ -218,6 +218,29 @@ def test_a_critic_is_told_what_there_is_to_tell(store, solved, job, critic):
     assert not any("Key:" in message for message in critic.asked)
 
 
+def test_the_newest_verdicts_decide_which_further_solution_is_told(
+    store, solved, job, critic, make_trajectory, unit_of
+):
+    (fine, *_) = store.read(solved.inputs[0])
+    fields = {"problem_id": fine.problem_id, "correct": None}
+    other = make_trajectory("other", steps=(Step(text="Answer: so", num_tokens=1),), **fields)
+    sampled = unit_of(TRAJECTORIES.name, name="eval.00001")
+    store.commit(sampled, [replace(other, trajectory_id="twin"), other])
+    late = datetime(2026, 2, 1, tzinfo=UTC)
+    verdict = Verdict(
+        trajectory_id="other", grader="math", answer="so", correct=True, created_at=late
+    )
+    file = unit_of(VERDICTS.name, name="eval.00001-000-0123456789abcdef", stage="regrading")
+    store.commit(file, [verdict])
+    told = job.with_fields(critic=job.critic.with_fields(told="solution"))
+    unit = replace(solved, inputs=(*solved.inputs, sampled.path, file.path))
+    run(store, told, (unit, critique_solutions))
+    assert [row.trajectory_id for row in store.read(unit.path) if row.told == "solution"] == [
+        "fine"
+    ]
+    assert sum("Key:\nAnswer: so\n" in message for message in critic.asked) == 1
+
+
 def test_only_finished_solutions_with_visible_text_are_chosen(make_trajectory):
     rows = [
         make_trajectory("a"),

@@ -9,6 +9,7 @@ import pytest
 from schemas.critique_formats import LinesCritiqueConfig, StepwiseCritiqueConfig
 from schemas.rows import Problem, Step, StepLabel
 from tasks.critiques.told_critics import judged_steps
+from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.steps.segmentation import split_steps
 from tasks.world.checker import check_solution
 from tasks.world.problems import iterate_problems
@@ -192,3 +193,45 @@ def test_a_thought_is_not_judged(
     (row,) = write_critiques(make_job(critic=LABELS), [make_problem("p0")], [solution], path)
     assert row.first_error == 2
     assert row.text.startswith("right\nAnswer: wrong")
+
+
+class Asked(MarkovEngine):
+    """Keeps the prompts."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.prompts: list[str] = []
+
+    async def generate(self, request):
+        self.prompts.append(request.prompt)
+        return await super().generate(request)
+
+
+def test_an_actor_that_thinks_reads_what_was_said_without_a_thought(
+    make_trajectory, make_job, write_critiques, refine
+):
+    problems = markov_problems(1, seed=0)
+    solutions = [make_trajectory("t0", problem_id=problems[0].problem_id, correct=False)]
+    thinking = {"type": "plain", "thinking": {"is_opened": True}}
+    job = make_job(critic={"type": "fixed", "text": "Review: wrong"}, prompt=thinking)
+    critiques = write_critiques(job, problems, solutions)
+    engine = Asked(job.policy)
+    (attempt,) = refine(job, problems, solutions, critiques, engine)
+    assert attempt.critique_id == critiques[0].critique_id
+    assert "Review:\nReview: wrong\nAgain:" in engine.prompts[0]
+
+
+def test_a_critique_that_is_all_thought_is_not_given_to_the_actor(
+    make_trajectory, make_job, write_critiques, refine
+):
+    problems = markov_problems(1, seed=0)
+    solutions = [make_trajectory("t0", problem_id=problems[0].problem_id, correct=False)]
+    thinking = {"type": "plain", "thinking": {"is_opened": True}}
+    job = make_job(critic={"type": "fixed", "text": "Let me see"}, prompt=thinking)
+    (said,) = write_critiques(job, problems, solutions)
+    cut = replace(said, engine="markov", status="truncated")
+    again = replace(cut, critique_id="c1", text="Hm.</think>\nReview: wrong")
+    engine = Asked(job.policy)
+    attempts = refine(job, problems, solutions, [cut, again], engine)
+    assert [row.critique_id for row in attempts] == ["c1"]
+    assert "Review:\nReview: wrong\nAgain:" in engine.prompts[0]

@@ -1,10 +1,11 @@
 """Figures of critics against values computed by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from flows.pages.critic_plots import plot_critics
+from flows.pages.critic_plots import bar_groups, plot_critics
 from flows.tables.critics import critic_words, critics_in, critics_summary, difficulty_summary
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Critique, CritiqueStep, Step
@@ -190,6 +191,43 @@ def test_critics_are_told_apart(solutions, batch, make_trajectory):
     }
 
 
+def test_attempts_of_two_actors_with_the_same_critiques_are_told_apart(solutions, batch):
+    others = [
+        replace(row, trajectory_id=f"o{row.trajectory_id}", policy="actor-1", correct=False)
+        for row in batch.attempts[:2]
+    ]
+    both = Batch(batch.critiques, [*batch.attempts, *others])
+    joined = join_attempts({row.trajectory_id: row for row in solutions}, [both])
+    own = CriticKey("policy-0", "critic-0", "nothing")
+    other = CriticKey("policy-0", "critic-0", "nothing,actor=actor-1")
+    assert set(joined) == {own, other}
+
+    def refined(key):
+        return [[a.is_right for a in each.refined] for each in joined[key]]
+
+    assert refined(own) == [[True], [False], [True, False], [True], []]
+    # Solutions at which this actor did not try are among its own, so that they count as untried.
+    assert refined(other) == [[False], [False], [], [], []]
+    assert not any(each.retried for each in joined[other])
+
+
+def test_the_controls_of_all_units_of_a_critic_count(solutions, batch):
+    """A critic that read the wrong solutions first, and later all of them, with a control."""
+    early = Batch([critique("e3", "p0c")], [])
+    joined = join_attempts({row.trajectory_id: row for row in solutions}, [early, batch])
+    (critiqued,) = joined.values()
+    found = {each.row.trajectory_id: len(each.retried) for each in critiqued}
+    assert found == {"p0a": 1, "p0b": 0, "p0c": 1, "p1a": 1, "p1b": 0}
+
+
+def test_several_critiques_of_a_solution_have_one_control(solutions, batch):
+    twice = Batch([*batch.critiques, critique("c7", "p0a", sample_index=1)], batch.attempts)
+    joined = join_attempts({row.trajectory_id: row for row in solutions}, [twice])
+    (critiqued,) = joined.values()
+    assert len(critiqued[0].critiques) == 2
+    assert len(critiqued[0].retried) == 1
+
+
 def test_without_second_attempts_there_are_only_verdicts(problems, solutions, batch):
     found = critic_figures(problems, solutions, [Batch(batch.critiques, [])], {}, CONFIG)
     assert {row.metric for row in found} == {
@@ -213,6 +251,18 @@ def test_the_sentence_says_what_was_found(metrics):
         "right → wrong 0.500 (0.000). Unreadable 0.400 (it judges N steps of N 0.400), leaks "
         "0.200, copies of the first attempt 0.200; 14 tokens a critique, 20 a second attempt."
     )
+
+
+def test_a_control_alone_is_said_as_well(problems, solutions, batch):
+    retries = [row for row in batch.attempts if row.critique_id is None]
+    found = critic_figures(problems, solutions, [Batch(batch.critiques, retries)], {}, CONFIG)
+    (critic,) = critics_in(found)
+    assert (
+        "Accuracy 0.250 before, 0.250 after a retry without a critique; wrong → right 0.000, "
+        "right → wrong 0.000. Unreadable"
+    ) in critic_words(found, critic)
+    names = [words for words, _, _ in bar_groups(found)]
+    assert names == ["first attempt", "again, without a critique"]
 
 
 def test_tables_and_pictures(metrics, tmp_path):
