@@ -14,8 +14,8 @@ from storage.solutions import Batches, StoredSolutions
 _POOL = """
 create view critiqued_pool as
 select
-    g.run_id, g.trajectory_id, g.problem_id, g.role, g.correct, g.answer, g.steps, g.token_ids,
-    g.vocabulary, g.policy, g.thinking_tokens, g.error_step, g.error_note,
+    g.run_id, g.trajectory_id, g.problem_id, g.correct, g.answer, g.steps, g.token_ids,
+    g.vocabulary, g.policy, g.thinking_tokens,
     md5(concat(o.seed, '/', g.trajectory_id)) as place
 from graded as g
 inner join members as m on g.run_id = m.run_id and g.problem_id = m.problem_id
@@ -56,7 +56,6 @@ where
 _SURVEY = """
 select
     (select count(*) from chosen_critiques),
-    (select count(*) from chosen_critiques where fault is null and status = 'finished'),
     (select count(*) from attempts where critique_id is not null),
     (select count(*) from attempts where critique_id is not null and correct)
 """
@@ -65,7 +64,7 @@ select
     p.trajectory_id, p.problem_id, p.correct, p.answer, null::double as score,
     [step.text for step in p.steps] as steps,
     p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
-    p.policy, p.thinking_tokens, p.role, p.error_step, p.error_note
+    p.policy, p.thinking_tokens
 from critiqued_pool as p
 where
     $with_others
@@ -99,8 +98,6 @@ class CritiquesSurvey:
     """Counts of the chosen critiques, and of the second attempts with them."""
 
     num_critiques: int
-    num_faultless: int
-    """Critiques that can be learned from."""
     num_refinements: int
     """Second attempts with a critique."""
     num_right: int
@@ -149,10 +146,9 @@ class StoredCritiques:
 
     def survey(self) -> CritiquesSurvey:
         """Count what was chosen."""
-        critiques, faultless, refinements, right = self._solutions.row(_SURVEY)
+        critiques, refinements, right = self._solutions.row(_SURVEY)
         return CritiquesSurvey(
             num_critiques=critiques,
-            num_faultless=faultless,
             num_refinements=refinements,
             num_right=right,
         )

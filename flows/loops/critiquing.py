@@ -18,6 +18,7 @@ from storage import Store
 from tasks.engines.open import identify_engine
 from tasks.evaluation.critiqued import second_attempt_rows
 from tasks.evaluation.figures import About, FigureWriter
+from tasks.graders.verdicts import outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,30 @@ def columns_of(loop: Loop, paths: tuple[str, ...], *names: str) -> list[dict[str
 
 
 def critique_figures(loop: Loop, made: Critiqued) -> dict[str, float]:
-    """Counts of critiques and second attempts: how many, how good, and their tokens."""
+    """Counts of critiques and second attempts with them: how many, how good, and all tokens.
+
+    `refined_right_share` is of the second attempts that could be judged; missing without any.
+    """
     critiques = columns_of(loop, made.critiques, "fault", "verdict", "generated_tokens")
-    tries = columns_of(loop, made.refinements, "correct", "generated_tokens")
+    names = ("critique_id", "status", "answer", "correct", "generated_tokens")
+    tries = columns_of(loop, made.refinements, *names)
+    # Without a critique they are retries, which cost as much but say nothing of the critic.
+    helped = [
+        outcome(row["status"], has_answer=row["answer"] is not None, correct=row["correct"])
+        for row in tries
+        if row["critique_id"] is not None
+    ]
+    judged = [right for right in helped if right is not None]
     figures: dict[str, float] = {
         "num_critiques": len(critiques),
         "num_judgements": sum(row["verdict"] is not None for row in critiques),
         "num_faultless_critiques": sum(row["fault"] is None for row in critiques),
-        "num_refinements": len(tries),
-        "num_right_refinements": sum(row["correct"] is True for row in tries),
+        "num_refinements": len(helped),
+        "num_right_refinements": sum(judged),
         "critiquing_tokens": sum(row["generated_tokens"] for row in (*critiques, *tries)),
     }
-    if tries:
-        figures["refined_right_share"] = figures["num_right_refinements"] / len(tries)
+    if judged:
+        figures["refined_right_share"] = fmean(judged)
     return figures
 
 

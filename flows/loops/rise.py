@@ -85,7 +85,7 @@ def measure_turns(loop: Loop, arm: Arm, label: str, config: RiseLoopConfig) -> N
         seed=config.seed,
     )
     search(job, loop.store.url, loop.run_id)
-    values = turn_values(_attempts(loop, job), _majority_by(make_grader(config.grader)))
+    values = turn_values(_attempts(loop, job), majority_by(make_grader(config.grader)))
     policy = identify_engine(arm.policy)
     rows = turn_rows(arm.name, label, policy, values, config.evaluation)
     loop.store.commit(unit, rows)
@@ -106,13 +106,16 @@ def _attempts(loop: Loop, job: SearchJob) -> list[Trajectory]:
     return [row for path in paths for row in loop.store.read(path)]
 
 
-def _majority_by(grader: Grader) -> Callable[[Sequence[Trajectory]], float]:
-    """The chance that a vote among the finished attempts of a chain is right."""
+def majority_by(grader: Grader) -> Callable[[Sequence[Trajectory]], float | None]:
+    """The chance that a vote among the finished, graded attempts of a chain is right.
 
-    def majority_of(chain: Sequence[Trajectory]) -> float:
-        ended = [row for row in chain if row.status == "finished"]
+    None if the chain has none, but for one whose attempts were all cut, which is not right.
+    """
+
+    def majority_of(chain: Sequence[Trajectory]) -> float | None:
+        ended = [row for row in chain if row.status == "finished" and row.correct is not None]
         if not ended:
-            return 0.0
+            return 0.0 if all(row.status == "truncated" for row in chain) else None
         classes = grader.classes([row.answer for row in ended])
         right = [bool(row.correct) for row in ended]
         return float(majority_curve(classes, right, (len(ended),))[0])

@@ -126,20 +126,23 @@ def charge_attempts(
 ) -> list[Trajectory]:
     """An attempt per solution, charged for all that was written for it.
 
-    A solution without a second attempt, as one that was cut has none, stands as it is.
+    The attempt is the first second one. A solution without any, as one that was cut has none,
+    stands as it is.
     """
     by_solution: dict[str, list[Critique]] = defaultdict(list)
     for critique in critiques:
         by_solution[critique.trajectory_id].append(critique)
-    by_parent = {row.parent_id: row for row in seconds if row.critique_id is not None}
+    by_parent: dict[str | None, list[Trajectory]] = defaultdict(list)
+    for second in seconds:
+        if second.critique_id is not None:
+            by_parent[second.parent_id].append(second)
     charged = []
     for row in solutions:
-        second = by_parent.get(row.trajectory_id)
+        tries = by_parent[row.trajectory_id]
         num_tokens = row.generated_tokens + sum(
-            critique.generated_tokens for critique in by_solution[row.trajectory_id]
+            written.generated_tokens for written in (*by_solution[row.trajectory_id], *tries)
         )
-        if second is not None and second.status != "error":
-            num_tokens += second.generated_tokens
+        if (second := next((each for each in tries if each.status != "error"), None)) is not None:
             row = replace(second, trajectory_id=row.trajectory_id, sample_index=row.sample_index)
         charged.append(replace(row, generated_tokens=num_tokens))
     return charged

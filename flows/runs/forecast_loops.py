@@ -42,14 +42,17 @@ def plan_self_rewarding(made: Forecaster, config: SelfRewardingLoopConfig) -> No
     """All rounds of both arms; a judge that gets worse ends them before."""
     rewarded, arms = config.rounds - 1, 1 + config.with_control
     problems, length = count_problems(config.train_problems), _length(made, config)
-    passes = (config.judge_set is None) + min(1, rewarded) + arms * max(0, rewarded - 1)
+    # Solutions of the first policy, which teach the first judge or are the rejected ones.
+    reads_first = rewarded > 0 and config.rejected_from == "first"
+    passes = config.judge_set is None or reads_first
+    passes += min(1, rewarded) + arms * max(0, rewarded - 1)
     solutions = sum(solutions_per_file(config.train_problems, config.train_sampling))
     if passes:
         made.sample("sample train", config.train_problems, config.train_sampling, passes)
     if config.judge_set is None and config.annotator.has_model:
         _draw(made, "critique train by the annotator", solutions, config.judging.max_tokens)
     made.train("train judge", config.judge_training, 2 * solutions, 2 * length)
-    judgements = solutions * config.judging.num_critiques
+    judgements = solutions * (1 + reads_first) * config.judging.num_critiques
     if rewarded:
         _draw(made, "judge train", judgements, config.judging.max_tokens, rewarded)
         made.train("train policy", config.training, problems, 2 * length, arms * rewarded)

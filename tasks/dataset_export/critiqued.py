@@ -105,12 +105,6 @@ class CritiquedSolution(NamedTuple):
     """The id of the model that wrote the solution."""
     retries: SecondAttempts = SecondAttempts()
     """Second attempts without a critique."""
-    is_error_path: bool = False
-    """Whether it was made wrong on purpose."""
-    error_step: int | None = None
-    """Index of the step at which an error was put in, or may begin."""
-    error_note: str | None = None
-    """What is known about that error."""
 
 
 class CritiquedProblem(NamedTuple):
@@ -260,22 +254,12 @@ _id = itemgetter(0)
 def _iterate_solutions(
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[tuple[str, CritiquedSolution]]:
-    extra = ("policy", "thinking_tokens", "role", "error_step", "error_note")
+    extra = ("policy", "thinking_tokens")
     for problem_id, *rest in iterate_rows(batches, ("problem_id", *OWN_COLUMNS, *extra)):
-        *own, policy, thinking_tokens, role, error_step, error_note = rest
+        *own, policy, thinking_tokens = rest
         solution = Solution(*own)
-        yield (
-            problem_id,
-            CritiquedSolution(
-                solution,
-                show(solution, thinking_tokens),
-                (),
-                policy,
-                is_error_path=role is not None,
-                error_step=error_step,
-                error_note=error_note,
-            ),
-        )
+        shown = show(solution, thinking_tokens)
+        yield problem_id, CritiquedSolution(solution, shown, (), policy)
 
 
 def show(solution: Solution, thinking_tokens: int | None = None) -> ShownSolution:

@@ -90,8 +90,10 @@ def gate_rows(
         config: the intervals.
         set_name: the set of problems.
     """
-    problems = list(dict.fromkeys(row.problem_id for row in rows))
-    by_problem = [[row for row in rows if row.problem_id == each] for each in problems]
+    groups: dict[str, list[Refined]] = {}
+    for row in rows:
+        groups.setdefault(row.problem_id, []).append(row)
+    by_problem = list(groups.values())
     writer = FigureWriter(policy, config)
     about = About(STRATEGY, arm=name)
     found: list[Metric] = []
@@ -105,7 +107,7 @@ def gate_rows(
             for each in by_problem
         ]
         found += _rate(writer, about, metric, parts, wholes)
-    found.append(writer.row(about, "threshold", threshold, len(problems)))
+    found.append(writer.row(about, "threshold", threshold, len(groups)))
     return [replace(row, set_name=set_name, created_at=now()) for row in found]
 
 

@@ -2,10 +2,12 @@
 
 Two turns of data: a policy's solution of a problem, and the best of its second attempts at it, all
 drawn after the same feedback. Only the last turn of a chain is weighted, by exp(reward / T); the
-set's loss averages over rows and is not divided by the weights (`average: rows` in `sft`).
+set's loss averages over rows and is not divided by the weights (`average: rows` in `sft`). Attempts
+that could not be graded have no reward: they improve nothing, and nothing improves them.
 """
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from schemas.dataset_export.turn_builders import RiseConfig
@@ -41,17 +43,23 @@ def improvements(problem: CritiquedProblem, config: RiseConfig) -> list[Improved
     """The second attempts that the criteria keep, in the order of their first attempts."""
     found = []
     for each in problem.solutions:
-        attempts = each.retries.solutions
-        if not attempts:
+        before = reward_of(each.solution, config)
+        graded = [
+            (reward, attempt)
+            for attempt in each.retries.solutions
+            if (reward := reward_of(attempt, config)) is not None
+        ]
+        if before is None or not graded:
             continue
-        better = max(attempts, key=lambda attempt: reward_of(attempt, config))
-        reward = reward_of(better, config)
-        found.append(Improved(each, better, reward - reward_of(each.solution, config), reward))
+        reward, better = max(graded, key=itemgetter(0))
+        found.append(Improved(each, better, reward - before, reward))
     return [each for each in found if _is_kept(each, config)]
 
 
-def reward_of(solution: Solution, config: RiseConfig) -> float:
-    """1 for a right answer, 0 for a wrong one, `unparsable` without one."""
+def reward_of(solution: Solution, config: RiseConfig) -> float | None:
+    """1 for a right answer, 0 for a wrong one, `unparsable` without one; None if not graded."""
+    if solution.correct is None:
+        return None
     if solution.correct:
         return 1.0
     return 0.0 if solution.answer is not None else config.unparsable

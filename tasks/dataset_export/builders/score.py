@@ -30,7 +30,7 @@ _MOST_WAITING = 10_000
 def build(source: CheckedSource, config: ScoreConfig) -> Iterator[CompletionRow]:
     """A row per mended solution, and rows of right ones in their share."""
     share = source.accuracy if config.right_share == "accuracy" else config.right_share
-    waiting: deque[CompletionRow] = deque(maxlen=_MOST_WAITING)
+    waiting: deque[CompletionRow] = deque()
     num_wrong = num_right = 0
     for critiqued in source.critiqued(with_others=True, as_drawn=True):
         mended = list(take(list(_mended_rows(source, critiqued, config)), config.per_problem))
@@ -41,6 +41,9 @@ def build(source: CheckedSource, config: ScoreConfig) -> Iterator[CompletionRow]
             _row(source, critiqued, each, approve(_format(config), each.shown), None, config)
             for each in take(right, config.per_problem)
         )
+        while len(waiting) > _MOST_WAITING:
+            waiting.popleft()
+            source.left_out["right_over_their_share"] += 1
         while waiting and _fits(num_right + 1, num_wrong, share):
             yield waiting.popleft()
             num_right += 1

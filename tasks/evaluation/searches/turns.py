@@ -1,7 +1,8 @@
 """Figures of chains of attempts, turn by turn: RISE's evaluation (arXiv:2407.18219).
 
 "Without oracle" a problem's answer is the majority over the turns; "with oracle" it is right if any
-turn is. A turn counts as the macro `outcome` says; one that cannot be judged is left out.
+turn is. A turn counts as the macro `outcome` says; one that cannot be judged is left out, and so is
+the vote or the choice of a chain that hangs on it.
 """
 
 from collections import defaultdict
@@ -38,13 +39,14 @@ def chains_of(rows: Sequence[Trajectory]) -> list[list[Trajectory]]:
 
 
 def turn_values(
-    rows: Sequence[Trajectory], majority_of: Callable[[Sequence[Trajectory]], float]
+    rows: Sequence[Trajectory], majority_of: Callable[[Sequence[Trajectory]], float | None]
 ) -> dict[str, dict[str, float]]:
     """By name of a figure and by problem, its mean over the problem's chains.
 
     Args:
         rows: the rows of a `revisions` search, of any number of problems.
-        majority_of: from the attempts of a chain to the chance that a vote among them is right.
+        majority_of: from the attempts of a chain to the chance that a vote among them is right;
+            None where that is unknown.
 
     Returns:
         `turn_N`, whether the Nth attempt is right; `turns_majority` and `turns_any`, of the vote
@@ -60,7 +62,8 @@ def turn_values(
         for chain in chains_of(tree):
             for name, value in _values_of(chain):
                 found[name].append(value)
-            found["turns_majority"].append(majority_of(chain))
+            if (right := majority_of(chain)) is not None:
+                found["turns_majority"].append(right)
         for name, drawn in found.items():
             values[name][problem_id] = fmean(drawn)
     return {name: values[name] for name in sorted(values)}
@@ -74,7 +77,8 @@ def _values_of(chain: Sequence[Trajectory]) -> Iterator[tuple[str, float]]:
     for turn, is_right in enumerate(outcomes, 1):
         if is_right is not None:
             yield f"turn_{turn}", float(is_right)
-    yield "turns_any", float(any(outcomes))
+    if any(outcomes) or None not in outcomes:
+        yield "turns_any", float(any(outcomes))
     yield "turns_tokens", float(sum(row.generated_tokens for row in chain))
 
 

@@ -1,10 +1,14 @@
 """How critics and actors were asked, as a set from critiques takes it from a run's records."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from flows.runs.export_plan import input_files, plan_export
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export import DatasetExportJob
+from schemas.rows import Critique
+from schemas.unit_names import SolutionsGroup
 from schemas.units import Stage
 from storage.runs import recorded_run
 
@@ -85,3 +89,58 @@ def test_only_sets_that_read_critiques_depend_on_their_files(run):
 
     assert found("critique") == stages
     assert found("rest_em") == set()
+
+
+def test_later_critics_of_the_same_round_do_not_rename_a_set(
+    store, unit_of, make_problem, make_trajectory
+):
+    # A self-rewarding loop has the first policy's solutions judged again in every round.
+    store.commit(
+        unit_of("problems", name="train", stage="problems"), [make_problem("p0", split="train")]
+    )
+    solutions = f"{SolutionsGroup.of_round('train', 1, 'policy-0')}.00000"
+    store.commit(unit_of("trajectories", name=solutions), [make_trajectory("t0")])
+    record(store, "a", round=1)
+
+    def judge(critic, digest):
+        critiques = f"{solutions}-{digest * 16}"
+        written = Critique(
+            critique_id=f"c-{critic}",
+            trajectory_id="t0",
+            problem_id="p0",
+            critic=critic,
+            told="nothing",
+            sample_index=0,
+            status="finished",
+            text="",
+            steps=(),
+            leaks=False,
+            temperature=0.0,
+            seed=0,
+            engine="test",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        store.commit(unit_of("critiques", name=critiques, stage=Stage.CRITIQUES), [written])
+        refinements = unit_of(
+            "trajectories", name=f"{critiques}-0d93e1b7745ac2f6", stage=Stage.REFINEMENTS
+        )
+        store.commit(refinements, [make_trajectory(f"second-{critic}")])
+
+    def files(kind, critics):
+        builder = {"type": kind, "critics": critics, "format": {"type": "lines"}}
+        if kind == "rise":
+            builder |= {"template": "{question}\n{attempts}\nAgain:"}
+        values = {"builder": builder, "source": {"rounds": [1], "policies": ["policy-0"]}}
+        return input_files(store, plan_export(store, DatasetExportJob.from_partial(values), "run"))
+
+    judge("annotator", "a")
+    kinds = ("judge", "refinement")
+    before = {kind: files(kind, ["annotator"]) for kind in kinds}
+    attempts = files("rise", ["annotator"])
+    assert all(sum("a" * 16 in path for path in found) == 2 for found in before.values())
+    judge("judge-1", "b")
+    assert {kind: files(kind, ["annotator"]) for kind in kinds} == before
+    assert len(files("judge", None)) == len(before["judge"]) + 2
+    assert len(files("self_rewarding", ["judge-1"])) == len(before["judge"])
+    # A second attempt without a critique is no critic's, whatever file it is in.
+    assert len(files("rise", ["annotator"])) == len(attempts) + 1

@@ -219,6 +219,13 @@ def test_a_judge_reads_every_solution_three_times_and_is_measured_each_round():
     assert found["judge train"].solutions == 2 * 3 * per_round
     assert found["judge eval"].solutions == 4 * 3 * 200 * 4
     assert found["sample eval"].solutions == 200 * 16 * (1 + 1 + 2 * 2)
+    # The first policy's solutions, as the rejected ones, are read by every judge as well.
+    given = SelfRewardingLoopConfig(rounds=3, rejected_from="first")
+    both = stages_of(given)
+    assert both["sample train"].solutions == found["sample train"].solutions
+    assert both["judge train"].solutions == 2 * found["judge train"].solutions
+    built = stages_of(given.with_fields(judge_set="judge-a801478a9d"))
+    assert built["sample train"].solutions == found["sample train"].solutions
 
 
 def test_a_curriculum_generates_no_more_tokens_than_its_arms_may():

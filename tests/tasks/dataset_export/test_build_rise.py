@@ -66,3 +66,13 @@ def test_an_attempt_without_an_answer_is_worth_less_than_a_wrong_one(fill, criti
     rows = rows_of(build, criteria="all")
     assert rows["a0"]["weight"] == pytest.approx(0.0821, abs=1e-4)
     assert "a0" not in rows_of(build, criteria="best")
+
+
+def test_an_attempt_that_could_not_be_graded_is_not_a_wrong_one(fill, criticise, build):
+    fill({"p0": {}, "p1": {}}, [("w0", "p0", WRONG, False), ("u1", "p1", WRONG, None)])
+    attempts = [
+        ("a0", None, "w0", "p0", OTHER, None),
+        ("a1", None, "u1", "p1", RIGHT, True),
+    ]
+    criticise([("c0", "w0", "p0", ""), ("c1", "u1", "p1", "")], attempts, num_steps=3)
+    assert set(rows_of(build, criteria="all")) == {"w0", "u1"}

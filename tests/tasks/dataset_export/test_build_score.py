@@ -103,6 +103,23 @@ def test_right_solutions_are_as_many_as_the_accuracy_says(fill, criticise, build
     assert num_right(None) == 8
 
 
+def test_right_solutions_that_wait_too_long_are_counted(fill, build, criticise, monkeypatch):
+    monkeypatch.setattr("tasks.dataset_export.builders.score._MOST_WAITING", 2)
+    fill(
+        {f"p{number}": {} for number in range(6)},
+        [
+            *((f"r{number}", f"p{number}", RIGHT_TEXT, True) for number in range(5)),
+            ("w0", "p5", WRONG_TEXT, False),
+        ],
+    )
+    criticise(
+        [("c0", "w0", "p5", SAID)], [("a0", "c0", "w0", "p5", RIGHT_TEXT, True)], told="solution"
+    )
+    rows, built = build({**BUILDER, "right_share": 0.5})
+    assert [row["source_ids"][0] for row in rows] == ["w0", "r3"]
+    assert built.facts["counts"]["left_out"]["rows"]["right_over_their_share"] == 4
+
+
 def test_half_of_the_attempts_may_have_to_be_right(fill, criticise, build):
     fill({"p0": {}}, [("w0", "p0", WRONG_TEXT, False)])
     criticise(

@@ -62,3 +62,18 @@ def test_a_turn_that_cannot_be_judged_is_left_out(attempt):
     values = turn_values(rows, lambda chain: 1.0)
     assert set(values["turn_2"].values()) == {1.0}
     assert "turn_1" not in values
+
+
+def test_a_vote_or_a_choice_that_hangs_on_an_unjudged_turn_is_left_out(attempt):
+    rows = [
+        attempt("a0", correct=None),
+        attempt("a1", "a0", correct=False),
+        attempt("b0", correct=True),
+        attempt("b1", "b0", correct=None),
+    ]
+    values = turn_values(rows, lambda chain: 1.0 if chain[0].correct else None)
+    assert values["turns_any"] == {"p0": 1.0}  # b's alone
+    assert values["turns_majority"] == {"p0": 1.0}
+    assert values["turns_tokens"] == {"p0": 20.0}
+    alone = turn_values(rows[:2], lambda chain: None)
+    assert not alone.keys() & {"turns_any", "turns_majority"}
