@@ -180,7 +180,9 @@ def _column(
 
 def _standing_rate(tree: ChainTree, num_rounds: int) -> float | None:
     """The share of chains whose standing attempt is right; one without any is not."""
-    standing = [standing_after(chain, num_rounds) for chain in tree.chains]
+    standing = [
+        standing_after(chain, num_rounds) for chain in tree.chains if not _is_refused(chain)
+    ]
     known = [False if row is None else _outcome(row) for row in standing]
     graded = [is_right for is_right in known if is_right is not None]
     return sum(graded) / len(graded) if graded else None
@@ -188,9 +190,16 @@ def _standing_rate(tree: ChainTree, num_rounds: int) -> float | None:
 
 def _any_right(tree: ChainTree, pick: str) -> float | None:
     """1 if any attempt that votes in a pick is right, 0 if none is, None if none is graded."""
+    if all(map(_is_refused, tree.chains)):
+        return None
     voters = [row for chain in tree.chains for row in voters_of(chain, tree.num_rounds)[pick]]
     known = [is_right for row in voters if (is_right := _outcome(row)) is not None]
     return float(any(known)) if known or not voters else None
+
+
+def _is_refused(chain: Chain) -> bool:
+    """Whether the engine refused every attempt of a chain, so that nothing is known of it."""
+    return all(row.status == "error" for row in chain)
 
 
 def _share_rows(

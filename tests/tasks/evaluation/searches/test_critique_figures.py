@@ -157,6 +157,24 @@ def test_without_plain_solutions_the_rest_is_measured(problems, trees):
     assert plain_curve([]) is None
 
 
+def test_chains_of_which_the_engine_refused_everything_are_left_out(problems, trees):
+    refused = {"status": "error", "answer": None, "correct": None}
+    rows = [
+        replace(row, **refused) if row.problem_id == "p1" or row.trajectory_id[:3] == "p00" else row
+        for row in trees
+        if row.role != "critic"
+    ]
+    grid = build_grid(problems, [decision("p0", *CELL, correct=True, tokens=70)])
+    found = figures(critique_figures(grid, {CELL: rows}, None, {Bin(): [0, 1]}, CONFIG))
+    for number in "01":
+        assert found["all", "right_after", number] == (1.0, 1)
+    assert found["all", "any_right", "refined"] == (1.0, 1)
+    cut = [replace(row, status="truncated", correct=None, answer=None) for row in rows[:4]]
+    found = figures(critique_figures(grid, {CELL: cut}, None, {Bin(): [0, 1]}, CONFIG))
+    assert found["all", "right_after", "1"] == (0.0, 1)
+    assert found["all", "any_right", "refined"] == (0.0, 1)
+
+
 def test_answers_that_cannot_be_compared_have_no_votes(make_trajectory, problems):
     grader = make_grader(ExactGraderConfig())
     rows = [make_trajectory("a", problem_id="p0"), make_trajectory("b", problem_id="p1")]
