@@ -205,7 +205,7 @@ class GenerativeEngine:
         spent.prompt_tokens += made.prompt_tokens
         spent.cached_tokens += made.cached_tokens
         spent.generated_tokens += sum(len(each.token_ids) for each in made.completions)
-        return [end_at_stop(each, stop) for each in made.completions]
+        return [end_at_stop(each, stop, prefix=prefix) for each in made.completions]
 
     def _read(self, completion: Completion, before: str, chain: Chain, num_steps: int) -> Chain:
         """A chain with the verdicts that were written after `before`."""
