@@ -16,9 +16,10 @@ The subject of a row is the search: its label, and N second attempts. Its `metri
 * `gain_over_plain`: paired difference of the search's accuracy to `plain_vote` at its tokens.
 
 Plain figures are expectations over all subsets of the run's largest set of independent solutions
-(`statistics/curves.py`), so they are known for every number of votes. Their tokens are those that
-the policy wrote; between two numbers of votes they are interpolated as in `figures.py`, and outside
-the smallest and the largest there is no figure.
+(`statistics/curves.py`), so they are known for every number of votes. Tokens are those that models
+wrote, on both sides: neither a vote nor `refined` needs what a verifier reads. Between two numbers
+of votes they are interpolated as in `figures.py`, and outside the smallest and the largest there is
+no figure.
 """
 
 from collections import defaultdict
@@ -232,7 +233,7 @@ def _plain_rows(figures: BinFigures, about: About, index: int, plain: PlainCurve
             columns = {"plain_vote": plain.vote, "plain_any_right": plain.any_right}
             for metric, values in columns.items():
                 rows += figures.means(values[:, [k - 1]], [replace(about, arm=arm)], metric)
-    spent = mean_known(grid.tokens[members, index])
+    spent = mean_known(grid.spent["generated_tokens"][members, index])
     each = mean_known(plain.tokens[members])
     for metric, values in (("plain_vote", plain.vote), ("plain_any_right", plain.any_right)):
         points = [(each * (k + 1), values[:, k]) for k in range(values.shape[1])]

@@ -148,6 +148,20 @@ def test_a_search_is_compared_with_as_many_plain_votes_as_its_tokens_pay_for(mea
     assert (gain.against, gain.strategy, gain.budget) == ("majority", "critique", 2)
 
 
+def test_what_a_verifier_reads_pays_for_no_plain_votes(problems, trees, plain):
+    found = []
+    for read in (0, 15):
+        decisions = [
+            replace(decision(problem, *CELL, correct=True, tokens=40), scored_tokens=read)
+            for problem in ("p0", "p1")
+        ]
+        grid = build_grid(problems, decisions)
+        rows = critique_figures(grid, {CELL: trees}, plain_curve(plain), {Bin(): [0, 1]}, CONFIG)
+        found.append(figures(rows))
+    assert found[0]["all", "plain_vote", "tokens"] == found[1]["all", "plain_vote", "tokens"]
+    assert found[0] == found[1]
+
+
 def test_without_plain_solutions_the_rest_is_measured(problems, trees):
     grid = build_grid(problems, [decision("p0", *CELL, correct=True, tokens=70)])
     rows = critique_figures(grid, {CELL: trees[:6]}, None, {Bin(): [0, 1]}, CONFIG)
