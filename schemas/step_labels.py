@@ -244,7 +244,8 @@ class JudgeConfig(SamplingParameters):
 
     @model_validator(mode="after")
     def _judgements_differ(self) -> "JudgeConfig":
-        if self.num_judgements > 1 and self.temperature == 0 and not self.from_model:
+        is_greedy = self.temperature == 0 and "temperature" not in self.from_model
+        if self.num_judgements > 1 and is_greedy:
             raise ValueError(
                 "num_judgements: expected 1 at temperature 0, where all critiques are the same, "
                 f"got {self.num_judgements}"

@@ -181,7 +181,8 @@ class RevisionsConfig(StrategyConfig):
     `{question}\\n{attempts}\\nAgain:` with the joiner `\\nAgain:\\n`."""
     verifier_reads: Annotated[Literal["attempt", "history"], Since(4)] = "attempt"
     """The prompt under which the verifier scores an attempt: the bare question's, or the one with
-    the earlier attempts, for a verifier trained on a set of `revision_outcomes`."""
+    the earlier attempts, for a verifier trained on a set of `revision_outcomes`. Families that are
+    shown the bare question read that in both cases."""
 
     @classmethod
     def grid(cls, budget: int) -> list[Self]:

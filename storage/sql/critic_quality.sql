@@ -1,6 +1,6 @@
--- One row per run x split x policy x critic x told x temperature: what a critic's critiques of a
--- policy's solutions say, by the newest verdicts. Critiques of solutions made wrong on purpose are
--- left out. `flagged_share` is of critiques of solutions that are not right, `passed_share` of those
+-- One row per run x stage x split x policy x critic x told x temperature: what a critic's critiques of
+-- a policy's solutions say, by the newest verdicts. Those of stage `step_labels` are a judge's.
+-- Critiques of solutions made wrong on purpose are left out. `flagged_share` is of critiques of solutions that are not right, `passed_share` of those
 -- of right ones; one without a verdict does neither. `located_share` is of critiques of solutions
 -- whose first wrong step is known from the labels of an exact checker or imported ones: those that
 -- judge exactly this step to be the first wrong one; `clean_share` of those without an error: those
@@ -28,7 +28,7 @@ truth as (
 ),
 judged as (
     select
-        c.run_id, p.split, s.policy, c.critic, c.told, c.temperature,
+        c.run_id, c.stage, p.split, s.policy, c.critic, c.told, c.temperature,
         outcome(s.status, s.answer, s.correct) as is_right,
         c.status, c.verdict, c.fault, c.leaks, c.generated_tokens,
         len(c.steps) > 0 and c.first_error is not distinct from t.first_error as is_located,
@@ -42,7 +42,7 @@ judged as (
 ),
 counted as (
     select
-        run_id, split, policy, critic, told, temperature,
+        run_id, stage, split, policy, critic, told, temperature,
         count(*) as num_critiques,
         count(*) filter (not is_right) as num_wrong,
         count(*) filter (not is_right and not verdict) as num_flagged,

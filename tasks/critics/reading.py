@@ -6,8 +6,9 @@ cannot be learned from.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 from schemas.critique_formats import CritiqueFormatConfig
 from schemas.rows import CritiqueStep
@@ -54,6 +55,11 @@ class PlacedVerdict:
     """Index after its last character."""
     part: tuple[int, int]
     """Begin and end of all that is said about the step."""
+
+    def moved(self, by: int) -> Self:
+        """The same in a text that has so many characters before this one."""
+        part = (self.part[0] + by, self.part[1] + by)
+        return replace(self, begin=self.begin + by, end=self.end + by, part=part)
 
 
 def read_critique(text: str, num_steps: int, config: CritiqueFormatConfig) -> CritiqueReading:

@@ -19,6 +19,7 @@ from schemas.engines import (
 from schemas.errors import RequestRejected
 from schemas.generative import GenerativeConfig, GenPrmLayoutConfig
 from schemas.units import derive_seed
+from tasks.critics.reading import PlacedVerdict
 from tasks.engines.base import Engine
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import make_prompt_format
@@ -205,14 +206,14 @@ class GenerativeEngine:
         spent.prompt_tokens += made.prompt_tokens
         spent.cached_tokens += made.cached_tokens
         spent.generated_tokens += sum(len(each.token_ids) for each in made.completions)
-        return [end_at_stop(each, stop) for each in made.completions]
+        return [end_at_stop(each, stop, prefix=prefix) for each in made.completions]
 
     def _read(self, completion: Completion, before: str, chain: Chain, num_steps: int) -> Chain:
         """A chain with the verdicts that were written after `before`."""
         text, scores, has_failed = before + completion.text, [*chain.scores], False
         end = len(before)
-        for verdict in find_verdicts(text, self._layout):
-            if verdict.begin < len(before) or not self._is_said(text, verdict.begin):
+        for verdict in self._find_said(text):
+            if verdict.begin < len(before):
                 continue
             if has_failed or len(scores) == num_steps:
                 break
@@ -224,9 +225,12 @@ class GenerativeEngine:
             said = said.rstrip("\n") + "\n"
         return Chain((said,) if said else (), tuple(scores), has_failed)
 
-    def _is_said(self, text: str, place: int) -> bool:
-        """Whether a place is outside of the critic's thoughts; ThinkPRM's chain is a thought."""
+    def _find_said(self, text: str) -> list[PlacedVerdict]:
+        """The verdicts outside of the critic's thoughts; ThinkPRM's chain is a thought."""
         thoughts = self._format.thoughts
         if thoughts is None or self._layout.type == "thinkprm":
-            return True
-        return thoughts.end not in text[place:] and not thoughts.is_open(text[:place])
+            return find_verdicts(text, self._layout)
+        # What a thought rehearses, such as a whole critique with its last line, is not read.
+        first = text.rfind(thoughts.end) + len(thoughts.end) if thoughts.end in text else 0
+        found = find_verdicts(thoughts.answer(text), self._layout)
+        return [verdict.moved(first) for verdict in found]

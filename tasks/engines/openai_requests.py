@@ -316,15 +316,19 @@ def _told_confidences(
 def _told_likeliest(
     logprobs: Mapping[str, Any], is_chat: bool
 ) -> tuple[Mapping[str, float], ...] | None:
-    """[num_tokens] log probabilities of the most likely tokens by their texts, if they are told."""
+    """[num_tokens] log probabilities of the most likely tokens by their texts, if they are told.
+
+    Empty at a token where none are.
+    """
     if is_chat:
         rows = [
             {each["token"]: each["logprob"] for each in reversed(at.get("top_logprobs") or [])}
             for at in logprobs["content"]
         ]
     else:
-        rows = [dict(at) for at in logprobs.get("top_logprobs") or [] if at]
-    return tuple(rows) if rows and all(rows) else None
+        rows = [dict(at or {}) for at in logprobs.get("top_logprobs") or []]
+    num_tokens = len(logprobs["content" if is_chat else "tokens"])
+    return tuple(rows) if any(rows) and len(rows) == num_tokens else None
 
 
 def _pieces(text: str, tokens: Sequence[str]) -> tuple[str, ...] | None:

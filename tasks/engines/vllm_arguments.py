@@ -26,6 +26,10 @@ CPU_BLOCK_TOKENS = 32
 """Tokens in a block of the key-value cache on a CPU. Only whole blocks are shared, and vLLM's own
 128 is longer than most prompts; its CPU kernels take only multiples of 32."""
 
+MOST_NAMED_TOKENS = 128
+"""Tokens whose log probabilities a request may name, as many as vLLM allows; its own default for
+all log probabilities is 20, and the words of verdicts are more tokens in a large vocabulary."""
+
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
@@ -61,6 +65,8 @@ def engine_arguments(config: VLLMConfig, model: str, role: ModelRole) -> dict[st
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
+    if config.verifier == "generative" and "max_logprobs" not in config.engine_arguments:
+        arguments["max_logprobs"] = MOST_NAMED_TOKENS
     if is_cpu_build():
         arguments["enforce_eager"] = True  # compiling costs half a minute and gains nothing here
         arguments["block_size"] = CPU_BLOCK_TOKENS

@@ -190,6 +190,17 @@ def test_estimates_are_no_truth_and_nor_is_a_truth_with_gaps(critiqued, unit_of)
     assert found == [(0, 0)]
 
 
+def test_a_judges_critiques_are_not_mixed_with_those_of_the_same_model_as_a_critic(
+    critiqued, unit_of
+):
+    paths = critiqued.files("critiques", run_id="run", stage="critiques")
+    judged = [row for path in paths for row in critiqued.read(path)]
+    unit = unit_of("critiques", name="eval.00000-000", stage="step_labels")
+    critiqued.commit(unit, [row for row in judged if row.critic == "critic-0"])
+    quality = "select stage, num_critiques from critic_quality where critic = 'critic-0' order by 1"
+    assert rows(critiqued, quality) == [("critiques", 2), ("step_labels", 2)]
+
+
 def test_critiques_have_costs(critiqued):
     found = rows(
         critiqued,
@@ -218,7 +229,7 @@ def test_views_have_one_row_per_key(critiqued):
     keys = {
         "refinements": "run_id, trajectory_id",
         "critique_filter": "run_id, critique_id",
-        "critic_quality": "run_id, split, policy, critic, told, temperature",
+        "critic_quality": "run_id, stage, split, policy, critic, told, temperature",
     }
     for view, key in keys.items():
         twice = rows(critiqued, f"select {key} from {view} group by all having count(*) > 1")

@@ -16,9 +16,10 @@ The subject of a row is the search: its label, and N second attempts. Its `metri
 * `gain_over_plain`: paired difference of the search's accuracy to `plain_vote` at its tokens.
 
 Plain figures are expectations over all subsets of the run's largest set of independent solutions
-(`statistics/curves.py`), so they are known for every number of votes. Their tokens are those that
-the policy wrote; between two numbers of votes they are interpolated as in `figures.py`, and outside
-the smallest and the largest there is no figure.
+(`statistics/curves.py`), so they are known for every number of votes. Tokens are those that models
+wrote, on both sides: neither a vote nor `refined` needs what a verifier reads. Between two numbers
+of votes they are interpolated as in `figures.py`, and outside the smallest and the largest there is
+no figure.
 """
 
 from collections import defaultdict
@@ -180,7 +181,9 @@ def _column(
 
 def _standing_rate(tree: ChainTree, num_rounds: int) -> float | None:
     """The share of chains whose standing attempt is right; one without any is not."""
-    standing = [standing_after(chain, num_rounds) for chain in tree.chains]
+    standing = [
+        standing_after(chain, num_rounds) for chain in tree.chains if not _is_refused(chain)
+    ]
     known = [False if row is None else _outcome(row) for row in standing]
     graded = [is_right for is_right in known if is_right is not None]
     return sum(graded) / len(graded) if graded else None
@@ -188,9 +191,16 @@ def _standing_rate(tree: ChainTree, num_rounds: int) -> float | None:
 
 def _any_right(tree: ChainTree, pick: str) -> float | None:
     """1 if any attempt that votes in a pick is right, 0 if none is, None if none is graded."""
+    if all(map(_is_refused, tree.chains)):
+        return None
     voters = [row for chain in tree.chains for row in voters_of(chain, tree.num_rounds)[pick]]
     known = [is_right for row in voters if (is_right := _outcome(row)) is not None]
     return float(any(known)) if known or not voters else None
+
+
+def _is_refused(chain: Chain) -> bool:
+    """Whether the engine refused every attempt of a chain, so that nothing is known of it."""
+    return all(row.status == "error" for row in chain)
 
 
 def _share_rows(
@@ -223,7 +233,7 @@ def _plain_rows(figures: BinFigures, about: About, index: int, plain: PlainCurve
             columns = {"plain_vote": plain.vote, "plain_any_right": plain.any_right}
             for metric, values in columns.items():
                 rows += figures.means(values[:, [k - 1]], [replace(about, arm=arm)], metric)
-    spent = mean_known(grid.tokens[members, index])
+    spent = mean_known(grid.spent["generated_tokens"][members, index])
     each = mean_known(plain.tokens[members])
     for metric, values in (("plain_vote", plain.vote), ("plain_any_right", plain.any_right)):
         points = [(each * (k + 1), values[:, k]) for k in range(values.shape[1])]

@@ -2,8 +2,9 @@
 
 arXiv:2408.03314, section 6. P chains of S attempts make N = S x P; the paper's appendix O varies
 the ratio of S to P. Any policy can be prompted this way; one trained on revisions does better.
-Unfinished attempts are not shown to later ones. An attempt that does not fit into the context after
-its prompt is repeated with fewer earlier attempts; its own row is not a candidate.
+Unfinished attempts are not shown to later ones, and of others not the thoughts. An attempt that
+does not fit into the context after its prompt is repeated with fewer earlier attempts; its own row
+is not a candidate.
 """
 
 import asyncio
@@ -33,16 +34,12 @@ async def _write_next(
     search: Search, config: RevisionsConfig, chain: list[Node], place: int
 ) -> Node:
     """The next attempt of a chain; `place` is the chain's index."""
-    seen = [attempt for attempt in chain if attempt.state == "finished" and attempt.text.strip()]
-    seen = seen[-config.context :]
+    finished = [attempt for attempt in chain if attempt.state == "finished"]
+    said = [search.context.answer_text(attempt.writer, attempt.text) for attempt in finished]
+    seen = [text for text in said if text.strip()][-config.context :]
     tries: tuple[int, ...] = ()
     while True:
-        asked = ask_again(
-            search.question,
-            [search.context.answer_text(attempt.writer, attempt.text) for attempt in seen],
-            template=config.template,
-            joiner=config.joiner,
-        )
+        asked = ask_again(search.question, seen, template=config.template, joiner=config.joiner)
         root = search.begin(asked, place, len(chain), *tries, after=chain[-1])
         (end,) = await search.complete(root, 1, with_scores=False)
         fills_context = (

@@ -624,6 +624,32 @@ def test_chat_sends_messages_and_reads_the_reply() -> None:
     asyncio.run(generate())
 
 
+@pytest.mark.parametrize("told", [[{"4": -0.5, "5": -1.0}], None, [None, None]])
+def test_likeliest_tokens_that_do_not_belong_to_each_token_are_not_told(told: Any) -> None:
+    tokens = {"tokens": ["2 ", "4"], "token_logprobs": [-0.5, -0.25], "top_logprobs": told}
+
+    async def generate() -> None:
+        async with site() as server, engine_on(server) as engine:
+            server.script = [replies(answer("2 4", logprobs=tokens))]
+            (completion,) = (await engine.generate(request(num_told=2))).completions
+            assert completion.told is None
+
+    asyncio.run(generate())
+
+
+def test_likeliest_tokens_stay_with_their_token_where_another_has_none() -> None:
+    likeliest = [None, {"4": -0.25, "5": -1.5}]
+    tokens = {"tokens": ["2 ", "4"], "token_logprobs": [-0.5, -0.25], "top_logprobs": likeliest}
+
+    async def generate() -> None:
+        async with site() as server, engine_on(server) as engine:
+            server.script = [replies(answer("2 4", logprobs=tokens))]
+            (completion,) = (await engine.generate(request(num_told=2))).completions
+            assert completion.told == ({}, likeliest[1])
+
+    asyncio.run(generate())
+
+
 @pytest.mark.parametrize("owner", ["vllm", "sglang"])
 def test_sampling_parameters_reach_servers_that_have_them(owner: str) -> None:
     async def generate() -> None:

@@ -245,6 +245,18 @@ def test_arguments_that_vllm_lacks_or_stepmill_sets_are_refused(name: str, said:
         further_arguments(config, own)
 
 
+def test_a_generative_verifier_may_name_all_the_tokens_of_its_verdicts() -> None:
+    """24 at least for `stepwise` in a large vocabulary; vLLM's own limit on a request is 20."""
+    from vllm.sampling_params import MAX_LOGPROB_TOKEN_IDS
+
+    config = VLLMConfig(model=SHIPPED_POLICY, verifier="generative")
+    assert engine_arguments(config, str(FOLDER), "critic")["max_logprobs"] == MAX_LOGPROB_TOKEN_IDS
+    own = config.with_fields(engine_arguments={"max_logprobs": 64})
+    assert "max_logprobs" not in engine_arguments(own, str(FOLDER), "critic")
+    plain = config.with_fields(verifier="auto")
+    assert "max_logprobs" not in engine_arguments(plain, str(FOLDER), "policy")
+
+
 def test_further_arguments_reach_vllm(runner: asyncio.Runner, policy: VLLMEngine) -> None:
     engine = open_policy(runner, engine_arguments={"max_logprobs": 30})
     (completion,) = draw(runner, engine, num_alternatives=30)

@@ -141,6 +141,9 @@ def test_methods_say_how_a_judge_was_asked():
     assert JudgeConfig(told="answer").method == "judge[n=1,answer]"
     with pytest.raises(ValueError, match="num_judgements: expected 1 at temperature 0"):
         JudgeConfig(num_judgements=3)
+    with pytest.raises(ValueError, match="num_judgements: expected 1 at temperature 0"):
+        JudgeConfig(num_judgements=3, from_model=("top_p",))
+    assert JudgeConfig(num_judgements=3, from_model=("temperature",)).num_judgements == 3
     assert suitable_reduction(VerifierLabels("judge[n=3]", "hard")) == "min"
 
 

@@ -148,6 +148,20 @@ def test_a_search_is_compared_with_as_many_plain_votes_as_its_tokens_pay_for(mea
     assert (gain.against, gain.strategy, gain.budget) == ("majority", "critique", 2)
 
 
+def test_what_a_verifier_reads_pays_for_no_plain_votes(problems, trees, plain):
+    found = []
+    for read in (0, 15):
+        decisions = [
+            replace(decision(problem, *CELL, correct=True, tokens=40), scored_tokens=read)
+            for problem in ("p0", "p1")
+        ]
+        grid = build_grid(problems, decisions)
+        rows = critique_figures(grid, {CELL: trees}, plain_curve(plain), {Bin(): [0, 1]}, CONFIG)
+        found.append(figures(rows))
+    assert found[0]["all", "plain_vote", "tokens"] == found[1]["all", "plain_vote", "tokens"]
+    assert found[0] == found[1]
+
+
 def test_without_plain_solutions_the_rest_is_measured(problems, trees):
     grid = build_grid(problems, [decision("p0", *CELL, correct=True, tokens=70)])
     rows = critique_figures(grid, {CELL: trees[:6]}, None, {Bin(): [0, 1]}, CONFIG)
@@ -155,6 +169,24 @@ def test_without_plain_solutions_the_rest_is_measured(problems, trees):
     assert found["all", "right_after", "1"] == (1.0, 1)  # p1 was not searched
     assert not [key for key in found if "plain" in key[1]]
     assert plain_curve([]) is None
+
+
+def test_chains_of_which_the_engine_refused_everything_are_left_out(problems, trees):
+    refused = {"status": "error", "answer": None, "correct": None}
+    rows = [
+        replace(row, **refused) if row.problem_id == "p1" or row.trajectory_id[:3] == "p00" else row
+        for row in trees
+        if row.role != "critic"
+    ]
+    grid = build_grid(problems, [decision("p0", *CELL, correct=True, tokens=70)])
+    found = figures(critique_figures(grid, {CELL: rows}, None, {Bin(): [0, 1]}, CONFIG))
+    for number in "01":
+        assert found["all", "right_after", number] == (1.0, 1)
+    assert found["all", "any_right", "refined"] == (1.0, 1)
+    cut = [replace(row, status="truncated", correct=None, answer=None) for row in rows[:4]]
+    found = figures(critique_figures(grid, {CELL: cut}, None, {Bin(): [0, 1]}, CONFIG))
+    assert found["all", "right_after", "1"] == (0.0, 1)
+    assert found["all", "any_right", "refined"] == (0.0, 1)
 
 
 def test_answers_that_cannot_be_compared_have_no_votes(make_trajectory, problems):

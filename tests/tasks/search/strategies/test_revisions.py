@@ -2,7 +2,10 @@ import pytest
 
 from schemas.engines import MarkovConfig
 from schemas.search.strategies import RevisionsConfig
+from schemas.thinking import ThinkingConfig
 from tasks.engines.markov_engine import MarkovEngine, markov_problems
+from tasks.prompts.formats import PromptFormat
+from tasks.thinking.thoughts import Thoughts
 
 QUESTION = "p0?"
 AGAIN = "{question}\n{attempts}\nAgain:"
@@ -114,6 +117,28 @@ def test_an_attempt_that_was_cut_is_not_shown_to_the_next(table_engine, find_one
     found = find_one(RevisionsConfig(sequential=3), engine, budget=3, max_tokens=2)
     assert [row.status for row in found.rows] == ["truncated"] * 3
     assert {request.prompt for request in engine.requests} == {QUESTION}
+
+
+def test_thoughts_are_not_shown_nor_attempts_that_are_nothing_else(
+    table_engine, find, make_problem
+):
+    def table(prompt: str) -> dict[str, dict[str, float]]:
+        only_thought = prompt.count("Answer") == 1
+        return {"": {"<think>Hm</think>" + ("" if only_thought else "Answer: 4"): 1.0}}
+
+    engine = table_engine(table)
+    thinking = PromptFormat(
+        build=lambda messages: messages[-1].text,
+        has_chat_template=False,
+        separator="\n",
+        thoughts=Thoughts.of(ThinkingConfig()),
+    )
+    config = RevisionsConfig(sequential=3, template=AGAIN, joiner="\nAgain:\n")
+    find(config, engine, [make_problem()], budget=3, verifier=None, prompt_format=thinking)
+    after_the_first = "p0?\nAnswer: 4\nAgain:"
+    assert [request.prompt for request in engine.requests] == [
+        QUESTION, after_the_first, after_the_first,
+    ]  # fmt: skip
 
 
 def test_a_verifier_that_refuses_does_not_make_the_policy_write_again(table_engine, find_one):
