@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 
 NUMBER = r"(?<![\w.,])\d{1,15}(?:,\d{3})*(?:\.\d{1,9})?(?!\w|[.,]\d)"
 _MONEY = r"(?:\\?\$)?"
@@ -110,13 +110,20 @@ def to_value(number: str) -> Decimal:
 
 
 def work_out(left: str, operator: str, right: str) -> Decimal | None:
-    """The result of a calculation; None for a quotient that has no end."""
+    """The exact result of a calculation; None for a quotient that has no end."""
     a, b = to_value(left), to_value(right)
     if operator == "/":
-        quotient = a / b if b else None
-        is_whole = quotient is not None and quotient * b == a
-        return quotient if is_whole else None
+        return _divide(a, b) if b else None
     return {"+": a + b, "-": a - b, "*": a * b}[operator]
+
+
+def _divide(a: Decimal, b: Decimal) -> Decimal | None:
+    with localcontext() as context:
+        context.traps[Inexact] = True
+        try:
+            return a / b
+        except Inexact:
+            return None
 
 
 def _is_whole(value: Decimal) -> bool:

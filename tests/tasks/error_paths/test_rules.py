@@ -17,6 +17,7 @@ GSM8K = [
 ]
 MISCOPIED = {"4 * 4 = 16\n", "2 * 4 = 8\n", "3 * 5 = 15\n", "3 * 3 = 9\n"}
 EARLIER = {"5 - 1 = 4\n", "2 - 1 = 1\n", "7 - 5 = 2\n", "7 - 2 = 5\n"}
+HALVES = {"5 / 4 = 1.25\n", "4 / 2 = 2\n", "6 / 2 = 3\n"}  # 5 / 6 has no end
 SLIPS = {f"Natalia sold 48/2 = <<48/2={n}>>{n} clips in May.\n" for n in (25, 23, 34, 14)}
 LATEX = ["First, $6 \\times 1,200 = 7,200$.\n", "Then $\\$7,200 - \\$50 = \\$7,150$.\n", "7150"]
 
@@ -39,6 +40,7 @@ def texts(kind, steps, place, question=QUESTION):
         ("miscopied", STEPS, 3, {"Answer: 31", "Answer: 29"}),
         ("earlier_number", STEPS, 0, set()),  # nothing stands before it
         ("earlier_number", ["5 + 2 = 7\n", "7 - 1 = 6\n"], 1, EARLIER),
+        ("earlier_number", ["2 + 4 = 6\n", "5 / 2 = 2.5\n"], 1, HALVES),
         ("left_out", STEPS, 1, {"42 - 3 = 39\n"}),
         ("left_out", STEPS, 2, set()),  # the next one is no calculation
         ("arithmetic", GSM8K, 0, SLIPS),
