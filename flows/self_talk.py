@@ -45,8 +45,9 @@ def write_self_talk(job: SelfTalkJob, root: str, run_id: str | None = None) -> l
 
 def talks_digest(job: SelfTalkJob) -> str:
     """Sixteen digits that change with everything that decides the talks."""
-    voice = job.voice
-    engine = voice.engine if isinstance(voice, ModelVoiceConfig) else None
+    voice, engine = job.voice, None
+    if isinstance(voice, ModelVoiceConfig):
+        voice, engine = voice.with_fields(engine=None), voice.engine
     return derive_id(
         rounds_digest(job),
         job.max_rounds,

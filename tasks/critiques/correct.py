@@ -17,6 +17,7 @@ from tasks.critiques.refine import REFINEMENT
 from tasks.engines.host import UnitContext
 from tasks.graders import grade_all
 from tasks.graders.verdicts import verdict
+from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import make_prompt_format
 from tasks.steps.segmentation import measure_steps
 from tasks.steps.token_ids import completion_columns
@@ -51,14 +52,15 @@ async def _correct(
 ) -> Trajectory:
     engine, grader = context.engine("policy"), context.grader(config.grader)
     prompt_format = make_prompt_format(config.prompt, config.refiner)
+    drawing = with_recommended(config.drawing, config.refiner)
     seed = derive_seed(config.seed, SCORE, solution.trajectory_id)
     drawn = await draw_answers(
         engine,
         prompt_format,
         ask_critic(config.format, problem.question, ShownSolution.of(solution)),
-        config.drawing,
+        drawing,
         num=1,
-        max_tokens=config.drawing.max_tokens,
+        max_tokens=drawing.max_tokens,
         seed=seed,
     )
     row = Trajectory(
@@ -74,8 +76,8 @@ async def _correct(
         error=drawn.error,
         steps=(),
         grader=grader.name,
-        temperature=config.drawing.temperature,
-        top_p=config.drawing.top_p,
+        temperature=drawing.temperature,
+        top_p=drawing.top_p,
         seed=seed,
         **drawn.cost(0),
         round=solution.round,
@@ -87,10 +89,12 @@ async def _correct(
     if not drawn.completions:
         return row
     (completion,) = drawn.completions
+    steps = measure_steps(completion, prompt_format.step_rule)
     row = replace(
         row,
         status="finished" if completion.finish_reason == "stop" else "truncated",
-        steps=measure_steps(completion, prompt_format.step_rule),
+        steps=steps,
+        thinking_tokens=prompt_format.count_thinking(steps),
         **completion_columns(completion, engine.vocabulary),
     )
     (text,) = prompt_format.answers([completion.text])

@@ -139,8 +139,9 @@ class _Writer:
             self._row(turns, MONOLOGUE, (), chain),
             policy=self.annotator.engine.model_id,
             seed=seed,
-            temperature=self.annotator.voice.rewriting.temperature,
-            top_p=self.annotator.voice.rewriting.top_p,
+            temperature=self.annotator.config.temperature,
+            top_p=self.annotator.config.top_p,
+            engine=self.annotator.engine.name,
             error=drawn.error,
             **drawn.cost(0),
         )

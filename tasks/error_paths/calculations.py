@@ -21,7 +21,7 @@ _CALCULATION = re.compile(
 )
 _NUMBER = re.compile(NUMBER)
 _RESULT = re.compile(rf"=\s*{_MONEY}(?P<result>{NUMBER})(?!\s*(?:{_OPERATOR}))")
-_WORKED_OUT = re.compile(rf"[\d)}}]\s*(?:{_OPERATOR})\s*[\\({{$\d]")
+_WORKED_OUT = re.compile(rf"[\d)}}]\s*(?:{_OPERATOR})\s*[\\({{$\d.]")
 _BEFORE_OPERAND = (*_OPERATOR_OF, "^", "=")
 
 
@@ -137,8 +137,18 @@ def write(value: Decimal, like: str) -> str:
 
 
 def replace_number(text: str, old: str, new: str) -> str:
-    """The text with every occurrence of a number that stands alone replaced."""
-    return _NUMBER.sub(lambda found: new if found[0] == old else found[0], text)
+    """The text with every occurrence of a number that stands alone replaced.
+
+    One that is written otherwise, such as 1,200 for 1200, is replaced in its own way of writing.
+    """
+    value, new_value = to_value(old), to_value(new)
+
+    def rewrite(found: re.Match[str]) -> str:
+        if found[0] == old:
+            return new
+        return write(new_value, found[0]) if to_value(found[0]) == value else found[0]
+
+    return _NUMBER.sub(rewrite, text)
 
 
 def _replace(text: str, old: str, new: str) -> str:

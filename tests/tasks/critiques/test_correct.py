@@ -58,33 +58,51 @@ def port():
         thread.join()
 
 
-def test_a_completion_counts_by_its_correction_and_one_without_is_pruned(
-    store, unit_of, make_problem, make_trajectory, port
-):
-    file = unit_of(PROBLEMS.name, name="eval", stage="problems")
-    store.commit(file, [make_problem(name, question=f"{name}?") for name in REPLIES])
-    solutions = unit_of(TRAJECTORIES.name, name="eval.00000")
-    rows = [make_trajectory(f"s-{name}", problem_id=name) for name in REPLIES]
-    cut = make_trajectory("cut", problem_id="mended", status="truncated")
-    store.commit(solutions, [*rows, cut])
-    server = {"base_url": f"http://127.0.0.1:{port}/v1", "kind": "other"}
-    config = CorrectingConfig.from_partial(
-        {
-            "refiner": {"type": "openai", "model": "acme/refiner", "api": "chat", "server": server},
-            "prompt": {"type": "chat"},
-        }
-    )
-    unit = unit_of(
-        TRAJECTORIES.name, name="eval.00000-r", stage="score", inputs=(solutions.path, file.path)
-    )
+@pytest.fixture
+def correct(store, unit_of, make_problem, make_trajectory, port):
+    """The completions of a refiner, by the question of the problem."""
 
-    async def do():
-        host = Host(store.url, EngineSet(policy=config.refiner))
-        await host.open()
-        await host.run(unit, correct_solutions, config)
+    def run(refiner=None, **fields):
+        file = unit_of(PROBLEMS.name, name="eval", stage="problems")
+        store.commit(file, [make_problem(name, question=f"{name}?") for name in REPLIES])
+        solutions = unit_of(TRAJECTORIES.name, name="eval.00000")
+        rows = [make_trajectory(f"s-{name}", problem_id=name) for name in REPLIES]
+        cut = make_trajectory("cut", problem_id="mended", status="truncated")
+        store.commit(solutions, [*rows, cut])
+        server = {"base_url": f"http://127.0.0.1:{port}/v1", "kind": "other"}
+        config = CorrectingConfig.from_partial(
+            {
+                "refiner": {
+                    "type": "openai",
+                    "model": "acme/refiner",
+                    "api": "chat",
+                    "server": server,
+                    **(refiner or {}),
+                },
+                "prompt": {"type": "chat"},
+                **fields,
+            }
+        )
+        unit = unit_of(
+            TRAJECTORIES.name,
+            name="eval.00000-r",
+            stage="score",
+            inputs=(solutions.path, file.path),
+        )
 
-    asyncio.run(do())
-    done = {row.problem_id: row for row in store.read(unit.path)}
+        async def do():
+            host = Host(store.url, EngineSet(policy=config.refiner))
+            await host.open()
+            await host.run(unit, correct_solutions, config)
+
+        asyncio.run(do())
+        return {row.problem_id: row for row in store.read(unit.path)}
+
+    return run
+
+
+def test_a_completion_counts_by_its_correction_and_one_without_is_pruned(correct):
+    done = correct()
     assert set(done) == set(REPLIES)  # the one that was cut is not refined
     found = {name: (row.status, row.answer, row.correct) for name, row in done.items()}
     assert found == {
@@ -100,3 +118,19 @@ def test_a_completion_counts_by_its_correction_and_one_without_is_pruned(
     assert done["mended"].text == REPLIES["mended"]
     assert (done["mended"].parent_id, done["mended"].role) == ("s-mended", "refinement")
     assert done["mended"].generated_tokens == 3
+
+
+def test_a_refiner_draws_as_its_model_recommends_if_told_to(correct, tmp_path):
+    (tmp_path / "generation_config.json").write_text('{"temperature": 0.6, "top_p": 0.9}')
+    drawing = {"from_model": ["temperature", "top_p"]}
+    done = correct({"tokenizer": str(tmp_path)}, drawing=drawing)
+    assert {(row.temperature, row.top_p) for row in done.values()} == {(0.6, 0.9)}
+
+
+def test_the_thought_of_a_refiner_is_counted_and_not_its_correction(correct, monkeypatch):
+    thought = "<think>\nAgain:\nAnswer: 5\n</think>\n"
+    monkeypatch.setitem(REPLIES, "mended", thought + str(REPLIES["mended"]))
+    done = correct(prompt={"type": "chat", "thinking": {"start": "<think>", "end": "</think>"}})
+    assert (done["mended"].answer, done["mended"].correct) == ("4", True)
+    assert done["mended"].thinking_tokens
+    assert done["broken"].thinking_tokens == 0

@@ -237,6 +237,19 @@ def test_a_monologue_by_a_model_keeps_its_answer_or_is_pruned(talk, job_of, crit
     }
 
 
+def test_a_monologue_is_recorded_as_it_was_drawn(talk, job_of, tmp_path):
+    """By the annotator, as its model recommends."""
+    (tmp_path / "generation_config.json").write_text('{"temperature": 0.6, "top_p": 0.9}')
+    job = job_of(rewrites=True)
+    voice = job.voice.with_fields(
+        engine=job.voice.engine.with_fields(tokenizer=str(tmp_path)),
+        rewriting={"from_model": ("temperature", "top_p")},
+    )
+    _, talks = talk(job.with_fields(voice=voice))
+    drawn = {(r.temperature, r.top_p, r.engine) for r in talks if r.strategy == "monologue"}
+    assert drawn == {(0.6, 0.9, "openai other")}
+
+
 @pytest.mark.parametrize("said", ["I am not sure.", "I say it is Answer: 99"])
 def test_a_monologue_that_changes_the_answer_is_pruned(talk, job_of, critic, said):
     critic.rewrites = said

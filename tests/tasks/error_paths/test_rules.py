@@ -17,7 +17,11 @@ GSM8K = [
 ]
 MISCOPIED = {"4 * 4 = 16\n", "2 * 4 = 8\n", "3 * 5 = 15\n", "3 * 3 = 9\n"}
 EARLIER = {"5 - 1 = 4\n", "2 - 1 = 1\n", "7 - 5 = 2\n", "7 - 2 = 5\n"}
+HALVES = {"5 / 4 = 1.25\n", "4 / 2 = 2\n", "6 / 2 = 3\n"}  # 5 / 6 has no end
 SLIPS = {f"Natalia sold 48/2 = <<48/2={n}>>{n} clips in May.\n" for n in (25, 23, 34, 14)}
+HOUSE = ["In all that is $<<80000+500=80500>>80,500.\n", "80500"]
+OFF = (80501, 80499, 80510, 80490)
+HOURS = {f"He drives 8-.5={n} hours\n" for n in ("7.6", "7.4", "8.5", "6.5")}
 LATEX = ["First, $6 \\times 1,200 = 7,200$.\n", "Then $\\$7,200 - \\$50 = \\$7,150$.\n", "7150"]
 
 
@@ -39,11 +43,16 @@ def texts(kind, steps, place, question=QUESTION):
         ("miscopied", STEPS, 3, {"Answer: 31", "Answer: 29"}),
         ("earlier_number", STEPS, 0, set()),  # nothing stands before it
         ("earlier_number", ["5 + 2 = 7\n", "7 - 1 = 6\n"], 1, EARLIER),
+        ("earlier_number", ["2 + 4 = 6\n", "5 / 2 = 2.5\n"], 1, HALVES),
         ("left_out", STEPS, 1, {"42 - 3 = 39\n"}),
         ("left_out", STEPS, 2, set()),  # the next one is no calculation
         ("arithmetic", GSM8K, 0, SLIPS),
         ("operator", GSM8K, 0, {"Natalia sold 48-2 = <<48-2=46>>46 clips in May.\n"}),
         ("left_out", GSM8K, 0, {"In total she sold 48+48 = <<48+48=96>>96 clips.\n"}),
+        ("sign", HOUSE, 0, {"In all that is $<<80000-500=79500>>79,500.\n"}),
+        ("arithmetic", HOUSE, 0, {f"In all that is $<<80000+500={n}>>{n:,}.\n" for n in OFF}),
+        ("miscopied", ["He drives 8-.5=7.5 hours\n", "7.5"], 0, set()),  # its result would stay
+        ("arithmetic", ["He drives 8-.5=7.5 hours\n", "7.5"], 0, HOURS),
         ("operator", LATEX, 0, {"First, $6 + 1,200 = 1,206$.\n"}),
         ("sign", LATEX, 1, {"Then $\\$7,200 + \\$50 = \\$7,250$.\n"}),
     ],

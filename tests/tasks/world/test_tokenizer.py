@@ -9,7 +9,7 @@ from tasks.world.problems import iterate_problems
 from tasks.world.reviews import again_prompt, review, review_prompt
 from tasks.world.students import solve, write_solution
 from tasks.world.tokenizer import MAX_TOKENS, build_tokenizer
-from tasks.world.voice import CHECK, PHRASES, RETRY, say_review
+from tasks.world.voice import CHECK, IN_DOUBT, PHRASES, RETRY, say
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +62,12 @@ def test_reviews_second_attempts_and_the_voice_come_back_and_fit(tokenizer):
         _, solution = solve(problem, rng)
         found = review(problem, solution)
         key = write_solution(problem, rng, flawless=True)
+        said = "\n".join([CHECK, *map(say, found.lines), IN_DOUBT, RETRY])
         for text in (
             review_prompt(problem.question, solution, key) + found.text,
             again_prompt(problem.question, solution, found.text) + key,
             again_prompt(problem.question, solution) + key,
-            f"{problem.question}\n{solution}\n{CHECK}\n{say_review(found)}\n{RETRY}\n{key}",
+            f"{problem.question}\n{solution}\n{said}\n{key}",
         ):
             ids = tokenizer(text)["input_ids"]
             assert tokenizer.unk_token_id not in ids
