@@ -1,6 +1,6 @@
 """Which committed files a training set is made from, and how its policy was prompted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ from flows.runs.stored import SOLVING, solving_configs
 from schemas.base import FrozenConfig
 from schemas.critiques import CritiquesJob
 from schemas.dataset_export import DatasetExportJob
-from schemas.dataset_export.critique_builders import AskingBuilderConfig
+from schemas.dataset_export.critique_builders import AskingBuilderConfig, CritiquesBuilderConfig
 from schemas.engines import EngineConfig
 from schemas.rows import CRITIQUES, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
 from schemas.unit_names import (
@@ -30,6 +30,17 @@ from tasks.dataset_export.sources import AskedCritic, ExportPlan
 from tasks.models.checkpoints import find_checkpoint
 
 Config = TypeVar("Config", bound=FrozenConfig)
+_SourceName = (
+    SolutionsName
+    | TreesName
+    | VerdictsName
+    | ScoresName
+    | LabelsName
+    | ErrorPathsName
+    | CritiquesName
+    | RefinementsName
+    | TalkName
+)
 
 _SOURCES = (
     (TRAJECTORIES.name, Stage.SAMPLING, SolutionsName),
@@ -86,8 +97,8 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
 def input_files(store: Store, plan: ExportPlan) -> list[str]:
     """All committed files that a set may depend on; with an additional file it is a different set.
 
-    Files that a loop adds after the rounds of a job are left out, so that a loop that is run again
-    finds its sets.
+    Files that a loop adds after the rounds of a job, or later critics of the same rounds, are left
+    out, so that a loop that is run again finds its sets.
     """
     found = [*plan.problem_files, *plan.original_files, *plan.test_files]
     sets = {UnitPath.parse(path).unit for path in (*plan.problem_files, *plan.original_files)}
@@ -95,14 +106,37 @@ def input_files(store: Store, plan: ExportPlan) -> list[str]:
     further = {"critiques": _CRITIQUED_SOURCES, "talks": _TALK_SOURCES}
     sources = [*_SOURCES, *further.get(plan.job.builder.reads, ())]
     for run_id in plan.run_ids:
+        used: dict[str, _SourceName] = {}
         for table, stage, kind in sources:
             for path, name in named_files(store, kind, table, run_id, stage).items():
                 is_used = name.group.set_name in sets
                 if source.rounds is not None:
                     is_used &= name.group.is_of(source.rounds, source.policies)
                 if is_used:
-                    found.append(path)
+                    used[path] = name
+        unread = set(_by_other_critics(store, plan, used))
+        found += [path for path in used if path not in unread]
     return found
+
+
+def _by_other_critics(
+    store: Store, plan: ExportPlan, used: Mapping[str, _SourceName]
+) -> Iterator[str]:
+    """Files of critiques by none of the critics that a job names, and of what these led to."""
+    builder = plan.job.builder
+    if not isinstance(builder, CritiquesBuilderConfig) or builder.critics is None:
+        return
+    others = {
+        name: path
+        for path, name in used.items()
+        if isinstance(name, CritiquesName)
+        and set(builder.critics).isdisjoint(store.columns(path, ("critic",))["critic"].to_pylist())
+    }
+    yield from others.values()
+    if not builder.reads_retries:
+        for path, name in used.items():
+            if isinstance(name, RefinementsName) and name.critiques in others:
+                yield path
 
 
 def _find(there: Mapping[str, Sequence[str]], wanted: Sequence[str], field: str) -> tuple[str, ...]:

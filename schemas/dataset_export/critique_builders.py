@@ -26,6 +26,8 @@ class CritiquesBuilderConfig(AskingBuilderConfig):
 
     needs_attempts: ClassVar[bool] = False
     """Whether it needs right second attempts after critiques."""
+    reads_retries: ClassVar[bool] = False
+    """Whether it reads second attempts without a critique, which belong to no critic."""
     critics: tuple[str, ...] | None = None
     """What wrote the critiques that are used, as in the column `critic`; None if only one did."""
     told: str | None = None

@@ -60,6 +60,7 @@ class RiseConfig(AttemptsBuilderConfig, CritiquesBuilderConfig):
     too, with weight 1.
     """
 
+    reads_retries: ClassVar[bool] = True
     keeps: ClassVar[str] = "first attempts and the best of the second ones"
     type: Literal["rise"] = "rise"
     criteria: Literal["all", "better", "best", "success"] = "better"
