@@ -25,7 +25,8 @@ STEPS = ("3+4=7\n", "7-2=6\n")
 class Dictated:
     """An engine that writes the rest of one text, and looks for no stop strings."""
 
-    name, model_id, vocabulary = "dictated", "dictated-0", None
+    name, model_id = "dictated", "dictated-0"
+    vocabulary: str | None = None
 
     def __init__(self, text: str) -> None:
         self.text = text
