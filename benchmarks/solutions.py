@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.rows import TRAJECTORIES
+from storage.roots import STAGING
 
 Files = dict[Path, tuple[int, int]]
 """Inode and time of each file."""
@@ -27,10 +28,15 @@ class Solutions:
 
 
 def read_solutions(root: Path) -> tuple[Solutions, list[str]]:
-    """The solutions in a store, and complaints: unreadable files and duplicate rows."""
+    """The solutions in a store, and complaints: unreadable files and duplicate rows.
+
+    What a killed process was writing is left out: nothing reads it, and it is removed after a day.
+    """
     by_id: dict[str, tuple[Any, ...]] = {}
     complaints = []
     for file in sorted(root.rglob("*.parquet")):
+        if STAGING in file.relative_to(root).parts:
+            continue
         try:
             table = pq.ParquetFile(file).read()
         except (pa.ArrowException, OSError) as error:

@@ -103,6 +103,7 @@ def begin_again(files, root):
     ],
 )
 def test_damage_is_seen(sampled, damage, complaint):
+    (sampled / ".staging" / "unfinished.parquet").write_bytes(b"PAR1")
     expected, wrong = read_solutions(sampled)
     committed, starts = look_at_files(sampled), read_starts(sampled)
     assert wrong == []

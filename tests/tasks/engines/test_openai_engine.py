@@ -47,7 +47,9 @@ pytestmark = pytest.mark.slow
 QUESTION = "Monday: Hugo has 34 books. Tuesday: Ana buys 7 books from Hugo. How many books?\n"
 STEP = "Tuesday: [buys from] 34 - 7 = 27\n"
 MODEL = "acme/world"
-CONTEXT = 256
+CONTEXT = json.loads((resolve_model(SHIPPED_POLICY) / "config.json").read_text())[
+    "max_position_embeddings"
+]
 CHAT_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
 START_S = 180.0
 STOP_S = 30.0
