@@ -56,7 +56,7 @@ class DecidedAnswers(Figure):
     pick: str | None = None
     """None for the pick that the strategy is reported by."""
     set_name: str = "eval"
-    levels: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
     """Levels of the problems that count; empty for all."""
 
 
@@ -71,7 +71,7 @@ class SolvedShare(Figure):
     round: str | None = None
     """Such as `1`, or `2.1` for an improve step; None for the last one of the arm."""
     set_name: str = "eval"
-    levels: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
     """Levels of the problems that count; empty for all."""
 
 
