@@ -19,6 +19,7 @@ class RiseExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "rise"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops-with-critics.md#rise"
+    whole_minutes: ClassVar[float | None] = 36
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,
