@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
 from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
 from schemas.engines import EngineConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
@@ -50,12 +50,16 @@ class VerifierRewardConfig(Rewarding, FrozenConfig):
     """A verifier's scores of the steps, as differences of their running minimum.
 
     The reward of a step is the change in the lowest score so far. So a solution's reward is its
-    lowest score, which no further step can raise. It is 0 without an answer, or if cut off.
+    lowest score, which no further step can raise. It is 0 without an answer, or if cut off. A
+    verifier of whole solutions has one score to pay, the last.
     """
 
     type: Literal["verifier"] = "verifier"
     verifier: EngineConfig
     """The model that scores."""
+    reduction: Annotated[Literal["min", "last"], Since(4)] = "min"
+    """What a solution earns: its lowest step score, or the last one, for verifiers that were
+    trained on whole solutions."""
 
     @property
     def verifiers(self) -> tuple[EngineConfig, ...]:

@@ -282,6 +282,8 @@ class Rollouts:
         self, state: Mapping[str, Any], grades: Sequence[Grade], finished: Sequence[bool]
     ) -> None:
         for grade, is_finished in zip(grades, finished, strict=True):
+            if is_finished and grade.answer is not None and grade.correct is None:
+                continue  # nobody knows
             is_right = float(bool(grade.correct and is_finished))
             self._figures["p_right"].append(is_right)
             if state.get("stage") is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.policy_training import PolicyTrainingJob
-from tasks.training.models import BaseModel, load_weights
+from tasks.training.models import BaseModel, load_base
 from tasks.training.train import find_trainer
 from tests.tasks.training.methods.games import BEGIN, NUM_TOKENS, Game, Play
 
@@ -28,7 +28,9 @@ def player(toy_tokenizer, make_job, tmp_path) -> Callable[..., Any]:
     from tasks.training.drawn_rows import DrawnRows
     from tasks.training.trainer import Work
 
-    def make(type: str, play: Play, *, by_token: bool = True, **method: object) -> Any:
+    def make(
+        type: str, play: Play, *, by_token: bool = True, work: str = "work", **method: object
+    ) -> Any:
         torch.manual_seed(0)
         config = LlamaConfig(
             vocab_size=NUM_TOKENS,
@@ -44,7 +46,9 @@ def player(toy_tokenizer, make_job, tmp_path) -> Callable[..., Any]:
         folder = tmp_path / "policy"
         LlamaForCausalLM(config).save_pretrained(folder)
         recipe = {**_SHARED, **RECIPES[type], **method}
+        toy_tokenizer.save_pretrained(folder)
         job: PolicyTrainingJob = make_job(tmp_path, type, **recipe)
+        job = job.with_fields(policy={"type": "vllm", "model": str(folder)})
 
         class Player(find_trainer(job)):
             def open_rollouts(self, base: BaseModel, rows: Any, work: Work) -> None:
@@ -52,8 +56,7 @@ def player(toy_tokenizer, make_job, tmp_path) -> Callable[..., Any]:
                 self._tokens_before = None
                 self.rollouts = Game(base.model, play, by_token=by_token)
 
-        base = BaseModel(folder, load_weights(folder), toy_tokenizer, "float32")
-        work = Work(job=job, work_dir=tmp_path / "work", num_workers=1, report=lambda _: None)
-        return Player(base, [{"prompt": "?"}] * 64, work)
+        given = Work(job=job, work_dir=tmp_path / work, num_workers=1, report=lambda _: None)
+        return Player(load_base(job), [{"prompt": "?"}] * 64, given)
 
     return make

@@ -1,14 +1,18 @@
 """PPO's trainer on problems whose optimum is known; a tiny model, no engine."""
 
 import math
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from tasks.training.common import TrainingDiverged
+from tasks.training.models import load_weights, write_weights
 from tasks.training.reading import TokenBatch, token_logprobs
 from tasks.training.trainer import last_checkpoint
 from tests.tasks.training.methods.games import BEGIN, LEFT, RIGHT, bandit, chances
@@ -108,3 +112,48 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_its_last_good_checkpoi
     kept: Path | None = last_checkpoint(tmp_path / "work", diverged=True)
     assert kept is not None
     assert kept.name == "checkpoint-8"
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 4}], ids=["whole", "lora"])
+def test_a_training_that_was_killed_ends_with_the_same_policy_and_value_head(
+    player, tmp_path, lora
+):
+    recipe = {"max_steps": 16, "save_every_steps": 4, "kl_weight": 0.1, "lora": lora}
+    whole = player("ppo", chain, work="whole", **recipe)
+    whole.train()
+
+    def fatal(actions: Sequence[int]) -> tuple[float, bool]:
+        if cut.state.global_step == 12:  # in the last draw
+            os.kill(os.getpid(), signal.SIGKILL)
+        return chain(actions)
+
+    cut = player("ppo", fatal, work="cut", **recipe)
+    process = os.fork()
+    if not process:
+        cut.train()
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    kept = last_checkpoint(tmp_path / "cut")
+    assert kept is not None
+    assert kept.name == "checkpoint-12"
+    again = player("ppo", chain, work="cut", **recipe)
+    again.train(resume_from_checkpoint=str(kept))
+    for (name, one), (_, other) in zip(
+        whole.model.named_parameters(), again.model.named_parameters(), strict=True
+    ):
+        assert torch.equal(one, other), name
+    assert float(whole._head.linear.weight.detach().abs().max()) > 0
+
+
+def test_a_policy_is_saved_without_its_value_head(player, tmp_path):
+    trainer = player("ppo", bandit, max_steps=4)
+    trainer.train()
+    trainer.model.save_pretrained(tmp_path / "saved")
+    write_weights(trainer.model, tmp_path / "served")
+    for folder in ("saved", "served"):
+        names = set(safetensors.torch.load_file(tmp_path / folder / "model.safetensors"))
+        assert names == set(load_weights(tmp_path / "policy").state_dict())
+        ids = torch.tensor([[BEGIN, LEFT]])
+        again = load_weights(tmp_path / folder)(input_ids=ids).logits
+        assert torch.equal(again, trainer.model(input_ids=ids).logits)
