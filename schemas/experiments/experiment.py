@@ -75,7 +75,8 @@ class ExperimentConfig(FrozenConfig):
     def complete(cls, values: Any) -> Any:
         """See `FrozenConfig`; in the size `quick`, fields that are left out are its."""
         if isinstance(values, Mapping) and values.get("size") == "quick":
-            values = _merge(cls.quick_fields, values)
+            default = cls.model_construct()
+            values = _merge(cls.quick_fields, values, default)
         return super().complete(values)
 
     @classmethod
@@ -101,13 +102,15 @@ def parts_of(figure: Figure) -> list[str]:
     return [figure.part]
 
 
-def _merge(base: Any, values: Any) -> Any:
-    """Nested values over others; a config of another `type` replaces the one below."""
+def _merge(base: Any, values: Any, default: Any) -> Any:
+    """Nested values over others, which belong to the `type` of the default."""
     if not isinstance(base, Mapping) or not isinstance(values, Mapping):
         return values
-    if "type" in values and "type" in base and values["type"] != base["type"]:
+    own = base.get("type", getattr(default, "type", None))
+    if values.get("type", own) != own:
         return values
-    return {
-        **base,
-        **{name: _merge(base.get(name), value) for name, value in values.items()},
+    merged = {
+        name: _merge(base.get(name), value, getattr(default, name, None))
+        for name, value in values.items()
     }
+    return {**base, **merged}
