@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.engines import ScoringRequest, StepScoring
+from schemas.engines import PlantedConfig, ScoringRequest, StepScoring
 from schemas.training.rewards import GradeRewardConfig, RefinementRewardConfig
 from tasks.graders import Grade
 from tasks.training.rewards import Drawn, total
@@ -82,10 +82,9 @@ def test_what_a_solution_earns_by_token_is_its_sum_in_all():
     assert [total(earned) for earned in (0.5, [0.25, 0.5], None, [])] == [0.5, 0.75, None, 0]
 
 
-@pytest.mark.parametrize("config", [GradeRewardConfig, RefinementRewardConfig])
-def test_a_reward_that_is_not_finite_is_refused(config):
-    name = {GradeRewardConfig: "right", RefinementRewardConfig: "faulty"}[config]
-    actor = {} if config is GradeRewardConfig else {"actor": {"type": "planted"}}
-    for value in (float("nan"), float("inf"), float("-inf")):
-        with pytest.raises(ValueError, match="finite"):
-            config(**{name: value}, **actor)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_reward_that_is_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match=r"right\s.*finite"):
+        GradeRewardConfig(right=value)
+    with pytest.raises(ValueError, match=r"faulty\s.*finite"):
+        RefinementRewardConfig(faulty=value, actor=PlantedConfig())
