@@ -310,7 +310,7 @@ def test_every_command_is_a_module_of_its_name():
 @pytest.mark.parametrize(
     ("command", "kinds"),
     [
-        ("run", ["flow"]),
+        ("run", ["line", "stage", "loop"]),
         ("improve", ["loop"]),
         ("experiment", ["experiment"]),
         ("build", ["builder"]),

@@ -90,6 +90,11 @@ class ExperimentConfig(FrozenConfig):
         read = [part for f in figures if f for part in parts_of(f) if part]
         return list(dict.fromkeys([*self.other_parts, *read]))
 
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """What is run, for a forecast: parts and configs of flows in order, one for each field."""
+        fields = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return [(name, value) for name, value in fields if isinstance(value, FrozenConfig)]
+
     def relations(self) -> tuple[Relation, ...]:
         """The relations that it measures, in the order of the table."""
         raise NotImplementedError
