@@ -8,13 +8,14 @@ a potential: the lowest score so far, which is 1 before the first step.
 
 The rewards telescope: their sum is m_K - 1, the lowest score minus one, so the return of a solution
 (with 1 added) is its lowest score. Adding, repeating or splitting a step can lower it or leave it,
-but never raise it (min-form credit, arXiv:2504.15275).
+but never raise it (min-form credit, arXiv:2504.15275). With the reduction `last` a solution earns
+the score of its last step, as a verifier of whole solutions means it.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from schemas.engines import ScoringRequest
 from schemas.prompts import ChatPromptConfig, PromptConfig
@@ -22,15 +23,23 @@ from schemas.steps import StepEnding
 from schemas.training.rewards import VerifierRewardConfig
 from tasks.engines.base import Engine
 from tasks.engines.open import open_engine
-from tasks.graders import Grade
 from tasks.steps.segmentation import split_steps
+from tasks.training.rewards import Drawn, Earned
 
 
 class VerifierReward:
-    """Rewards solutions that have an answer with their lowest step score; others earn 0."""
+    """Rewards solutions that have an answer with their lowest or last score; others earn 0."""
 
-    def __init__(self, engine: Engine, *, separator: StepEnding, has_chat_template: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        separator: StepEnding,
+        has_chat_template: bool,
+        reduction: Literal["min", "last"] = "min",
+    ) -> None:
         self._engine = engine
+        self._reduction = reduction
         self._separator = separator
         self._has_chat_template = has_chat_template
 
@@ -40,21 +49,20 @@ class VerifierReward:
         separator = prompt.step_rule
         engine = await open_engine(config.verifier, "verifier", separator=separator)
         return cls(
-            engine, separator=separator, has_chat_template=isinstance(prompt, ChatPromptConfig)
+            engine,
+            separator=separator,
+            has_chat_template=isinstance(prompt, ChatPromptConfig),
+            reduction=config.reduction,
         )
 
-    async def judge(
-        self,
-        state: Mapping[str, Any],
-        texts: Sequence[str],
-        grades: Sequence[Grade],
-        finished: Sequence[bool],
-    ) -> list[float | None]:
+    async def judge(self, state: Mapping[str, Any], drawn: Drawn) -> list[Earned]:
         """See `Reward`."""
         return await asyncio.gather(
             *(
                 self._score(state["prompt"], text, is_whole=is_finished and bool(grade.answer))
-                for text, grade, is_finished in zip(texts, grades, finished, strict=True)
+                for text, grade, is_finished in zip(
+                    drawn.texts, drawn.grades, drawn.finished, strict=True
+                )
             )
         )
 
@@ -73,6 +81,8 @@ class VerifierReward:
                 is_whole=True,
             )
         )
+        if self._reduction == "last":
+            return scoring.scores[-1]
         return shaped_return(scoring.scores)
 
 
