@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import FrozenConfig
+from schemas.base import FrozenConfig, Since
 from schemas.critique_formats import CritiqueFormatConfig, LinesCritiqueConfig
 from schemas.engines import EngineConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
@@ -45,6 +45,48 @@ class VerifierRewardConfig(FrozenConfig):
     type: Literal["verifier"] = "verifier"
     verifier: EngineConfig
     """The model that scores."""
+    credit: Annotated[Literal["solution", "steps"], Since(4)] = "solution"
+    """What a method that trains on rewards of tokens gets: the whole at the last token, or each
+    step's reward at the last token of the step. The sum is the same."""
+
+
+class RewardModelConfig(FrozenConfig):
+    """A reward model whose attention is read: a classifier of solutions as wrong or right."""
+
+    model: str
+    """Folder in Hugging Face format or Hugging Face id: a verifier that stage `prm_training` made,
+    or a sequence classifier of one or two labels. It must have the policy's tokenizer."""
+    revision: str | None = None
+    """Commit, tag or branch of a Hugging Face id."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type of weights and activations; the score layer is float32."""
+    max_batch_tokens: Annotated[int, Field(ge=1)] = 8192
+    """Maximum tokens of a forward pass, padding included. It runs beside the policy's engine, on
+    the same GPU if there is one: leave it memory by `policy.gpu_memory_utilization`."""
+
+
+class AttentionRewardConfig(FrozenConfig):
+    """A reward model's log odds R, divided among the tokens by attention (ABC, arXiv:2402.00782).
+
+    The share of a token is the attention that it gets in the model's last layer, averaged over the
+    heads, where the model reads the whole solution. The sum is always R, so which policies are best
+    does not depend on `credit`.
+    """
+
+    of_critiques: ClassVar[bool] = False
+    type: Literal["attention"] = "attention"
+    verifier: RewardModelConfig
+    """The model that says R."""
+    credit: Literal["attention", "policy_attention", "uniform", "sparse"] = "attention"
+    """Who decides the shares: the reward model's attention (ABC), the policy's own (ABC-D), nobody
+    (`uniform`: R / T each), or the last token gets all (`sparse`)."""
+    beta: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """The part of R that attention divides; the last token gets the rest as well. `uniform` and
+    `sparse` ignore it."""
+    earns: Literal["log_odds", "p_right"] = "log_odds"
+    """R: logit(right) - logit(wrong), or the probability in [0, 1] that this stands for."""
+    unfinished: float | None = None
+    """R of a solution that was cut off; None for what the model says of it, as published."""
 
 
 class RefinementRewardConfig(SamplingParameters):
@@ -72,5 +114,6 @@ class RefinementRewardConfig(SamplingParameters):
 
 
 RewardConfig = Annotated[
-    GradeRewardConfig | VerifierRewardConfig | RefinementRewardConfig, Field(discriminator="type")
+    GradeRewardConfig | VerifierRewardConfig | AttentionRewardConfig | RefinementRewardConfig,
+    Field(discriminator="type"),
 ]
