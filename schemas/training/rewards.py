@@ -49,6 +49,11 @@ class VerifierRewardConfig(FrozenConfig):
     """What a method that trains on rewards of tokens gets: the whole at the last token, or each
     step's reward at the last token of the step. The sum is the same."""
 
+    @property
+    def label(self) -> str:
+        """What rows call it."""
+        return "steps" if self.credit == "steps" else "verifier"
+
 
 class RewardModelConfig(FrozenConfig):
     """A reward model whose attention is read: a classifier of solutions as wrong or right."""
@@ -85,8 +90,20 @@ class AttentionRewardConfig(FrozenConfig):
     `sparse` ignore it."""
     earns: Literal["log_odds", "p_right"] = "log_odds"
     """R: logit(right) - logit(wrong), or the probability in [0, 1] that this stands for."""
-    unfinished: float | None = None
+    unfinished: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """R of a solution that was cut off; None for what the model says of it, as published."""
+
+    @property
+    def label(self) -> str:
+        """What rows call it: who decides the shares, with the settings that change the rewards."""
+        settings = []
+        if self.credit in ("attention", "policy_attention"):
+            settings.append(f"beta={self.beta:g}")
+        if self.earns != "log_odds":
+            settings.append(f"earns={self.earns}")
+        if self.unfinished is not None:
+            settings.append(f"unfinished={self.unfinished:g}")
+        return self.credit + (f"[{','.join(settings)}]" if settings else "")
 
 
 class RefinementRewardConfig(SamplingParameters):
@@ -117,3 +134,6 @@ RewardConfig = Annotated[
     GradeRewardConfig | VerifierRewardConfig | AttentionRewardConfig | RefinementRewardConfig,
     Field(discriminator="type"),
 ]
+
+TokenReward = Annotated[AttentionRewardConfig | VerifierRewardConfig, Field(discriminator="type")]
+"""The rewards that can be divided among tokens."""

@@ -21,9 +21,39 @@ credit, arXiv:2504.15275).
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 from schemas.errors import RewardNotFinite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credited(Sequence[float]):
+    """A solution's reward by token; as a sequence, the tokens' rewards."""
+
+    rewards: tuple[float, ...]
+    """[num_tokens] what each sampled token earns."""
+    total: float
+    """R."""
+    shares: tuple[float, ...] | None
+    """[num_tokens] how attention divided it, with the sum 1; None for rewards of steps."""
+    pieces: tuple[str, ...]
+    """[num_tokens] what each token wrote."""
+    reward: str
+    """Who decided the shares, with the settings."""
+    reader: str
+    """The model that said R."""
+    scored_tokens: int
+    """Tokens that models read for it."""
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return len(self.rewards)
+
+    def __getitem__(self, index: Any) -> Any:
+        """The reward of a token."""
+        return self.rewards[index]
 
 
 def spread(total: float, shares: Sequence[float], beta: float) -> list[float]:
@@ -90,29 +120,33 @@ def shaped_return(scores: Sequence[float]) -> float:
     return 1.0 + sum(step_rewards(scores))
 
 
-def step_token_rewards(scores: Sequence[float], num_tokens: Sequence[int]) -> list[float]:
-    """[tokens of all steps] each step's reward at its last token, and 1 more at the very last.
-
-    A step without tokens of its own gives its reward to the token before it, or the first one.
+def step_token_rewards(
+    scores: Sequence[float], last_tokens: Sequence[int], num_tokens: int
+) -> list[float]:
+    """[num_tokens] each step's reward at its last token; the sum is the lowest score.
 
     Args:
-        scores: [num_steps] in [0, 1].
-        num_tokens: [num_steps] tokens of each step.
+        scores: [num_steps] in [0, 1], of all steps of the solution.
+        last_tokens: [num_steps or fewer] index of the last token of each of the last steps; steps
+            before them were given, and what they earn is the last token's, as is the 1 added.
+        num_tokens: sampled tokens.
 
     Raises:
         RewardNotFinite: a score is not a finite number.
-        ValueError: there are not as many scores as steps, or no token.
+        ValueError: there are fewer scores than steps, or no token.
     """
     check_finite("score of step", scores)
-    if len(scores) != len(num_tokens) or sum(num_tokens) < 1:
+    if len(scores) < len(last_tokens) or num_tokens < 1:
         raise ValueError(
-            f"expected a score for each of {len(num_tokens)} steps with tokens, "
-            f"got {len(scores)} scores and {sum(num_tokens)} tokens"
+            f"expected a score for each of {len(last_tokens)} steps with tokens, "
+            f"got {len(scores)} scores and {num_tokens} tokens"
         )
-    rewards = [0.0] * sum(num_tokens)
-    for reward, end in zip(step_rewards(scores), accumulate(num_tokens), strict=True):
-        rewards[max(end - 1, 0)] += reward
-    rewards[-1] += 1.0
+    rewards = [0.0] * num_tokens
+    earned = step_rewards(scores)
+    num_given = len(scores) - len(last_tokens)
+    for reward, token in zip(earned[num_given:], last_tokens, strict=True):
+        rewards[token] += reward
+    rewards[-1] += 1.0 + sum(earned[:num_given])
     return rewards
 
 

@@ -59,9 +59,9 @@ def test_a_reward_that_is_no_number_is_refused(total):
         (lambda: to_shares([0.0, 0.0]), "got the sum 0"),
         (lambda: to_shares([2.0, -1.0]), "at least 0"),
         (lambda: to_shares([1.0, math.inf]), "attention 1: expected a finite number, got inf"),
-        (lambda: step_token_rewards([0.5], [2, 2]), "a score for each of 2 steps"),
-        (lambda: step_token_rewards([0.5, math.nan], [2, 2]), "score of step 1"),
-        (lambda: step_token_rewards([], []), "0 tokens"),
+        (lambda: step_token_rewards([0.5], [1, 3], 4), "a score for each of 2 steps"),
+        (lambda: step_token_rewards([0.5, math.nan], [1, 3], 4), "score of step 1"),
+        (lambda: step_token_rewards([0.5], [0], 0), "0 tokens"),
     ],
 )
 def test_what_cannot_be_divided_is_refused(make, words):
@@ -70,11 +70,17 @@ def test_what_cannot_be_divided_is_refused(make, words):
 
 
 def test_steps_earn_at_their_last_token_and_the_sum_is_the_lowest_score():
-    rewards = step_token_rewards([0.9, 0.4, 0.7, 0.3], [3, 1, 2, 2])
-    assert rewards == pytest.approx([0, 0, -0.1, -0.5, 0, 0.0, 0, -0.1 + 1])
+    rewards = step_token_rewards([0.9, 0.4, 0.7, 0.3], [2, 3, 5, 7], 9)
+    assert rewards == pytest.approx([0, 0, -0.1, -0.5, 0, 0.0, 0, -0.1, 1])
     rng = random.Random(1)
     for _ in range(200):
         scores = [rng.random() for _ in range(rng.randint(1, 8))]
-        rewards = step_token_rewards(scores, [rng.randint(1, 5) for _ in scores])
+        ends = sorted(rng.randrange(20) for _ in scores[: rng.randint(0, len(scores))])
+        rewards = step_token_rewards(scores, ends, 20)
         assert sum(rewards) == pytest.approx(min(scores))
         assert sum(rewards) == pytest.approx(shaped_return(scores))
+
+
+def test_what_given_steps_earn_is_the_last_tokens():
+    rewards = step_token_rewards([0.9, 0.4, 0.7, 0.3], [1, 3], 4)
+    assert rewards == pytest.approx([0, 0.0, 0, -0.1 + 0.4])
