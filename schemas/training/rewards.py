@@ -11,17 +11,29 @@ from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.sampling_parameters import SamplingParameters
 
 
-class GradeRewardConfig(FrozenConfig):
-    """A reward for the answer of a solution (R3, arXiv:2402.05808)."""
+class Rewarding:
+    """What a reward says of itself."""
 
     of_critiques: ClassVar[bool] = False
     """Whether what is drawn are critiques; otherwise they are solutions."""
+    reads_tokens: ClassVar[bool] = False
+    """Whether its models read the policy's token ids, and so must share its tokenizer."""
+
+    @property
+    def verifiers(self) -> tuple[EngineConfig, ...]:
+        """The models that score solutions."""
+        return ()
+
+
+class GradeRewardConfig(Rewarding, FrozenConfig):
+    """A reward for the answer of a solution (R3, arXiv:2402.05808)."""
+
     type: Literal["grade"] = "grade"
-    right: float = 1.0
+    right: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     """The reward of a right answer."""
-    parsable: float = 0.2
+    parsable: Annotated[float, Field(allow_inf_nan=False)] = 0.2
     """The reward of a wrong answer."""
-    neither: float = 0.0
+    neither: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """The reward of a solution without an answer, or one that was cut off."""
 
     @model_validator(mode="after")
@@ -34,14 +46,13 @@ class GradeRewardConfig(FrozenConfig):
         return self
 
 
-class VerifierRewardConfig(FrozenConfig):
+class VerifierRewardConfig(Rewarding, FrozenConfig):
     """A verifier's scores of the steps, as differences of their running minimum.
 
     The reward of a step is the change in the lowest score so far. So a solution's reward is its
     lowest score, which no further step can raise. It is 0 without an answer, or if cut off.
     """
 
-    of_critiques: ClassVar[bool] = False
     type: Literal["verifier"] = "verifier"
     verifier: EngineConfig
     """The model that scores."""
@@ -105,8 +116,13 @@ class AttentionRewardConfig(FrozenConfig):
             settings.append(f"unfinished={self.unfinished:g}")
         return self.credit + (f"[{','.join(settings)}]" if settings else "")
 
+    @property
+    def verifiers(self) -> tuple[EngineConfig, ...]:
+        """See Rewarding."""
+        return (self.verifier,)
 
-class RefinementRewardConfig(SamplingParameters):
+
+class RefinementRewardConfig(Rewarding, SamplingParameters):
     """The share of right second attempts that an actor makes with a critique.
 
     CTRL (arXiv:2502.03492) rewards a critic like that. Takes sets of `critique_requests`.
@@ -126,7 +142,7 @@ class RefinementRewardConfig(SamplingParameters):
     """Of the actor."""
     max_tokens: Annotated[int, Field(ge=1)] = 1024
     """Maximum tokens of a second attempt."""
-    faulty: float = 0.0
+    faulty: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """What a critique earns that is cut, has a fault, or gives the gold answer away."""
 
 

@@ -3,8 +3,8 @@
 The rows drawn since the last checkpoint are written into the next one, so they are complete exactly
 if it is; then they are committed as a unit named after the checkpoint's step. A training that is
 killed in between commits them when it resumes from that checkpoint, and what was drawn after the
-checkpoint is drawn again. The rows belong to the training's own stage and have the strategy `grpo`,
-so no stage mistakes them for the sampled solutions of a set.
+checkpoint is drawn again. The rows belong to the training's own stage and have its method's name as
+strategy, such as `grpo`, so no stage mistakes them for the sampled solutions of a set.
 
 A row's policy is the exact one that wrote it: `<id of the base>+<unit>@<optimizer steps so far>`.
 """
@@ -26,8 +26,8 @@ from tasks.models.folders import identify_model
 from tasks.steps.segmentation import measure_steps, split_steps
 from tasks.steps.token_ids import completion_columns
 from tasks.thinking.thoughts import Thoughts
+from tasks.training.rewards import Earned, total
 
-STRATEGY = "grpo"
 _FILE = "drawn-{rank}.parquet"
 _SECONDS_KEY = b"seconds"
 
@@ -45,6 +45,7 @@ class DrawnRows:
         """
         self._root, self._unit = root, unit
         self._rule, self._thinking = job.prompt.step_rule, job.prompt.thinking
+        self._strategy = job.method.method
         self._rows: list[Trajectory] = []
         self.seconds = 0.0
         """What drawing and judging them took."""
@@ -55,11 +56,11 @@ class DrawnRows:
         state: Mapping[str, Any],
         generation: Generation,
         grades: Sequence[Grade],
-        rewards: Sequence[float | None],
+        rewards: Sequence[Earned],
         num_tokens: Sequence[int],
         *,
         step: int,
-        place: tuple[int, int],
+        place: tuple[int, ...],
         seed: int,
         group_size: int,
         grader: str,
@@ -72,10 +73,11 @@ class DrawnRows:
             state: the row of the set.
             generation: [n] solutions.
             grades: [n] of their answers.
-            rewards: [n] what they earned; None where that is unknown.
+            rewards: [n] what they earned, in all or by token; None where that is unknown.
             num_tokens: [n] tokens that were sampled, a stop string's included.
             step: optimizer steps before they were drawn.
-            place: the process's rank, and the index of the start state among its own in this step.
+            place: the process's rank, the index of the start state among its own in this step, and
+                the number of the redraw if it is one.
             seed: of the first solution; the others count up from it.
             group_size: solutions of the whole group, including those of other processes.
             grader: its name.
@@ -102,7 +104,7 @@ class DrawnRows:
                     trajectory_id=derive_id(*scope, *place, index),
                     problem_id=state.get("problem_id") or "",
                     policy=f"{self._base}+{unit.name}@{step}",
-                    strategy=STRATEGY,
+                    strategy=self._strategy,
                     sample_index=index,
                     parent_id=sources[0] if (prefix or is_critique) and sources else None,
                     branch_step=num_before if prefix else None,
@@ -122,8 +124,8 @@ class DrawnRows:
                     engine=engine,
                     created_at=now(),
                     budget=group_size,
-                    reward=reward,
-                    group_id=derive_id(*scope, state["row"]),
+                    reward=total(reward),
+                    group_id=derive_id(*scope, state["row"], *place[2:]),
                     training_step=step,
                     **completion_columns(completion, vocabulary),
                 )

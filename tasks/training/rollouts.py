@@ -7,6 +7,7 @@ training: nothing else would reveal an engine that kept its old weights.
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -21,7 +22,7 @@ from schemas.engines import Generation, GenerationRequest
 from schemas.policy_training import PolicyTrainingJob
 from schemas.prompts import ChatPromptConfig, PromptConfig, check_stop
 from schemas.rows import Problem
-from schemas.training.grpo import GrpoConfig
+from schemas.training.drawing import DrawingRecipe, GroupRecipe
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
 from tasks.engines.probe import check_logprobs, tolerance_nats
@@ -34,16 +35,19 @@ from tasks.steps.stop_strings import end_at_stop
 from tasks.thinking.thoughts import Thoughts
 from tasks.training.drawn_rows import DrawnRows
 from tasks.training.models import write_weights
-from tasks.training.rewards import Reward, open_reward
+from tasks.training.overlong import less, overlong_penalty
+from tasks.training.rewards import Drawn, Earned, Reward, open_reward, total
 from tasks.training.rows import RowEncoder
 
 PROBE_TOKENS = 16
 ZERO_VARIANCE = "zero_variance_share"
-"""The share of groups that trained nothing because all their solutions earned the same."""
+"""The share of the groups drawn whose solutions all earned the same, and which teach nothing."""
+UNFILLED = "unfilled_share"
+"""The share of a batch's groups that were still like that after all redraws."""
 
 
 class Rollouts:
-    """Draws and rewards solutions for TRL, which calls `sync_weights` for new weights."""
+    """Draws and rewards solutions for a trainer, which calls `sync_weights` for new weights."""
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class Rollouts:
             num_processes: how many train; each has an engine of its own.
             drawn: gets every solution as a row.
         """
-        assert isinstance(job.method, GrpoConfig)
+        assert isinstance(job.method, DrawingRecipe)
         _check_prefixes(states, job.prompt)
         _check_reward(states[0], job.method)
         self._job, self._method = job, job.method
@@ -97,7 +101,9 @@ class Rollouts:
                 )
             )
         self._reward: Reward = self._runner.run(
-            open_reward(self._method.reward, job.prompt, self._grader)
+            open_reward(
+                self._method.reward, job.prompt, self._grader, model=model, tokenizer=tokenizer
+            )
         )
 
     def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
@@ -106,6 +112,9 @@ class Rollouts:
         Args:
             prompts: indices of start states as text, one per solution to draw.
             step: the optimizer steps so far; other steps draw other solutions.
+
+        Raises:
+            TrainingDiverged: a reward is not finite.
         """
         groups = [(int(number), len(list(group))) for number, group in groupby(prompts)]
         begun = time.monotonic()
@@ -154,30 +163,55 @@ class Rollouts:
         """The solutions of all groups; as many start states at once as the engine can hold."""
         drawn = await asyncio.gather(
             *(
-                self._draw(self._states[number], n=n, step=step, place=place)
+                self._draw_group(number, n=n, step=step, place=place)
                 for place, (number, n) in enumerate(groups)
             )
         )
         return {name: [value for part in drawn for value in part[name]] for name in drawn[0]}
 
+    async def _draw_group(
+        self, number: int, *, n: int, step: int, place: int
+    ) -> dict[str, list[Any]]:
+        """N solutions of a start state, or of another one where those all earn the same."""
+        method = self._method
+        if not isinstance(method, GroupRecipe):
+            return await self._draw(self._states[number], n=n, step=step, place=(place,))
+        drawn: dict[str, list[Any]] = {}
+        is_equal = True
+        for attempt in range(method.max_redraws + 1):
+            at = (place, attempt) if attempt else (place,)
+            if attempt:
+                number = derive_seed("state", method.seed, step, self._rank, *at)
+                number %= len(self._states)
+            drawn = await self._draw(self._states[number], n=n, step=step, place=at)
+            is_equal = len({total(earned) for earned in drawn["reward"]} - {None}) < 2
+            self._figures[ZERO_VARIANCE].append(float(is_equal))
+            if not is_equal:
+                break
+        if method.max_redraws:
+            self._figures[UNFILLED].append(float(is_equal))
+        return drawn
+
     async def _draw(
-        self, state: Mapping[str, Any], *, n: int, step: int, place: int
+        self, state: Mapping[str, Any], *, n: int, step: int, place: tuple[int, ...]
     ) -> dict[str, list[Any]]:
         """N solutions of one start state, rewarded and kept as rows."""
         # Two workers may share a group, and a set may hold a state twice.
-        seed = derive_seed("rollout", self._method.seed, step, self._rank, place)
+        seed = derive_seed("rollout", self._method.seed, step, self._rank, *place)
         generation = await self._policy.generate(
             self._request(
                 state, n=n, seed=seed, temperature=1.0, max_tokens=self._method.max_new_tokens
             )
         )
         completions = generation.completions
-        num_tokens = [len(completion.token_ids) for completion in completions]
+        token_ids = [list(completion.token_ids) for completion in completions]
+        num_tokens = [len(ids) for ids in token_ids]
         self.generated_tokens += sum(num_tokens)
         prefix = state.get("prefix") or ""
         ended = tuple(end_at_stop(each, self._stop, prefix=prefix) for each in completions)
         generation = replace(generation, completions=ended)
-        grades, rewards = await self._judge(state, generation)
+        prompt_ids = self._rows.prompt_ids(state)
+        grades, rewards = await self._judge(state, generation, prompt_ids, token_ids)
         if self._drawn is not None:
             self._drawn.add(
                 state,
@@ -186,7 +220,7 @@ class Rollouts:
                 rewards,
                 num_tokens,
                 step=step,
-                place=(self._rank, place),
+                place=(self._rank, *place),
                 seed=seed,
                 group_size=self._method.group_size,
                 grader=self._grader.name,
@@ -194,15 +228,19 @@ class Rollouts:
                 vocabulary=self._policy.vocabulary,
             )
         return {
-            "prompt_ids": [self._rows.prompt_ids(state)] * n,
-            "completion_ids": [list(completion.token_ids) for completion in completions],
+            "prompt_ids": [prompt_ids] * n,
+            "completion_ids": token_ids,
             "logprobs": [list(completion.logprobs or ()) for completion in completions],
             "reward": rewards,
         }
 
     async def _judge(
-        self, state: Mapping[str, Any], generation: Generation
-    ) -> tuple[list[Grade], list[float | None]]:
+        self,
+        state: Mapping[str, Any],
+        generation: Generation,
+        prompt_ids: list[int],
+        token_ids: list[list[int]],
+    ) -> tuple[list[Grade], list[Earned]]:
         """The grades of one start state's solutions, and what they earn."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
@@ -213,10 +251,33 @@ class Rollouts:
             answers = self._answers(state, texts)
             grades = [*await grade_all(self._grader, answers, problem_of(state))]
             self._count_right(state, grades, finished)
-        rewards = await self._reward.judge(state, texts, grades, finished)
-        known = {reward for reward in rewards if reward is not None}
-        self._figures[ZERO_VARIANCE].append(float(len(known) < 2))
-        return grades, rewards
+        drawn = Drawn(
+            texts=texts,
+            grades=grades,
+            finished=finished,
+            prompt_ids=prompt_ids,
+            token_ids=token_ids,
+        )
+        rewards = await self._reward.judge(state, drawn)
+        check_earned(rewards, token_ids, self._method.reward.type)
+        return grades, [
+            less(earned, self._overlong(len(ids)))
+            for earned, ids in zip(rewards, token_ids, strict=True)
+        ]
+
+    def _overlong(self, num_tokens: int) -> float:
+        """The penalty of a solution of this many tokens."""
+        method = self._method
+        if method.overlong_buffer is None:
+            return 0.0
+        penalty = overlong_penalty(
+            num_tokens,
+            max_tokens=method.max_new_tokens,
+            buffer=method.overlong_buffer,
+            weight=method.overlong_penalty,
+        )
+        self._figures["overlong_share"].append(float(penalty > 0))
+        return penalty
 
     def _count_right(
         self, state: Mapping[str, Any], grades: Sequence[Grade], finished: Sequence[bool]
@@ -265,7 +326,7 @@ def stop_strings(job: PolicyTrainingJob) -> tuple[str, ...]:
     Raises:
         ValueError: one of them would end every solution at its first step.
     """
-    assert isinstance(job.method, GrpoConfig)
+    assert isinstance(job.method, DrawingRecipe)
     prompt, stop = job.prompt, job.method.stop
     check_stop("method.stop", stop, prompt.separator, prompt.known_answers)
     if isinstance(prompt, ChatPromptConfig):
@@ -329,7 +390,7 @@ def _own_gpu(num_processes: int) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _check_reward(state: Mapping[str, Any], method: GrpoConfig) -> None:
+def _check_reward(state: Mapping[str, Any], method: DrawingRecipe) -> None:
     """Refuse a reward for critiques where none are asked for, and the other way round.
 
     Raises:
@@ -358,6 +419,36 @@ def _check_prefixes(states: Sequence[Mapping[str, Any]], prompt: PromptConfig) -
                 f"prompt.steps.max_steps: expected none for start states within a solution, whose "
                 f"steps cannot be counted otherwise, got {prompt.steps.max_steps} and the prefix "
                 f"of state {number}"
+            )
+
+
+def check_earned(
+    rewards: Sequence[Earned], token_ids: Sequence[Sequence[int]], reward: str
+) -> None:
+    """Refuse rewards that cannot be trained on.
+
+    Args:
+        rewards: [n] what solutions earn.
+        token_ids: [n][num_tokens] their tokens.
+        reward: the name of the reward.
+
+    Raises:
+        TrainingDiverged: one is not finite.
+        ValueError: one is a list of another length than its solution.
+    """
+    from tasks.training.common import TrainingDiverged
+
+    for earned, ids in zip(rewards, token_ids, strict=True):
+        each = earned if isinstance(earned, Sequence) else [] if earned is None else [earned]
+        if isinstance(earned, Sequence) and len(earned) != len(ids):
+            raise ValueError(
+                f"reward {reward}: expected a number for each of a solution's {len(ids)} tokens, "
+                f"got {len(earned)}"
+            )
+        if not all(map(math.isfinite, each)):
+            raise TrainingDiverged(
+                f"reward {reward}: expected finite numbers, got {earned} for a solution of "
+                f"{len(ids)} tokens"
             )
 
 

@@ -15,6 +15,7 @@ from schemas.training.recipe import TrainingJob
 from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.models.folders import load_tokenizer, resolve_model
+from tasks.training.checks import check_models
 from tasks.training.looks import Look, look_at
 from tasks.training.sets import TrainingSet, check_tokenizer, find_set
 from tasks.training.train import Trained, check_set, train_model
@@ -27,10 +28,12 @@ def check_job(store: Store, job: TrainingJob, set_name: str) -> TrainingSet:
 
     Raises:
         ValueError: the set does not exist, or is not of the form the method takes.
-        ModelUnusable: the model cannot be read, or another tokenizer wrote a policy's set.
+        ModelUnusable: the model cannot be read, another tokenizer wrote a policy's set, or a
+            reference or a rewarding verifier does not fit the policy.
     """
     training_set = find_set(store, set_name)
     check_set(training_set, job)
+    check_models(job)
     tokenizer = load_tokenizer(resolve_model(*job.base))
     if job.recipe.role == "policy":
         check_tokenizer(training_set, tokenizer, job.base[0], store)

@@ -22,8 +22,8 @@ from schemas.steps import StepEnding
 from schemas.training.rewards import VerifierRewardConfig
 from tasks.engines.base import Engine
 from tasks.engines.open import open_engine
-from tasks.graders import Grade
 from tasks.steps.segmentation import split_steps
+from tasks.training.rewards import Drawn, Earned
 
 
 class VerifierReward:
@@ -43,18 +43,14 @@ class VerifierReward:
             engine, separator=separator, has_chat_template=isinstance(prompt, ChatPromptConfig)
         )
 
-    async def judge(
-        self,
-        state: Mapping[str, Any],
-        texts: Sequence[str],
-        grades: Sequence[Grade],
-        finished: Sequence[bool],
-    ) -> list[float | None]:
+    async def judge(self, state: Mapping[str, Any], drawn: Drawn) -> list[Earned]:
         """See `Reward`."""
         return await asyncio.gather(
             *(
                 self._score(state["prompt"], text, is_whole=is_finished and bool(grade.answer))
-                for text, grade, is_finished in zip(texts, grades, finished, strict=True)
+                for text, grade, is_finished in zip(
+                    drawn.texts, drawn.grades, drawn.finished, strict=True
+                )
             )
         )
 
