@@ -20,7 +20,7 @@ class Rewarding:
     """Whether its models read the policy's token ids, and so must share its tokenizer."""
 
     @property
-    def verifiers(self) -> tuple[EngineConfig, ...]:
+    def verifiers(self) -> "tuple[EngineConfig | RewardModelConfig, ...]":
         """The models that score solutions."""
         return ()
 
@@ -65,6 +65,11 @@ class VerifierRewardConfig(Rewarding, FrozenConfig):
         """What rows call it."""
         return "steps" if self.credit == "steps" else "verifier"
 
+    @property
+    def verifiers(self) -> tuple[EngineConfig, ...]:
+        """See Rewarding."""
+        return (self.verifier,)
+
 
 class RewardModelConfig(FrozenConfig):
     """A reward model whose attention is read: a classifier of solutions as wrong or right."""
@@ -81,7 +86,7 @@ class RewardModelConfig(FrozenConfig):
     the same GPU if there is one: leave it memory by `policy.gpu_memory_utilization`."""
 
 
-class AttentionRewardConfig(FrozenConfig):
+class AttentionRewardConfig(Rewarding, FrozenConfig):
     """A reward model's log odds R, divided among the tokens by attention (ABC, arXiv:2402.00782).
 
     The share of a token is the attention that it gets in the model's last layer, averaged over the
@@ -89,7 +94,7 @@ class AttentionRewardConfig(FrozenConfig):
     does not depend on `credit`.
     """
 
-    of_critiques: ClassVar[bool] = False
+    reads_tokens: ClassVar[bool] = True
     type: Literal["attention"] = "attention"
     verifier: RewardModelConfig
     """The model that says R."""
@@ -117,7 +122,7 @@ class AttentionRewardConfig(FrozenConfig):
         return self.credit + (f"[{','.join(settings)}]" if settings else "")
 
     @property
-    def verifiers(self) -> tuple[EngineConfig, ...]:
+    def verifiers(self) -> tuple[RewardModelConfig, ...]:
         """See Rewarding."""
         return (self.verifier,)
 

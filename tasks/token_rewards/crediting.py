@@ -25,7 +25,7 @@ from tasks.prompts.formats import make_prompt_format
 from tasks.steps.sampled import align
 from tasks.steps.token_texts import TokenDecoder
 from tasks.training.rewards import Drawn, Earned, Reward, open_reward
-from tasks.verifiers.credit import Credited
+from tasks.verifiers.credit import Credited, to_row
 from tasks.verifiers.layout import Encoder
 from tasks.verifiers.reward_models import check_reward_model
 
@@ -203,21 +203,6 @@ def policy_folder(engine: EngineConfig) -> Path:
     raise ValueError(
         f"policy: expected an engine whose tokens are known (type vllm, or openai with a "
         f"tokenizer), got type {engine.type}"
-    )
-
-
-def to_row(trajectory_id: str, credited: Credited) -> TokenRewards:
-    """The row of a solution that was rewarded by token."""
-    return TokenRewards(
-        trajectory_id=trajectory_id,
-        reward=credited.reward,
-        verifier=credited.reader,
-        total=credited.total,
-        tokens=credited.pieces,
-        shares=credited.shares,
-        rewards=credited.rewards,
-        scored_tokens=credited.scored_tokens,
-        created_at=now(),
     )
 
 

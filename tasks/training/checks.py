@@ -12,6 +12,7 @@ from schemas.engines import VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.training.drawing import DrawingRecipe
 from schemas.training.recipe import TrainingJob
+from schemas.training.rewards import RewardModelConfig
 from tasks.models.folders import (
     check_model_folder,
     load_tokenizer,
@@ -48,7 +49,7 @@ def check_models(job: TrainingJob) -> None:
     if not (recipe.shares_tokens or recipe.reward.reads_tokens):
         return
     for verifier in recipe.reward.verifiers:
-        if isinstance(verifier, VLLMConfig):
+        if isinstance(verifier, (VLLMConfig, RewardModelConfig)):
             _check_tokenizer(
                 "method.reward.verifier", resolve_model(verifier.model, verifier.revision), policy
             )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.engines import Generation, GenerationRequest
+from schemas.errors import RewardNotFinite
 from schemas.policy_training import PolicyTrainingJob
 from schemas.prompts import ChatPromptConfig, PromptConfig, check_stop
 from schemas.rows import Problem
@@ -258,7 +259,13 @@ class Rollouts:
             prompt_ids=prompt_ids,
             token_ids=token_ids,
         )
-        rewards = await self._reward.judge(state, drawn)
+        from tasks.training.common import TrainingDiverged
+
+        try:
+            rewards = await self._reward.judge(state, drawn)
+        except RewardNotFinite as error:
+            words = f"problem {state.get('problem_id') or 'unknown'}: {error}"
+            raise TrainingDiverged(f"reward {self._method.reward.type}, {words}") from error
         check_earned(rewards, token_ids, self._method.reward.type)
         return grades, [
             less(earned, self._overlong(len(ids)))

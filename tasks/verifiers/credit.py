@@ -21,11 +21,12 @@ credit, arXiv:2504.15275).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, Self
 
 from schemas.errors import RewardNotFinite
+from schemas.rows import TokenRewards, now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,26 @@ class Credited(Sequence[float]):
     def __getitem__(self, index: Any) -> Any:
         """The reward of a token."""
         return self.rewards[index]
+
+    def less(self, penalty: float) -> Self:
+        """The same with a penalty that the last token pays."""
+        rewards = (*self.rewards[:-1], self.rewards[-1] - penalty)
+        return replace(self, rewards=rewards, total=self.total - penalty)
+
+
+def to_row(trajectory_id: str, credited: Credited) -> TokenRewards:
+    """The row of a solution that was rewarded by token."""
+    return TokenRewards(
+        trajectory_id=trajectory_id,
+        reward=credited.reward,
+        verifier=credited.reader,
+        total=credited.total,
+        tokens=credited.pieces,
+        shares=credited.shares,
+        rewards=credited.rewards,
+        scored_tokens=credited.scored_tokens,
+        created_at=now(),
+    )
 
 
 def spread(total: float, shares: Sequence[float], beta: float) -> list[float]:

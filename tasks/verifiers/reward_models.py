@@ -7,7 +7,6 @@ that it is right. Tokens that the model reads are counted: they are its cost.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 from schemas.errors import ModelUnusable
@@ -18,8 +17,8 @@ from tasks.models.folders import (
     identify_model,
     load_tokenizer,
     resolve_model,
+    tokenizer_fingerprint,
 )
-from tasks.models.vocabulary import identify_vocabulary
 from tasks.verifiers.attention import AttentionReader
 from tasks.verifiers.families import Verifier, open_verifier
 from tasks.verifiers.sampled_layout import CREDITING, SampledSolution, lay_out_sampled
@@ -118,11 +117,6 @@ class RewardModel:
             verifier, model.eval(), model_id=model_id, max_batch_tokens=config.max_batch_tokens
         )
 
-    @cached_property
-    def vocabulary(self) -> str:
-        """Identifies the vocabulary, which must be the policy's."""
-        return self.verifier.encode.vocabulary
-
     def read(self, solutions: Sequence[SampledSolution]) -> list[RewardReading]:
         """R and attention of each solution, in order."""
         layouts = [lay_out_sampled(self.verifier, solution) for solution in solutions]
@@ -143,7 +137,7 @@ def check_reward_model(config: RewardModelConfig, policy_tokenizer: Any, policy:
     folder = resolve_model(config.model, config.revision)
     check_model_folder(folder, "verifier")
     own = load_tokenizer(folder)
-    if identify_vocabulary(own) != identify_vocabulary(policy_tokenizer):
+    if tokenizer_fingerprint(own) != tokenizer_fingerprint(policy_tokenizer):
         raise ModelUnusable(
             f"reward model {config.model}: expected the tokenizer of the policy {policy}, whose "
             f"tokens get the credit ({len(policy_tokenizer)} tokens), got another one "

@@ -5,7 +5,7 @@ import pytest
 from schemas.training.rewards import GradeRewardConfig
 from tasks.graders import Grade
 from tasks.training.rewards.grade import grade_reward
-from tasks.training.rewards.verifier import shaped_return, step_rewards
+from tasks.verifiers.credit import shaped_return, step_rewards
 
 
 @pytest.mark.parametrize(
