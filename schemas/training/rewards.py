@@ -106,6 +106,9 @@ class AttentionRewardConfig(Rewarding, FrozenConfig):
     `sparse` ignore it."""
     earns: Literal["log_odds", "p_right"] = "log_odds"
     """R: logit(right) - logit(wrong), or the probability in [0, 1] that this stands for."""
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """R is multiplied by this: a sure model's log odds are beyond 10, more than a value head should
+    have to predict, and more than PPO's `reward_clip` lets pass at one token."""
     unfinished: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """R of a solution that was cut off; None for what the model says of it, as published."""
 
@@ -117,6 +120,8 @@ class AttentionRewardConfig(Rewarding, FrozenConfig):
             settings.append(f"beta={self.beta:g}")
         if self.earns != "log_odds":
             settings.append(f"earns={self.earns}")
+        if self.scale != 1:
+            settings.append(f"scale={self.scale:g}")
         if self.unfinished is not None:
             settings.append(f"unfinished={self.unfinished:g}")
         return self.credit + (f"[{','.join(settings)}]" if settings else "")

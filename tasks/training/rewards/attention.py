@@ -138,6 +138,7 @@ class AttentionReward:
     ) -> Credited:
         config = self._config
         total = to_p_right(log_odds) if config.earns == "p_right" else log_odds
+        total *= config.scale
         if config.unfinished is not None and not is_finished:
             total = config.unfinished
         shares, beta = self._shares(attention)

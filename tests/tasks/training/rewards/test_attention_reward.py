@@ -153,6 +153,14 @@ def test_probabilities_in_place_of_log_odds(open_attention, tokenizer):
         assert p.total == pytest.approx(1 / (1 + math.exp(-odds.total)))
 
 
+def test_a_scale_multiplies_all_that_is_earned(open_attention, tokenizer):
+    drawn = draw(tokenizer, TEXTS)
+    for one, tenth in zip(
+        judge(open_attention(), drawn), judge(open_attention(scale=0.1), drawn), strict=True
+    ):
+        assert tenth.rewards == pytest.approx([0.1 * reward for reward in one.rewards])
+
+
 def test_nothing_visible_earns_at_its_end_and_nothing_at_all_earns_nothing(
     open_attention, tokenizer
 ):
@@ -181,6 +189,6 @@ def test_settings_that_change_rewards_are_in_their_name():
     assert label() == "attention[beta=0.8]"
     assert label(credit="policy_attention", beta=1) == "policy_attention[beta=1]"
     assert label(credit="uniform") == "uniform"
-    assert label(credit="sparse", earns="p_right", unfinished=-1) == (
-        "sparse[earns=p_right,unfinished=-1]"
+    assert label(credit="sparse", earns="p_right", scale=2, unfinished=-1) == (
+        "sparse[earns=p_right,scale=2,unfinished=-1]"
     )

@@ -1,0 +1,94 @@
+"""The experiment `dense_rewards`: one reward divided among tokens in several ways, by PPO."""
+
+from prefect import flow
+
+from flows.experiments.experiment import Experiment, open_experiment
+from flows.pages.learning_plots import plot_learning
+from flows.pages.pictures import pictures_folder
+from flows.runs.recording import name_run
+from schemas.dataset_export import DatasetExportJob
+from schemas.engines import VLLMConfig
+from schemas.experiments.dense_rewards import DenseRewardsConfig
+from schemas.experiments.experiment import TRAINED
+from schemas.policy_training import PolicyTrainingJob
+from schemas.rows import Metric
+from schemas.sampling import SamplingJob
+from tasks.engines.open import identify_engine
+from tasks.evaluation.learning import learning_rows, read_draws, solved_share
+
+LINE = "line"
+
+
+@flow(name="experiment_dense_rewards", flow_run_name=name_run)
+def experiment_dense_rewards(
+    config: DenseRewardsConfig, root: str, run_id: str | None = None
+) -> str:
+    """Train with each credit and seed, and compare their speed; the path of the relations."""
+    with open_experiment(config, root, run_id) as experiment:
+        verifier, states = prepare(experiment, config)
+        rows: list[Metric] = []
+        for seed in range(config.num_seeds):
+            for credit in config.credits:
+                rows += _train(experiment, config, credit, seed, verifier, states)
+        experiment.commit_figures("learning", rows)
+        with experiment.store.scratch() as folder:
+            plot_learning(rows, folder / "learning.png", budget=config.budget)
+            name = f"{pictures_folder(experiment.run_id)}/learning.png"
+            experiment.store.put_file(folder / "learning.png", name)
+        return experiment.conclude()
+
+
+def prepare(experiment: Experiment, config: DenseRewardsConfig) -> tuple[VLLMConfig, str]:
+    """The reward model and the set of start states: those given, or those of the line."""
+    line, verifier, states = config.line, config.verifier, config.states
+    if verifier == TRAINED:
+        verifier = experiment.train_verifier(LINE, line)
+    if states is None:
+        job = DatasetExportJob(
+            builder=config.builder, prompt=line.prompt, policy=line.policy, seed=line.seed
+        )
+        states = experiment.run(LINE, job)
+        if states is None:  # the part is a run of the store, which is read as it is
+            raise ValueError(
+                "states: expected the name of a set, since parts.line is not run, got None"
+            )
+    return verifier, states
+
+
+def _train(
+    experiment: Experiment,
+    config: DenseRewardsConfig,
+    credit: str,
+    seed: int,
+    verifier: VLLMConfig,
+    states: str,
+) -> list[Metric]:
+    """Train one policy, and measure it and how it learned."""
+    line, part = config.line, f"{credit.replace('_', '-')}-{seed}"
+    own = {"model": verifier.model, "revision": verifier.revision}
+    reward = config.reward.with_fields(
+        credit=credit, verifier=config.reward.verifier.with_fields(**own)
+    )
+    method = config.training.with_fields(seed=config.seed + seed, reward=reward)
+    shared = {"prompt": line.prompt, "grader": line.grader}
+    job = PolicyTrainingJob(policy=line.policy, training_set=states, method=method, **shared)
+    trained = line.policy.with_fields(model=experiment.run(part, job), revision=None)
+    held_out = SamplingJob(
+        problems=config.eval_problems,
+        policy=trained,
+        sampling=config.eval_sampling,
+        pool=line.pool,
+        **shared,
+    )
+    experiment.run(part, held_out)
+    run_id = experiment.part(part)
+    return learning_rows(
+        read_draws(experiment.store, run_id),
+        solved_share(experiment.store, run_id, identify_engine(trained), held_out.set_name),
+        policy=identify_engine(line.policy),
+        verifier=identify_engine(verifier, "verifier"),
+        credit=credit,
+        seed=seed,
+        budget=config.budget,
+        target=config.target,
+    )
