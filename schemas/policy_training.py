@@ -10,6 +10,7 @@ from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.rows import ModelRole
 from schemas.training.methods import (
     DpoConfig,
+    DrawingMethod,
     GrpoConfig,
     PolicyMethod,
     PpoConfig,
@@ -20,6 +21,7 @@ from schemas.training.recipe import ModelName, TrainingJob, TrainingRecipe
 
 __all__ = [
     "DpoConfig",
+    "DrawingMethod",
     "GrpoConfig",
     "PolicyMethod",
     "PolicyTrainingJob",

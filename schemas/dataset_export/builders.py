@@ -184,6 +184,21 @@ class ReverseCurriculumConfig(BuilderConfig):
         return None if self.mode == "staged" else self.shares or (1.0,) * self.num_stages
 
 
+class WholeProblemsConfig(BuilderConfig):
+    """Start states that are whole problems, right solutions or none.
+
+    With `gold` hidden no answer is in the set, so that only rewards that need none can be paid, as
+    where answers are not available.
+    """
+
+    form: ClassVar[Form] = "prompt_only"
+    reads: ClassVar[Reads] = "solutions"
+    keeps: ClassVar[str] = "whole problems"
+    type: Literal["whole_problems"] = "whole_problems"
+    gold: Literal["kept", "hidden"] = "kept"
+    """Whether the rows have the gold answers."""
+
+
 class PreferenceConfig(BuilderConfig):
     """Pairs of a better and a worse solution of one problem, for DPO."""
 
@@ -363,6 +378,7 @@ Builder = Annotated[
     RestConfig
     | RestEmConfig
     | ReverseCurriculumConfig
+    | WholeProblemsConfig
     | PreferenceConfig
     | VStarConfig
     | StepwiseConfig

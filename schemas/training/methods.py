@@ -18,5 +18,8 @@ PolicyMethod = Annotated[
 ]
 """The methods that train a policy."""
 
+DrawingMethod = Annotated[GrpoConfig | PpoConfig | RlooConfig, Field(discriminator="type")]
+"""The methods that train a policy by rewards on solutions of its own."""
+
 METHODS: dict[str, type[TrainingRecipe]] = variants_of(PolicyMethod | PrmTrainingConfig)
 """The config of each method, by its name."""

@@ -59,6 +59,18 @@ class VerifierRewardConfig(Rewarding, FrozenConfig):
     credit: Annotated[Literal["solution", "steps"], Since(4)] = "solution"
     """What a method that trains on rewards of tokens gets: the whole at the last token, or each
     step's reward at the last token of the step. The sum is the same."""
+    reduction: Annotated[Literal["min", "last"], Since(4)] = "min"
+    """What a solution earns: its lowest step score, or the last one, for verifiers that were
+    trained on whole solutions."""
+
+    @model_validator(mode="after")
+    def _steps_have_a_potential(self) -> Self:
+        if self.credit == "steps" and self.reduction != "min":
+            raise ValueError(
+                "credit: expected solution with the reduction last, since only the lowest score so "
+                "far cannot rise with more steps, got steps"
+            )
+        return self
 
     @property
     def label(self) -> str:

@@ -6,13 +6,10 @@ training: nothing else would reveal an engine that kept its old weights.
 """
 
 import asyncio
-import contextlib
-import math
-import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -21,17 +18,13 @@ from typing import Any
 from schemas.engines import Generation, GenerationRequest
 from schemas.errors import RewardNotFinite
 from schemas.policy_training import PolicyTrainingJob
-from schemas.prompts import ChatPromptConfig, PromptConfig, check_stop
-from schemas.rows import Problem
+from schemas.prompts import ChatPromptConfig
 from schemas.training.drawing import DrawingRecipe, GroupRecipe
 from schemas.units import derive_seed
-from tasks.engines.base import Engine
-from tasks.engines.probe import check_logprobs, tolerance_nats
+from tasks.engines.probe import tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grade, Grader, grade_all, make_grader
 from tasks.graders.base import UNGRADED
-from tasks.prompts.examples import load_examples
-from tasks.prompts.stops import derive_stops
 from tasks.steps.stop_strings import end_at_stop
 from tasks.thinking.thoughts import Thoughts
 from tasks.training.drawn_rows import DrawnRows
@@ -39,6 +32,14 @@ from tasks.training.models import write_weights
 from tasks.training.overlong import less, overlong_penalty
 from tasks.training.rewards import Drawn, Earned, Reward, open_reward, total
 from tasks.training.rows import RowEncoder
+from tasks.training.served import check_served, own_gpu
+from tasks.training.start_states import (
+    check_earned,
+    check_prefixes,
+    check_reward,
+    problem_of,
+    stop_strings,
+)
 
 PROBE_TOKENS = 16
 ZERO_VARIANCE = "zero_variance_share"
@@ -75,8 +76,8 @@ class Rollouts:
             drawn: gets every solution as a row.
         """
         assert isinstance(job.method, DrawingRecipe)
-        _check_prefixes(states, job.prompt)
-        _check_reward(states[0], job.method)
+        check_prefixes(states, job.prompt)
+        check_reward(states[0], job.method)
         self._job, self._method = job, job.method
         self._states = states
         self._model = model
@@ -92,7 +93,7 @@ class Rollouts:
         self._grader: Grader = make_grader(job.grader)
         # One event loop for the whole training: an engine belongs to the loop it was first used in.
         self._runner = asyncio.Runner()
-        with _own_gpu(num_processes):
+        with own_gpu(num_processes):
             self._policy: VLLMEngine = self._runner.run(
                 open_vllm_engine(
                     # In this process vLLM would use the process group of all trainers as its own.
@@ -178,19 +179,17 @@ class Rollouts:
         if not isinstance(method, GroupRecipe):
             return await self._draw(self._states[number], n=n, step=step, place=(place,))
         drawn: dict[str, list[Any]] = {}
-        is_equal = True
         for attempt in range(method.max_redraws + 1):
             at = (place, attempt) if attempt else (place,)
             if attempt:
                 number = derive_seed("state", method.seed, step, self._rank, *at)
                 number %= len(self._states)
             drawn = await self._draw(self._states[number], n=n, step=step, place=at)
-            is_equal = len({total(earned) for earned in drawn["reward"]} - {None}) < 2
-            self._figures[ZERO_VARIANCE].append(float(is_equal))
-            if not is_equal:
+            self._figures[ZERO_VARIANCE].append(float(all_equal(drawn["reward"])))
+            if not all_equal(drawn["reward"]):
                 break
         if method.max_redraws:
-            self._figures[UNFILLED].append(float(is_equal))
+            self._figures[UNFILLED].append(float(all_equal(drawn["reward"])))
         return drawn
 
     async def _draw(
@@ -290,6 +289,8 @@ class Rollouts:
         self, state: Mapping[str, Any], grades: Sequence[Grade], finished: Sequence[bool]
     ) -> None:
         for grade, is_finished in zip(grades, finished, strict=True):
+            if is_finished and grade.answer is not None and grade.correct is None:
+                continue  # nobody knows
             is_right = float(bool(grade.correct and is_finished))
             self._figures["p_right"].append(is_right)
             if state.get("stage") is not None:
@@ -327,145 +328,6 @@ class Rollouts:
         )
 
 
-def stop_strings(job: PolicyTrainingJob) -> tuple[str, ...]:
-    """The strings that end a drawn solution: those of the prompt, and those of the method.
-
-    Raises:
-        ValueError: one of them would end every solution at its first step.
-    """
-    assert isinstance(job.method, DrawingRecipe)
-    prompt, stop = job.prompt, job.method.stop
-    check_stop("method.stop", stop, prompt.separator, prompt.known_answers)
-    if isinstance(prompt, ChatPromptConfig):
-        return stop
-    return tuple(dict.fromkeys((*derive_stops(prompt, load_examples(prompt)), *stop)))
-
-
-async def check_served(
-    engine: Engine,
-    model: Any,
-    probe: GenerationRequest,
-    prompt_ids: Sequence[int],
-    *,
-    tolerance: float,
-) -> None:
-    """Refuse an engine whose log probabilities are not those of a transformers model.
-
-    Args:
-        engine: continues the probe.
-        model: the one that the engine should serve.
-        probe: one continuation of a prompt, with log probabilities.
-        prompt_ids: the prompt as the engine reads it.
-        tolerance: allowed mean difference per token, in nats.
-
-    Raises:
-        EngineFailed: they differ by more.
-    """
-    import torch
-
-    completion = (await engine.generate(probe)).completions[0]
-    assert completion.logprobs is not None
-    ids = torch.tensor([[*prompt_ids, *completion.token_ids]], device=model.device)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt_ids) - 1 : -1]
-    model.train(was_training)
-    logprobs = torch.log_softmax(logits.float(), dim=-1)
-    expected = logprobs.gather(1, ids[0, len(prompt_ids) :, None])[:, 0].cpu()
-    check_logprobs(engine.name, expected.tolist(), completion.logprobs, tolerance=tolerance)
-
-
-@contextlib.contextmanager
-def _own_gpu(num_processes: int) -> Iterator[None]:
-    """Show an engine that starts in the block only this trainer's GPU."""
-    import torch
-
-    if num_processes == 1 or not torch.cuda.is_available():
-        yield
-        return
-    name = "CUDA_VISIBLE_DEVICES"
-    before = os.environ.get(name)
-    visible = before.split(",") if before else list(map(str, range(torch.cuda.device_count())))
-    os.environ[name] = visible[torch.cuda.current_device()]
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
-def _check_reward(state: Mapping[str, Any], method: DrawingRecipe) -> None:
-    """Refuse a reward for critiques where none are asked for, and the other way round.
-
-    Raises:
-        ValueError: names the reward and what it needs.
-    """
-    is_request = state.get("attempt") is not None
-    if is_request != method.reward.of_critiques:
-        rewarded, asked = ("solutions", "critiques") if is_request else ("critiques", "solutions")
-        raise ValueError(
-            f"method.reward.type: {method.reward.type} rewards {rewarded}, but the set asks for "
-            f"{asked}: expected a set of critique_requests with the reward refinement alone"
-        )
-
-
-def _check_prefixes(states: Sequence[Mapping[str, Any]], prompt: PromptConfig) -> None:
-    """Refuse start states whose steps cannot be counted.
-
-    Raises:
-        ValueError: a state has a prefix, and a maximum joined the steps of the whole solution.
-    """
-    if prompt.steps.max_steps is None:
-        return
-    for number, state in enumerate(states):
-        if state.get("prefix"):
-            raise ValueError(
-                f"prompt.steps.max_steps: expected none for start states within a solution, whose "
-                f"steps cannot be counted otherwise, got {prompt.steps.max_steps} and the prefix "
-                f"of state {number}"
-            )
-
-
-def check_earned(
-    rewards: Sequence[Earned], token_ids: Sequence[Sequence[int]], reward: str
-) -> None:
-    """Refuse rewards that cannot be trained on.
-
-    Args:
-        rewards: [n] what solutions earn.
-        token_ids: [n][num_tokens] their tokens.
-        reward: the name of the reward.
-
-    Raises:
-        TrainingDiverged: one is not finite.
-        ValueError: one is a list of another length than its solution.
-    """
-    from tasks.training.common import TrainingDiverged
-
-    for earned, ids in zip(rewards, token_ids, strict=True):
-        each = earned if isinstance(earned, Sequence) else [] if earned is None else [earned]
-        if isinstance(earned, Sequence) and len(earned) != len(ids):
-            raise ValueError(
-                f"reward {reward}: expected a number for each of a solution's {len(ids)} tokens, "
-                f"got {len(earned)}"
-            )
-        if not all(map(math.isfinite, each)):
-            raise TrainingDiverged(
-                f"reward {reward}: expected finite numbers, got {earned} for a solution of "
-                f"{len(ids)} tokens"
-            )
-
-
-def problem_of(state: Mapping[str, Any]) -> Problem:
-    """The problem a start state's solutions are graded by; without an answer they stay ungraded."""
-    return Problem(
-        problem_id=state.get("problem_id") or "",
-        source=state.get("source") or "",
-        split="train",
-        question=state["prompt"],
-        answer=state.get("answer") or "",
-        check=state.get("check"),
-    )
+def all_equal(rewards: Sequence[Earned]) -> bool:
+    """Whether solutions all earned the same in all, so that comparing them teaches nothing."""
+    return len({total(earned) for earned in rewards} - {None}) < 2

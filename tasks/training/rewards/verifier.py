@@ -2,13 +2,14 @@
 
 Rewarding each step with its score would reward writing more steps. Here a step earns the change of
 a potential, the lowest score so far (`tasks/verifiers/credit.py`), so a solution earns its lowest
-score: at its last token, or step by step with `credit: steps`.
+score: at its last token, or step by step with `credit: steps`. With the reduction `last` it earns
+the score of its last step, as a verifier of whole solutions means it.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from schemas.engines import ScoringRequest, StepScoring
 from schemas.prompts import ChatPromptConfig, PromptConfig
@@ -24,7 +25,7 @@ from tasks.verifiers.credit import Credited, shaped_return, step_token_rewards
 
 
 class VerifierReward:
-    """Rewards solutions that have an answer with their lowest step score; others earn 0."""
+    """Rewards solutions that have an answer with their lowest or last score; others earn 0."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class VerifierReward:
         *,
         separator: StepEnding,
         has_chat_template: bool,
+        reduction: Literal["min", "last"] = "min",
         label: str = "verifier",
         decoder: TokenDecoder | None = None,
     ) -> None:
@@ -41,10 +43,12 @@ class VerifierReward:
             engine: scores.
             separator: what ends a step.
             has_chat_template: prompts already contain their special tokens.
+            reduction: which score a solution earns; `min` where steps are rewarded.
             label: what rows call the reward.
             decoder: of the policy's tokens, to reward them step by step; None rewards the whole.
         """
         self._engine = engine
+        self._reduction = reduction
         self._separator = separator
         self._has_chat_template = has_chat_template
         self._label = label
@@ -66,6 +70,7 @@ class VerifierReward:
             engine,
             separator=separator,
             has_chat_template=isinstance(prompt, ChatPromptConfig),
+            reduction=config.reduction,
             label=config.label,
             decoder=TokenDecoder(tokenizer) if config.credit == "steps" else None,
         )
@@ -94,7 +99,7 @@ class VerifierReward:
         steps = split_steps(text, self._separator)
         scoring = await self._score(state["prompt"], steps) if is_whole else None
         if self._decoder is None:
-            return 0.0 if scoring is None else shaped_return(scoring.scores)
+            return self._whole(scoring)
         if not token_ids:
             return None
         prefix = state.get("prefix") or ""
@@ -106,13 +111,20 @@ class VerifierReward:
             rewards = step_token_rewards(scoring.scores, last, len(token_ids))
         return Credited(
             rewards=tuple(rewards),
-            total=0.0 if scoring is None else shaped_return(scoring.scores),
+            total=self._whole(scoring),
             shares=None,
             pieces=sampled.pieces,
             reward=self._label,
             reader=self._engine.model_id,
             scored_tokens=0 if scoring is None else scoring.scored_tokens,
         )
+
+    def _whole(self, scoring: StepScoring | None) -> float:
+        """What a solution earns; 0 for one that was not scored."""
+        if scoring is None:
+            return 0.0
+        last = self._reduction == "last"
+        return scoring.scores[-1] if last else shaped_return(scoring.scores)
 
     async def _score(self, prompt: str, steps: Sequence[str]) -> StepScoring:
         return await self._engine.score(

@@ -37,7 +37,7 @@ def test_a_reference_has_the_policys_architecture_and_tokenizer(
     shutil.copytree(toy_base, larger)
     config = json.loads((larger / "config.json").read_text())
     (larger / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
-    with pytest.raises(ModelUnusable, match="architecture .* num_hidden_layers 1, got 2"):
+    with pytest.raises(ModelUnusable, match=r"architecture .* num_hidden_layers 1, got 2"):
         check_job(store, job(larger), str(training_set))
     (larger / "config.json").write_text(
         json.dumps({**config, "architectures": ["Qwen2ForCausalLM"]})

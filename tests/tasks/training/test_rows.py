@@ -5,9 +5,9 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from tasks.models.folders import load_tokenizer, resolve_model
-from tasks.training.rollouts import problem_of
 from tasks.training.rows import NO_LOSS, RowEncoder, load_rows
 from tasks.training.sets import read_set
+from tasks.training.start_states import problem_of
 
 
 @pytest.fixture(scope="module")
