@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.dataset_export.builders import ReverseCurriculumConfig
+from schemas.dataset_export.builders import WholeProblemsConfig
 from schemas.engines import VLLMConfig
 from schemas.experiments.experiment import QUICK_LINE, TRAINED, ExperimentConfig, Subject
 from schemas.experiments.relation import Relation, StoredFigure
@@ -49,8 +49,8 @@ class DenseRewardsConfig(ExperimentConfig):
     """The reward model; its vLLM settings do not matter."""
     states: Annotated[str, Field(min_length=1)] | None = None
     """A set of start states in the store; None for one built from the line's solutions."""
-    builder: ReverseCurriculumConfig = ReverseCurriculumConfig(mode="staged", num_stages=1, stage=1)
-    """How start states are made: whole problems that the policy solved at least once."""
+    builder: WholeProblemsConfig = WholeProblemsConfig()
+    """How start states are made of the line's problems."""
     training: PpoConfig = PpoConfig(
         max_new_tokens=128,
         epochs=100,
