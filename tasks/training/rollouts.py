@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from schemas.engines import Generation, GenerationRequest
-from schemas.errors import RewardNotFinite
 from schemas.policy_training import PolicyTrainingJob
 from schemas.prompts import ChatPromptConfig
 from schemas.training.drawing import DrawingRecipe, GroupRecipe
@@ -34,9 +33,9 @@ from tasks.training.rewards import Drawn, Earned, Reward, open_reward, total
 from tasks.training.rows import RowEncoder
 from tasks.training.served import check_served, own_gpu
 from tasks.training.start_states import (
-    check_earned,
     check_prefixes,
     check_reward,
+    judge,
     problem_of,
     stop_strings,
 )
@@ -258,14 +257,7 @@ class Rollouts:
             prompt_ids=prompt_ids,
             token_ids=token_ids,
         )
-        from tasks.training.common import TrainingDiverged
-
-        try:
-            rewards = await self._reward.judge(state, drawn)
-        except RewardNotFinite as error:
-            words = f"problem {state.get('problem_id') or 'unknown'}: {error}"
-            raise TrainingDiverged(f"reward {self._method.reward.type}, {words}") from error
-        check_earned(rewards, token_ids, self._method.reward.type)
+        rewards = await judge(self._reward, state, drawn, name=self._method.reward.type)
         return grades, [
             less(earned, self._overlong(len(ids)))
             for earned, ids in zip(rewards, token_ids, strict=True)

@@ -10,9 +10,11 @@ from schemas.errors import RewardNotFinite
 from schemas.prompts import PlainPromptConfig
 from schemas.training.rewards import AttentionRewardConfig
 from tasks.graders.base import UNGRADED
+from tasks.training.common import TrainingDiverged
 from tasks.training.models import load_weights
 from tasks.training.rewards import Drawn, open_reward, total
 from tasks.training.rewards.attention import AttentionReward
+from tasks.training.start_states import judge as judge_checked
 from tasks.verifiers.credit import spread
 
 PROMPT = "12 - 5?\n"
@@ -179,6 +181,16 @@ def test_a_reward_that_is_no_number_is_an_error(open_attention, tokenizer):
         reward._reward_model._head.weight.fill_(math.nan)
     with pytest.raises(RewardNotFinite, match="R: expected a finite number, got nan"):
         judge(reward, draw(tokenizer, TEXTS))
+    state = {"prompt": PROMPT, "prefix": "", "problem_id": "p7"}
+    with pytest.raises(TrainingDiverged, match="reward attention, problem p7: R: expected a fin"):
+        asyncio.run(judge_checked(reward, state, draw(tokenizer, TEXTS), name="attention"))
+
+
+def test_a_checked_reward_is_what_was_earned(open_attention, tokenizer):
+    reward, drawn = open_attention(), draw(tokenizer, TEXTS)
+    state = {"prompt": PROMPT, "prefix": ""}
+    checked = asyncio.run(judge_checked(reward, state, drawn, name="attention"))
+    assert [each.rewards for each in checked] == [each.rewards for each in judge(reward, drawn)]
 
 
 def test_settings_that_change_rewards_are_in_their_name():
