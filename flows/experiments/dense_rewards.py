@@ -12,9 +12,8 @@ from schemas.experiments.dense_rewards import DenseRewardsConfig
 from schemas.experiments.experiment import TRAINED
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import Metric
-from schemas.sampling import SamplingJob
 from tasks.engines.open import identify_engine
-from tasks.evaluation.learning import learning_rows, read_draws, solved_share
+from tasks.evaluation.learning import learning_rows, read_draws
 
 LINE = "line"
 
@@ -63,28 +62,23 @@ def _train(
     verifier: VLLMConfig,
     states: str,
 ) -> list[Metric]:
-    """Train one policy, and measure it and how it learned."""
+    """Train one policy, and measure how it learned."""
     line, part = config.line, f"{credit.replace('_', '-')}-{seed}"
     own = {"model": verifier.model, "revision": verifier.revision}
     reward = config.reward.with_fields(
         credit=credit, verifier=config.reward.verifier.with_fields(**own)
     )
     method = config.training.with_fields(seed=config.seed + seed, reward=reward)
-    shared = {"prompt": line.prompt, "grader": line.grader}
-    job = PolicyTrainingJob(policy=line.policy, training_set=states, method=method, **shared)
-    trained = line.policy.with_fields(model=experiment.run(part, job), revision=None)
-    held_out = SamplingJob(
-        problems=config.eval_problems,
-        policy=trained,
-        sampling=config.eval_sampling,
-        pool=line.pool,
-        **shared,
+    job = PolicyTrainingJob(
+        policy=line.policy,
+        training_set=states,
+        method=method,
+        prompt=line.prompt,
+        grader=line.grader,
     )
-    experiment.run(part, held_out)
-    run_id = experiment.part(part)
+    experiment.run(part, job)
     return learning_rows(
-        read_draws(experiment.store, run_id),
-        solved_share(experiment.store, run_id, identify_engine(trained), held_out.set_name),
+        read_draws(experiment.store, experiment.part(part)),
         policy=identify_engine(line.policy),
         verifier=identify_engine(verifier, "verifier"),
         credit=credit,

@@ -11,8 +11,6 @@ from schemas.engines import VLLMConfig
 from schemas.experiments.experiment import QUICK_LINE, TRAINED, ExperimentConfig, Subject
 from schemas.experiments.relation import Relation, StoredFigure
 from schemas.factory import FactoryConfig
-from schemas.problems import ProblemsConfig, WorldProblemsConfig
-from schemas.sampling import SamplingConfig
 from schemas.training.ppo import PpoConfig
 from schemas.training.rewards import AttentionRewardConfig, RewardModelConfig
 
@@ -39,7 +37,6 @@ class DenseRewardsConfig(ExperimentConfig):
         "credits": ("attention", "sparse"),
         "num_seeds": 2,
         "training": {"max_generated_tokens": 15_000},
-        "eval_problems": {"num_problems": 60},
     }
 
     line: FactoryConfig = FactoryConfig()
@@ -74,12 +71,6 @@ class DenseRewardsConfig(ExperimentConfig):
     """Trainings with each credit, whose differences are paired by seed."""
     target: Annotated[float, Field(gt=0, lt=1)] = 0.6
     """A share of right solutions; how many tokens it took is measured."""
-    eval_problems: ProblemsConfig = WorldProblemsConfig(split="dev", num_problems=200, seed=1)
-    """Problems on which the trained policies are measured."""
-    eval_sampling: SamplingConfig = SamplingConfig(
-        num_samples=4, max_tokens=128, with_logprobs=False
-    )
-    """Their solutions."""
 
     @model_validator(mode="after")
     def _has_a_budget(self) -> Self:
@@ -140,8 +131,9 @@ class DenseRewardsConfig(ExperimentConfig):
                     claim="credit by attention ends no lower than the reward at the end",
                     paper=_PAPER,
                     published="the same optimal policies",
-                    larger=_figure("pass@1", "attention"),
-                    smaller=_figure("pass@1", "sparse"),
+                    point="share of right solutions in the last fifth of the tokens",
+                    larger=_figure("final_right", "attention"),
+                    smaller=_figure("final_right", "sparse"),
                     margin=-0.05,
                 )
             )

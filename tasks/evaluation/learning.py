@@ -8,8 +8,7 @@ alike, the one that learned earlier has the larger.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.rows import PROBLEMS, Metric, Problem, now
-from schemas.units import Stage
+from schemas.rows import Metric, now
 from storage import Store, connect
 from storage.queries import ask
 
@@ -28,6 +27,8 @@ class Draw:
     num_tokens: int
     p_right: float
     """The share of right ones among those that could be judged."""
+    num_problems: int = 0
+    """The problems that they are of."""
 
 
 def read_draws(store: Store, run_id: str) -> list[Draw]:
@@ -35,7 +36,7 @@ def read_draws(store: Store, run_id: str) -> list[Draw]:
     with connect(store.url) as connection:
         found = ask(connection, "drawn_by_step", run_id=run_id)
     return [
-        Draw(row["num_tokens"], row["num_right"] / row["num_judged"])
+        Draw(row["num_tokens"], row["num_right"] / row["num_judged"], row["num_problems"])
         for row in found
         if row["num_judged"] and row["num_tokens"]
     ]
@@ -85,28 +86,8 @@ def tokens_to_reach(draws: Sequence[Draw], target: float, *, window: int, limit:
     return limit
 
 
-def solved_share(store: Store, run_id: str, policy: str, set_name: str) -> dict[str, float]:
-    """The share of right solutions of each problem of a set, by a policy in a run.
-
-    Raises:
-        ValueError: the run has no such problems or solutions.
-    """
-    problems: list[Problem] = [
-        row
-        for path in store.files(PROBLEMS.name, run_id=run_id, stage=Stage.PROBLEMS, prefix=set_name)
-        for row in store.read(path)
-    ]
-    ids = [problem.problem_id for problem in problems]
-    with connect(store.url) as connection:
-        found = ask(connection, "solved_by_problem", run_id=run_id, policy=policy, problems=ids)
-    if not found:
-        raise ValueError(f"run {run_id}: expected solutions of {set_name} by {policy}, got none")
-    return {row["problem_id"]: row["p_right"] for row in found}
-
-
 def learning_rows(
     draws: Sequence[Draw],
-    solved: dict[str, float],
     *,
     policy: str,
     verifier: str,
@@ -118,24 +99,25 @@ def learning_rows(
     """The figures of one training: how fast it learned, where it ended, and its curve.
 
     `mean_right` is over all tokens up to the budget, `final_right` over the last fifth of them,
-    `tokens_to_target` the tokens to a share of right solutions (the budget if it was not reached),
-    `pass@1` of the trained policy on held-out problems.
+    `tokens_to_target` the tokens to a share of right solutions, the budget if it was not reached.
 
     Args:
         draws: of the training, in order.
-        solved: by held-out problem, the share of the trained policy's solutions that are right.
         policy: the model that it started from.
         verifier: the reward model.
         credit: the strategy of the rows.
         seed: the arm of the rows, as in `seed=0`.
         budget: generated tokens that are compared.
         target: the share to reach.
+
+    Raises:
+        ValueError: the draws end before the budget.
     """
+    num_problems = sum(draw.num_problems for draw in draws)
     figures = {
         ("mean_right", "all"): mean_right(draws, 0, budget),
         ("final_right", "all"): mean_right(draws, 0.8 * budget, budget),
         ("tokens_to_target", "all"): tokens_to_reach(draws, target, window=WINDOW, limit=budget),
-        ("pass@1", "all"): sum(solved.values()) / len(solved),
     }
     for part in range(POINTS):
         begin, end = (budget * each / POINTS for each in (part, part + 1))
@@ -152,7 +134,7 @@ def learning_rows(
             value=value,
             ci_low=None,
             ci_high=None,
-            num_problems=len(solved),
+            num_problems=num_problems,
             created_at=now(),
         )
         for (metric, where), value in figures.items()

@@ -3,6 +3,7 @@
 select
     training_step,
     sum(generated_tokens)::bigint as num_tokens,
+    count(distinct problem_id) as num_problems,
     count(*) filter (correct is not null or status <> 'finished') as num_judged,
     count(*) filter (correct and status = 'finished') as num_right
 from graded

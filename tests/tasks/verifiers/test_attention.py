@@ -10,7 +10,7 @@ from schemas.errors import ModelUnusable
 from tasks.verifiers.attention import AttentionReader, eager_attention
 from tasks.verifiers.sampled_layout import SampledLayout, SampledSolution, lay_out_written
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 24,
     "num_hidden_layers": 2,
@@ -155,7 +155,13 @@ def test_other_architectures_tell_their_attention_too():
     import transformers
 
     torch.manual_seed(0)
-    small = {"n_embd": 16, "n_layer": 2, "n_head": 4, "vocab_size": 50, "n_positions": 32}
+    small: dict[str, Any] = {
+        "n_embd": 16,
+        "n_layer": 2,
+        "n_head": 4,
+        "vocab_size": 50,
+        "n_positions": 32,
+    }
     for model in (
         transformers.GPT2ForSequenceClassification(transformers.GPT2Config(**small)),
         transformers.Qwen2ForTokenClassification(transformers.Qwen2Config(**SIZES)),

@@ -22,7 +22,7 @@ def save(folder: Path, kind: str, tokenizer: Any, **more: Any) -> Path:
     import transformers
 
     torch.manual_seed(1)
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": 16,
         "intermediate_size": 24,
