@@ -40,8 +40,9 @@ def experiment_dense_rewards(
 def prepare(experiment: Experiment, config: DenseRewardsConfig) -> tuple[VLLMConfig, str]:
     """The reward model and the set of start states: those given, or those of the line."""
     line, verifier, states = config.line, config.verifier, config.states
-    if verifier == TRAINED:
-        verifier = experiment.train_verifier(LINE, line)
+    if verifier == TRAINED or states is None:
+        trained = experiment.train_verifier(LINE, line)
+        verifier = trained if verifier == TRAINED else verifier
     if states is None:
         job = DatasetExportJob(
             builder=config.builder, prompt=line.prompt, policy=line.policy, seed=line.seed
