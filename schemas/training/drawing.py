@@ -60,11 +60,6 @@ class DrawingRecipe(TrainingRecipe):
         return self.batch_size
 
     @property
-    def steps_per_draw(self) -> int:
-        """Optimizer steps on the solutions of one draw."""
-        return 1
-
-    @property
     def rows_per_step(self) -> int:
         """Start states of a draw."""
         return self.solutions_per_draw // self.group_size

@@ -39,7 +39,7 @@ class PpoConfig(DrawingRecipe):
     value_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the value head's squared error in the loss (R3 has 5)."""
     value_lr: Annotated[float, Field(gt=0)] | None = None
-    """Learning rate of the value head, which starts at zero; None for `hidden_lr`."""
+    """Learning rate of the value head, which starts at zero; None for ten times `hidden_lr`."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.01
     """Weight of the KL divergence from the reference in every token's reward; above 0 the reference
     is also kept in memory."""
@@ -60,10 +60,10 @@ class PpoConfig(DrawingRecipe):
 
     @property
     def steps_per_draw(self) -> int:
-        """See DrawingRecipe."""
+        """See TrainingRecipe."""
         return self.minibatches * self.ppo_epochs
 
     @property
     def rates(self) -> dict[str, float | None]:
         """The learning rates by kind of weight."""
-        return {**super().rates, "value_lr": self.value_lr or self.hidden_lr}
+        return {**super().rates, "value_lr": self.value_lr or 10 * self.hidden_lr}

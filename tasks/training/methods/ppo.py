@@ -111,12 +111,13 @@ class PpoTrainer(DrawingTrainer):
         """The numbers of a draw's start states, once per minibatch and pass."""
         config, workers = self._config, max(self.args.world_size, 1)
         share = config.solutions_per_draw // workers
+        states: Any = self.train_dataset
         return self._get_dataloader(
-            dataset=self.train_dataset,
+            dataset=states,
             description="Training",
             batch_size=share,
-            sampler_fn=lambda rows: EpochSampler(
-                rows,
+            sampler_fn=lambda _: EpochSampler(
+                states,
                 mini_repeat_count=config.group_size,
                 batch_size=config.rows_per_step,
                 repeat_count=self._micro_steps_per_draw,

@@ -19,6 +19,7 @@ class ByState(Rollouts):
         self._method, self._states, self._rank = method, states, 0
         self._figures = defaultdict(list)
         self.drawn: list[tuple[tuple[int, ...], int]] = []
+        self.found: dict[str, list[Any]] = {}
 
     async def _draw(self, state: Any, *, n: int, step: int, place: tuple[int, ...]) -> Any:
         self.drawn.append((place, state["number"]))
@@ -30,7 +31,7 @@ STATES = [{"number": i, "earns": [1.0, 1.0] if i % 2 else [1.0, 0.0]} for i in r
 
 def draw(method: Any, numbers: list[int], step: int = 0) -> ByState:
     rollouts = ByState(method, STATES)
-    rollouts.found = asyncio.run(rollouts._draw_all([(n, 2) for n in numbers], step))  # type: ignore
+    rollouts.found = asyncio.run(rollouts._draw_all([(n, 2) for n in numbers], step))
     return rollouts
 
 

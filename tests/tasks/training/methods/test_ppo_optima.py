@@ -184,3 +184,44 @@ def test_a_policy_is_saved_without_its_value_head(player, tmp_path):
         ids = torch.tensor([[BEGIN, LEFT]])
         again = load_weights(tmp_path / folder)(input_ids=ids).logits
         assert torch.equal(again, trainer.model(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize("source", ["first", "given"])
+def test_every_token_pays_for_its_divergence_from_the_reference(player, tmp_path, source):
+    reference = {"first": None, "given": str(tmp_path / "policy")}[source]
+    fields = {"kl_weight": 0.5, "whiten": False, "reward_clip": 0.75, "reference": reference}
+    trainer = player("ppo", chain, **fields)
+    with torch.no_grad():
+        trainer.model.lm_head.weight[RIGHT] += 1.0
+    with torch.no_grad():
+        drawn = trainer._assess(*_drawn([[RIGHT] * 3, [LEFT]], [[0, 0, 1.0], 0.2]))
+    first = load_weights(tmp_path / "policy")
+    for line, actions, paid in ((0, [RIGHT] * 3, [0.0, 0.0, 0.75]), (1, [LEFT], [0.2])):
+        rewards = []
+        for t, action in enumerate(actions):
+            with torch.no_grad():
+                ids = torch.tensor([[BEGIN, *actions[:t]]])
+                before = math.log(float(first(input_ids=ids).logits[0, -1].softmax(-1)[action]))
+            now = math.log(chances(trainer, *actions[:t])[action])
+            rewards.append(paid[t] - 0.5 * (now - before))
+        for t in range(len(actions)):
+            assert float(drawn.returns[line, t]) == pytest.approx(sum(rewards[t:]), abs=1e-5)
+        assert abs(rewards[0] - paid[0]) > 0.01
+    assert drawn.mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_a_solution_whose_reward_is_unknown_trains_nothing(player):
+    trainer = player("ppo", chain)
+    with torch.no_grad():
+        drawn = trainer._assess(*_drawn([[RIGHT] * 3, [LEFT], [LEFT]], [1.0, None, 0.2]))
+    assert drawn.mask.tolist() == [[1, 1, 1], [0, 0, 0], [1, 0, 0]]
+    # The mean and the variance are of the other four tokens: 1, 1, 1 and .2.
+    assert drawn.advantages[0].tolist() == pytest.approx([3**-0.5] * 3, abs=1e-4)
+    assert drawn.advantages[1].tolist() == [0, 0, 0]
+    assert drawn.advantages[2].tolist() == pytest.approx([-(3**0.5), 0, 0], abs=1e-4)
+
+
+def _drawn(solutions: list[list[int]], earned: list[Any]) -> tuple[Any, ...]:
+    """Solutions, what they earn, and the engine's log probabilities, which are not looked at."""
+    tokens = TokenBatch.of([[BEGIN]] * len(solutions), solutions, pad=0, device="cpu")
+    return tokens, earned, [[0.0] * len(each) for each in solutions]
