@@ -10,7 +10,6 @@ from schemas.dataset_export import DatasetExportJob
 from schemas.engines import VLLMConfig
 from schemas.experiments.dense_rewards import DenseRewardsConfig
 from schemas.experiments.experiment import TRAINED
-from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import Metric
 from tasks.engines.open import identify_engine
 from tasks.evaluation.learning import learning_rows, read_draws
@@ -26,9 +25,17 @@ def experiment_dense_rewards(
     with open_experiment(config, root, run_id) as experiment:
         verifier, states = prepare(experiment, config)
         rows: list[Metric] = []
-        for seed in range(config.num_seeds):
-            for credit in config.credits:
-                rows += _train(experiment, config, credit, seed, verifier, states)
+        for part, credit, seed in config.trainings():
+            experiment.run(part, config.training_job(credit, seed, verifier, states))
+            rows += learning_rows(
+                read_draws(experiment.store, experiment.part(part)),
+                policy=identify_engine(config.line.policy),
+                verifier=identify_engine(verifier, "verifier"),
+                credit=credit,
+                seed=seed,
+                budget=config.budget,
+                target=config.target,
+            )
         experiment.commit_figures("learning", rows)
         with experiment.store.scratch() as folder:
             plot_learning(rows, folder / "learning.png", budget=config.budget)
@@ -40,7 +47,7 @@ def experiment_dense_rewards(
 def prepare(experiment: Experiment, config: DenseRewardsConfig) -> tuple[VLLMConfig, str]:
     """The reward model and the set of start states: those given, or those of the line."""
     line, verifier, states = config.line, config.verifier, config.states
-    if verifier == TRAINED or states is None:
+    if config.needs_line:
         trained = experiment.train_verifier(LINE, line)
         verifier = trained if verifier == TRAINED else verifier
     if states is None:
@@ -53,37 +60,3 @@ def prepare(experiment: Experiment, config: DenseRewardsConfig) -> tuple[VLLMCon
                 "states: expected the name of a set, since parts.line is not run, got None"
             )
     return verifier, states
-
-
-def _train(
-    experiment: Experiment,
-    config: DenseRewardsConfig,
-    credit: str,
-    seed: int,
-    verifier: VLLMConfig,
-    states: str,
-) -> list[Metric]:
-    """Train one policy, and measure how it learned."""
-    line, part = config.line, f"{credit.replace('_', '-')}-{seed}"
-    own = {"model": verifier.model, "revision": verifier.revision}
-    reward = config.reward.with_fields(
-        credit=credit, verifier=config.reward.verifier.with_fields(**own)
-    )
-    method = config.training.with_fields(seed=config.seed + seed, reward=reward)
-    job = PolicyTrainingJob(
-        policy=line.policy,
-        training_set=states,
-        method=method,
-        prompt=line.prompt,
-        grader=line.grader,
-    )
-    experiment.run(part, job)
-    return learning_rows(
-        read_draws(experiment.store, experiment.part(part)),
-        policy=identify_engine(line.policy),
-        verifier=identify_engine(verifier, "verifier"),
-        credit=credit,
-        seed=seed,
-        budget=config.budget,
-        target=config.target,
-    )

@@ -6,11 +6,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from schemas.base import FrozenConfig
 from schemas.dataset_export.builders import WholeProblemsConfig
 from schemas.engines import VLLMConfig
 from schemas.experiments.experiment import QUICK_LINE, TRAINED, ExperimentConfig, Subject
 from schemas.experiments.relation import Relation, StoredFigure
 from schemas.factory import FactoryConfig
+from schemas.policy_training import PolicyTrainingJob
 from schemas.training.ppo import PpoConfig
 from schemas.training.rewards import AttentionRewardConfig, RewardModelConfig
 
@@ -86,6 +88,50 @@ class DenseRewardsConfig(ExperimentConfig):
         """Generated tokens of each training that are compared."""
         assert self.training.max_generated_tokens is not None
         return self.training.max_generated_tokens
+
+    @property
+    def needs_line(self) -> bool:
+        """Whether reward model or start states come from the line."""
+        return self.verifier == TRAINED or self.states is None
+
+    def training_job(
+        self, credit: Credit, seed: int, verifier: VLLMConfig, states: str
+    ) -> PolicyTrainingJob:
+        """The training with a credit and a seed, by a reward model and from a set of states."""
+        model = {"model": verifier.model, "revision": verifier.revision}
+        reward = self.reward.with_fields(
+            credit=credit, verifier=self.reward.verifier.with_fields(**model)
+        )
+        return PolicyTrainingJob.model_validate(
+            {
+                "policy": self.line.policy,
+                "training_set": states,
+                "method": self.training.with_fields(seed=self.seed + seed, reward=reward),
+                "prompt": self.line.prompt,
+                "grader": self.line.grader,
+            }
+        )
+
+    def trainings(self) -> list[tuple[str, Credit, int]]:
+        """The part, the credit and the seed of each training, in order."""
+        return [
+            (f"{credit.replace('_', '-')}-{seed}", credit, seed)
+            for seed in range(self.num_seeds)
+            for credit in self.credits
+        ]
+
+    def part_names(self) -> list[str]:
+        """See ExperimentConfig."""
+        return [*super().part_names(), *(part for part, _, _ in self.trainings())]
+
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """See ExperimentConfig."""
+        states = self.states or "trained-by-an-earlier-part"
+        line: list[tuple[str, FrozenConfig]] = [("line", self.line)] if self.needs_line else []
+        return line + [
+            (part, self.training_job(credit, seed, self.verifier, states))
+            for part, credit, seed in self.trainings()
+        ]
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""

@@ -116,3 +116,20 @@ def test_the_relations_are_those_of_the_credits_that_are_compared():
     assert points(size="quick") == points(credits=["attention", "sparse"])
     with pytest.raises(ValueError, match="compared at equal tokens, got None"):
         DenseRewardsConfig.model_validate({"training": {"max_generated_tokens": None}})
+
+
+def test_trainings_differ_in_credit_and_seed_alone():
+    config = DenseRewardsConfig.model_validate({"verifier": {"model": "rm"}, "states": "set-1"})
+    jobs = dict(config.planned())
+    assert len(jobs) == 12
+    assert "line" not in jobs
+    one, other = jobs["attention-0"], jobs["policy-attention-0"]
+    reward = one.method.reward.with_fields(credit="policy_attention")
+    assert one.with_fields(method=one.method.with_fields(reward=reward)) == other
+    assert one.method.reward.verifier.model == "rm"
+    assert {job.method.seed for job in jobs.values()} == {0, 1, 2}
+    assert "line" in dict(DenseRewardsConfig().planned())
+    assert (
+        DenseRewardsConfig(seed=5).training_job("sparse", 1, config.verifier, "set-1").method.seed
+        == 6
+    )
