@@ -141,7 +141,7 @@ class Crediting:
     def _plain(self, row: Trajectory, earned: Earned, ids: Sequence[int]) -> TokenRewards:
         """The row of a reward that is a number for the whole, or unknown."""
         if earned is None or isinstance(earned, Sequence):
-            return self._failed(row, "the reward is not known")
+            return self._failed(row, "no reward is known: no token, or too many for the model")
         pieces = align(self._decoder, ids, row.text).pieces
         return TokenRewards(
             trajectory_id=row.trajectory_id,

@@ -58,6 +58,7 @@ class RewardModel:
         self.model_id = model_id
         self.verifier = verifier
         self._head = head
+        self._max_tokens: int | None = getattr(model.config, "max_position_embeddings", None)
         self._reader = AttentionReader(model, max_batch_tokens=max_batch_tokens, name=name)
         self._reader.check()
 
@@ -117,6 +118,11 @@ class RewardModel:
             verifier, model.eval(), model_id=model_id, max_batch_tokens=config.max_batch_tokens
         )
 
+    def can_read(self, solution: SampledSolution) -> bool:
+        """Whether the solution is short enough for the model."""
+        length = len(lay_out_sampled(self.verifier, solution).token_ids)
+        return self._max_tokens is None or length <= self._max_tokens
+
     def read(self, solutions: Sequence[SampledSolution]) -> list[RewardReading]:
         """R and attention of each solution, in order."""
         layouts = [lay_out_sampled(self.verifier, solution) for solution in solutions]
@@ -146,7 +152,7 @@ def check_reward_model(config: RewardModelConfig, policy_tokenizer: Any, policy:
 
 
 def to_p_right(log_odds: float) -> float:
-    """The probability of log odds."""
+    """The probability of log odds; what is not a number stays that."""
     if log_odds >= 0:
         return 1 / (1 + math.exp(-log_odds))
     return math.exp(log_odds) / (1 + math.exp(log_odds))

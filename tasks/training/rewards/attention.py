@@ -8,7 +8,8 @@ baselines are `uniform` and `sparse`. The formula and what it leaves as it is ar
 Deviations: the reward model reads the sampled tokens themselves, not their text again; tokens that
 it does not read (an end of text, a stop string) get no share; the policy's attention is read from
 the finished solution, with the weights of the time, not collected while it was generated. A
-solution of which no token is read earns at its last token alone.
+solution of which no token is read earns at its last token alone. One that is longer than the reward
+model can read has no known reward, and trains nothing.
 """
 
 import asyncio
@@ -24,8 +25,15 @@ from tasks.steps.segmentation import split_steps
 from tasks.steps.token_texts import TokenDecoder
 from tasks.training.rewards import Drawn, Earned
 from tasks.verifiers.attention import AttentionReader
-from tasks.verifiers.credit import Credited, equal_shares, last_share, spread, to_shares
-from tasks.verifiers.reward_models import RewardModel, to_p_right
+from tasks.verifiers.credit import (
+    Credited,
+    check_finite,
+    equal_shares,
+    last_share,
+    spread,
+    to_shares,
+)
+from tasks.verifiers.reward_models import RewardModel, RewardReading, to_p_right
 from tasks.verifiers.sampled_layout import SampledSolution, lay_out_written
 
 
@@ -104,44 +112,53 @@ class AttentionReward:
             )
             for each in sampled
         ]
+        readable = [
+            index
+            for index, (each, solution) in enumerate(zip(sampled, solutions, strict=True))
+            if each.token_ids and self._reward_model.can_read(solution)
+        ]
+        read = self._read([(sampled[index], solutions[index]) for index in readable])
+        earned: list[Earned] = [None] * len(sampled)
+        for index, reading in zip(readable, read, strict=True):
+            is_finished = drawn.finished[index]
+            earned[index] = self._credit(sampled[index], reading, is_finished=is_finished)
+        return earned
+
+    def _read(
+        self, solutions: Sequence[tuple[SampledText, SampledSolution]]
+    ) -> list[RewardReading]:
+        """R of each, and the attention that divides it."""
         with self._reading:
-            readings = self._reward_model.read(solutions)
-            attention = [reading.attention for reading in readings]
-            num_read = [reading.scored_tokens for reading in readings]
-            if self._policy is not None:
-                written = [
-                    lay_out_written(solution, each.token_ids[each.num_kept :])
-                    for solution, each in zip(solutions, sampled, strict=True)
-                ]
-                attention = [r.attention for r in self._policy.read(written, received=True)]
-                num_read = [
-                    num + len(layout.token_ids)
-                    for num, layout in zip(num_read, written, strict=True)
-                ]
+            readings = self._reward_model.read([solution for _, solution in solutions])
+            if self._policy is None:
+                return readings
+            written = [
+                lay_out_written(solution, each.token_ids[each.num_kept :])
+                for each, solution in solutions
+            ]
+            own = self._policy.read(written, received=True)
         return [
-            None
-            if not each.token_ids
-            else self._credit(each, reading.log_odds, weights, num, is_finished=is_finished)
-            for each, reading, weights, num, is_finished in zip(
-                sampled, readings, attention, num_read, drawn.finished, strict=True
+            RewardReading(
+                reading.log_odds, mine.attention, reading.scored_tokens + len(layout.token_ids)
             )
+            for reading, mine, layout in zip(readings, own, written, strict=True)
         ]
 
     def _credit(
         self,
         sampled: SampledText,
-        log_odds: float,
-        attention: Sequence[float],
-        scored_tokens: int,
+        reading: RewardReading,
         *,
         is_finished: bool,
     ) -> Credited:
         config = self._config
-        total = to_p_right(log_odds) if config.earns == "p_right" else log_odds
+        check_finite("R", [reading.log_odds])
+        in_odds = config.earns == "log_odds"
+        total = reading.log_odds if in_odds else to_p_right(reading.log_odds)
         total *= config.scale
         if config.unfinished is not None and not is_finished:
             total = config.unfinished
-        shares, beta = self._shares(attention)
+        shares, beta = self._shares(reading.attention)
         return Credited(
             rewards=tuple(spread(total, shares, beta)),
             total=total,
@@ -149,7 +166,7 @@ class AttentionReward:
             pieces=sampled.pieces,
             reward=config.label,
             reader=self._reward_model.model_id,
-            scored_tokens=scored_tokens,
+            scored_tokens=reading.scored_tokens,
         )
 
     def _shares(self, attention: Sequence[float]) -> tuple[list[float], float]:

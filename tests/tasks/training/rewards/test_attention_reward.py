@@ -169,8 +169,20 @@ def test_nothing_visible_earns_at_its_end_and_nothing_at_all_earns_nothing(
     reward = open_attention()
     (end,) = judge(reward, draw(tokenizer, [""]))
     assert end.rewards == (end.total,)
-    (nothing,) = judge(reward, draw(tokenizer, [""], after=""))
-    assert nothing is None
+    for credit in ("attention", "policy_attention"):
+        drawn = draw(tokenizer, ["7", ""], after="")
+        known, nothing = judge(open_attention(credit=credit), drawn)
+        assert (len(known), nothing) == (1, None)
+
+
+def test_a_solution_longer_than_the_reward_model_reads_has_no_known_reward(
+    open_attention, tokenizer
+):
+    drawn = draw(tokenizer, ["1 + 1 = 2\n" * 70, TEXTS[0]])  # it reads 384 tokens
+    assert len(drawn.token_ids[0]) > 384
+    unknown, known = judge(open_attention(), drawn)
+    assert unknown is None
+    assert known.total == pytest.approx(judge(open_attention(), draw(tokenizer, TEXTS))[0].total)
 
 
 def test_a_reward_that_is_no_number_is_an_error(open_attention, tokenizer):
