@@ -13,6 +13,8 @@ _LINE_IN = 0.42
 _HEADING_IN = 0.38
 _FONT = 8.5
 _PALEST = 0.08
+_MAX_TOKENS = 300
+"""Tokens of a solution that are drawn; a picture of thousands would be too tall to be drawn."""
 
 
 def plot_token_rewards(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -31,22 +33,30 @@ def plot_token_rewards(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     if not shown:
         raise ValueError(f"expected rewarded solutions among {len(rows)} rows")
     blocks = [
-        lay_out_cells(row["tokens"], row["rewards"], max_width=_LINE_CHARACTERS) for row in shown
+        lay_out_cells(
+            row["tokens"][:_MAX_TOKENS], row["rewards"][:_MAX_TOKENS], max_width=_LINE_CHARACTERS
+        )
+        for row in shown
     ]
     height = sum(_HEADING_IN + _LINE_IN * len(lines) for lines in blocks)
     widest = max(cell.begin + cell.width for lines in blocks for line in lines for cell in line)
-    width = max(widest, *(len(heading(row)) for row in shown)) * _CHARACTER_IN + 0.3
+    width = max(widest, *(len(_title(row)) for row in shown)) * _CHARACTER_IN + 0.3
     figure, axes = _open_page(width, height)
     top = height
     for row, lines in zip(shown, blocks, strict=True):
         top -= _HEADING_IN
-        axes.text(0.1, top + 0.1, _plain(heading(row)), fontsize=_FONT, fontweight="bold")
+        axes.text(0.1, top + 0.1, _plain(_title(row)), fontsize=_FONT, fontweight="bold")
         largest = max(map(abs, row["rewards"])) or 1.0
         for line in lines:
             top -= _LINE_IN
             for cell in line:
                 _draw(axes, cell, top, strength=abs(cell.reward) / largest)
     canvas.save(figure, path)
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    num = len(row["tokens"])
+    return heading(row) + (f"; the first {_MAX_TOKENS} of them" if num > _MAX_TOKENS else "")
 
 
 def _open_page(width: float, height: float) -> tuple[Any, Any]:

@@ -133,6 +133,18 @@ def test_the_picture_has_a_block_per_solution(tmp_path):
         plot_token_rewards([asdict(row(error="no"))], tmp_path / "none.png")
 
 
+def test_of_a_long_solution_the_beginning_is_drawn(tmp_path):
+    from dataclasses import asdict
+
+    from matplotlib.image import imread
+
+    for num in (300, 3000):
+        long = row(tokens=("word ",) * num, rewards=(0.0,) * (num - 1) + (1.0,))
+        plot_token_rewards([asdict(long)], tmp_path / f"{num}.png")
+    shapes = [imread(tmp_path / f"{num}.png").shape[0] for num in (300, 3000)]
+    assert shapes[0] == shapes[1]
+
+
 def test_solutions_of_the_whole_range_are_shown():
     rows = [row(f"t{i}", rewards=(float(i), 0.0, 0.0, 0.0, 0.0, 0.0)) for i in (5, 3, 9, 1, 7, 0)]
     failed = row("t", error="no", total=None, tokens=(), rewards=())
