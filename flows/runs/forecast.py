@@ -281,7 +281,7 @@ class Forecaster:
         solutions = round(states * recipe.epochs * recipe.group_size)
         if recipe.max_steps is not None:
             draws = math.ceil(recipe.max_steps / recipe.steps_per_draw)
-            solutions = min(solutions, draws * recipe.solutions_per_draw)
+            solutions = draws * recipe.solutions_per_draw
         most = solutions * recipe.max_new_tokens
         tokens = solutions * self.assumed.tokens_of(recipe.max_new_tokens)
         if recipe.max_generated_tokens is not None:

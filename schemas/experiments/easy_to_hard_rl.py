@@ -19,7 +19,11 @@ class EasyToHardRlConfig(ExperimentConfig):
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops.md#easy-to-hard"
     quick_fields: ClassVar[Mapping[str, Any]] = {
-        "loop": {**QUICK_LOOP, "easy_problems": {"num_problems": 300}, "ppo": {"minibatches": 1}}
+        "loop": {
+            **QUICK_LOOP,
+            "easy_problems": {"num_problems": 300},
+            "ppo": {"minibatches": 1, "warmup_steps": 4},
+        }
     }
 
     loop: EasyToHardLoopConfig = EasyToHardLoopConfig()

@@ -11,6 +11,7 @@ from schemas.loops import ReverseCurriculumLoopConfig
 from schemas.policy_training import PpoConfig
 
 _PAPER = "R3, arXiv:2402.05808"
+_QUICK = {"max_generated_tokens": 20_000, "minibatches": 1, "warmup_steps": 4}
 
 
 class ReverseCurriculumPpoConfig(ExperimentConfig):
@@ -19,9 +20,7 @@ class ReverseCurriculumPpoConfig(ExperimentConfig):
     name: ClassVar[str] = "reverse_curriculum_ppo"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops.md#reverse-curriculum"
-    quick_fields: ClassVar[Mapping[str, Any]] = {
-        "loop": {**QUICK_LOOP, "training": {"max_generated_tokens": 20_000, "minibatches": 1}}
-    }
+    quick_fields: ClassVar[Mapping[str, Any]] = {"loop": {**QUICK_LOOP, "training": _QUICK}}
 
     loop: ReverseCurriculumLoopConfig = ReverseCurriculumLoopConfig(
         training=PpoConfig(

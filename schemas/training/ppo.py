@@ -22,6 +22,8 @@ class PpoConfig(DrawingRecipe):
     """Minibatches that the solutions of a draw are divided into, anew in each pass."""
     ppo_epochs: Annotated[int, Field(ge=1)] = 2
     """Passes over the solutions of a draw."""
+    hidden_lr: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate of matrices; `schemas/training/recipe.py` has values for large models."""
     group_size: Annotated[int, Field(ge=1)] = 1
     """Solutions per start state and draw; they are not compared with one another."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 1.0
