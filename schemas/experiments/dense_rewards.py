@@ -38,7 +38,7 @@ class DenseRewardsConfig(ExperimentConfig):
         "line": QUICK_LINE,
         "credits": ("attention", "sparse"),
         "num_seeds": 2,
-        "training": {"max_generated_tokens": 15_000},
+        "training": {"max_generated_tokens": 30_000, "warmup_steps": 4},
     }
 
     line: FactoryConfig = FactoryConfig()
@@ -53,8 +53,9 @@ class DenseRewardsConfig(ExperimentConfig):
     training: PpoConfig = PpoConfig(
         max_new_tokens=128,
         epochs=100,
-        max_generated_tokens=150_000,
+        max_generated_tokens=60_000,
         gae_lambda=0.95,
+        warmup_steps=8,
         decay_fraction=0.0,
     )
     """How each policy is trained; its reward and seed are replaced."""
