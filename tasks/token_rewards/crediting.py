@@ -170,7 +170,7 @@ def check_job(job: TokenRewardsJob) -> None:
     """
     folder = policy_folder(job.policy)
     if isinstance(job.reward, AttentionRewardConfig):
-        check_reward_model(job.reward.verifier, load_tokenizer(folder), str(folder.name))
+        check_reward_model(job.reward.verifier, folder, separator=job.prompt.step_rule)
 
 
 def divides_itself(job: TokenRewardsJob) -> bool:

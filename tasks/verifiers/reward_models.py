@@ -7,6 +7,7 @@ that it is right. Tokens that the model reads are counted: they are its cost.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from schemas.errors import ModelUnusable
@@ -20,7 +21,7 @@ from tasks.models.folders import (
     tokenizer_fingerprint,
 )
 from tasks.verifiers.attention import AttentionReader
-from tasks.verifiers.families import Verifier, open_verifier
+from tasks.verifiers.families import Verifier, find_family, open_verifier
 from tasks.verifiers.sampled_layout import CREDITING, SampledSolution, lay_out_sampled
 
 _HEAD = "score"
@@ -64,7 +65,7 @@ class RewardModel:
 
     @classmethod
     def open(cls, config: RewardModelConfig, *, separator: StepEnding) -> Self:
-        """Load it, on a GPU if there is one.
+        """Load a model that `check_reward_model` accepts, on a GPU if there is one.
 
         Args:
             config: which model.
@@ -87,11 +88,6 @@ class RewardModel:
             separator=StepRule.of(separator).separator,
             model_id=model_id,
         )
-        if verifier.family not in CREDITING:
-            raise ModelUnusable(
-                f"reward model {folder}: expected a classifier of family {' or '.join(CREDITING)}, "
-                f"whose attention is over the sampled tokens, got {verifier.family}"
-            )
         of_steps = verifier.family == "token_classification"
         loader = (
             transformers.AutoModelForTokenClassification
@@ -134,21 +130,37 @@ class RewardModel:
         return readings
 
 
-def check_reward_model(config: RewardModelConfig, policy_tokenizer: Any, policy: str) -> None:
-    """Refuse a reward model with another tokenizer than the policy's; nothing is loaded.
+def check_reward_model(
+    config: RewardModelConfig, policy: Path, *, separator: StepEnding
+) -> dict[str, Any]:
+    """Refuse a reward model that does not fit the policy; no weights are loaded.
+
+    Args:
+        config: which model.
+        policy: the folder of the policy whose tokens get the credit.
+        separator: what ends a step.
+
+    Returns:
+        The model's config.json.
 
     Raises:
-        ModelUnusable: the model does not exist, or its tokenizer is another one.
+        ModelUnusable: it does not exist, is no classifier of right and wrong, was trained with
+            other steps, or has another tokenizer.
     """
     folder = resolve_model(config.model, config.revision)
-    check_model_folder(folder, "verifier")
-    own = load_tokenizer(folder)
-    if tokenizer_fingerprint(own) != tokenizer_fingerprint(policy_tokenizer):
+    settings = check_model_folder(folder, "verifier", separator=separator)
+    if (family := find_family(folder, settings, "auto")) not in CREDITING:
+        raise ModelUnusable(
+            f"reward model {folder}: expected a classifier of family {' or '.join(CREDITING)}, "
+            f"whose attention is over the sampled tokens, got {family}"
+        )
+    own, theirs = load_tokenizer(folder), load_tokenizer(policy)
+    if tokenizer_fingerprint(own) != tokenizer_fingerprint(theirs):
         raise ModelUnusable(
             f"reward model {config.model}: expected the tokenizer of the policy {policy}, whose "
-            f"tokens get the credit ({len(policy_tokenizer)} tokens), got another one "
-            f"({len(own)} tokens)"
+            f"tokens get the credit ({len(theirs)} tokens), got another one ({len(own)} tokens)"
         )
+    return settings
 
 
 def to_p_right(log_odds: float) -> float:

@@ -1,6 +1,8 @@
 """R and attention of a reward model, against transformers' own forward pass."""
 
+import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -189,12 +191,14 @@ def test_a_policy_reads_its_ends_too(world_tokenizer):
 
 
 def test_another_tokenizer_is_refused_before_anything_is_loaded(
-    verifier_folder, world_tokenizer, qwen_tokenizer
+    verifier_folder, world_tokenizer, qwen_tokenizer, tmp_path
 ):
     config = RewardModelConfig(model=str(verifier_folder))
-    check_reward_model(config, world_tokenizer, "policy-0")
-    with pytest.raises(ModelUnusable, match="expected the tokenizer of the policy policy-0"):
-        check_reward_model(config, qwen_tokenizer, "policy-0")
+    same = save(tmp_path / "same", "LlamaForCausalLM", world_tokenizer)
+    check_reward_model(config, same, separator="\n")
+    other = save(tmp_path / "other", "LlamaForCausalLM", qwen_tokenizer)
+    with pytest.raises(ModelUnusable, match=f"expected the tokenizer of the policy {other}"):
+        check_reward_model(config, other, separator="\n")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,25 @@ def test_what_does_not_tell_right_from_wrong_is_refused(
 ):
     folder = save(tmp_path / "model", kind, world_tokenizer, **more)
     with pytest.raises(ModelUnusable, match=words):
-        RewardModel.open(RewardModelConfig(model=str(folder)), separator="\n")
+        check_reward_model(RewardModelConfig(model=str(folder)), folder, separator="\n")
+
+
+def test_a_verifier_with_another_layout_is_refused(verifier_folder, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(verifier_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["Qwen2ForProcessRewardModel"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnusable, match=r"expected a classifier of family .* got qwen_prm"):
+        check_reward_model(RewardModelConfig(model=str(folder)), folder, separator="\n")
+
+
+def test_other_steps_than_those_of_its_training_are_refused(world_tokenizer, tmp_path):
+    folder = save(
+        tmp_path / "model", "LlamaForTokenClassification", world_tokenizer, step_separator="\n\n"
+    )
+    with pytest.raises(ModelUnusable, match="it was trained with the step separator"):
+        check_reward_model(RewardModelConfig(model=str(folder)), folder, separator="\n")
 
 
 def test_lower_precision_keeps_the_score_layer(verifier, verifier_folder, world_tokenizer):
