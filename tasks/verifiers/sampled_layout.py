@@ -2,9 +2,10 @@
 
 The sampled tokens are read as they are, so the reward model must share the policy's vocabulary. A
 token-classification verifier reads what `lay_out` makes of them, and its reward after the last
-step. A reward model of whole answers reads its own chat, or the policy's prompt without one, and
-its reward at the end. What a model reads besides the sampled tokens (prompt, separators, ends of a
-chat) gets no credit, and neither does a sampled end of text, which it does not read.
+step. A reward model of whole answers reads its own chat if it has one and the bare question is
+known, otherwise the policy's prompt, and its reward at the end. What a model reads besides the
+sampled tokens (prompt, separators, ends of a chat) gets no credit, and neither does a sampled end
+of text, which it does not read.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class SampledSolution:
     num_tokens: int
     """All sampled tokens; those after the steps are an end of text or a stop string."""
     question: str = ""
-    """The bare question, for reward models with a chat of their own."""
+    """The bare question, for reward models with a chat of their own; empty if not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _in_chat(encode: Encoder, solution: SampledSolution) -> SampledLayout:
     sampled = _joined(solution)
     num_read = len(sampled) - _num_ends(encode, sampled)
     before, after = [*solution.before], []
-    if encode.tokenizer.chat_template is not None:
+    if encode.tokenizer.chat_template is not None and solution.question:
         before, after = _around_answer(encode, solution.question)
     columns: list[int | None] = [*range(len(before), len(before) + num_read)]
     columns += [None] * (solution.num_tokens - num_read)
@@ -101,10 +102,8 @@ def _around_answer(encode: Encoder, question: str) -> tuple[list[int], list[int]
     """The tokens of the model's own chat before the answer and after it.
 
     Raises:
-        ValueError: there is no bare question, or the template does not keep the answer as it is.
+        ValueError: the template does not keep the answer as it is.
     """
-    if not question:
-        raise ValueError("expected the bare question, which the reward model's chat has, got none")
     messages = [{"role": "user", "content": question}, {"role": "assistant", "content": _HERE}]
     text = encode.tokenizer.apply_chat_template(messages, tokenize=False)
     before, found, after = text.partition(_HERE)

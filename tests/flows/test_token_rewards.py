@@ -1,6 +1,7 @@
 """The flow that rewards the tokens of stored solutions: once, with a page; or refused at once."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def job(toy_reward_model):
     )
 
 
-def artifact_of(flow_run_id, key):
+def artifact_of(flow_run_id, key) -> Any:
     """An artifact of a flow run by its key."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId

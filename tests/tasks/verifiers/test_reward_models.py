@@ -176,11 +176,9 @@ def test_a_chat_of_the_reward_models_own_keeps_the_sampled_tokens(qwen_tokenizer
     assert answer == [token for step in STEPS for token in encode(step)]
     assert layout.position == len(layout.token_ids) - 1
     assert layout.columns[-1] is None
-    with pytest.raises(ValueError, match="expected the bare question"):
-        lay_out_sampled(
-            reward_model.verifier,
-            SampledSolution(before=[1], steps=solution.steps, num_tokens=solution.num_tokens),
-        )
+    unasked = SampledSolution(before=[1], steps=solution.steps, num_tokens=solution.num_tokens)
+    layout = lay_out_sampled(reward_model.verifier, unasked)
+    assert layout.token_ids == [1, *answer]  # without the question, what the policy read
 
 
 def test_a_policy_reads_its_ends_too(world_tokenizer):

@@ -35,13 +35,8 @@ def open_attention(toy_reward_model, toy_base, tokenizer):
             {"verifier": {"model": str(toy_reward_model)}, **fields}
         )
         model = load_weights(toy_base)
-        opened = open_reward(
-            config,
-            PlainPromptConfig(),
-            None,
-            model=model,
-            tokenizer=tokenizer,  # type: ignore[arg-type]
-        )
+        grader: Any = None  # answers decide nothing here
+        opened = open_reward(config, PlainPromptConfig(), grader, model=model, tokenizer=tokenizer)
         return asyncio.run(opened)  # type: ignore[return-value]
 
     return make
@@ -201,7 +196,7 @@ def test_a_reward_that_is_no_number_is_an_error(open_attention, tokenizer):
 def test_a_checked_reward_is_what_was_earned(open_attention, tokenizer):
     reward, drawn = open_attention(), draw(tokenizer, TEXTS)
     state = {"prompt": PROMPT, "prefix": ""}
-    checked = asyncio.run(judge_checked(reward, state, drawn, name="attention"))
+    checked: Any = asyncio.run(judge_checked(reward, state, drawn, name="attention"))
     assert [each.rewards for each in checked] == [each.rewards for each in judge(reward, drawn)]
 
 
