@@ -43,7 +43,7 @@ class HoldConfig(FrozenConfig):
 class BaseTrainingConfig(FrozenConfig):
     """How a base is trained, from random weights, on traces of a mixture; none is seen twice."""
 
-    num_steps: Annotated[int, Field(ge=1)] = 2000
+    num_steps: Annotated[int, Field(ge=1)] = 1800
     """Steps of one batch."""
     batch_traces: Annotated[int, Field(ge=1)] = 64
     """Traces of a batch."""
@@ -60,8 +60,9 @@ class BaseTrainingConfig(FrozenConfig):
 class ImitationConfig(FrozenConfig):
     """The verifier-free arm: SFT from the base on its right traces.
 
-    Rate and epochs are those with the highest reward on questions of their own, which favours this
-    arm: the other one is not shown the truth beyond its labels.
+    Of all rates and epochs two policies are kept: that with the highest reward on questions of its
+    own, which favours this arm, as the other one is not shown the truth beyond its labels; and that
+    with the highest likelihood of further right traces, for which no reward is looked at.
     """
 
     rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.0005, 0.002, 0.005)
@@ -71,7 +72,7 @@ class ImitationConfig(FrozenConfig):
     batch_traces: Annotated[int, Field(ge=1)] = 64
     """Traces of a batch."""
     num_dev_questions: Annotated[int, Field(ge=1)] = 512
-    """Questions on which rate and epochs are chosen, one trace each."""
+    """Questions, and further right traces, by which rate and epochs are chosen."""
 
 
 class VerifierTrainingConfig(FrozenConfig):
@@ -88,7 +89,7 @@ class VerifierTrainingConfig(FrozenConfig):
 
 
 class ReinforceConfig(FrozenConfig):
-    """Policy gradient with the group's mean as baseline (GRPO without clipping: one step a batch)."""
+    """Policy gradient with the mean of a question's group as the baseline, one step a batch."""
 
     num_steps: Annotated[int, Field(ge=1)] = 150
     """Steps of one batch."""

@@ -6,12 +6,21 @@ from typing import Literal
 from schemas.tables import Int32, TableSpec
 
 PlantedArm = Literal[
-    "teacher", "pool", "base", "vf", "vb_rl", "vb_bon", "truth_rl", "truth_bon", "read"
+    "teacher",
+    "pool",
+    "base",
+    "vf",
+    "vf_likelihood",
+    "vb_rl",
+    "vb_bon",
+    "truth_rl",
+    "truth_bon",
+    "read",
 ]
 """Who wrote a trace: the mixture (`teacher`), the base for training (`pool`) or for measuring
-(`base`), the policy trained without a verifier (`vf`), with one by RL (`vb_rl`) or by best of N
-(`vb_bon`), the same two with the truth in its place; `read` are the base's traces that a verifier
-scored and was not trained on."""
+(`base`), the policy trained without a verifier (`vf`; `vf_likelihood` if no reward chose its rate
+and epochs), or with one by RL (`vb_rl`) or best of N (`vb_bon`), and the same two with the truth in
+its place; `read` are those of the base that a verifier scored and was not trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

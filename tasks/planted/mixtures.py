@@ -6,9 +6,9 @@ complete, the hitting time t, is negative binomial, and a mixture averages its s
 `bilevel`, H - t + 1 for a right solution and 0 for a wrong one, or `binary`, 1 and 0.
 
 With unlimited data, imitation of right solutions reaches the mean reward of a right one
-(`imitation_limit`), and training on a perfect verifier the reward of the gold written straight away
-(`verifier_limit`). Heterogeneity is the variance of the reward, which equals the summed variance of
-the action value under the mixture's posterior (`stepwise_variance`), since symbols alone are random.
+(`imitation_limit`), and training on a perfect verifier the reward of the gold written straight
+away (`verifier_limit`). Heterogeneity is the variance of the reward. It equals the summed variance
+of the action value under the mixture's posterior (`stepwise_variance`), as only symbols are random.
 """
 
 from collections.abc import Callable

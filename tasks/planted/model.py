@@ -19,9 +19,7 @@ NUM_IDS = NUM_SYMBOLS + 1
 """Symbols 1 to 30, and `<bos>`, which is 0."""
 
 
-def new_model(
-    architecture: "ArchitectureConfig", horizon: int, *, seed: int
-) -> "LlamaForCausalLM":
+def new_model(architecture: "ArchitectureConfig", horizon: int, *, seed: int) -> "LlamaForCausalLM":
     """An untrained Llama for texts of a horizon."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

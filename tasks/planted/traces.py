@@ -1,8 +1,8 @@
 """Traces of the planted subsequence as tensors: drawn from a mixture, rewarded, and priced exactly.
 
 Inputs are x in {1..10}^K, the gold is f(x) and symbols are {1..30}, as in the analytic engine
-(`tasks.engines.planted_engine`), which is the oracle of this module. A trace of a mixture is written
-with one skill: the next gold symbol with probability gamma, else one of the 29 others evenly; once
+(`tasks.engines.planted_engine`), the oracle of this module. A trace of a mixture is written with
+one skill: the next gold symbol with probability gamma, else one of the 29 others evenly; once
 the gold is complete every symbol is equally likely.
 """
 
