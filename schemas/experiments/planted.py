@@ -65,9 +65,9 @@ class ImitationConfig(FrozenConfig):
     with the highest likelihood of further right traces, for which no reward is looked at.
     """
 
-    rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.0005, 0.002, 0.005)
+    rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.0003, 0.001, 0.003, 0.01)
     """Peak rates that are tried."""
-    max_epochs: Annotated[int, Field(ge=1)] = 6
+    max_epochs: Annotated[int, Field(ge=1)] = 5
     """Passes over the traces; every number up to this is tried."""
     batch_traces: Annotated[int, Field(ge=1)] = 64
     """Traces of a batch."""
@@ -78,7 +78,7 @@ class ImitationConfig(FrozenConfig):
 class VerifierTrainingConfig(FrozenConfig):
     """The verifier: the base with a scalar head on the last symbol, and binary cross entropy."""
 
-    rate: Rate = 0.002
+    rate: Rate = 0.01
     """Peak rate."""
     max_epochs: Annotated[int, Field(ge=1)] = 10
     """Passes over the labelled traces; that of the least loss on held-out ones is kept."""
@@ -91,7 +91,7 @@ class VerifierTrainingConfig(FrozenConfig):
 class ReinforceConfig(FrozenConfig):
     """Policy gradient with the mean of a question's group as the baseline, one step a batch."""
 
-    num_steps: Annotated[int, Field(ge=1)] = 150
+    num_steps: Annotated[int, Field(ge=1)] = 200
     """Steps of one batch."""
     batch_questions: Annotated[int, Field(ge=1)] = 32
     """Questions of a batch."""
