@@ -10,6 +10,7 @@ from flows.runs.forecast import (
     prompt_tokens,
     solutions_per_file,
 )
+from flows.runs.forecast_experiments import plan_stitched, plan_verification
 from flows.runs.forecast_loops import (
     plan_critique_loop,
     plan_score,
@@ -18,6 +19,8 @@ from flows.runs.forecast_loops import (
 )
 from flows.runs.problem_counts import count_problems
 from schemas.base import FrozenConfig
+from schemas.experiments.stitched import StitchedExperimentConfig
+from schemas.experiments.verification import VerificationExperimentConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import (
     LoopConfig,
@@ -136,4 +139,6 @@ _PLANS: dict[type[FrozenConfig], Callable[[Forecaster, Any], None]] = {
     LoopConfig: _plan_loop,
     ProblemsJob: _plan_problems,
     PretrainingConfig: _plan_pretraining,
+    VerificationExperimentConfig: plan_verification,
+    StitchedExperimentConfig: plan_stitched,
 }

@@ -31,7 +31,7 @@ def new_model(architecture: "ArchitectureConfig", horizon: int, *, seed: int) ->
         num_hidden_layers=architecture.num_layers,
         num_attention_heads=architecture.num_heads,
         num_key_value_heads=architecture.num_heads,
-        max_position_embeddings=1 + NUM_GOLD + horizon,
+        max_position_embeddings=num_text_tokens(horizon),
         rope_parameters={"rope_type": "default", "rope_theta": architecture.rope_theta},
         bos_token_id=0,
         eos_token_id=None,
@@ -40,6 +40,11 @@ def new_model(architecture: "ArchitectureConfig", horizon: int, *, seed: int) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
+
+
+def num_text_tokens(horizon: int) -> int:
+    """Tokens of a whole text: `<bos>`, the inputs and the symbols."""
+    return 1 + NUM_GOLD + horizon
 
 
 def copy_of(model: Any) -> Any:
