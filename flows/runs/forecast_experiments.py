@@ -27,7 +27,7 @@ def plan_verification(made: Forecaster, config: VerificationExperimentConfig) ->
         units=len(found),
         trained_tokens=sum(each * num_text_tokens(base.horizon) for base in found),
     )
-    measured = config.num_questions * config.best_of
+    measured = config.num_questions * (config.best_of + config.traces_per_question)
     tokens = sum((num_drawn(base, config) + measured) * base.horizon for base in found)
     rows = sum(rows_of_drawing(base, config) for base in found)
     made.add(

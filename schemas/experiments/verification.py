@@ -78,6 +78,8 @@ class VerificationExperimentConfig(ExperimentConfig):
     """Traces of each question by a trained policy."""
     best_of: Annotated[int, Field(ge=2)] = 16
     """Traces of each question by the base, of which a verifier picks one."""
+    cold_temperature: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """At which the base is measured once more: what sharpening alone reaches."""
     base: BaseTrainingConfig = BaseTrainingConfig()
     """The bases."""
     imitation: ImitationConfig = ImitationConfig()

@@ -9,6 +9,7 @@ PlantedArm = Literal[
     "teacher",
     "pool",
     "base",
+    "base_cold",
     "vf",
     "vf_likelihood",
     "vb_rl",
@@ -18,7 +19,7 @@ PlantedArm = Literal[
     "read",
 ]
 """Who wrote a trace: the mixture (`teacher`), the base for training (`pool`) or for measuring
-(`base`), the policy trained without a verifier (`vf`; `vf_likelihood` if no reward chose its rate
+(`base`; `base_cold` at a lower temperature), the policy trained without a verifier (`vf`; `vf_likelihood` if no reward chose its rate
 and epochs), or with one by RL (`vb_rl`) or best of N (`vb_bon`), and the same two with the truth in
 its place; `read` are those of the base that a verifier scored and was not trained on."""
 

@@ -185,7 +185,7 @@ def point_of(unit: Unit, config: VerificationExperimentConfig) -> Point:
 def rows_of_drawing(base: Base, config: VerificationExperimentConfig) -> int:
     """Rows of the traces that a base draws."""
     measured = config.num_questions * config.best_of
-    return num_teacher_traces(config) + num_drawn(base, config) + measured
+    return 2 * num_teacher_traces(config) + num_drawn(base, config) + measured
 
 
 def rows_of_point(point: Point, config: VerificationExperimentConfig) -> int:

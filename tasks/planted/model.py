@@ -80,12 +80,18 @@ def symbol_logprobs(model: Any, traces: Traces) -> "Tensor":
 
 
 def sample(
-    model: Any, inputs: "Tensor", horizon: int, generator: "Generator", *, batch: int = 1024
+    model: Any,
+    inputs: "Tensor",
+    horizon: int,
+    generator: "Generator",
+    *,
+    temperature: float = 1.0,
+    batch: int = 1024,
 ) -> Traces:
-    """A trace of the model for each question, at temperature 1."""
+    """A trace of the model for each question."""
     import torch
 
-    parts = [_sample(model, part, horizon, generator) for part in inputs.split(batch)]
+    parts = [_sample(model, part, horizon, generator, temperature) for part in inputs.split(batch)]
     return Traces(inputs, torch.cat(parts))
 
 
@@ -101,7 +107,9 @@ def trace_logprobs(model: Any, traces: Traces, *, batch: int = 1024) -> "Tensor"
     return torch.cat(parts)
 
 
-def _sample(model: Any, inputs: "Tensor", horizon: int, generator: "Generator") -> "Tensor":
+def _sample(
+    model: Any, inputs: "Tensor", horizon: int, generator: "Generator", temperature: float
+) -> "Tensor":
     import torch
 
     with torch.no_grad():
@@ -110,7 +118,7 @@ def _sample(model: Any, inputs: "Tensor", horizon: int, generator: "Generator") 
         for _ in range(horizon):
             made = model(input_ids=ids, past_key_values=past, use_cache=True)
             past = made.past_key_values
-            p_next = torch.softmax(made.logits[:, -1], -1)
+            p_next = torch.softmax(made.logits[:, -1] / temperature, -1)
             ids = torch.multinomial(p_next, 1, generator=generator)
             symbols.append(ids[:, 0])
     return torch.stack(symbols, 1)

@@ -114,6 +114,8 @@ def _draw(store: Store, unit: Unit, base: Base, config: VerificationExperimentCo
     pool = _draw_pool(model, base, config, generator)
     questions = _questions(base, config).repeat_interleave(config.best_of, 0)
     measured = sample(model, questions, horizon, generator)
+    colder = _questions(base, config).repeat_interleave(config.traces_per_question, 0)
+    cold = sample(model, colder, horizon, generator, temperature=config.cold_temperature)
     return pa.concat_tables(
         [
             writer.rows(
@@ -125,6 +127,7 @@ def _draw(store: Store, unit: Unit, base: Base, config: VerificationExperimentCo
                 mixture_logprobs=mixture_logprobs(base.mixture, told),
             ),
             writer.rows("pool", pool, per_question=1),
+            writer.rows("base_cold", cold, per_question=config.traces_per_question),
             writer.rows(
                 "base",
                 measured,

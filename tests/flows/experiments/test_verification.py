@@ -50,6 +50,7 @@ def test_a_study_stores_its_traces_and_figures_once(tmp_path):
     # Two mixtures and two seeds; eight points and four with the truth.
     assert dict(found) == {
         "base": 4 * 64,
+        "base_cold": 4 * 32,
         "pool": 4 * 6000,
         "read": 8 * 64,
         "teacher": 4 * 32,

@@ -284,7 +284,7 @@ def test_a_study_of_planted_subsequences_is_counted_by_hand():
     trained, drawn, points = forecast(config)
     # Two mixtures, a seed; texts of 12 tokens.
     assert (trained.units, trained.trained_tokens) == (2, 2 * 5 * 7 * 12)
-    assert (drawn.units, drawn.tokens) == (2, 2 * (1000 + 12) * 6)
+    assert (drawn.units, drawn.tokens) == (2, 2 * (1000 + 12 + 8) * 6)
     # Each has a point with n = 10 and one with the truth; RL draws 30, a policy is measured by 8.
     assert points.units == 4
     assert points.tokens == 2 * 6 * ((30 + 3 * 8 + 7 * 2) + (30 + 8))
