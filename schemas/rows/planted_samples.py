@@ -18,7 +18,7 @@ PlantedArm = Literal[
     "truth_bon",
     "read",
 ]
-"""Who wrote a trace: the mixture (`teacher`); the base for training (`pool`), for measuring (`base`)
+"""Who wrote a trace: the mixture (`teacher`); the base to train on (`pool`), to measure (`base`)
 or at a lower temperature (`base_cold`); the policy trained without a verifier (`vf`;
 `vf_likelihood` if no reward chose its rate and epochs), or with one by RL (`vb_rl`) or best of N
 (`vb_bon`); the same two with the truth in its place. `read` are those of the base that a verifier

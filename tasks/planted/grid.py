@@ -73,13 +73,18 @@ class Point:
         return cell_name(self.base.held, self.base.spread, self.base.horizon, self.reward)
 
 
-@lru_cache(maxsize=4)
 def bases(config: VerificationExperimentConfig) -> tuple[Base, ...]:
     """Every base, all of one repetition before the next.
 
     Raises:
         ValueError: a mixture does not exist, or a base would have to draw more traces than it may.
     """
+    return _bases(config.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _bases(config_json: str) -> tuple[Base, ...]:
+    config = VerificationExperimentConfig.model_validate_json(config_json)
     wanted: dict[tuple[Hold | None, float, int], set[int]] = {}
     nums = set(config.nums)
     wanted[None, 0.0, config.horizon] = nums.copy()
@@ -109,9 +114,12 @@ def bases(config: VerificationExperimentConfig) -> tuple[Base, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=4)
 def points(config: VerificationExperimentConfig) -> tuple[Point, ...]:
-    """Every point, in the order of the bases."""
+    """Every point, in the order of the bases.
+
+    Raises:
+        ValueError: as `bases`.
+    """
     found = []
     for base in bases(config):
         rewards: list[RewardKind] = ["bilevel"]

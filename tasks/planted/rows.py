@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.experiments.planted import RewardKind
 from schemas.rows.planted_samples import PLANTED_SAMPLES, PlantedArm
@@ -76,7 +77,7 @@ def traces_of(table: pa.Table, arm: PlantedArm) -> Traces:
     """The traces of an arm among rows, in order."""
     import torch
 
-    chosen = table.filter(pa.compute.equal(table["arm"], arm))
+    chosen = table.filter(pc.equal(table["arm"], arm))
     return Traces(
         torch.tensor(chosen["inputs"].to_pylist()), torch.tensor(chosen["symbols"].to_pylist())
     )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.experiments import StoredFigure
 from schemas.experiments.verification import VerificationExperimentConfig
 from schemas.rows import Metric
 from tasks.planted.figures import Measured, study_figures
@@ -120,6 +121,6 @@ def test_relations_name_figures_that_the_study_stores():
     stored = {(r.set_name, r.strategy, r.metric, r.budget, r.against) for r in rows}
     for relation in CONFIG.relations():
         for side in (relation.larger, relation.smaller):
-            if hasattr(side, "metric"):
+            if isinstance(side, StoredFigure):
                 key = (side.set_name, side.strategy, side.metric, side.budget)
                 assert any(key == found[:4] for found in stored), relation.point
