@@ -111,7 +111,10 @@ class VerificationExperimentConfig(ExperimentConfig):
         if unknown := set(self.binary_holds).difference(known):
             got = ", ".join(sorted(unknown))
             raise ValueError(f"binary_holds: expected some of {', '.join(known)}, got {got}")
-        for spread in {*self.horizon_spreads, *(s for h in self.holds for s in h.spreads)}:
+        spreads = {spread for hold in self.holds for spread in hold.spreads}
+        if self.horizons:
+            spreads.update(self.horizon_spreads)
+        for spread in sorted(spreads):
             low, high = self.reference - spread, self.reference + spread
             if not (low > 0 and high < 1):
                 raise ValueError(
