@@ -43,7 +43,7 @@ def experiment_verification(
     with open_experiment(config, root, run_id) as experiment:
         _run_points(experiment, config)
         path = _commit_figures(experiment, config)
-        _draw(experiment, experiment.read(path), config)
+        _draw(experiment, experiment.store.read(path), config)
         return experiment.conclude()
 
 
