@@ -67,15 +67,19 @@ def plot_arms(metrics: Sequence[Metric], path: Path, config: VerificationExperim
     spreads = (0.0, *hold.spreads)
     figure, panels = open_panels((4.2 * len(spreads), 4.4), 1, len(spreads), sharey=True)
     limits = {(m.set_name, m.metric): m.value for m in metrics if m.strategy == "exact"}
-    for axes, spread in zip(panels, spreads, strict=True):
-        cell = cell_name(hold.hold if spread else "one", spread, config.horizon, "bilevel")
+    shown = [
+        cell_name(hold.hold if spread else "one", spread, config.horizon, "bilevel")
+        for spread in spreads
+    ]
+    for axes, spread, cell in zip(panels, spreads, shown, strict=True):
         for arm, (words, color, marker) in _ARMS.items():
             values = _by_seed(metrics, "reward", arm)
             points = {num: values.get((cell, num), []) for num in sorted(config.nums)}
             _draw(axes, points, color, marker, words)
-        base = _by_seed(metrics, "reward", "base").get((cell, None), [])
-        if base:
-            axes.axhline(fmean(base), color=GREY, linewidth=1.2, label="base")
+        for arm, words, style in (("base", "base", "-"), ("base_cold", "base, colder", "--")):
+            rewards = _by_seed(metrics, "reward", arm).get((cell, None), [])
+            if rewards:
+                axes.axhline(fmean(rewards), color=GREY, linestyle=style, label=words)
         axes.axhline(limits[cell, "imitation_limit"], color=BLUE, linestyle=":", label="VF's limit")
         axes.axhline(limits[cell, "verifier_limit"], color=RED, linestyle=":", label="VB's limit")
         axes.set_xscale("log", base=2)
@@ -86,7 +90,8 @@ def plot_arms(metrics: Sequence[Metric], path: Path, config: VerificationExperim
         skills = f"{low:g}, {high:g}" if spread else f"{low:g}"
         axes.set_title(f"skills {skills}", loc="left", fontsize=10)
     panels[0].set_ylabel("mean reward")
-    add_legend(figure, panels[0], 3)
+    panels[0].set_ylim(0, 1.05 * max(limits[name, "verifier_limit"] for name in shown))
+    add_legend(figure, panels[0], 4)
     set_heading(figure, f"Equal {_HELD[hold.hold]}, H = {config.horizon}")
     save(figure, path)
 

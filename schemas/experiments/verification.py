@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from schemas.engines import NUM_PLANTED_GOLD
 from schemas.experiments.experiment import ExperimentConfig, Subject
 from schemas.experiments.planted import (
     BaseTrainingConfig,
@@ -23,6 +24,9 @@ from schemas.pool import PoolConfig
 
 _PAPER = "Scaling test-time compute without verification or RL is suboptimal, arXiv:2502.12118"
 
+_NOT_WORSE = 0.05
+"""Share of the largest reward that a figure may lie below another that it is said to equal."""
+
 
 class VerificationExperimentConfig(ExperimentConfig):
     """Verifier-based against verifier-free training of small models on the planted subsequence."""
@@ -30,6 +34,7 @@ class VerificationExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "verification"
     subject: ClassVar[Subject] = "What verification buys"
     details: ClassVar[str] = "verification.md"
+    quick_minutes: ClassVar[float | None] = 4.0
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "holds": ({"hold": "gamma", "spreads": (0.4,)},),
         "binary_holds": (),
@@ -128,6 +133,7 @@ class VerificationExperimentConfig(ExperimentConfig):
             *self._verifier_wins(),
             *self._errors_fall(),
             *self._imitation_suffers(),
+            *self._verifier_does_not(),
             *self._gap_grows_with_data(),
             *self._gap_grows_with_horizon(),
         )
@@ -178,6 +184,23 @@ class VerificationExperimentConfig(ExperimentConfig):
                     _figure(cell, "vf_likelihood", "limit_distance", num, "distance, two skills"),
                     _figure(one, "vf_likelihood", "limit_distance", num, "distance, one skill"),
                     f"distance to the mean right trace, {where}, n = {num}",
+                )
+
+    def _verifier_does_not(self) -> Iterator[Relation]:
+        one = cell_name("one", 0, self.horizon, "bilevel")
+        margin = -_NOT_WORSE * (self.horizon - NUM_PLANTED_GOLD + 1)
+        for hold in self.holds:
+            spread = max(hold.spreads)
+            cell = cell_name(hold.hold, spread, self.horizon, "bilevel")
+            for num in sorted({min(self.nums), max(self.nums)}):
+                yield _relation(
+                    "verifier_does_not_suffer",
+                    "verifier-based training is no worse with more heterogeneity",
+                    "no worse",
+                    _figure(cell, "vb_rl", "reward", num, "RL on the verifier, two skills"),
+                    _figure(one, "vb_rl", "reward", num, "RL on the verifier, one skill"),
+                    f"equal {hold.hold}, spread {spread:g} against 0, n = {num}",
+                    margin,
                 )
 
     def _gap_grows_with_data(self) -> Iterator[Relation]:
@@ -258,7 +281,13 @@ def _figure(cell: str, strategy: str, metric: str, num: int, label: str) -> Stor
 
 
 def _relation(
-    name: str, claim: str, published: str, larger: Any, smaller: Any, point: str
+    name: str,
+    claim: str,
+    published: str,
+    larger: Any,
+    smaller: Any,
+    point: str,
+    margin: float = 0.0,
 ) -> Relation:
     return Relation(
         name=name,
@@ -268,4 +297,5 @@ def _relation(
         larger=larger,
         smaller=smaller,
         point=point,
+        margin=margin,
     )

@@ -41,6 +41,7 @@ def test_a_study_stores_its_traces_and_figures_once(tmp_path):
         "verifier_based_wins",
         "verifier_error_falls",
         "imitation_suffers",
+        "verifier_does_not_suffer",
         "gap_grows_with_data",
     }
     assert all(row.verdict is not None for row in relations)
