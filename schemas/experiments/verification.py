@@ -157,8 +157,8 @@ class VerificationExperimentConfig(ExperimentConfig):
                 "verifier_error_falls",
                 "the verifier's error falls with its labelled traces",
                 "as H/n up to logarithms",
-                _figure(cell, "read", "error", few, f"mean error, n = {few}"),
-                _figure(cell, "read", "error", many, f"mean error, n = {many}"),
+                _figure(cell, "read", "score_error", few, f"mean error, n = {few}"),
+                _figure(cell, "read", "score_error", many, f"mean error, n = {many}"),
                 words,
             )
 

@@ -113,8 +113,9 @@ class Figures:
         """How far scores are from rewards."""
         for row in self._measured.verifiers:
             for name in ("error", "bias", "correlation"):
-                if row[name] is not None and row[name] == row[name]:
-                    yield self._metric(row, row["arm"], name, row[name], row["num_traces"])
+                value = row[name]
+                if value is not None and value == value:
+                    yield self._metric(row, row["arm"], f"score_{name}", value, row["num_traces"])
 
     def of_horizons(self) -> Iterator[Metric]:
         """The gap against the horizon: its exponent, and its multiple of the square root."""
