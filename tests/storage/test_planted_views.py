@@ -141,3 +141,25 @@ def test_verifiers_against_the_reward(store, unit_of):
     assert read["bias"] == pytest.approx((-1 + 1 + 2.5) / 3)
     assert 0.9 < read["correlation"] < 1
     assert (trained["arm"], trained["error"], trained["bias"]) == ("vb_rl", 1.5, 1.5)
+
+
+def test_the_cost_of_traces_counts_each_where_it_was_written(store, unit_of):
+    rows = [
+        sample("pool", 0, 5),
+        sample("pool", 1, None),
+        sample("teacher", 0, 5),
+        sample("read", 0, 5, n=16, score=5.0),
+        sample("vb_bon", 0, 5, n=16, score=5.0),
+        sample("vb_rl", 0, None, n=16, score=5.0),
+    ]
+    statement = (
+        "select strategy, num_rows, generated_tokens, scored_tokens, num_kept from cost order by 1"
+    )
+    found = [tuple(row.values()) for row in rows_of(store, unit_of, rows, statement)]
+    assert found == [
+        ("pool", 2, 20, 0, 1),
+        ("read", 1, 0, 10, 1),
+        ("teacher", 1, 0, 0, 1),
+        ("vb_bon", 1, 0, 0, 1),
+        ("vb_rl", 1, 10, 10, 0),
+    ]
