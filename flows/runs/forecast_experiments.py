@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from flows.runs.forecast import Forecaster, prompt_tokens, row_bytes, solutions_per_file
+from flows.runs.forecast import Forecaster, prompt_tokens, row_bytes
 from schemas.experiments.stitched import StitchedExperimentConfig
 from schemas.experiments.verification import VerificationExperimentConfig
 from tasks.planted.grid import (
@@ -74,20 +74,18 @@ def _plan_points(made: Forecaster, config: VerificationExperimentConfig) -> None
 
 
 def plan_stitched(made: Forecaster, config: StitchedExperimentConfig) -> None:
-    """Sampling, an imitator and a verifier for each number of problems, and their measurement."""
-    held_out, sampling = config.held_out, config.train.sampling
+    """Sampling, both trainings and both searches for each number of problems."""
+    sampling = config.train.sampling
     prompt = prompt_tokens(config.train.prompt, made.assumed)
     length = made.assumed.tokens_of(sampling.max_tokens)
-    files = solutions_per_file(held_out.problems, held_out.sampling)
-    made.sample("sample eval", held_out.problems, held_out.sampling)
     for num in config.nums:
         problems = config.train.problems.with_fields(num_problems=num)
-        solutions = made.sample(f"sample train{num}", problems, sampling)
+        solutions = made.sample(f"sample {num}", problems, sampling)
         right = round(made.assumed.p_right * sampling.num_samples)
         traces = num * min(right, getattr(config.traces.builder, "per_problem", None) or right)
         stitched = prompt + _STITCHED_ATTEMPTS * length
-        made.train(f"train stitched{num}", config.imitation.method, traces, stitched)
-        made.sample(f"sample stitched{num}", held_out.problems, held_out.sampling)
+        made.train(f"train stitched on {num}", config.imitation.method, traces, stitched)
         verifier = config.verifier.training
-        made.train(f"train verifier{num}", verifier, solutions, prompt + length)
-        made.score(f"score eval by verifier{num}", files, prompt + length)
+        made.train(f"train verifier on {num}", verifier, solutions, prompt + length)
+        made.search(config.votes)
+        made.search(config.ranking)

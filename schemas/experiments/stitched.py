@@ -1,26 +1,23 @@
 """Imitation of stitched search traces against best of N with a verifier, on the built-in world."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import OutcomesConfig, StitchedConfig
 from schemas.engines import SHIPPED_POLICY, VLLMConfig
-from schemas.evaluation import EvaluationConfig, EvaluationJob
 from schemas.experiments.critics import SET
-from schemas.experiments.experiment import ExperimentConfig, Subject
-from schemas.experiments.relation import Combined, Relation, StoredFigure
+from schemas.experiments.experiment import TRAINED, ExperimentConfig, Subject
+from schemas.experiments.relation import Combined, DecidedAnswers, Relation
 from schemas.policy_training import PolicyTrainingJob, SftConfig
 from schemas.prm_training import PrmTrainingConfig, PrmTrainingJob
 from schemas.problems import WorldProblemsConfig
 from schemas.sampling import SamplingConfig, SamplingJob
+from schemas.search import ScoreConfig, SearchJob, SearchLimits
+from schemas.search.strategies import BestOfNConfig, MajorityConfig
 
-PART = "world"
-"""The part that holds everything: one run."""
-HELD_OUT = "eval"
-"""The set of the base's held-out solutions."""
 _PAPER = "Scaling test-time compute without verification or RL is suboptimal, arXiv:2502.12118"
 _CLAIM = "best of N with a verifier of the same size beats imitation of stitched traces"
 
@@ -37,16 +34,17 @@ class StitchedExperimentConfig(ExperimentConfig):
     details: ClassVar[str] = "verification.md#stitched-traces-on-the-built-in-world"
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "nums": (60, 240),
-        "held_out": {"problems": {"num_problems": 60}, "sampling": {"num_samples": 8}},
-        "evaluation": {"evaluation": {"budgets": (1, 4, 8)}},
         "train": {"sampling": {"num_samples": 4}},
         "imitation": {"method": {"epochs": 1}},
         "verifier": {"training": {"max_steps": 200}},
+        "votes": {"problems": {"num_problems": 60}, "budgets": (1, 8)},
+        "ranking": {"problems": {"num_problems": 60}, "budgets": (1, 8)},
     }
 
     nums: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (225, 900)
     """Problems whose solutions both learn from: the axis of data."""
     train: SamplingJob = SamplingJob(
+        set_name="train",
         problems=WorldProblemsConfig(split="train", num_problems=900, seed=5),
         policy=VLLMConfig(model=SHIPPED_POLICY),
         sampling=SamplingConfig(
@@ -54,12 +52,6 @@ class StitchedExperimentConfig(ExperimentConfig):
         ),
     )
     """Solutions to learn from; `nums` gives the number of problems."""
-    held_out: SamplingJob = SamplingJob(
-        problems=WorldProblemsConfig(split="dev", num_problems=200, seed=1),
-        policy=VLLMConfig(model=SHIPPED_POLICY),
-        sampling=SamplingConfig(num_samples=16, max_tokens=128, trajectories_per_unit=800),
-    )
-    """Solutions that are measured; those of imitators may be four times as long."""
     traces: DatasetExportJob = DatasetExportJob(builder=StitchedConfig())
     """The imitators' sets."""
     imitation: PolicyTrainingJob = PolicyTrainingJob(
@@ -79,28 +71,53 @@ class StitchedExperimentConfig(ExperimentConfig):
         ),
     )
     """How they are trained: from the same weights, on the answer's label."""
-    evaluation: EvaluationJob = EvaluationJob(
-        set_name=HELD_OUT,
-        evaluation=EvaluationConfig(budgets=(1, 4, 16), reductions=("last",), bins=("level",)),
+    votes: SearchJob = SearchJob(
+        policy=TRAINED,
+        strategies=(MajorityConfig(),),
+        budgets=(1, 4, 16),
+        score=ScoreConfig(by="likelihood"),
+        limits=SearchLimits(max_tokens=300),
     )
-    """How both are measured; the budgets are the axis of compute."""
+    """Votes of an imitator's answers, which may follow three others in a text; the budgets are the
+    axis of compute."""
+    ranking: SearchJob = SearchJob(
+        verifier=TRAINED,
+        strategies=(BestOfNConfig(),),
+        budgets=(1, 4, 16),
+        score=ScoreConfig(by="verifier", reduction="last"),
+        limits=SearchLimits(max_tokens=128),
+    )
+    """The first policy's solutions, ranked by a verifier."""
 
     @model_validator(mode="after")
-    def _data_grow(self) -> Self:
+    def _can_be_compared(self) -> Self:
         if len(set(self.nums)) < len(self.nums):
             raise ValueError(f"nums: expected different numbers of problems, got {self.nums}")
-        most, num_samples = self.budgets[-1], self.held_out.sampling.num_samples
-        if most > num_samples:
+        if self.votes.budgets != self.ranking.budgets:
             raise ValueError(
-                f"evaluation.budgets: expected at most the {num_samples} solutions of a problem "
-                f"(held_out.sampling.num_samples), got {most}"
+                f"votes.budgets and ranking.budgets: expected the same, got {self.votes.budgets} "
+                f"and {self.ranking.budgets}"
             )
+        if self.votes.problems != self.ranking.problems:
+            raise ValueError("votes.problems and ranking.problems: expected the same, got others")
         return self
 
     @property
     def budgets(self) -> tuple[int, ...]:
         """Candidates per problem."""
-        return self.evaluation.evaluation.budgets
+        return self.votes.budgets
+
+    def part_names(self) -> list[str]:
+        """See ExperimentConfig."""
+        places = range(1, len(self.nums) + 1)
+        return [f"{kind}{place}" for place in places for kind in ("learning", "voting", "ranking")]
+
+    def part_of(self, kind: Literal["learning", "voting", "ranking"], num: int) -> str:
+        """The part for `num` problems in which both learn, or in which one of them is measured.
+
+        It is named by the place of the number in `nums`, from 1.
+        """
+        return f"{kind}{self.nums.index(num) + 1}"
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""
@@ -114,8 +131,8 @@ class StitchedExperimentConfig(ExperimentConfig):
                     claim=_CLAIM,
                     paper=_PAPER,
                     published="above at every budget and size of data",
-                    larger=ranked(num, budget),
-                    smaller=voted(num, budget),
+                    larger=self._ranked(num, budget),
+                    smaller=self._voted(num, budget),
                     point=f"{num} problems, N = {budget}",
                 )
 
@@ -133,54 +150,30 @@ class StitchedExperimentConfig(ExperimentConfig):
                     claim=claim,
                     paper=_PAPER,
                     published="grows with both",
-                    larger=_gap(*more),
-                    smaller=_gap(*less),
+                    larger=self._gap(*more),
+                    smaller=self._gap(*less),
                     point=point,
                 )
 
+    def _ranked(self, num: int, budget: int) -> DecidedAnswers:
+        return DecidedAnswers(
+            label=f"best of {budget} by the verifier",
+            part=self.part_of("ranking", num),
+            strategy="best_of_n",
+            budget=budget,
+            pick="best_of_n[last]",
+        )
 
-def set_of(num: int) -> str:
-    """The set of solutions of so many problems."""
-    return f"train{num}"
+    def _voted(self, num: int, budget: int) -> DecidedAnswers:
+        return DecidedAnswers(
+            label=f"vote of {budget} of the imitator",
+            part=self.part_of("voting", num),
+            strategy="majority",
+            budget=budget,
+        )
 
-
-def imitator_set(num: int) -> str:
-    """The set of held-out solutions of the policy that imitates them."""
-    return f"stitched{num}"
-
-
-def verifier_name(num: int) -> str:
-    """The first part of the id of the verifier trained on them."""
-    return f"verifier{num}"
-
-
-def ranked(num: int, budget: int) -> StoredFigure:
-    """Accuracy of the candidate with the highest score."""
-    return StoredFigure(
-        label=f"best of {budget} by the verifier",
-        part=PART,
-        metric="accuracy",
-        strategy="best_of_n[last]",
-        budget=budget,
-        set_name=HELD_OUT,
-        verifier=f"{verifier_name(num)}-*",
-    )
-
-
-def voted(num: int, budget: int) -> StoredFigure:
-    """Accuracy of the imitator's vote."""
-    return StoredFigure(
-        label=f"vote of {budget} of the imitator",
-        part=PART,
-        metric="accuracy",
-        strategy="majority",
-        budget=budget,
-        set_name=imitator_set(num),
-    )
-
-
-def _gap(num: int, budget: int) -> Combined:
-    return Combined(
-        label=f"gap, {num} problems, N = {budget}",
-        terms=((1.0, ranked(num, budget)), (-1.0, voted(num, budget))),
-    )
+    def _gap(self, num: int, budget: int) -> Combined:
+        return Combined(
+            label=f"gap, {num} problems, N = {budget}",
+            terms=((1.0, self._ranked(num, budget)), (-1.0, self._voted(num, budget))),
+        )
