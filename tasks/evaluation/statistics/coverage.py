@@ -10,6 +10,7 @@ A curve of zeros has no logarithm, and one of ones fits every b: neither has a f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def fit_coverage_law(
 def _check(ks: Sequence[int], rates: FloatArray) -> None:
     if len(ks) < 2:
         raise ValueError(f"expected at least two numbers of samples, got {list(ks)}")
-    if ks[0] < 1 or any(low >= high for low, high in zip(ks, ks[1:], strict=False)):
+    if ks[0] < 1 or any(low >= high for low, high in pairwise(ks)):
         raise ValueError(f"expected increasing numbers of samples of at least 1, got {list(ks)}")
     if rates.shape[1] != len(ks):
         raise ValueError(f"expected {len(ks)} values per problem, got {rates.shape[1]}")

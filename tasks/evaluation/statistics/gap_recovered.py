@@ -1,7 +1,7 @@
 """Performance gap recovered: how much of a ceiling a student of a weak model reaches.
 
-PGR = (student - weak) / (ceiling - weak) of arXiv:2312.09390, section 3. It has no meaning where the
-ceiling is not above the weak model: there it is None, never 0.
+PGR = (student - weak) / (ceiling - weak) of arXiv:2312.09390, section 3. It has no meaning where
+the ceiling is not above the weak model: there it is None, never 0.
 """
 
 import math

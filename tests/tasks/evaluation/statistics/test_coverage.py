@@ -29,9 +29,7 @@ def test_no_other_law_is_closer_in_log_coverage():
         return sum((math.log(c) - a * k**b) ** 2 for k, c in zip(KS, curve, strict=True))
 
     best = squared_error(fit.a, fit.b)
-    others = [
-        squared_error(a, b) for a in np.linspace(-8, 0, 161) for b in np.linspace(-3, 0, 121)
-    ]
+    others = [squared_error(a, b) for a in np.linspace(-8, 0, 161) for b in np.linspace(-3, 0, 121)]
     assert best <= min(others)
     distances = [abs(fit.coverage(k) - c) for k, c in zip(KS, curve, strict=True)]
     assert fit.error == pytest.approx(max(distances))
@@ -60,9 +58,7 @@ def test_interval_holds_the_law_that_the_problems_were_drawn_from():
     p = np.where(rng.random(400) < 0.5, 0.5, 1 / 64)
     drawn = rng.binomial(128, p)
     rates = np.array([[pass_at_k(128, int(c), k) for k in KS] for c in drawn])
-    truth = fit_coverage(
-        KS, [0.5 * (1 - 0.5**k) + 0.5 * (1 - (63 / 64) ** k) for k in KS]
-    )
+    truth = fit_coverage(KS, [0.5 * (1 - 0.5**k) + 0.5 * (1 - (63 / 64) ** k) for k in KS])
     law = fit_coverage_law(KS, rates, **SETTINGS)
     assert truth is not None
     assert law is not None

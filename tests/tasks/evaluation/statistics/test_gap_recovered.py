@@ -82,9 +82,8 @@ def test_a_gap_within_the_noise_has_no_interval():
 
 def test_problems_that_a_model_was_not_measured_on_are_left_out():
     nan = float("nan")
-    found = bootstrap_gap_recovered(
-        np.array([0.6, nan, 0.6]), np.array([0.72, 0.1, 0.72]), np.array([0.8, 0.1, 0.8]), **SETTINGS
-    )
+    measured = ([0.6, nan, 0.6], [0.72, 0.1, 0.72], [0.8, 0.1, 0.8])
+    found = bootstrap_gap_recovered(*map(np.array, measured), **SETTINGS)
     assert found.num_problems == 2
     assert (found.value, found.low, found.high) == pytest.approx((0.6, 0.6, 0.6))
 
