@@ -25,6 +25,7 @@ COMMANDS = (
     "build",
     "export",
     "improve",
+    "experiment",
     "sql",
     "show",
     "import",

@@ -1,8 +1,9 @@
 """What can be named on the command line: flows, what configs choose from, and known sets.
 
 The only list of flows. Help texts, `stepmill describe`, `stepmill improve`, the test of
-`prefect.yaml` and the test of the docs read it. Loops and variants are not listed here: loops come
-from `schemas/loops/`, variants from the unions of the configs.
+`prefect.yaml` and the test of the docs read it. Loops, experiments and variants are not listed
+here: loops come from `schemas/loops/`, experiments from `schemas/experiments/`, variants from the
+unions of the configs.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from schemas.dataset_export.builders import Builder
 from schemas.engines import EngineConfig
 from schemas.error_paths import ErrorPath, ErrorPathsJob
 from schemas.evaluation import EvaluationJob
+from schemas.experiments import experiment_configs
 from schemas.factory import FactoryConfig
 from schemas.fields import summary_of, variants_of
 from schemas.graders import GraderConfig
@@ -43,8 +45,12 @@ from schemas.training.rewards import RewardConfig
 
 _REPORT = "stepmill report {run_id} --root {root}"
 
-FlowKind = Literal["line", "stage", "loop"]
-"""`line` runs all stages of a verifier in order, `stage` one stage, `loop` rounds of stages."""
+FlowKind = Literal["line", "stage", "loop", "experiment"]
+"""`line` runs all stages of a verifier in order, `stage` one stage, `loop` rounds of stages,
+`experiment` other flows, to say which published relations hold."""
+
+_FOLDERS = {"loop": "loops.", "experiment": "experiments."}
+"""The packages of kinds of flows that have one, in `flows/`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,8 @@ class Flow:
     @property
     def module(self) -> str:
         """The module that holds it."""
-        return f"flows.{'loops.' if self.kind == 'loop' else ''}{self.name}"
+        name = self.name.removeprefix("experiment_") if self.kind == "experiment" else self.name
+        return f"flows.{_FOLDERS.get(self.kind, '')}{name}"
 
     @property
     def summary(self) -> str:
@@ -107,6 +114,10 @@ _FLOWS = (
     Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
     Flow("dataset_export", "build_training_set", DatasetExportJob),
     *(Flow(name, name, config, "loop") for name, config in loop_configs().items()),
+    *(
+        Flow(config.flow_name(), config.flow_name(), config, "experiment")
+        for config in experiment_configs().values()
+    ),
 )
 
 FLOWS: dict[str, Flow] = {flow.name: flow for flow in _FLOWS}

@@ -117,6 +117,11 @@ class FrozenConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete_nested(cls, values: Any) -> Any:
+        return cls.complete(values)
+
+    @classmethod
+    def complete(cls, values: Any) -> Any:
+        """Unchecked values by present names, in which nested configs given in part are whole."""
         if not isinstance(values, Mapping):
             return values
         defaults = {name: field.default for name, field in cls.model_fields.items()}

@@ -13,6 +13,7 @@ from schemas.rows.failures import FAILURES, Failure
 from schemas.rows.metrics import METRICS, Metric
 from schemas.rows.models import MODELS, Model, ModelRole
 from schemas.rows.problems import PROBLEMS, Problem
+from schemas.rows.relations import RELATIONS, MeasuredRelation
 from schemas.rows.runs import RUNS, RunEvent, RunState
 from schemas.rows.step_labels import STEP_LABELS, Evidence, StepLabel
 from schemas.rows.step_scores import STEP_SCORES, StepScores
@@ -28,6 +29,7 @@ __all__ = [
     "METRICS",
     "MODELS",
     "PROBLEMS",
+    "RELATIONS",
     "RUNS",
     "SCHEMA_VERSION",
     "STEP_LABELS",
@@ -42,6 +44,7 @@ __all__ = [
     "DecisionStatus",
     "Evidence",
     "Failure",
+    "MeasuredRelation",
     "Metric",
     "Model",
     "ModelRole",

@@ -1,0 +1,1 @@
+"""Experiments: flows that run other flows as their parts and say which published relations hold."""

@@ -1,0 +1,141 @@
+"""What every experiment is made of: parts, which are runs of other flows, and what they say.
+
+An experiment needs no bookkeeping of its own: each part is a run with an id of its own
+(`RUN.PART`), so a stopped experiment runs again from the start and does only what is missing. It
+commits rows of `relations`, and figures of its own as rows of `metrics`.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from flows.pages.relations import publish_relations
+from flows.registry import FLOWS
+from flows.runs.progress import say
+from flows.runs.recording import recorded_flow
+from schemas.base import FrozenConfig
+from schemas.experiments import ExperimentConfig
+from schemas.rows import METRICS, RELATIONS, MeasuredRelation, Metric
+from schemas.unit_names import DigestName
+from schemas.units import Unit
+from storage import Store
+from tasks.evaluation.relations import measure_relations, part_run
+
+_ALWAYS_NEW = ("created_at", "engine_s")
+"""Columns that may differ between two readings of the same figures."""
+
+
+@contextlib.contextmanager
+def open_experiment(
+    config: ExperimentConfig, root: str, run_id: str | None
+) -> Iterator["Experiment"]:
+    """An experiment's run, which is recorded."""
+    with recorded_flow(config.flow_name(), config, root, run_id) as (store, run_id):
+        yield Experiment(config, store, run_id)
+
+
+class Experiment:
+    """The parts of one experiment, and its figures."""
+
+    def __init__(self, config: ExperimentConfig, store: Store, run_id: str) -> None:
+        self.config, self.store, self.run_id = config, store, run_id
+
+    def run(self, part: str, config: FrozenConfig) -> Any:
+        """Run the flow that has this config, in the run of a part; what the flow returns.
+
+        Several flows may run in one part, such as a search after the line that trained its
+        verifier. The experiment's seed is added to the config's.
+
+        Raises:
+            ValueError: no flow has a config of this class.
+        """
+        found = [flow for flow in FLOWS.values() if flow.config is type(config)]
+        if len(found) != 1:
+            raise ValueError(f"{type(config).__name__}: expected the config of a flow")
+        seed = getattr(config, "seed", None)
+        if self.config.seed and isinstance(seed, int):
+            config = config.with_fields(seed=seed + self.config.seed)
+        say(f"{self.config.name}, {part}: {found[0].name}")
+        return found[0].load()(config, self.store.url, self.part(part))
+
+    def part(self, part: str) -> str:
+        """The run id of a part."""
+        return part_run(self.run_id, part)
+
+    def read(self, path: str) -> list[Any]:
+        """The rows of a committed file, such as the figures that a flow returned the path of."""
+        return self.store.read(path)
+
+    def has_figures(self, name: str, *inputs: object) -> bool:
+        """Whether `commit_figures` has committed figures of this name with these inputs."""
+        return self.store.has(self._figures_unit(name, inputs))
+
+    def commit_figures(self, name: str, rows: Sequence[Metric], *inputs: object) -> str:
+        """Commit figures of the experiment's own; the path of the file.
+
+        Args:
+            name: of the figures; words joined by `-` or `_`.
+            rows: the figures.
+            inputs: what they depend on beside the experiment's config, such as files.
+        """
+        unit = self._figures_unit(name, inputs)
+        self.store.commit(unit, rows)
+        return unit.path
+
+    def conclude(self) -> str:
+        """Compare the figures of all relations, store and show them; the path of the rows."""
+        rows = measure_relations(self.store, self.run_id, self.config, self.command())
+        known = [repr([v for k, v in asdict(row).items() if k not in _ALWAYS_NEW]) for row in rows]
+        unit = Unit(
+            run_id=self.run_id,
+            stage=self.config.flow_name(),
+            name=str(DigestName.derive("relations", *known)),
+            table=RELATIONS.name,
+        )
+        self.store.commit(unit, rows)
+        stored: list[MeasuredRelation] = self.store.read(unit.path)
+        publish_relations(self.store, self.run_id, self.config.name, stored)
+        return unit.path
+
+    def command(self) -> str:
+        """The command that runs this experiment, for its rows."""
+        return command_of(self.config)
+
+    def _figures_unit(self, name: str, inputs: Sequence[object]) -> Unit:
+        return Unit(
+            run_id=self.run_id,
+            stage=self.config.flow_name(),
+            name=str(DigestName.derive(name, self.config.config_hash(), *inputs)),
+            table=METRICS.name,
+        )
+
+
+def command_of(config: ExperimentConfig) -> str:
+    """The command of an experiment with this config; what differs from its size is set."""
+    size = type(config).model_validate({"size": config.size})
+    words = ["stepmill experiment", config.name]
+    words += ["--quick"] if config.size == "quick" else []
+    changes = _differences(size.model_dump(mode="json"), config.model_dump(mode="json"))
+    return " ".join([*words, *(f"--set {path}={_yaml(value)}" for path, value in changes)])
+
+
+def _differences(base: Any, values: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields that differ, with their paths; of a config of another type the whole."""
+    for name, value in values.items():
+        path, before = f"{place}{name}", base.get(name)
+        if value == before:
+            continue
+        is_nested = isinstance(value, dict) and isinstance(before, dict)
+        if is_nested and value.get("type") == before.get("type"):
+            yield from _differences(before, value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _yaml(value: Any) -> str:
+    import json
+    import shlex
+
+    text = value if isinstance(value, str) else json.dumps(value)
+    return shlex.quote(text)

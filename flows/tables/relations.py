@@ -1,0 +1,227 @@
+"""Measured relations in words, as a table for a terminal, and as the table of RESULTS.md."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from schemas.experiments import ExperimentConfig, Relation, experiment_configs
+from schemas.rows import MeasuredRelation
+
+UNKNOWN = "not measured"
+"""The verdict of a row without one."""
+FROM_PAGE = "†"
+"""Marks what was measured before it was an experiment."""
+_MINUS, _DASH = "\u2212", "\u2013"
+
+
+def number_words(value: float | None, *, signed: bool = False) -> str:
+    """A figure as in `.856`, `1,234` or `+.041`; empty without one."""
+    if value is None:
+        return ""
+    text = f"{abs(value):,.0f}" if abs(value) >= 10 else f"{abs(value):.3f}".removeprefix("0")
+    sign = _MINUS if value < 0 else "+" if signed else ""
+    return f"{sign}{text}"
+
+
+def side_words(value: float | None, low: float | None, high: float | None) -> str:
+    """A figure with its interval, as in `.856 (.831 to .879)` with a dash."""
+    if low is None or high is None or low == high:
+        return number_words(value)
+    return f"{number_words(value)} ({number_words(low)}{_DASH}{number_words(high)})"
+
+
+def difference_words(row: MeasuredRelation) -> str:
+    """The difference with its interval, as in `+.406 (+.371, +.442)`."""
+    text = number_words(row.difference, signed=True)
+    if row.difference_low is None or row.difference_high is None:
+        return text
+    ends = (number_words(end, signed=True) for end in (row.difference_low, row.difference_high))
+    return f"{text} ({', '.join(ends)})"
+
+
+def sentence(row: MeasuredRelation) -> str:
+    """What a row says, in one sentence."""
+    point = f" at {row.point}" if row.point else ""
+    head = f"{row.claim}{point} ({row.paper}): "
+    if row.verdict is None:
+        return f"{head}no verdict, {row.reason or UNKNOWN}."
+    larger = side_words(row.larger_value, row.larger_low, row.larger_high)
+    smaller = side_words(row.smaller_value, row.smaller_low, row.smaller_high)
+    units = "" if row.num_units is None else f" over {row.num_units}"
+    margin = f", of which more than {number_words(row.margin)} is claimed" if row.margin else ""
+    return (
+        f"{head}{row.verdict}: {row.larger} {larger}, {row.smaller} {smaller}; "
+        f"{difference_words(row)}{margin} [{row.rule}{units}]."
+    )
+
+
+def relations_summary(rows: Sequence[MeasuredRelation], *, title: str) -> Table:
+    """A row per relation and point."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("relation", "point", "larger by the claim", "smaller", "difference", "verdict"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        cells = (
+            row.relation,
+            row.point,
+            side_words(row.larger_value, row.larger_low, row.larger_high),
+            side_words(row.smaller_value, row.smaller_low, row.smaller_high),
+            difference_words(row),
+            row.verdict or UNKNOWN,
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def known_relations(rows: Iterable[MeasuredRelation]) -> Table:
+    """Every relation of every experiment, and its newest verdict among the rows."""
+    newest = newest_rows(rows)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("experiment", "published", "paper", "figure there", "here"):
+        table.add_column(name, overflow="fold")
+    table.add_column("quick, whole", no_wrap=True)
+    for config, claims in _claims():
+        for place, relations in enumerate(claims):
+            measured = [newest[key] for r in relations if (key := key_of(config, r)) in newest]
+            table.add_row(
+                Text("" if place else config.name),
+                Text(relations[0].claim),
+                Text(relations[0].paper),
+                Text(relations[0].published),
+                Text(verdicts_words(measured)),
+                Text("" if place else duration_words(config)),
+            )
+    return table
+
+
+def verdicts_words(rows: Sequence[MeasuredRelation]) -> str:
+    """The verdicts of a claim, with the points they are of where these differ."""
+    verdicts = [row.verdict or UNKNOWN for row in rows]
+    if len(set(verdicts)) <= 1:
+        return next(iter(verdicts), "")
+    return "; ".join(f"{row.point} {verdict}" for row, verdict in zip(rows, verdicts, strict=True))
+
+
+def duration_words(config: type[ExperimentConfig]) -> str:
+    """How long an experiment takes, quick and whole."""
+    return f"{_minutes(config.quick_minutes)}, {_minutes(config.whole_minutes)}"
+
+
+def newest_rows(rows: Iterable[MeasuredRelation]) -> dict[tuple[str, str, str], MeasuredRelation]:
+    """The row that counts for each relation and point: whole before quick, then the newest.
+
+    A row without a verdict counts only if there is no other.
+    """
+    return {
+        (row.experiment, row.relation, row.point): row
+        for row in sorted(
+            rows,
+            key=lambda r: (r.verdict is not None or bool(r.said), r.size == "whole", r.created_at),
+        )
+    }
+
+
+def _worth(row: MeasuredRelation) -> tuple[bool, bool, datetime]:
+    return row.verdict is not None or row.said is not None, row.size == "whole", row.created_at
+
+
+def key_of(config: type[ExperimentConfig], relation: Relation) -> tuple[str, str, str]:
+    """What identifies a relation at a point."""
+    return config.name, relation.name, relation.point
+
+
+def markdown_lines(rows: Iterable[MeasuredRelation]) -> Iterator[str]:
+    """The table of RESULTS.md: a line per claim that was measured, under its subject."""
+    newest = newest_rows(rows)
+    yield "| published | here | details | `stepmill experiment` |"
+    yield "|---|---|---|---|"
+    subject = None
+    for config, claims in _claims():
+        for relations in claims:
+            measured = [newest[key] for r in relations if (key := key_of(config, r)) in newest]
+            if not measured:
+                continue
+            if config.subject != subject:
+                subject = config.subject
+                yield f"| **{subject}** | | | |"
+            yield _claim_line(config, relations[0], measured)
+
+
+def _claim_line(
+    config: type[ExperimentConfig], relation: Relation, rows: Sequence[MeasuredRelation]
+) -> str:
+    page = relation.details or config.details
+    title = page.partition("#")[0].removesuffix(".md")
+    figure = "" if relation.published == "no figure" else f"; {relation.published}"
+    published = f"{relation.claim} ({relation.paper}{figure})"
+    cells = (
+        published,
+        _here_words(rows),
+        f"[{title}](docs/results/{page})",
+        f"`{config.name}`",
+    )
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def _here_words(rows: Sequence[MeasuredRelation]) -> str:
+    """What was found at the points of a claim: those of one verdict together."""
+    said = [row for row in rows if row.said is not None]
+    if said:
+        return "; ".join(dict.fromkeys(f"{row.said} {FROM_PAGE}" for row in said))
+    parts = []
+    for verdict, group in groupby(rows, key=lambda row: row.verdict):
+        figures = "; ".join(_point_words(row) for row in group)
+        parts.append(f"{verdict or UNKNOWN}: {figures}")
+    quick = " (quick)" if all(row.size == "quick" for row in rows) else ""
+    return "; ".join(parts) + quick
+
+
+def _point_words(row: MeasuredRelation) -> str:
+    point = f"{row.point} " if row.point else ""
+    if row.verdict is None:
+        return f"{point}{row.reason or UNKNOWN}"
+    larger = side_words(row.larger_value, row.larger_low, row.larger_high)
+    smaller = side_words(row.smaller_value, row.smaller_low, row.smaller_high)
+    return f"{point}{larger} against {smaller}, {difference_words(row)}"
+
+
+def _claims() -> Iterator[tuple[type[ExperimentConfig], list[list[Relation]]]]:
+    """Every experiment with its claims: the relations of the same name, at their points."""
+    for config in experiment_configs().values():
+        by_name: dict[str, list[Relation]] = {}
+        for relation in config().relations():
+            by_name.setdefault(relation.name, []).append(relation)
+        yield config, list(by_name.values())
+
+
+def relations_json() -> list[Mapping[str, Any]]:
+    """Every relation of every experiment, for programs."""
+    return [
+        {
+            "experiment": config.name,
+            "subject": config.subject,
+            "relation": relation.name,
+            "point": relation.point,
+            "claim": relation.claim,
+            "paper": relation.paper,
+            "published": relation.published,
+            "larger": relation.larger.label,
+            "smaller": relation.smaller.label,
+            "quick_minutes": config.quick_minutes,
+            "whole_minutes": config.whole_minutes,
+        }
+        for config, claims in _claims()
+        for relations in claims
+        for relation in relations
+    ]
+
+
+def _minutes(minutes: float | None) -> str:
+    if minutes is None:
+        return "?"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,49 @@
+"""Experiments: what is published about the methods, as relations between figures that we measure.
+
+Each experiment has a config, which holds the configs of the flows that it runs and says which
+relations it measures. To add one, add a module here with the config, a module of the same name in
+`flows/experiments/` with the flow, and its deployment in `prefect.yaml`.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import get_args
+
+from schemas.experiments.experiment import ExperimentConfig, Subject
+from schemas.experiments.relation import (
+    Constant,
+    DecidedAnswers,
+    Figure,
+    Relation,
+    SolvedShare,
+    StoredFigure,
+)
+
+__all__ = [
+    "Constant",
+    "DecidedAnswers",
+    "ExperimentConfig",
+    "Figure",
+    "Relation",
+    "SolvedShare",
+    "StoredFigure",
+    "experiment_configs",
+]
+
+for _module in iter_modules(__path__, f"{__name__}."):
+    import_module(_module.name)
+
+
+def experiment_configs() -> dict[str, type[ExperimentConfig]]:
+    """The config of every experiment, by its name: by subject, then by name."""
+    subjects = get_args(Subject)
+    found = sorted(_named(ExperimentConfig), key=lambda c: (subjects.index(c.subject), c.name))
+    return {config.name: config for config in found}
+
+
+def _named(base: type[ExperimentConfig]) -> Iterator[type[ExperimentConfig]]:
+    for config in base.__subclasses__():
+        if "name" in vars(config):
+            yield config
+        yield from _named(config)

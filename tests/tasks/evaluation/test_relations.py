@@ -1,0 +1,240 @@
+"""Relations read from hand-written rows of an experiment's run and of its parts."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.experiments import (
+    Constant,
+    DecidedAnswers,
+    Relation,
+    SolvedShare,
+    StoredFigure,
+)
+from schemas.experiments.rest import RestExperimentConfig
+from schemas.rows import Decision, Metric
+from tasks.evaluation.relations import NotMeasured, StoredFigures, measure
+
+RUN = "r"
+CONFIG = RestExperimentConfig()
+NUM_PROBLEMS = 12
+
+
+def metric(name, value, **fields):
+    values = {"policy": "p", "verifier": None, "strategy": "vote", "budget": None, "bin": "all"}
+    ends = {"ci_low": value - 0.1, "ci_high": value + 0.1, "num_problems": 9}
+    return Metric(metric=name, value=value, **{**values, **ends, **fields})
+
+
+def decision(index, strategy, correct, **fields):
+    values = {
+        "set_name": "eval",
+        "policy": "p",
+        "verifier": None,
+        "budget": 4,
+        "pick": "majority",
+        "is_main": True,
+        "status": "decided",
+        "trajectory_id": None,
+        "answer": "4",
+        "num_candidates": 4,
+        "num_finished": 4,
+        "num_rows": 4,
+        "prompt_tokens": 1,
+        "cached_tokens": 0,
+        "generated_tokens": 10,
+        "scored_tokens": 5,
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return Decision(
+        problem_id=f"p{index}", strategy=strategy, correct=correct, **{**values, **fields}
+    )
+
+
+@pytest.fixture
+def figures(store, unit_of, make_problem, make_trajectory):
+    """What relations read, of a run `r` and of its parts `loop`, `beams` and `samples`."""
+
+    def commit(table, rows, part="", **fields):
+        run = f"{RUN}.{part}" if part else RUN
+        store.commit(unit_of(table, run_id=run, **fields), rows)
+
+    problems = [make_problem(f"p{i}", level=1 + i % 2) for i in range(NUM_PROBLEMS)]
+    for part in ("loop", "beams"):
+        commit("problems", problems, part, stage="problems", name="eval")
+    commit(
+        "metrics",
+        [
+            metric("error", 0.3, bin="n=8", arm="seed=0"),
+            metric("error", 0.5, bin="n=8", arm="seed=1"),
+            metric("error", 0.1, bin="n=64", arm="seed=0"),
+            metric("error", 0.2, bin="n=64", arm="seed=1"),
+        ],
+        stage="experiment_test",
+    )
+    commit(
+        "metrics",
+        [
+            metric("accuracy", 0.8, strategy="weighted[min]", budget=16),
+            metric("accuracy", 0.7, strategy="weighted[last]", budget=16),
+            metric("accuracy", 0.5, strategy="majority", budget=16),
+            metric("gain_over", 0.3, strategy="weighted[min]", budget=16, against="majority"),
+        ],
+        "samples",
+        stage="evaluation",
+    )
+    commit(
+        "metrics",
+        [
+            metric("pass@1", 0.0, policy=f"m{number}", bin=f"round={number}", arm="rest")
+            for number in (0, 1, 2, 10)
+        ],
+        "loop",
+        stage="rest",
+    )
+    commit(
+        "trajectories",
+        [
+            make_trajectory(
+                f"{policy}-{i}-{k}", problem_id=problem, policy=policy, correct=right, round=0
+            )
+            for policy, num_right in (("m0", 1), ("m1", 3), ("m10", 4))
+            for i, problem in enumerate([*(p.problem_id for p in problems), "training"])
+            for k, right in enumerate([True] * num_right + [False] * (4 - num_right))
+        ],
+        "loop",
+    )
+    commit(
+        "decisions",
+        [
+            decision(i, strategy, correct, pick=pick, is_main=pick == "majority")
+            for i in range(NUM_PROBLEMS)
+            for strategy, correct, pick in (
+                ("beam[width=2] by verifier[min]", i >= 3, "majority"),
+                ("beam[width=2] by verifier[min]", False, "likelihood"),
+                ("best_of_n", i >= 9, "majority"),
+            )
+        ]
+        + [decision(0, "dvts", None), decision(1, "dvts", True)],
+        "beams",
+        stage="search",
+    )
+    return StoredFigures(store, RUN)
+
+
+def relation(larger, smaller, **fields):
+    values = {"name": "x", "claim": "X", "paper": "P", "published": "no figure"}
+    return Relation(larger=larger, smaller=smaller, **{**values, **fields})
+
+
+def row_of(figures, larger, smaller, **fields):
+    found = relation(larger, smaller, **fields)
+    return measure(found, figures, CONFIG, cost=figures.cost(), command="stepmill experiment x")
+
+
+def test_a_stored_figure_is_the_only_row_with_its_columns(figures):
+    figure = StoredFigure(
+        label="x", part="samples", metric="accuracy", strategy="weighted[min]", budget=16
+    )
+    found = figures.read(figure)
+    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.7, 0.9))
+    words = "expected one figure with metric accuracy, strategy weighted.*, bin all, got 2: "
+    with pytest.raises(ValueError, match=r"got 2: strategy weighted\[last\]; strategy weighted"):
+        figures.read(StoredFigure(label="x", part="samples", metric="accuracy", strategy="weig*"))
+    assert words  # the message names what was selected by
+    with pytest.raises(NotMeasured, match="run r.samples has no figure with metric accuracy"):
+        figures.read(StoredFigure(label="x", part="samples", metric="accuracy", budget=64))
+
+
+def test_answers_are_those_of_the_main_pick_by_problem(figures):
+    beam = DecidedAnswers(label="beam", part="beams", strategy="beam*", budget=4)
+    found = figures.read(beam)
+    assert found.value == 9 / 12
+    assert found.units == {f"p{i}": float(i >= 3) for i in range(NUM_PROBLEMS)}
+    likelihood = DecidedAnswers(
+        label="x", part="beams", strategy="beam*", budget=4, pick="likelihood"
+    )
+    assert figures.read(likelihood).value == 0.0
+    hard = DecidedAnswers(label="x", part="beams", strategy="beam*", budget=4, levels=(2,))
+    assert figures.read(hard).units == {f"p{i}": float(i >= 3) for i in range(1, 12, 2)}
+    # An answer that could not be graded is left out.
+    ungraded = DecidedAnswers(label="x", part="beams", strategy="dvts", budget=4)
+    assert figures.read(ungraded).units == {"p1": 1.0}
+    with pytest.raises(ValueError, match=r"expected one figure with strategy b\*"):
+        figures.read(DecidedAnswers(label="x", part="beams", strategy="b*", budget=4))
+
+
+def test_solutions_are_those_of_the_policy_of_a_round_on_held_out_problems(figures):
+    first = SolvedShare(label="x", part="loop", arm="rest", round="0")
+    assert figures.read(first).units == {f"p{i}": 0.25 for i in range(NUM_PROBLEMS)}
+    last = SolvedShare(label="x", part="loop", arm="rest")  # round 10 comes after round 2
+    assert figures.read(last).value == 1.0
+    with pytest.raises(NotMeasured, match="arm rest: there is no round 3"):
+        figures.read(SolvedShare(label="x", part="loop", arm="rest", round="3"))
+    with pytest.raises(NotMeasured, match=r"run r.loop has no arm 'rset'"):
+        figures.read(SolvedShare(label="x", part="loop", arm="rset"))
+
+
+def test_a_relation_is_paired_by_problem_where_both_sides_have_problems(figures):
+    row = row_of(
+        figures,
+        DecidedAnswers(label="beam", part="beams", strategy="beam*", budget=4),
+        SolvedShare(label="first policy", part="loop", arm="rest", round="0"),
+        claim="beam search helps",
+        details="search.md",
+    )
+    assert (row.larger_value, row.smaller_value, row.difference) == (0.75, 0.25, 0.5)
+    assert (row.num_units, row.rule) == (12, "paired by problem, bootstrap")
+    assert row.difference_low is not None
+    assert 0 < row.difference_low < 0.5
+    assert (row.verdict, row.reason) == ("holds", None)
+    assert (row.experiment, row.size, row.details) == ("rest", "whole", "search.md")
+
+
+def test_repetitions_are_paired_by_their_column(figures):
+    few, many = (
+        StoredFigure(label=n, metric="error", bin=f"n={n}", per="arm") for n in ("8", "64")
+    )
+    row = row_of(figures, few, many, point="n = 8 against 64")
+    # Differences .2 and .3.
+    assert row.difference == pytest.approx(0.25)
+    assert row.difference_high == pytest.approx(0.25 + 12.7062047 * 0.05)
+    assert (row.verdict, row.num_units) == ("within the noise", 2)
+
+
+def test_a_stored_gain_is_the_difference(figures):
+    sides = [
+        StoredFigure(label=s, part="samples", metric="accuracy", strategy=s, budget=16)
+        for s in ("weighted[min]", "majority")
+    ]
+    gain = StoredFigure(label="gain", part="samples", metric="gain_over", strategy="weighted[min]")
+    row = row_of(figures, *sides, difference=gain, margin=0.1)
+    assert (row.difference, row.difference_low, row.difference_high) == pytest.approx(
+        (0.3, 0.2, 0.4)
+    )
+    assert row.verdict == "holds"
+    assert row_of(figures, *sides, difference=gain, margin=0.25).verdict == "within the noise"
+    assert row_of(figures, *reversed(sides)).verdict == "does not hold"
+
+
+def test_a_side_that_was_not_measured_has_no_verdict_and_a_reason(figures):
+    row = row_of(
+        figures,
+        Constant(label="published", value=0.7),
+        StoredFigure(label="best of 64", part="samples", metric="accuracy", budget=64),
+    )
+    assert (row.larger_value, row.smaller_value, row.difference, row.verdict) == (
+        0.7,
+        None,
+        None,
+        None,
+    )
+    assert row.reason == (
+        "best of 64: run r.samples has no figure with metric accuracy, budget 64, bin all"
+    )
+
+
+def test_the_cost_is_that_of_all_parts_and_of_no_other_run(figures, store, unit_of):
+    store.commit(unit_of("metrics", run_id="r2"), [metric("error", 0.1)])
+    # 3 policies x 13 problems x 4 solutions of 9 tokens.
+    assert figures.cost().tokens == 3 * 13 * 4 * 9
