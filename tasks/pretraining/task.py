@@ -11,6 +11,7 @@ from schemas.pretraining import PretrainingConfig
 from schemas.rows import Model, now
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.models.files import count_parameters
 from tasks.models.folders import identify_model
 from tasks.pretraining.train import TrainingProgress, pretrain
 
@@ -32,6 +33,7 @@ def pretrain_unit(
         folder.mkdir()
         metrics = pretrain(config, folder, on_progress)
         model_id = identify_model(str(folder))
+        num_parameters = count_parameters(folder)
         store.put_folder(folder, f"checkpoints/{model_id}")
     model = Model(
         model_id=model_id,
@@ -41,5 +43,6 @@ def pretrain_unit(
         training_set="simulated students of the built-in world",
         metrics=json.dumps(metrics),
         created_at=now(),
+        num_parameters=num_parameters,
     )
     return store.commit(unit, [model], seconds=time.monotonic() - start)

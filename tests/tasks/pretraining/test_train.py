@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from schemas.pretraining import ArchitectureConfig, PretrainingConfig
+from tasks.models.files import count_parameters
 from tasks.pretraining.train import lr_factor, max_level, pretrain
 from tasks.world.problems import iterate_problems
 
@@ -42,6 +43,7 @@ def test_checkpoint_loads_and_reads_plain_prompts(trained):
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert sum(p.numel() for p in model.parameters()) == metrics["num_parameters"]
+    assert count_parameters(folder) == metrics["num_parameters"]
     assert model.lm_head.weight is not model.model.embed_tokens.weight
     prompt = next(iterate_problems(1, "dev")).question + "\n"
     inputs = tokenizer(prompt, return_tensors="pt")
