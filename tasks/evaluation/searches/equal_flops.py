@@ -25,6 +25,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from schemas.evaluation import EvaluationConfig
+from schemas.experiments.model_sizes import INFERENCE_SHARE
 from schemas.metric_names import Bin
 from schemas.rows import Metric, Problem, Trajectory
 from schemas.units import derive_seed
@@ -39,8 +40,6 @@ from tasks.graders.verdicts import outcome
 
 ONE = "one"
 """The strategy of a single sample."""
-INFERENCE_SHARE = "inference_per_pretraining"
-"""The kind of the bins of the exchange."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
