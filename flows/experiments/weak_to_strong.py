@@ -32,7 +32,7 @@ from schemas.training.confidence import ConfidenceConfig
 from schemas.units import Stage, Unit
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.open import identify_engine
-from tasks.engines.pool import open_pool
+from tasks.engines.pool import EnginePool, open_pool
 from tasks.evaluation.solutions.truth import check_solutions
 from tasks.evaluation.statistics.curves import FloatArray
 from tasks.evaluation.weak_to_strong import (
@@ -298,7 +298,7 @@ class _Study:
         self.experiment.run(_VERIFIER, job)
 
     @contextlib.contextmanager
-    def _pool(self, policy: VLLMConfig) -> Iterator[object]:
+    def _pool(self, policy: VLLMConfig) -> Iterator[EnginePool]:
         """Actors with a policy, which the samplings inside share."""
         engines = EngineSet(policy=policy, separator=self.config.prompt.step_rule)
         with open_pool(self.experiment.store.url, engines, self.config.pool) as pool:
