@@ -60,6 +60,10 @@ def plot_coverage(
         values = [row.value for row in points]
         axes.plot(ks, values, color=color, marker=marker, linestyle="none", label=words)
     axes.set_xscale("log", base=2)
+    measured = sorted({row.budget or 0 for row in rows})
+    ticks = [*measured, measured[-1] * _BEYOND]
+    axes.set_xticks(ticks, [str(k) for k in ticks])
+    axes.minorticks_off()
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("samples per problem, k; dashed: the law beyond what was measured")
     axes.set_ylabel("coverage: problems that a sample solves")

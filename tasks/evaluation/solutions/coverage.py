@@ -44,5 +44,5 @@ def coverage_rows(candidates: Sequence[Candidates], figures: FigureWriter) -> li
         *rows,
         figures.row(about, "coverage_a", law.fit.a, num, interval=law.a_interval),
         figures.row(about, "coverage_b", law.fit.b, num, interval=law.b_interval),
-        figures.row(about, "coverage_error", law.fit.error, num),
+        figures.row(about, "coverage_error", law.fit.error, num, interval=law.error_interval),
     ]

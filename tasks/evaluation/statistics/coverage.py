@@ -17,6 +17,8 @@ import numpy as np
 from tasks.evaluation.statistics.bootstrap import percentile_interval, resample_counts
 from tasks.evaluation.statistics.curves import FloatArray
 
+Interval = tuple[float | None, float | None]
+
 _LOWEST_B = -8.0
 """A curve that falls faster has reached 1 after the first point."""
 _GRID = 161
@@ -44,9 +46,11 @@ class CoverageLaw:
     """A fit with intervals by resampling problems."""
 
     fit: CoverageFit
-    a_interval: tuple[float | None, float | None]
-    b_interval: tuple[float | None, float | None]
-    """None where fewer than two problems, or not every resample, could be fitted."""
+    a_interval: Interval
+    """As those below: None where fewer than two problems, or not every resample, were fitted."""
+    b_interval: Interval
+    error_interval: Interval
+    """Of the law of each resample on its own curve."""
     num_problems: int
 
 
@@ -90,16 +94,19 @@ def fit_coverage_law(
     fit = fit_coverage(ks, rates.mean(axis=0).tolist())
     if fit is None:
         return None
-    a_interval: tuple[float | None, float | None] = (None, None)
-    b_interval: tuple[float | None, float | None] = (None, None)
-    if len(rates) > 1:
-        means = resample_counts(len(rates), num_resamples, seed) @ rates / len(rates)
-        fits = np.stack(_fit(np.asarray(ks, dtype=np.float64), means), axis=1)
-        if not np.isnan(fits).any():
-            low, high = percentile_interval(fits, confidence)
-            a_interval = (float(low[0]), float(high[0]))
-            b_interval = (float(low[1]), float(high[1]))
-    return CoverageLaw(fit, a_interval, b_interval, len(rates))
+    unknown: Interval = (None, None)
+    if len(rates) < 2:
+        return CoverageLaw(fit, unknown, unknown, unknown, len(rates))
+    means = resample_counts(len(rates), num_resamples, seed) @ rates / len(rates)
+    points = np.asarray(ks, dtype=np.float64)
+    a, b = _fit(points, means)
+    if np.isnan(a).any():
+        return CoverageLaw(fit, unknown, unknown, unknown, len(rates))
+    laws = np.exp(a[:, None] * points[None, :] ** b[:, None])
+    errors = np.abs(laws - means).max(axis=1)
+    low, high = percentile_interval(np.stack([a, b, errors], axis=1), confidence)
+    ends = [(float(one), float(other)) for one, other in zip(low, high, strict=True)]
+    return CoverageLaw(fit, ends[0], ends[1], ends[2], len(rates))
 
 
 def _check(ks: Sequence[int], rates: FloatArray) -> None:

@@ -65,13 +65,14 @@ def test_interval_holds_the_law_that_the_problems_were_drawn_from():
     assert law.a_interval[0] < truth.a < law.a_interval[1]
     assert law.b_interval[0] < truth.b < law.b_interval[1]
     assert law.num_problems == 400
+    assert 0 <= law.error_interval[0] <= law.error_interval[1] < 0.05
 
 
 def test_one_problem_has_a_law_without_interval():
     law = fit_coverage_law((1, 2), np.array([[0.5, 0.75]]), **SETTINGS)
     assert law is not None
     assert law.fit.coverage(2) == pytest.approx(0.75)
-    assert law.a_interval == law.b_interval == (None, None)
+    assert law.a_interval == law.b_interval == law.error_interval == (None, None)
 
 
 def test_resamples_that_no_law_fits_leave_no_interval():
