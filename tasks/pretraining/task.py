@@ -1,6 +1,7 @@
 """The pretraining stage's Prefect task: a policy of the built-in world from scratch."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 
@@ -28,10 +29,11 @@ def pretrain_unit(
     if store.has(unit):
         return store.receipt(unit)
     start = time.monotonic()
+    work_dir = store.work_folder(f"{unit.run_id}/{unit.stage}-{unit.name}")
     with store.scratch() as scratch:
         folder = scratch / "policy"
         folder.mkdir()
-        metrics = pretrain(config, folder, on_progress)
+        metrics = pretrain(config, folder, on_progress, work_dir)
         model_id = identify_model(str(folder))
         num_parameters = count_parameters(folder)
         store.put_folder(folder, f"checkpoints/{model_id}")
@@ -45,4 +47,6 @@ def pretrain_unit(
         created_at=now(),
         num_parameters=num_parameters,
     )
-    return store.commit(unit, [model], seconds=time.monotonic() - start)
+    receipt = store.commit(unit, [model], seconds=time.monotonic() - start)
+    shutil.rmtree(work_dir, ignore_errors=True)
+    return receipt
