@@ -10,17 +10,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from flows.evaluation import evaluate_labels
 from flows.pages.relations import publish_relations
 from flows.registry import FLOWS
 from flows.runs.progress import say
 from flows.runs.recording import recorded_flow
 from schemas.base import FrozenConfig
+from schemas.engines import EngineConfig, VLLMConfig
+from schemas.evaluation import EvaluationJob
 from schemas.experiments import ExperimentConfig
+from schemas.experiments.experiment import TRAINED
+from schemas.factory import FactoryConfig
 from schemas.rows import METRICS, RELATIONS, MeasuredRelation, Metric
 from schemas.unit_names import DigestName
 from schemas.units import Unit
-from storage import Store
+from storage import Store, connect
+from storage.queries import ask
 from tasks.evaluation.relations import measure_relations, part_run
+from tasks.models.checkpoints import find_checkpoint
 
 _ALWAYS_NEW = ("created_at", "engine_s")
 """Columns that may differ between two readings of the same figures."""
@@ -45,11 +52,15 @@ class Experiment:
         """Run the flow that has this config, in the run of a part; what the flow returns.
 
         Several flows may run in one part, such as a search after the line that trained its
-        verifier. The experiment's seed is added to the config's.
+        verifier. The experiment's seed is added to the config's. A part that stands for a run of
+        the store (`parts`) is not run, and None is returned.
 
         Raises:
             ValueError: no flow has a config of this class.
         """
+        if self.is_given(part):
+            say(f"{self.config.name}, {part}: the run {self.part(part)} as it is")
+            return None
         found = [flow for flow in FLOWS.values() if flow.config is type(config)]
         if len(found) != 1:
             raise ValueError(f"{type(config).__name__}: expected the config of a flow")
@@ -61,11 +72,39 @@ class Experiment:
 
     def part(self, part: str) -> str:
         """The run id of a part."""
-        return part_run(self.run_id, part)
+        return self.config.parts.get(part) or part_run(self.run_id, part)
 
-    def read(self, path: str) -> list[Any]:
-        """The rows of a committed file, such as the figures that a flow returned the path of."""
-        return self.store.read(path)
+    def is_given(self, part: str) -> bool:
+        """Whether a run of the store stands for a part, which is then not run."""
+        return part in self.config.parts
+
+    def newest_model(self, part: str, name: str) -> VLLMConfig:
+        """The newest model that a part trained under this name, such as `verifier`.
+
+        Raises:
+            ValueError: there is none.
+        """
+        run_id = self.part(part)
+        with connect(self.store.url) as connection:
+            found = ask(connection, "newest_model_of_run", run_id=run_id, prefix=f"{name}-")
+        if not found:
+            raise ValueError(f"run {run_id} has no model {name!r}")
+        return VLLMConfig(model=find_checkpoint(self.store, found[0]["path"]))
+
+    def verifier_of(
+        self, part: str, line: FactoryConfig, given: EngineConfig | None
+    ) -> EngineConfig | None:
+        """The verifier that a part trains by the line; the given one if it is not `TRAINED`."""
+        return self.train_verifier(part, line) if given == TRAINED else given
+
+    def train_verifier(self, part: str, line: FactoryConfig) -> VLLMConfig:
+        """The verifier that a part trains by the line."""
+        self.run(part, line)
+        return self.newest_model(part, line.prm_training.model_name)
+
+    def measure_labels(self, part: str) -> None:
+        """Measure the step labels of a part's training solutions, against the truth if known."""
+        evaluate_labels(EvaluationJob(), self.store.url, self.part(part), "train")
 
     def has_figures(self, name: str, *inputs: object) -> bool:
         """Whether `commit_figures` has committed figures of this name with these inputs."""

@@ -58,6 +58,9 @@ def _search(
     experiment: Experiment, config: ModelSizesConfig, part: str, policy: VLLMConfig
 ) -> VLLMConfig:
     """Sample, train a verifier, sample what is measured and search it; the verifier."""
+    name = f"{part}-verifier"
+    if experiment.is_given(part):
+        return experiment.newest_model(part, name)
     shared = {"policy": policy, "prompt": config.prompt}
     common = {**shared, "grader": config.grader, "pool": config.pool}
     engines = EngineSet(policy=policy, separator=config.prompt.step_rule)
@@ -71,9 +74,7 @@ def _search(
         experiment.run(part, train)
         experiment.run(part, StepLabelsJob(labels=config.labels, **common))
         experiment.run(part, measured)
-    training = config.verifier_training.with_fields(
-        base_model=policy.model, model_name=f"{part}-verifier"
-    )
+    training = config.verifier_training.with_fields(base_model=policy.model, model_name=name)
     folder = experiment.run(
         part, PrmTrainingJob(training=training, method=config.labels.method, **shared)
     )
@@ -111,7 +112,7 @@ def _measure(
     sampled = {name: sampled_files(store, run, _EVAL) for name, run in parts.items()}
     inputs = [path for paths in (*decided.values(), *sampled.values()) for path in paths]
     if experiment.has_figures("sizes", *inputs):
-        return experiment.read(experiment.figures_path("sizes", *inputs))
+        return experiment.store.read(experiment.figures_path("sizes", *inputs))
     sizes = []
     for name, run in parts.items():
         problems = store.read(problems_path(run, _EVAL))
@@ -133,7 +134,7 @@ def _measure(
         )
         say(f"{config.name}: {name} has {parameters:,} parameters")
     rows = equal_flops_figures(sizes, config.evaluation, inference_shares=config.inference_shares)
-    return experiment.read(experiment.commit_figures("sizes", rows, *inputs))
+    return experiment.store.read(experiment.commit_figures("sizes", rows, *inputs))
 
 
 def _coverage(experiment: Experiment, config: ModelSizesConfig) -> dict[str, list[Metric]]:

@@ -66,7 +66,7 @@ def experiment_weak_to_strong(
             "problems",
             ProblemsJob(problems=config.problems, set_name="train", grader=config.grader),
         )
-        halves = halve(experiment.read(path))
+        halves = halve(experiment.store.read(path))
         for part in config.learners:
             _share_out(experiment, config, part, halves)
         models = {

@@ -46,7 +46,7 @@ def difference_words(row: MeasuredRelation) -> str:
 
 def sentence(row: MeasuredRelation) -> str:
     """What a row says, in one sentence."""
-    point = f" at {row.point}" if row.point else ""
+    point = f", {row.point}" if row.point else ""
     head = f"{row.claim}{point} ({row.paper}): "
     if row.verdict is None:
         return f"{head}no verdict, {row.reason or UNKNOWN}."
@@ -170,19 +170,18 @@ def _claim_line(
 
 def _here_words(rows: Sequence[MeasuredRelation]) -> str:
     """What was found at the points of a claim: those of one verdict together."""
-    said = [row for row in rows if row.said is not None]
-    if said:
-        return "; ".join(dict.fromkeys(f"{row.said} {FROM_PAGE}" for row in said))
     parts = []
-    for verdict, group in groupby(rows, key=lambda row: row.verdict):
+    measured = [row for row in rows if row.said is None]
+    for verdict, group in groupby(measured, key=lambda row: row.verdict):
         figures = "; ".join(_point_words(row) for row in group)
         parts.append(f"{verdict or UNKNOWN}: {figures}")
-    quick = " (quick)" if all(row.size == "quick" for row in rows) else ""
-    return "; ".join(parts) + quick
+    said = dict.fromkeys(f"{row.said} {FROM_PAGE}" for row in rows if row.said is not None)
+    return "; ".join([*parts, *said])
 
 
 def _point_words(row: MeasuredRelation) -> str:
-    point = f"{row.point} " if row.point else ""
+    quick = " (quick)" if row.size == "quick" else ""
+    point = f"{row.point}{quick} " if row.point or quick else ""
     if row.verdict is None:
         return f"{point}{row.reason or UNKNOWN}"
     larger = side_words(row.larger_value, row.larger_low, row.larger_high)

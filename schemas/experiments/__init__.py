@@ -12,15 +12,18 @@ from typing import get_args
 
 from schemas.experiments.experiment import ExperimentConfig, Subject
 from schemas.experiments.relation import (
+    Combined,
     Constant,
     DecidedAnswers,
     Figure,
     Relation,
     SolvedShare,
     StoredFigure,
+    TokensSpent,
 )
 
 __all__ = [
+    "Combined",
     "Constant",
     "DecidedAnswers",
     "ExperimentConfig",
@@ -28,6 +31,7 @@ __all__ = [
     "Relation",
     "SolvedShare",
     "StoredFigure",
+    "TokensSpent",
     "experiment_configs",
 ]
 

@@ -1,13 +1,35 @@
 """The base of the experiments' configs, whose class variables say what an experiment is."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from schemas.base import FrozenConfig
-from schemas.experiments.relation import Relation
+from schemas.engines import VLLMConfig
+from schemas.experiments.relation import Combined, Figure, Relation
 
 Subject = Literal["Verifiers", "Search", "Critics", "Self-improvement", "What verification buys"]
 """The headings of the table of relations, in order."""
+
+TRAINED = VLLMConfig(model="trained-by-an-earlier-part")
+"""Stands for a model that an earlier part of the experiment trains."""
+QUICK_LOOP: Mapping[str, Any] = {
+    "train_problems": {"num_problems": 200},
+    "eval_problems": {"num_problems": 60},
+    "train_sampling": {"num_samples": 4},
+    "eval_sampling": {"num_samples": 8},
+    "evaluation": {"budgets": (1, 4)},
+}
+"""Fields of a loop in the size `quick`."""
+QUICK_LINE: Mapping[str, Any] = {
+    "train_problems": {"num_problems": 400},
+    "eval_problems": {"num_problems": 60},
+    "eval_sampling": {"num_samples": 16},
+    "prm_training": {"max_steps": 300},
+    "evaluation": {"budgets": (1, 4, 16)},
+}
+"""Fields of the line in the size `quick`."""
 
 
 class ExperimentConfig(FrozenConfig):
@@ -27,6 +49,8 @@ class ExperimentConfig(FrozenConfig):
     """Minutes of `--quick` on two idle cores; None if not measured."""
     whole_minutes: ClassVar[float | None] = None
     """The same of the whole size."""
+    other_parts: ClassVar[tuple[str, ...]] = ()
+    """Parts that no relation reads, such as one that trains a verifier for the others."""
     quick_fields: ClassVar[Mapping[str, Any]] = {}
     """Fields, nested ones too, that differ from the defaults in the size `quick`."""
 
@@ -36,6 +60,16 @@ class ExperimentConfig(FrozenConfig):
     seed: int = 0
     """Added to the `seed` of every part: other seeds sample other solutions of the same problems.
     """
+    parts: dict[str, str] = {}  # noqa: RUF012
+    """Runs of the store that stand for parts, by part: they are read as they are, and not run."""
+
+    @model_validator(mode="after")
+    def _knows_its_parts(self) -> Self:
+        known = self.part_names()
+        for part in self.parts:
+            if part not in known:
+                raise ValueError(f"parts: expected some of {', '.join(known)}, got {part!r}")
+        return self
 
     @classmethod
     def complete(cls, values: Any) -> Any:
@@ -49,9 +83,22 @@ class ExperimentConfig(FrozenConfig):
         """The name of its flow and deployment, and the folder of its own rows."""
         return f"experiment_{cls.name}"
 
+    def part_names(self) -> list[str]:
+        """The names of its parts."""
+        figures = [f for r in self.relations() for f in (r.larger, r.smaller, r.difference)]
+        read = [part for f in figures if f for part in parts_of(f) if part]
+        return list(dict.fromkeys([*self.other_parts, *read]))
+
     def relations(self) -> tuple[Relation, ...]:
         """The relations that it measures, in the order of the table."""
         raise NotImplementedError
+
+
+def parts_of(figure: Figure) -> list[str]:
+    """The parts that a figure is read from; an empty text is the experiment's own run."""
+    if isinstance(figure, Combined):
+        return [part for _, term in figure.terms for part in parts_of(term)]
+    return [figure.part]
 
 
 def _merge(base: Any, values: Any) -> Any:

@@ -26,14 +26,16 @@ class Figure:
 class StoredFigure(Figure):
     """A figure of the view `curves`: the newest row in which every given column has its value.
 
-    A column that is None is not compared. A text that ends in `*` selects all that begin with it.
+    A column that is None is not compared. A text that ends in `*` selects all that begin with it,
+    an empty one selects nulls.
     """
 
     metric: str
     """As in `metrics`: `accuracy`, `tokens`, `pass@1` …"""
     strategy: str | None = None
     budget: int | None = None
-    pick: str | None = None
+    pick: str | None = ""
+    """Empty for the main pick of a search, and for figures without picks."""
     arm: str | None = None
     against: str | None = None
     set_name: str | None = None
@@ -73,6 +75,24 @@ class SolvedShare(Figure):
     set_name: str = "eval"
     levels: tuple[int, ...] = ()
     """Levels of the problems that count; empty for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensSpent(Figure):
+    """The tokens that a stage's rows of `trajectories` generated, by problem."""
+
+    stage: str
+    """Such as `step_labels`, for the rollouts that labels took."""
+    per_label: bool = False
+    """Divided by the problem's prefixes that got a hard label, each counted once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combined(Figure):
+    """A weighted sum of figures: by problem or seed where all of them are, so that it is paired."""
+
+    terms: tuple[tuple[float, Figure], ...]
+    """Weights and figures, as 1 and -1 for a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from schemas.experiments import (
+    Combined,
     Constant,
     DecidedAnswers,
     ExperimentConfig,
@@ -16,6 +17,7 @@ from schemas.experiments import (
     Relation,
     SolvedShare,
     StoredFigure,
+    TokensSpent,
 )
 from schemas.experiments.relation import Column
 from schemas.metric_names import Bin
@@ -29,13 +31,14 @@ from tasks.evaluation.statistics.relations import (
     Measured,
     compare,
     mean_of_units,
+    weighted_sum,
 )
 
 _COMPARED = ("metric", "budget", "stage", *get_args(Column))
 
 
 class NotMeasured(ValueError):
-    """A figure that the store does not have; the text says which."""
+    """A figure that the store does not have, or has several times; the text says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +65,9 @@ def measure_relations(
         config: the experiment.
         command: what was run, for the rows.
 
-    Raises:
-        ValueError: a relation selects several rows where one is expected.
+    A figure that selects several rows where one is expected is not measured either.
     """
-    figures = StoredFigures(store, run_id)
+    figures = StoredFigures(store, run_id, config.parts)
     cost = figures.cost()
     return [
         measure(relation, figures, config, cost=cost, command=command)
@@ -128,16 +130,24 @@ def measure(
 class StoredFigures:
     """Figures of an experiment's run and of its parts, read from the store."""
 
-    def __init__(self, store: Store, run_id: str) -> None:
-        """Open the store as it is; rows that are committed later are not seen."""
+    def __init__(self, store: Store, run_id: str, parts: Mapping[str, str] | None = None) -> None:
+        """Open the store as it is; rows that are committed later are not seen.
+
+        Args:
+            store: the store.
+            run_id: the experiment's run.
+            parts: runs that stand for parts of it.
+        """
         self._store = store
         self._run_id = run_id
+        self._parts = dict(parts or {})
         self._connection = connect(store.url)
         self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def cost(self) -> Cost:
         """What the experiment and its parts spent."""
-        (row,) = ask(self._connection, "cost_of_experiment", run_id=self._run_id)
+        others = list(self._parts.values())
+        (row,) = ask(self._connection, "cost_of_experiment", run_id=self._run_id, others=others)
         return Cost(tokens=row["tokens"], engine_s=row["engine_s"])
 
     def find(self, figure: Figure) -> tuple[Measured, None] | tuple[None, str]:
@@ -151,10 +161,27 @@ class StoredFigures:
         """A figure.
 
         Raises:
-            NotMeasured: the store does not have it.
-            ValueError: several rows are selected where one is expected.
+            NotMeasured: the store does not have it, or has several where one is expected.
         """
         return _READERS[type(figure)](self, figure).scaled(figure.times)
+
+    def _run_of(self, figure: Figure) -> str:
+        return self._parts.get(figure.part) or part_run(self._run_id, figure.part)
+
+    def _combined(self, figure: Combined) -> Measured:
+        return weighted_sum([(weight, self.read(term)) for weight, term in figure.terms])
+
+    def _spent(self, figure: TokensSpent) -> Measured:
+        run_id = self._run_of(figure)
+        rows = ask(self._connection, "tokens_by_problem", run_id=run_id, stage=figure.stage)
+        units = {
+            row["problem_id"]: row["tokens"] / (row["num_labels"] if figure.per_label else 1)
+            for row in rows
+            if row["num_labels"] or not figure.per_label
+        }
+        if not units:
+            raise NotMeasured(f"run {run_id} has no rows of the stage {figure.stage}")
+        return mean_of_units(units, "problem")
 
     def _constant(self, figure: Constant) -> Measured:
         return Measured(value=figure.value, low=figure.value, high=figure.value)
@@ -165,13 +192,13 @@ class StoredFigures:
             for name in _COMPARED
             if name != figure.per and (value := getattr(figure, name)) is not None
         }
-        run_id = part_run(self._run_id, figure.part)
+        run_id = self._run_of(figure)
         rows = [
             row
             for row in self._rows_of("curves_of_run", run_id)
             if all(_is_selected(row[name], value) for name, value in wanted.items())
         ]
-        words = ", ".join(f"{name} {value}" for name, value in wanted.items())
+        words = ", ".join(f"{name} {value}" for name, value in wanted.items() if value != "")
         if not rows:
             raise NotMeasured(f"run {run_id} has no figure with {words}")
         if figure.per is not None:
@@ -180,7 +207,7 @@ class StoredFigures:
         return Measured(value=row["value"], low=row["ci_low"], high=row["ci_high"])
 
     def _answers(self, figure: DecidedAnswers) -> Measured:
-        run_id = part_run(self._run_id, figure.part)
+        run_id = self._run_of(figure)
         rows = [
             row
             for row in self._rows_of("answers_by_problem", run_id)
@@ -201,7 +228,7 @@ class StoredFigures:
         return mean_of_units(units, "problem")
 
     def _solved(self, figure: SolvedShare) -> Measured:
-        run_id = part_run(self._run_id, figure.part)
+        run_id = self._run_of(figure)
         policy = self._policy_of(run_id, figure)
         rows = ask(
             self._connection,
@@ -249,15 +276,19 @@ class StoredFigures:
 
 
 _READERS: dict[type[Figure], Callable[[StoredFigures, Any], Measured]] = {
+    Combined: StoredFigures._combined,
     Constant: StoredFigures._constant,
     StoredFigure: StoredFigures._stored,
     DecidedAnswers: StoredFigures._answers,
     SolvedShare: StoredFigures._solved,
+    TokensSpent: StoredFigures._spent,
 }
 
 
 def _is_selected(found: Any, wanted: Any) -> bool:
-    """Whether a value is the wanted one, or begins with it where that ends in `*`."""
+    """Whether a value is the wanted one; an empty text wants null, `x*` what begins with x."""
+    if wanted == "":
+        return found is None
     if isinstance(wanted, str) and wanted.endswith("*"):
         return isinstance(found, str) and found.startswith(wanted[:-1])
     return found == wanted
@@ -267,12 +298,14 @@ def _by_unit(rows: Sequence[Mapping[str, Any]], per: Column, words: str) -> dict
     """The figure of each repetition.
 
     Raises:
-        ValueError: a repetition has several.
+        NotMeasured: a repetition has several.
     """
     units: dict[str, float] = {}
     for row in rows:
         if row[per] is None or row[per] in units:
-            raise ValueError(f"expected one figure with {words} for each {per}, got {row[per]!r}")
+            raise NotMeasured(
+                f"expected one figure with {words} for each {per}, got several of {row[per]!r}"
+            )
         units[row[per]] = row["value"]
     return units
 
@@ -281,10 +314,10 @@ def _only(rows: Sequence[dict[str, Any]], words: str, columns: Sequence[str]) ->
     """The one row.
 
     Raises:
-        ValueError: there are several; the message has the columns in which they differ.
+        NotMeasured: there are several; the message has the columns in which they differ.
     """
     if len(rows) > 1:
         differing = [name for name in columns if len({str(row[name]) for row in rows}) > 1]
         told = "; ".join(", ".join(f"{name} {row[name]}" for name in differing) for row in rows[:5])
-        raise ValueError(f"expected one figure with {words}, got {len(rows)}: {told}")
+        raise NotMeasured(f"expected one figure with {words}, got {len(rows)}: {told}")
     return rows[0]

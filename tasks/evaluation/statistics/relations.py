@@ -20,7 +20,7 @@ The interval is, the first that is possible:
 Without any of them there is no verdict.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 from typing import Literal
@@ -117,6 +117,39 @@ def mean_of_units(units: Mapping[str, float], pairing: Pairing, *, seed: int = 0
     values = np.array([units[name] for name in sorted(units)], dtype=np.float64)
     low, high = _interval(values, pairing, seed)
     return Measured(value=float(values.mean()), low=low, high=high, units=units, pairing=pairing)
+
+
+def weighted_sum(terms: Sequence[tuple[float, Measured]], *, seed: int = 0) -> Measured:
+    """A weighted sum of figures.
+
+    It is by unit where all figures are by the same kind of unit, over the units that all of them
+    have; otherwise its interval takes the figures to be independent, and is None if one has none.
+
+    Raises:
+        ValueError: there are no figures, or they share no unit.
+    """
+    if not terms:
+        raise ValueError("expected a figure, got none")
+    pairing = terms[0][1].pairing
+    is_one = all(figure.pairing == pairing for _, figure in terms)
+    known = [figure.units for _, figure in terms if figure.units is not None]
+    if len(known) == len(terms) and is_one:
+        shared = set.intersection(*(set(units) for units in known))
+        weights = [weight for weight, _ in terms]
+        units = {
+            name: sum(w * units[name] for w, units in zip(weights, known, strict=True))
+            for name in shared
+        }
+        return mean_of_units(units, pairing, seed=seed)
+    value = sum(weight * figure.value for weight, figure in terms)
+    below, above = [], []
+    for weight, figure in terms:
+        if figure.low is None or figure.high is None:
+            return Measured(value=value)
+        ends = (weight * (figure.low - figure.value), weight * (figure.high - figure.value))
+        below.append(min(ends))
+        above.append(max(ends))
+    return Measured(value=value, low=value - hypot(*below), high=value + hypot(*above))
 
 
 def _paired(larger: Measured, smaller: Measured, seed: int) -> Comparison | None:

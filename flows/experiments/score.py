@@ -1,0 +1,15 @@
+"""The experiment `score`: what refining gains, by which verifier decides what is refined."""
+
+from prefect import flow
+
+from flows.experiments.experiment import open_experiment
+from flows.runs.recording import name_run
+from schemas.experiments.score import ScoreExperimentConfig
+
+
+@flow(name="experiment_score", flow_run_name=name_run)
+def experiment_score(config: ScoreExperimentConfig, root: str, run_id: str | None = None) -> str:
+    """Run the parts and compare their figures; the path of the relations."""
+    with open_experiment(config, root, run_id) as experiment:
+        experiment.run("loop", config.loop)
+        return experiment.conclude()

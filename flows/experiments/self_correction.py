@@ -1,0 +1,17 @@
+"""The experiment `self_correction`: self-talk against other ways to correct oneself."""
+
+from prefect import flow
+
+from flows.experiments.experiment import open_experiment
+from flows.runs.recording import name_run
+from schemas.experiments.self_correction import SelfCorrectionExperimentConfig
+
+
+@flow(name="experiment_self_correction", flow_run_name=name_run)
+def experiment_self_correction(
+    config: SelfCorrectionExperimentConfig, root: str, run_id: str | None = None
+) -> str:
+    """Run the parts and compare their figures; the path of the relations."""
+    with open_experiment(config, root, run_id) as experiment:
+        experiment.run("loop", config.loop)
+        return experiment.conclude()
