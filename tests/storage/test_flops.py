@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.rows import Model, StepScores
+from schemas.rows import Model, ModelRole, StepScores
 from storage import connect, query
 
 
@@ -14,7 +14,7 @@ def rows(store, sql):
     return query(connect(store.url), sql).fetchall()
 
 
-def model(name, role="policy", *, num_parameters=None, **metrics):
+def model(name: str, role: ModelRole = "policy", *, num_parameters=None, **metrics):
     return Model(
         model_id=name,
         role=role,

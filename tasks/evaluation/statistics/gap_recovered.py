@@ -90,10 +90,10 @@ def bootstrap_gap_recovered(
     shares = (means[has_gap, 1] - means[has_gap, 0]) / gaps[has_gap]
     none = num_resamples - len(shares)
     tail = (1 - confidence) / 2
-    low = np.quantile(np.append(shares, [-np.inf] * none), tail, method="lower")
-    high = np.quantile(np.append(shares, [np.inf] * none), 1 - tail, method="higher")
+    low = float(np.quantile(np.append(shares, [-np.inf] * none), tail, method="lower"))
+    high = float(np.quantile(np.append(shares, [np.inf] * none), 1 - tail, method="higher"))
     return GapRecovered(value, _known(low), _known(high), len(values))
 
 
 def _known(end: float) -> float | None:
-    return float(end) if np.isfinite(end) else None
+    return end if math.isfinite(end) else None

@@ -56,8 +56,10 @@ def test_loss_is_that_of_the_published_code(step_fraction):
     )
     ours = step_loss(logits[None], targets, torch.ones(1, 40))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
-    slopes = [torch.autograd.grad(loss, logits, retain_graph=True)[0] for loss in (ours, theirs)]
-    assert torch.allclose(*slopes, atol=1e-7)
+    one, other = [
+        torch.autograd.grad(loss, logits, retain_graph=True)[0] for loss in (ours, theirs)
+    ]
+    assert torch.allclose(one, other, atol=1e-7)
 
 
 def test_tokens_mix_with_the_likeliest_one_and_unlearned_ones_stay_out():

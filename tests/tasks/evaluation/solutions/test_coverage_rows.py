@@ -54,7 +54,7 @@ def test_the_law_of_many_problems_has_intervals_that_hold_it(tmp_path):
     assert [k for metric, k in found if metric == "coverage"] == [1, 2, 4, 8, 16, 32]
     for name in ("coverage_a", "coverage_b"):
         row = found[name, 32]
-        assert row.ci_low < row.value < row.ci_high < 0
+        assert row.ci_low < row.value < row.ci_high < 0  # type: ignore
     assert found["coverage_error", 32].value < 0.05
     plot_coverage(rows, tmp_path / "coverage.png", names={"policy": "small"})
     assert (tmp_path / "coverage.png").read_bytes().startswith(b"\x89PNG")

@@ -62,10 +62,10 @@ def test_interval_holds_the_law_that_the_problems_were_drawn_from():
     law = fit_coverage_law(KS, rates, **SETTINGS)
     assert truth is not None
     assert law is not None
-    assert law.a_interval[0] < truth.a < law.a_interval[1]
-    assert law.b_interval[0] < truth.b < law.b_interval[1]
+    assert law.a_interval[0] < truth.a < law.a_interval[1]  # type: ignore
+    assert law.b_interval[0] < truth.b < law.b_interval[1]  # type: ignore
     assert law.num_problems == 400
-    assert law.error_interval[0] < truth.error < law.error_interval[1] < 0.1
+    assert law.error_interval[0] < truth.error < law.error_interval[1] < 0.1  # type: ignore
 
 
 def test_one_problem_has_a_law_without_interval():
