@@ -179,7 +179,12 @@ def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
 
 
 def names_of(kind: str) -> list[str]:
-    """The names of everything of a kind: `flow`, or a kind of flow, variant or record."""
+    """The names of everything of a kind: `flow`, or a kind of flow, variant or record.
+
+    An experiment has a shorter name than its flow.
+    """
+    if kind == "experiment":
+        return list(experiment_configs())
     if kind in VARIANTS:
         return list(VARIANTS[kind])
     if kind in RECORDS:

@@ -30,7 +30,7 @@ def _rewrite(schema: Schema, given: BaseModel | None, handler: GetJsonSchemaHand
         return {**rest, **_choose(schema["discriminator"], given, handler)}
     if "$ref" in schema and given is not None:
         rest = {k: v for k, v in schema.items() if k != "$ref"}
-        return {**_without_required(schema["$ref"], handler), **rest}
+        return {**_without_required(schema["$ref"], given, handler), **rest}
     return schema
 
 
@@ -39,19 +39,25 @@ def _choose(
 ) -> Schema:
     """The branch that `type` names; without a `type`, the branch of the default, if any."""
     key, references = discriminator["propertyName"], dict(discriminator["mapping"])
-    usual = getattr(given, key, None)
+    usual = None if given is None else getattr(given, key)
     choice: Schema = {"properties": {key: {"enum": sorted(references)}}, "required": [key]}
     for tag in sorted(references, reverse=True):
         if tag != usual:
             is_tag = {"properties": {key: {"const": tag}}, "required": [key]}
             choice = {"if": is_tag, "then": {"$ref": references[tag]}, "else": choice}
-    if usual is not None:
+    if given is not None:
         may_be_usual = {"properties": {key: {"const": usual}}}
-        branch = _without_required(references[usual], handler)
+        branch = _without_required(references[usual], given, handler)
         choice = {"if": may_be_usual, "then": branch, "else": choice}
     return choice
 
 
-def _without_required(reference: str, handler: GetJsonSchemaHandler) -> Schema:
-    body = handler.resolve_ref_schema({"$ref": reference})
+def _without_required(reference: str, given: BaseModel, handler: GetJsonSchemaHandler) -> Schema:
+    """The body of the config of a default, in which nothing is required."""
+    try:
+        body = handler.resolve_ref_schema({"$ref": reference})
+    except LookupError:
+        # Configs that occur several times are defined in the order of their names, so that this one
+        # may still be missing.
+        body = handler.resolve_ref_schema(handler(type(given).__pydantic_core_schema__))
     return {key: value for key, value in body.items() if key != "required"}

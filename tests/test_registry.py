@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import flows.commands
+import flows.experiments
 import flows.loops
 import tasks.dataset_export.builders
 import tasks.search.strategies
@@ -23,6 +24,7 @@ import tasks.training.rewards
 from flows.cli import COMMANDS, summary_of
 from flows.registry import FLOWS, RECORDS, VARIANTS, find_configs, names_of
 from schemas.dataset_export.builders import BuilderConfig, Reads
+from schemas.experiments import ExperimentConfig, experiment_configs
 from schemas.fields import variants_of
 from schemas.graders import GraderConfig
 from schemas.loops import LoopConfig, loop_configs
@@ -37,7 +39,11 @@ PROJECT = Path(__file__).parents[1]
 METHODS = list(TRAINING_METHODS)
 VIEWS = [path.stem for path in sorted((PROJECT / "storage" / "sql").glob("*.sql"))]
 PAGES = {
-    "docs/configs.md": [*names_of("flow"), *names_of("grader")],
+    "docs/configs.md": [
+        *(name for name in names_of("flow") if FLOWS[name].kind != "experiment"),
+        *names_of("grader"),
+    ],
+    "docs/experiments.md": names_of("experiment"),
     "docs/loops.md": names_of("loop"),
     "docs/search.md": names_of("strategy"),
     "docs/training-sets.md": names_of("builder"),
@@ -50,6 +56,8 @@ PAGES = {
 }
 LOOP_PARTS = {"critique_training", "critiquing", "loop"}
 """Modules of `flows/loops/` that are not loops."""
+EXPERIMENT_PARTS = {"critic_training", "experiment"}
+"""Modules of `flows/experiments/` that are not experiments."""
 
 
 def stepmill(*arguments):
@@ -120,7 +128,7 @@ def test_every_flow_is_deployed_and_nothing_else():
     check_all(
         deployed.keys() - expected,
         "prefect.yaml deploys {name}, which is neither a line of `_FLOWS` in flows/registry.py nor "
-        "the `name` of a config in schemas/loops/",
+        "the `name` of a config in schemas/loops/ or schemas/experiments/",
     )
     assert deployed == expected
 
@@ -146,6 +154,21 @@ def test_every_loop_is_a_config_and_a_module_of_its_name():
         assert issubclass(config, LoopConfig)
         assert config.next_command.format(model="M", root="R", run_id="I").startswith("stepmill ")
         assert FLOWS[name].module == f"flows.loops.{name}"
+
+
+def test_every_experiment_is_a_config_and_a_module_of_its_name():
+    check_same(
+        experiment_configs(),
+        modules_of(flows.experiments) - EXPERIMENT_PARTS,
+        missing="the experiment {name} of schemas/experiments/ needs flows/experiments/{name}.py, "
+        "with its flow experiment_{name}",
+        unknown="flows/experiments/{name}.py needs a config in schemas/experiments/ whose `name` "
+        "is '{name}'",
+    )
+    assert list(experiment_configs()) == names_of("experiment")
+    for name, config in experiment_configs().items():
+        assert issubclass(config, ExperimentConfig)
+        assert FLOWS[f"experiment_{name}"].module == f"flows.experiments.{name}"
 
 
 def test_every_strategy_has_a_function_in_the_registry():
@@ -287,8 +310,9 @@ def test_every_command_is_a_module_of_its_name():
 @pytest.mark.parametrize(
     ("command", "kinds"),
     [
-        ("run", ["flow"]),
+        ("run", ["line", "stage", "loop"]),
         ("improve", ["loop"]),
+        ("experiment", ["experiment"]),
         ("build", ["builder"]),
         ("search", ["strategy"]),
         ("import", ["grader"]),
@@ -356,6 +380,8 @@ def test_a_name_of_several_things_describes_all_of_them():
         (("describe", "bem"), "did you mean beam?"),
         (("run", "sampeling"), "expected one of factory"),
         (("run", "sampeling"), "did you mean sampling?"),
+        (("experiment", "serch"), "there is no experiment 'serch': expected one of "),
+        (("experiment", "serch"), "did you mean search"),
         (("improve", "search"), "there is no loop 'search': expected one of rest, rest_em"),
     ],
 )

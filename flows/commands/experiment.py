@@ -14,6 +14,7 @@ from flows.commands.options import (
     ConfigFile,
     DryRun,
     ExpectedTokens,
+    Format,
     Rate,
     Root,
     RunId,
@@ -39,10 +40,21 @@ def experiment(
     ] = False,
     run_id: RunId = None,
     config: ConfigFile = None,
-    change: Annotated[list[str] | None, set_option("rest.rounds=1")] = None,
-    output: Annotated[
-        str, typer.Option("--format", help="table, json or markdown (of a list).")
-    ] = "table",
+    change: Annotated[list[str] | None, set_option("loop.rounds=1")] = None,
+    output: Format = "table",
+    table: Annotated[
+        bool,
+        typer.Option("--table", help="Print what the store measured as the table of RESULTS.md."),
+    ] = False,
+    publish: Annotated[
+        Path | None,
+        typer.Option(
+            help="A page with such a table, as RESULTS.md: add what the store measured to the rows "
+            "beside it, and print the table anew.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     dry_run: DryRun = False,
     tokens_per_second: Rate = None,
     expected_tokens: ExpectedTokens = None,
@@ -58,10 +70,17 @@ def experiment(
 
     - `stepmill experiment`
     - `stepmill experiment rest --quick`
-    - `stepmill experiment rest --run-id rest --set rest.rounds=1`
+    - `stepmill experiment rest --run-id rest --set loop.rounds=1`
+    - `stepmill experiment critique_in_the_loop --set parts.loop=RUN`
+    - `stepmill experiment --publish RESULTS.md`
     """
+    if name is not None and (table or publish is not None):
+        raise ValueError(f"--table, --publish: expected no name, as all are printed, got {name!r}")
+    if publish is not None:
+        publish_relations_in(publish, root)
+        return
     if name is None:
-        list_relations(output, root)
+        list_relations("markdown" if table else output, root)
         return
     flow = flow_of(name)
     given = {"size": "quick" if quick else None}
@@ -125,26 +144,43 @@ def list_relations(output: str, root: str | Path) -> None:
     from flows.tables.output import open_console
     from flows.tables.relations import known_relations, markdown_lines, relations_json
 
-    check_format(output, "table", "json", "markdown")
-    rows = stored_relations(root)
+    try:
+        rows = stored_relations(root)
+    except StoreUnusable:
+        rows = []  # what is published can be read before anything was measured
+    if output == "markdown":
+        sys.stdout.write("\n".join(markdown_lines(rows)) + "\n")
+        return
+    check_format(output, "table", "json")
     if output == "json":
         _write_json(relations_json())
-    elif output == "markdown":
-        sys.stdout.write("\n".join(markdown_lines(rows)) + "\n")
     else:
         open_console().print(known_relations(rows))
 
 
+def publish_relations_in(page: Path, root: str | Path) -> None:
+    """Add the relations of a store to the table of a page."""
+    from flows.tables.results_page import ROWS, publish
+
+    measured = stored_relations(root)
+    number = publish(page, measured)
+    sys.stdout.write(
+        f"{page}: {number} relations, {len(measured)} rows of {root} were looked at; the rows are "
+        f"in {page.parent / ROWS}\n"
+    )
+
+
 def stored_relations(root: str | Path) -> list[MeasuredRelation]:
-    """Every measured relation of a store, or of none if there is no store."""
+    """Every measured relation of a store.
+
+    Raises:
+        StoreUnusable: there is no store.
+    """
     from storage import connect
     from storage.queries import ask
 
-    try:
-        connection = connect(root)
-    except StoreUnusable:
-        return []
-    return [MeasuredRelation(**row) for row in ask(connection, "measured_relations")]
+    with connect(root) as connection:
+        return [MeasuredRelation(**row) for row in ask(connection, "measured_relations")]
 
 
 def _write_json(rows: Any) -> None:

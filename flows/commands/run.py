@@ -42,7 +42,8 @@ def run(
         str | None,
         typer.Argument(
             help="The whole line: {names of line}. A stage: {names of stage}. A loop, as with "
-            "`improve`: {names of loop}. By default the `flow` that the config names, else factory."
+            "`improve`: {names of loop}. An experiment: experiment_NAME. By default the `flow` "
+            "that the config names, else factory."
         ),
     ] = None,
     run_id: RunId = None,

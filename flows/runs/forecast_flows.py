@@ -1,6 +1,7 @@
 """What each flow would do by its config: the stages of `flows/runs/forecast.py` in order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flows.runs.forecast import (
@@ -18,6 +19,7 @@ from flows.runs.forecast_loops import (
 )
 from flows.runs.problem_counts import count_problems
 from schemas.base import FrozenConfig
+from schemas.experiments import ExperimentConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import (
     LoopConfig,
@@ -52,8 +54,8 @@ def forecast(config: FrozenConfig, assumed: Assumptions | None = None) -> list[S
             return made.stages
     raise ValueError(
         f"{type(config).__name__}: expected a config whose work follows from it alone (factory, "
-        "sampling, search, problems, pretraining or a loop), got one whose flow works on the rows "
-        "of an earlier run; plan the whole line or the loop that it is part of"
+        "sampling, search, problems, pretraining, a loop or an experiment), got one whose flow "
+        "works on the rows of an earlier run; plan the whole line or the loop that it is part of"
     )
 
 
@@ -116,6 +118,19 @@ def _plan_loop(made: Forecaster, config: LoopConfig) -> None:
         made.score("score eval", files, read)
 
 
+def _plan_experiment(made: Forecaster, config: ExperimentConfig) -> None:
+    """What its parts do; work on the rows of an earlier part is named without counts."""
+    for part, job in config.planned():
+        if part in config.parts:
+            continue
+        try:
+            stages = forecast(job, made.assumed)
+        except ValueError:
+            made.add(f"{part}: {type(job).__name__} of earlier rows", units=0)
+            continue
+        made.stages += [replace(stage, stage=f"{part}: {stage.stage}") for stage in stages]
+
+
 def _kept_rows(assumed: Assumptions, config: Any, solutions: int) -> int:
     """Rows of the set of one round: right solutions, no more than the builder's per problem."""
     problems = count_problems(config.train_problems)
@@ -134,6 +149,7 @@ _PLANS: dict[type[FrozenConfig], Callable[[Forecaster, Any], None]] = {
     SelfCorrectionConfig: plan_self_correction,
     ScoreLoopConfig: plan_score,
     LoopConfig: _plan_loop,
+    ExperimentConfig: _plan_experiment,
     ProblemsJob: _plan_problems,
     PretrainingConfig: _plan_pretraining,
 }

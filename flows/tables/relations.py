@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -19,20 +18,22 @@ FROM_PAGE = "†"
 _MINUS, _DASH = "\u2212", "\u2013"
 
 
-def number_words(value: float | None, *, signed: bool = False) -> str:
+def number_words(value: float | None, *, signed: bool = False, digits: int = 3) -> str:
     """A figure as in `.856`, `1,234` or `+.041`; empty without one."""
     if value is None:
         return ""
-    text = f"{abs(value):,.0f}" if abs(value) >= 10 else f"{abs(value):.3f}".removeprefix("0")
+    is_count = abs(value) >= 10
+    text = f"{abs(value):,.0f}" if is_count else f"{abs(value):.{digits}f}".removeprefix("0")
     sign = _MINUS if value < 0 else "+" if signed else ""
     return f"{sign}{text}"
 
 
 def side_words(value: float | None, low: float | None, high: float | None) -> str:
-    """A figure with its interval, as in `.856 (.831 to .879)` with a dash."""
+    """A figure with its interval, as in `.856 (.83 to .88)` with a dash."""
     if low is None or high is None or low == high:
         return number_words(value)
-    return f"{number_words(value)} ({number_words(low)}{_DASH}{number_words(high)})"
+    ends = (number_words(end, digits=2) for end in (low, high))
+    return f"{number_words(value)} ({_DASH.join(ends)})"
 
 
 def difference_words(row: MeasuredRelation) -> str:
@@ -53,7 +54,7 @@ def sentence(row: MeasuredRelation) -> str:
     larger = side_words(row.larger_value, row.larger_low, row.larger_high)
     smaller = side_words(row.smaller_value, row.smaller_low, row.smaller_high)
     units = "" if row.num_units is None else f" over {row.num_units}"
-    margin = f", of which more than {number_words(row.margin)} is claimed" if row.margin else ""
+    margin = f", claimed to be above {number_words(row.margin, signed=True)}" if row.margin else ""
     return (
         f"{head}{row.verdict}: {row.larger} {larger}, {row.smaller} {smaller}; "
         f"{difference_words(row)}{margin} [{row.rule}{units}]."
@@ -169,19 +170,20 @@ def _claim_line(
 
 
 def _here_words(rows: Sequence[MeasuredRelation]) -> str:
-    """What was found at the points of a claim: those of one verdict together."""
-    parts = []
-    measured = [row for row in rows if row.said is None]
-    for verdict, group in groupby(measured, key=lambda row: row.verdict):
-        figures = "; ".join(_point_words(row) for row in group)
-        parts.append(f"{verdict or UNKNOWN}: {figures}")
-    said = dict.fromkeys(f"{row.said} {FROM_PAGE}" for row in rows if row.said is not None)
-    return "; ".join([*parts, *said])
+    """What was found at the points of a claim, those of one verdict together."""
+    by_verdict: dict[str, list[str]] = {}
+    for row in rows:
+        by_verdict.setdefault(row.verdict or "no verdict", []).append(_point_words(row))
+    return "; ".join(
+        f"**{verdict}**: {'; '.join(dict.fromkeys(words))}" for verdict, words in by_verdict.items()
+    )
 
 
 def _point_words(row: MeasuredRelation) -> str:
+    if row.said is not None:
+        return f"{row.said} {FROM_PAGE}"
     quick = " (quick)" if row.size == "quick" else ""
-    point = f"{row.point}{quick} " if row.point or quick else ""
+    point = f"{row.point}{quick}: " if row.point or quick else ""
     if row.verdict is None:
         return f"{point}{row.reason or UNKNOWN}"
     larger = side_words(row.larger_value, row.larger_low, row.larger_high)

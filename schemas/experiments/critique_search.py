@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from schemas.base import FrozenConfig
 from schemas.experiments.critics import PAPER, QUICK_CRITICS, CriticTrainedConfig
 from schemas.experiments.experiment import Subject
 from schemas.experiments.relation import Relation, StoredFigure
@@ -43,6 +44,15 @@ class CritiqueSearchConfig(CriticTrainedConfig):
         strategies=tuple(CritiqueConfig(rounds=rounds) for rounds in (4, 16)), budgets=(16,)
     )
     """Longer chains at the same number of second attempts."""
+
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """See ExperimentConfig."""
+        trained = (self.train, self.annotated, self.built, self.training)
+        searches = (self.plain, self.critiqued, self.chains)
+        return [
+            *(("critics", job) for job in trained),
+            *((part, job) for part, _ in _CRITICS for job in searches),
+        ]
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""

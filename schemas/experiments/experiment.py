@@ -75,7 +75,8 @@ class ExperimentConfig(FrozenConfig):
     def complete(cls, values: Any) -> Any:
         """See `FrozenConfig`; in the size `quick`, fields that are left out are its."""
         if isinstance(values, Mapping) and values.get("size") == "quick":
-            values = _merge(cls.quick_fields, values)
+            default = cls.model_construct()
+            values = _merge(cls.quick_fields, values, default)
         return super().complete(values)
 
     @classmethod
@@ -89,6 +90,11 @@ class ExperimentConfig(FrozenConfig):
         read = [part for f in figures if f for part in parts_of(f) if part]
         return list(dict.fromkeys([*self.other_parts, *read]))
 
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """What is run, for a forecast: parts and configs of flows in order, one for each field."""
+        fields = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return [(name, value) for name, value in fields if isinstance(value, FrozenConfig)]
+
     def relations(self) -> tuple[Relation, ...]:
         """The relations that it measures, in the order of the table."""
         raise NotImplementedError
@@ -101,13 +107,15 @@ def parts_of(figure: Figure) -> list[str]:
     return [figure.part]
 
 
-def _merge(base: Any, values: Any) -> Any:
-    """Nested values over others; a config of another `type` replaces the one below."""
+def _merge(base: Any, values: Any, default: Any) -> Any:
+    """Nested values over others, which belong to the `type` of the default."""
     if not isinstance(base, Mapping) or not isinstance(values, Mapping):
         return values
-    if "type" in values and "type" in base and values["type"] != base["type"]:
+    own = base.get("type", getattr(default, "type", None))
+    if values.get("type", own) != own:
         return values
-    return {
-        **base,
-        **{name: _merge(base.get(name), value) for name, value in values.items()},
+    merged = {
+        name: _merge(base.get(name), value, getattr(default, name, None))
+        for name, value in values.items()
     }
+    return {**base, **merged}

@@ -1,7 +1,9 @@
 """A generative verifier against a discriminative PRM trained on as many labels."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import StepwiseConfig
@@ -54,6 +56,8 @@ class GenerativeVerifierConfig(CriticTrainedConfig):
     """How the critic is asked for its verdicts."""
     evaluation: EvaluationJob = EvaluationJob(set_name="dev16")
     """How both are measured."""
+    prm_name: Annotated[str, Field(min_length=1)] = "verifier-*"
+    """The PRM as rows name it, or what its name begins with and `*`."""
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""
@@ -66,7 +70,7 @@ class GenerativeVerifierConfig(CriticTrainedConfig):
                 paper=_PAPER,
                 published="1K chains above all 712K labels of PRM800K",
                 larger=_figure(metric, strategy, budget, "critic-*"),
-                smaller=_figure(metric, strategy, budget, "verifier-*"),
+                smaller=_figure(metric, strategy, budget, self.prm_name),
                 point=words,
             )
             for metric, strategy, budget, words in (

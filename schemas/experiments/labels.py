@@ -5,11 +5,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from schemas.base import FrozenConfig
+from schemas.engines import SHIPPED_POLICY, VLLMConfig
 from schemas.experiments.experiment import ExperimentConfig, Subject
 from schemas.experiments.relation import Relation, StoredFigure, TokensSpent
 from schemas.problems import WorldProblemsConfig
-from schemas.sampling import SamplingConfig
-from schemas.step_labels import MonteCarloConfig, TreeConfig
+from schemas.sampling import SamplingConfig, SamplingJob
+from schemas.step_labels import MonteCarloConfig, StepLabelsJob, TreeConfig
 
 _PAPER = "OmegaPRM, arXiv:2406.06592"
 _PLAIN = MonteCarloConfig(max_rollout_tokens=128)
@@ -37,6 +39,22 @@ class LabelsConfig(ExperimentConfig):
     """Labels of the solutions and of their rollouts, by searches in a tree."""
     max_loss: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Agreement with the truth that cheaper labels may lose."""
+
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """See ExperimentConfig."""
+        policy = VLLMConfig(model=SHIPPED_POLICY)
+        job = SamplingJob(
+            set_name="train", problems=self.problems, policy=policy, sampling=self.sampling
+        )
+        return [
+            each
+            for part, labels in self.labelled().items()
+            for each in ((part, job), (part, StepLabelsJob(policy=policy, labels=labels)))
+        ]
+
+    def labelled(self) -> dict[str, MonteCarloConfig]:
+        """How the solutions are labelled in each part."""
+        return {"plain": self.plain, "bisection": self.bisection, "tree": self.tree}
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from schemas.base import FrozenConfig
 from schemas.experiments.experiment import (
     QUICK_LINE,
     TRAINED,
@@ -54,6 +55,12 @@ class ReductionsConfig(ExperimentConfig):
         limits=SearchLimits(max_tokens=128, max_step_tokens=64),
     )
     """The searches; the reduction is decided by the part."""
+
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """See ExperimentConfig."""
+        searches = [f"{labels}_{how}" for labels in ("hard", "soft") for how in ("min", "last")]
+        lines: list[tuple[str, FrozenConfig]] = [("hard", self.hard), ("soft", self.soft)]
+        return [*lines, *((part, self.search) for part in searches)]
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""

@@ -13,6 +13,8 @@ from flows.step_labels import rollout_units
 from flows.tables.forecast import forecast_table, total_of
 from schemas.dataset_export.builders import RestConfig
 from schemas.engines import MarkovConfig, VLLMConfig
+from schemas.experiments.critics import CriticsConfig
+from schemas.experiments.preferences import PreferencesConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import RestEmLoopConfig, RestLoopConfig, ReverseCurriculumLoopConfig
 from schemas.loops.critique_in_the_loop import CriticTrainingConfig, CritiqueInTheLoopConfig
@@ -282,3 +284,22 @@ def test_hours_are_generated_tokens_by_the_rate():
     assert hours == [["1.00", "", "1.00"]]
     assert len(forecast_table(stages, Assumptions(), None).columns) == len(table.columns) - 2
     assert total_of(stages) == replace(stages[0], stage="all", trained_tokens=5)
+
+
+def test_an_experiment_is_the_sum_of_its_parts_but_for_those_that_are_there():
+    config = PreferencesConfig()
+    alone, mixed = forecast(config.alone), forecast(config.mixed)
+    whole = forecast(config)
+    assert total_of(whole) == total_of([*alone, *mixed])
+    assert [each.stage for each in whole] == [
+        *(f"alone: {each.stage}" for each in alone),
+        *(f"mixed: {each.stage}" for each in mixed),
+    ]
+    given = config.with_fields(parts={"alone": "earlier"})
+    assert total_of(forecast(given)) == total_of(mixed)
+
+
+def test_work_on_the_rows_of_an_earlier_part_is_named_without_counts():
+    stages = {each.stage: each for each in forecast(CriticsConfig())}
+    assert stages["critiqued: CritiquesJob of earlier rows"].tokens == 0
+    assert stages["train: sample train"].solutions == 900 * 8

@@ -5,14 +5,16 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.experiments import (
+    Combined,
     Constant,
     DecidedAnswers,
     Relation,
     SolvedShare,
     StoredFigure,
+    TokensSpent,
 )
 from schemas.experiments.rest import RestExperimentConfig
-from schemas.rows import Decision, Metric
+from schemas.rows import Decision, Metric, Step, StepLabel
 from tasks.evaluation.relations import NotMeasured, StoredFigures, measure
 
 RUN = "r"
@@ -241,3 +243,60 @@ def test_the_cost_is_that_of_all_parts_and_of_no_other_run(
     assert StoredFigures(store, RUN).cost().tokens == 3 * 13 * 4 * 9
     given = StoredFigures(store, RUN, {"sweep": "other"})
     assert given.cost().tokens == 3 * 13 * 4 * 9 + 9
+
+
+def test_a_share_of_a_gain_is_combined_problem_by_problem(figures):
+    first = SolvedShare(label="first", part="loop", arm="rest", round="0")  # 1/4 of each problem
+    last = SolvedShare(label="last", part="loop", arm="rest", round="10")  # 1 of each
+    share = Combined(label=".7 of the gain", terms=((0.3, first), (0.7, last)))
+    found = figures.read(share)
+    assert found.value == pytest.approx(0.3 * 0.25 + 0.7)
+    assert found.units.keys() == {f"p{i}" for i in range(NUM_PROBLEMS)}
+    row = row_of(figures, last, share)
+    assert (row.difference, row.num_units) == (pytest.approx(0.225), 12)
+    number = Combined(label="x", terms=((1, share), (-1, Constant(label="c", value=0.5))))
+    assert figures.read(number).units is None
+    missing = Combined(label="x", terms=((1, SolvedShare(label="x", part="loop", arm="no")),))
+    with pytest.raises(NotMeasured, match="has no arm 'no'"):
+        figures.read(missing)
+
+
+def test_tokens_of_a_label_count_each_labelled_prefix_once(
+    figures, store, unit_of, make_trajectory
+):
+    def steps(*texts):
+        return tuple(Step(text=text, num_tokens=1) for text in texts)
+
+    solutions = [
+        make_trajectory("a", problem_id="p0", steps=steps("1\n", "2\n", "3")),
+        make_trajectory("b", problem_id="p0", steps=steps("1\n", "x\n", "y")),
+        make_trajectory("c", problem_id="p1", steps=steps("1\n", "2")),
+    ]
+    rollouts = [
+        make_trajectory(
+            f"r{i}", problem_id=p, role="rollout", parent_id=parent, branch_step=1,
+            steps=steps("z"), generated_tokens=tokens,
+        )
+        for i, (p, parent, tokens) in enumerate([("p0", "a", 8), ("p0", "b", 4), ("p1", "c", 6)])
+    ]  # fmt: skip
+
+    def label(name, index, hard):
+        return StepLabel(
+            trajectory_id=name, step_index=index, method="m", completer="p", num_rollouts=1,
+            num_correct=1, soft=1.0, hard=hard, ci_low=None, ci_high=None, evidence="rollouts",
+        )  # fmt: skip
+
+    # Of p0 the prefixes `1`, `1 2` and `1 x` are labelled, of p1 the prefix `1`; no other is.
+    labels = [
+        label("a", 0, True), label("b", 0, True), label("a", 1, False), label("b", 1, False),
+        label("a", 2, None), label("c", 0, True),
+    ]  # fmt: skip
+    where = {"run_id": f"{RUN}.labels"}
+    store.commit(unit_of("trajectories", **where), solutions)
+    store.commit(unit_of("trajectories", stage="step_labels", **where), rollouts)
+    store.commit(unit_of("step_labels", stage="step_labels", **where), labels)
+    found = StoredFigures(store, RUN)
+    spent = TokensSpent(label="x", part="labels", stage="step_labels")
+    assert found.read(spent).units == {"p0": 12.0, "p1": 6.0}
+    each = TokensSpent(label="x", part="labels", stage="step_labels", per_label=True, times=0.5)
+    assert found.read(each).units == {"p0": 2.0, "p1": 3.0}

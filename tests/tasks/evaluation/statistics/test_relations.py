@@ -10,6 +10,7 @@ from tasks.evaluation.statistics.relations import (
     compare,
     mean_of_units,
     verdict_of,
+    weighted_sum,
 )
 
 
@@ -130,3 +131,17 @@ def test_the_interval_of_a_mean_needs_two_measurements():
     assert mean_interval([1.0, 3.0]) == pytest.approx((2 - 12.706204736, 2 + 12.706204736))
     with pytest.raises(ValueError, match="expected at least 2 measurements, got 1"):
         mean_interval([1.0])
+
+
+def test_a_weighted_sum_is_by_unit_only_where_all_are():
+    first, second = by_problem([0.5] * 12), by_problem([0.1] * 13)
+    found = weighted_sum([(1, first), (-2, second)])
+    assert found.units == dict.fromkeys(first.units, pytest.approx(0.3))
+    whole = Measured(value=0.4, low=0.3, high=0.6)
+    mixed = weighted_sum([(1, whole), (-1, Measured(value=0.1, low=0.0, high=0.4))])
+    assert mixed.value == pytest.approx(0.3)
+    assert mixed.low == pytest.approx(0.3 - hypot(0.1, 0.3))
+    assert mixed.high == pytest.approx(0.3 + hypot(0.2, 0.1))
+    assert weighted_sum([(1, whole), (1, Measured(value=0.1))]).low is None
+    with pytest.raises(ValueError, match="expected a figure, got none"):
+        weighted_sum([])
