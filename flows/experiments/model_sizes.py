@@ -18,8 +18,6 @@ from schemas.evaluation import EvaluationJob
 from schemas.experiments.model_sizes import ModelSizesConfig
 from schemas.prm_training import PrmTrainingJob
 from schemas.rows import DECISIONS, Metric
-from schemas.sampling import SamplingJob
-from schemas.search import SearchJob
 from schemas.step_labels import StepLabelsJob
 from schemas.units import Stage
 from tasks.engines.engine_set import EngineSet
@@ -64,16 +62,10 @@ def _search(
     shared = {"policy": policy, "prompt": config.prompt}
     common = {**shared, "grader": config.grader, "pool": config.pool}
     engines = EngineSet(policy=policy, separator=config.prompt.step_rule)
-    train = SamplingJob(
-        problems=config.train_problems, set_name="train", sampling=config.train_sampling, **common
-    )
-    measured = SamplingJob(
-        problems=config.eval_problems, set_name=_EVAL, sampling=config.eval_sampling, **common
-    )
     with open_pool(experiment.store.url, engines, config.pool):
-        experiment.run(part, train)
+        experiment.run(part, config.train_job(policy))
         experiment.run(part, StepLabelsJob(labels=config.labels, **common))
-        experiment.run(part, measured)
+        experiment.run(part, config.eval_job(policy))
     training = config.verifier_training.with_fields(base_model=policy.model, model_name=name)
     folder = experiment.run(
         part, PrmTrainingJob(training=training, method=config.labels.method, **shared)
@@ -83,17 +75,7 @@ def _search(
         part,
         EvaluationJob(policy=policy, grader=config.grader, evaluation=config.evaluation),
     )
-    search = SearchJob(
-        problems=config.eval_problems,
-        set_name=_EVAL,
-        verifier=verifier,
-        strategies=config.strategies,
-        budgets=config.budgets,
-        limits=config.limits,
-        evaluation=config.evaluation,
-        **common,
-    )
-    experiment.run(part, search)
+    experiment.run(part, config.search_job(policy, verifier))
     return verifier
 
 

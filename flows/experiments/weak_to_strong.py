@@ -25,7 +25,7 @@ from schemas.policy_training import PolicyTrainingJob
 from schemas.prm_training import VERIFIER_CHECKS, PrmTrainingJob
 from schemas.problems import ProblemsJob
 from schemas.rows import PROBLEMS, Metric, Problem, Trajectory
-from schemas.sampling import SamplingConfig, SamplingJob
+from schemas.sampling import SamplingConfig
 from schemas.scoring import ScoringJob
 from schemas.step_labels import StepLabelsJob
 from schemas.training.confidence import ConfidenceConfig
@@ -198,18 +198,7 @@ class _Study:
         sampling: SamplingConfig,
         round: int | None = None,
     ) -> None:
-        config = self.config
-        problems = config.eval_problems if set_name == _EVAL else config.problems
-        job = SamplingJob(
-            problems=problems,
-            set_name=set_name,
-            policy=policy,
-            prompt=config.prompt,
-            grader=config.grader,
-            sampling=sampling,
-            pool=config.pool,
-            round=round,
-        )
+        job = self.config.sampling_job(set_name, policy, sampling, round)
         self.experiment.run(part, job)
 
     def _build(

@@ -6,17 +6,18 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.engines import SHIPPED_POLICY
+from schemas.base import FrozenConfig
+from schemas.engines import SHIPPED_POLICY, VLLMConfig
 from schemas.evaluation import EvaluationConfig
-from schemas.experiments.experiment import ExperimentConfig, Subject
+from schemas.experiments.experiment import TRAINED, ExperimentConfig, Subject
 from schemas.experiments.relation import Constant, Relation, StoredFigure
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.pool import PoolConfig
 from schemas.pretraining import SIZES, PretrainingConfig, SizedPolicyConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
-from schemas.sampling import SamplingConfig
-from schemas.search import SearchLimits
+from schemas.sampling import SamplingConfig, SamplingJob
+from schemas.search import SearchJob, SearchLimits
 from schemas.search.strategies import (
     BeamConfig,
     BestOfNConfig,
@@ -137,6 +138,48 @@ class ModelSizesConfig(ExperimentConfig):
             for budget in self.budgets:
                 strategy.check_budget(budget)
         return self
+
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """See ExperimentConfig."""
+        found: list[tuple[str, FrozenConfig]] = []
+        for name, size in self.sizes.items():
+            if size.model is None:
+                found.append((f"policy-{name}", self.pretraining))
+            policy = VLLMConfig(model=size.model or SHIPPED_POLICY)
+            found += [(name, self.train_job(policy)), (name, self.eval_job(policy))]
+            found.append((name, self.search_job(policy, TRAINED)))
+        return found
+
+    def train_job(self, policy: VLLMConfig) -> SamplingJob:
+        """The solutions that a size's verifier learns from."""
+        return SamplingJob(
+            problems=self.train_problems,
+            set_name="train",
+            sampling=self.train_sampling,
+            **self._common(policy),
+        )
+
+    def eval_job(self, policy: VLLMConfig) -> SamplingJob:
+        """The samples that single samples and coverage are measured from."""
+        return SamplingJob(
+            problems=self.eval_problems, sampling=self.eval_sampling, **self._common(policy)
+        )
+
+    def search_job(self, policy: VLLMConfig, verifier: VLLMConfig) -> SearchJob:
+        """Every search of a size."""
+        return SearchJob(
+            problems=self.eval_problems,
+            verifier=verifier,
+            strategies=self.strategies,
+            budgets=self.budgets,
+            limits=self.limits,
+            evaluation=self.evaluation,
+            **self._common(policy),
+        )
+
+    def _common(self, policy: VLLMConfig) -> dict[str, Any]:
+        common = {"prompt": self.prompt, "grader": self.grader, "pool": self.pool}
+        return {"policy": policy, **common}
 
     def relations(self) -> tuple[Relation, ...]:
         """The relations that it measures."""

@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from schemas.engines import SHIPPED_POLICY
+from schemas.base import FrozenConfig
+from schemas.engines import SHIPPED_POLICY, VLLMConfig
 from schemas.evaluation import EvaluationConfig
 from schemas.experiments.experiment import ExperimentConfig, Subject
 from schemas.experiments.relation import Constant, Relation, StoredFigure
@@ -14,7 +15,7 @@ from schemas.pool import PoolConfig
 from schemas.pretraining import SMALL, PretrainingConfig, SizedPolicyConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
-from schemas.sampling import SamplingConfig
+from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.step_labels import CheckerConfig, StepLabelsConfig
 from schemas.training.confidence import ConfidenceConfig
 from schemas.training.prm import PrmTrainingConfig
@@ -113,6 +114,47 @@ class WeakToStrongConfig(ExperimentConfig):
         if len(set(learners)) < len(learners):
             raise ValueError(f"expected distinct learners, got {learners}")
         return learners
+
+    def planned(self) -> list[tuple[str, FrozenConfig]]:
+        """See ExperimentConfig."""
+        found: list[tuple[str, FrozenConfig]] = [
+            (f"policy-{name}", self.pretraining)
+            for name, size in (("weak", self.weak), ("strong", self.strong))
+            if size.model is None
+        ]
+        policy = VLLMConfig(model=self.strong.model or SHIPPED_POLICY)
+        if "policy" in self.learners:
+            taught = self.sampling_job("half_2", policy, self.taught_sampling)
+            measured = self.sampling_job("eval", policy, self.eval_sampling)
+            found += [("policy", job) for job in (taught, *[measured] * 4)]
+        if "verifier" in self.learners:
+            judged = self.sampling_job("half_1", policy, self.judged_sampling)
+            measured = self.sampling_job("eval", policy, self.eval_sampling)
+            found += [("verifier", job) for job in (judged, judged, measured)]
+        return found
+
+    def sampling_job(
+        self,
+        set_name: str,
+        policy: VLLMConfig,
+        sampling: SamplingConfig,
+        round: int | None = None,
+    ) -> SamplingJob:
+        """A policy's solutions of one half, or of the problems that are measured on."""
+        problems = self.eval_problems if set_name == "eval" else self.problems
+        if set_name != "eval" and isinstance(problems, WorldProblemsConfig):
+            # The half itself is committed before; this is its size.
+            problems = problems.with_fields(num_problems=max(problems.num_problems // 2, 1))
+        return SamplingJob(
+            problems=problems,
+            set_name=set_name,
+            policy=policy,
+            prompt=self.prompt,
+            grader=self.grader,
+            sampling=sampling,
+            pool=self.pool,
+            round=round,
+        )
 
     def relations(self) -> tuple[Relation, ...]:
         """The relations that it measures."""
