@@ -143,7 +143,8 @@ class _Study:
             for arm in (STUDENT, CONFIDENT, CEILING):
                 pool.change_policy(models[arm])
                 self._sample(_POLICY, _EVAL, models[arm], self.config.eval_sampling, round=_ROUND)
-        self._measure_policies({arm: identify_engine(each) for arm, each in models.items()})
+        names = {arm: identify_engine(each) for arm, each in models.items()}
+        commit_policies(self.experiment, self.config, names)
 
     def teach_verifiers(self) -> None:
         """Steps: with the truth, and with the scores of a verifier that learned it."""
@@ -186,9 +187,8 @@ class _Study:
         verifiers = {arm: VLLMConfig(model=folder) for arm, folder in folders.items()}
         for verifier in verifiers.values():
             self._score(_EVAL, verifier)
-        self._measure_verifiers(
-            {arm: identify_engine(each, "verifier") for arm, each in verifiers.items()}
-        )
+        names = {arm: identify_engine(each, "verifier") for arm, each in verifiers.items()}
+        commit_verifiers(experiment, config, names, identify_engine(self.strong))
 
     def _sample(
         self,
@@ -293,57 +293,76 @@ class _Study:
         with open_pool(self.experiment.store.url, engines, self.config.pool) as pool:
             yield pool
 
-    def _measure_policies(self, names: Mapping[str, str]) -> None:
-        """Commit the figures of the policies' samples."""
-        store, run = self.experiment.store, self.experiment.part(_POLICY)
-        files = sampled_files(store, run, _EVAL)
-        if self.experiment.has_figures(_POLICY, *files):
-            return
-        problems: list[Problem] = store.read(problems_path(run, _EVAL))
-        rows: list[Trajectory] = [row for path in files for row in store.read(path)]
-        shares = {
-            arm: solved_shares(problems, [row for row in rows if row.policy == name])
-            for arm, name in names.items()
-        }
-        figures = gap_figures(shares, self.config.evaluation, strategy=_POLICY, policies=names)
-        self._commit(_POLICY, figures, files)
 
-    def _measure_verifiers(self, names: Mapping[str, str]) -> None:
-        """Commit the figures of the verifiers' scores."""
-        store, run = self.experiment.store, self.experiment.part(_VERIFIER)
-        files = sampled_files(store, run, _EVAL)
-        scored = {arm: score_files(store, run, files, name) for arm, name in names.items()}
-        inputs = [*files, *(path for paths in scored.values() for path in paths)]
-        if self.experiment.has_figures(_VERIFIER, *inputs):
-            return
-        path = problems_path(run, _EVAL)
-        problems: list[Problem] = store.read(path)
-        rows: list[Trajectory] = [row for file in files for row in store.read(file)]
-        kinds = known_kinds(store, path)
-        truth = check_solutions(problems, rows, kinds) if kinds else {}
-        by_arm: dict[str, dict[str, FloatArray]] = {
-            arm: verifier_shares(
-                problems, rows, [each for p in paths for each in store.read(p)], truth
-            )
-            for arm, paths in scored.items()
-        }
-        policies = dict.fromkeys(names, identify_engine(self.strong))
-        figures: list[Metric] = []
-        for measure in by_arm[WEAK]:
-            shares = {arm: found[measure] for arm, found in by_arm.items()}
-            if any(np.isnan(values).all() for values in shares.values()):
-                continue  # no exact checker knows the truth about steps
-            figures += gap_figures(
-                shares,
-                self.config.evaluation,
-                strategy=measure,
-                policies=policies,
-                verifiers=names,
-            )
-        self._commit(_VERIFIER, figures, inputs)
+def commit_policies(
+    experiment: Experiment, config: WeakToStrongConfig, names: Mapping[str, str]
+) -> None:
+    """Commit the figures of the policies' samples, unless they are there.
 
-    def _commit(self, name: str, figures: Sequence[Metric], inputs: Sequence[str]) -> None:
-        self.experiment.commit_figures(name, figures, *inputs)
-        gaps = {row.strategy for row in figures if row.metric == "gap_recovered"}
-        for strategy in sorted({row.strategy for row in figures} - gaps):
-            say(f"weak_to_strong, {strategy}: the ceiling is not above the weak model: no gap")
+    Args:
+        experiment: its part `policy` holds the samples.
+        config: the intervals.
+        names: by model, its id.
+    """
+    store, run = experiment.store, experiment.part(_POLICY)
+    files = sampled_files(store, run, _EVAL)
+    if experiment.has_figures(_POLICY, *files):
+        return
+    problems: list[Problem] = store.read(problems_path(run, _EVAL))
+    rows: list[Trajectory] = [row for path in files for row in store.read(path)]
+    shares = {
+        arm: solved_shares(problems, [row for row in rows if row.policy == name])
+        for arm, name in names.items()
+    }
+    figures = gap_figures(shares, config.evaluation, strategy=_POLICY, policies=names)
+    _commit(experiment, _POLICY, figures, files)
+
+
+def commit_verifiers(
+    experiment: Experiment, config: WeakToStrongConfig, names: Mapping[str, str], policy: str
+) -> None:
+    """Commit the figures of the verifiers' scores, unless they are there.
+
+    Args:
+        experiment: its part `verifier` holds the samples and scores.
+        config: the intervals.
+        names: by model, its id.
+        policy: the id of the policy whose solutions were scored.
+    """
+    store, run = experiment.store, experiment.part(_VERIFIER)
+    files = sampled_files(store, run, _EVAL)
+    scored = {arm: score_files(store, run, files, name) for arm, name in names.items()}
+    inputs = [*files, *(path for paths in scored.values() for path in paths)]
+    if experiment.has_figures(_VERIFIER, *inputs):
+        return
+    path = problems_path(run, _EVAL)
+    problems: list[Problem] = store.read(path)
+    rows: list[Trajectory] = [row for file in files for row in store.read(file)]
+    kinds = known_kinds(store, path)
+    truth = check_solutions(problems, rows, kinds) if kinds else {}
+    by_arm: dict[str, dict[str, FloatArray]] = {
+        arm: verifier_shares(problems, rows, [each for p in paths for each in store.read(p)], truth)
+        for arm, paths in scored.items()
+    }
+    figures: list[Metric] = []
+    for measure in by_arm[WEAK]:
+        shares = {arm: found[measure] for arm, found in by_arm.items()}
+        if any(np.isnan(values).all() for values in shares.values()):
+            continue  # no exact checker knows the truth about steps
+        figures += gap_figures(
+            shares,
+            config.evaluation,
+            strategy=measure,
+            policies=dict.fromkeys(names, policy),
+            verifiers=names,
+        )
+    _commit(experiment, _VERIFIER, figures, inputs)
+
+
+def _commit(
+    experiment: Experiment, name: str, figures: Sequence[Metric], inputs: Sequence[str]
+) -> None:
+    experiment.commit_figures(name, figures, *inputs)
+    gaps = {row.strategy for row in figures if row.metric == "gap_recovered"}
+    for strategy in sorted({row.strategy for row in figures} - gaps):
+        say(f"weak_to_strong, {strategy}: the ceiling is not above the weak model: no gap")
