@@ -3,7 +3,7 @@
 Each size is a part: its policy, a verifier of its size, samples, and every search.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prefect import flow
 
@@ -48,8 +48,33 @@ def experiment_model_sizes(config: ModelSizesConfig, root: str, run_id: str | No
             name: _search(experiment, config, name, policy) for name, policy in sizes.items()
         }
         rows = _measure(experiment, config, sizes, searched)
+        for line in meeting_lines(rows):
+            say(line)
         draw_sizes(experiment.store, experiment.run_id, rows, _coverage(experiment, config))
         return experiment.conclude()
+
+
+def meeting_lines(metrics: Sequence[Metric]) -> list[str]:
+    """Where each size with search meets each larger one without, a sentence per strategy."""
+    met = {
+        (row.arm, row.against, row.strategy): row
+        for row in metrics
+        if row.metric == "flops_to_meet"
+    }
+    compared = dict.fromkeys(
+        (row.arm, row.against, row.strategy)
+        for row in metrics
+        if row.metric in ("flops_to_meet", "multiplier", "gain_at_equal_flops")
+    )
+    lines = []
+    for small, large, strategy in compared:
+        row = met.get((small, large, strategy))
+        where = "meets it nowhere"
+        if row is not None:
+            low, high = (f"{end:.2g}" if end else "…" for end in (row.ci_low, row.ci_high))
+            where = f"meets it at {row.value:.2g} ({low}-{high}) times its operations"
+        lines.append(f"{small} with {strategy} against {large} without search: {where}")
+    return lines
 
 
 def _search(

@@ -101,7 +101,7 @@ def searched(store, unit_of, make_problem, make_trajectory):
 
 
 def test_sizes_are_compared_from_their_stored_searches(searched, small_policy):
-    from flows.experiments.model_sizes import experiment_model_sizes
+    from flows.experiments.model_sizes import experiment_model_sizes, meeting_lines
 
     config = ModelSizesConfig.from_partial(
         {
@@ -139,7 +139,15 @@ def test_sizes_are_compared_from_their_stored_searches(searched, small_policy):
         "select min(value) from metrics where run_id = 'sizes' and metric = 'multiplier'",
     ).fetchall()
     assert least == pytest.approx(times + 0.03 * (times - 1))
+    (figures,) = searched.files("metrics", run_id="sizes", stage="experiment_model_sizes")
     reports = searched.root / "reports/sizes"
     assert {"model-sizes.png", "model-sizes-coverage.png"} <= {p.name for p in reports.iterdir()}
+    (line,) = meeting_lines(searched.read(figures))
+    # 16 of 20 at N = 16, 8 at 4, 10 asked for: a quarter of the way in log operations.
+    costs = [2 * (small * (10 + 10 * n) + 1_000 * 5 * n) for n in BUDGETS]
+    expected = costs[0] * (costs[1] / costs[0]) ** 0.25 / flops["large@1"]
+    assert line.startswith(
+        f"small with best_of_n against large without search: meets it at {expected:.2g} ("
+    )
     again = experiment_model_sizes.fn(config, searched.url, "sizes")
     assert again == path
