@@ -9,7 +9,8 @@ from schemas.experiments.score import ScoreExperimentConfig
 
 @flow(name="experiment_score", flow_run_name=name_run)
 def experiment_score(config: ScoreExperimentConfig, root: str, run_id: str | None = None) -> str:
-    """Run the parts and compare their figures; the path of the relations."""
+    """Run both loops and compare their verifiers; the path of the relations."""
     with open_experiment(config, root, run_id) as experiment:
         experiment.run("loop", config.loop)
+        experiment.run("checked", config.checked)
         return experiment.conclude()

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from schemas.experiments.critics import PAPER
 from schemas.experiments.experiment import QUICK_LOOP, ExperimentConfig, Subject
-from schemas.experiments.loop_figures import HARD, pass_at_1
-from schemas.experiments.relation import Relation
+from schemas.experiments.loop_figures import HARD, pass_at_1, round_figure
+from schemas.experiments.relation import Combined, Relation
 from schemas.loops.critique_in_the_loop import CriticTrainingConfig, CritiqueInTheLoopConfig
 
 _CLAIM = "a critic in the loop beats self-improvement without, and a control of as many rows"
@@ -17,7 +17,7 @@ class CritiqueInTheLoopExperimentConfig(ExperimentConfig):
 
     name: ClassVar[str] = "critique_in_the_loop"
     subject: ClassVar[Subject] = "Self-improvement"
-    details: ClassVar[str] = "loops.md#critique-in-the-loop"
+    details: ClassVar[str] = "loops-with-critics.md#critique-in-the-loop"
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,
@@ -51,6 +51,24 @@ class CritiqueInTheLoopExperimentConfig(ExperimentConfig):
                 for other, words in others
             ),
             Relation(
+                name="vanilla_saturates",
+                claim="self-improvement without a critic saturates below that with one",
+                paper=PAPER,
+                published="no figure",
+                larger=pass_at_1("critique", f"{self.loop.rounds}"),
+                smaller=pass_at_1("vanilla", f"{self.loop.rounds}"),
+                point=f"after {self.loop.rounds} rounds",
+            ),
+            Relation(
+                name="critic_adds_less",
+                claim="after training in the loop the critic adds less at test time",
+                paper=PAPER,
+                published="no figure",
+                larger=_gain("0"),
+                smaller=_gain(f"{self.loop.rounds}"),
+                point="than before",
+            ),
+            Relation(
                 name="critic_helps_hard",
                 claim="a critic in the loop helps on hard problems",
                 paper=PAPER,
@@ -60,3 +78,13 @@ class CritiqueInTheLoopExperimentConfig(ExperimentConfig):
                 point="levels 4 and 5, round 1",
             ),
         )
+
+
+def _gain(number: str) -> Combined:
+    """What the critic adds at test time to the arm's policy of a round."""
+    after, before = (
+        round_figure(metric, "critique", number, metric, strategy="critique")
+        for metric in ("refined", "unrefined")
+    )
+    label = f"gain by the critic at test time, round {number}"
+    return Combined(label=label, terms=((1, after), (-1, before)))

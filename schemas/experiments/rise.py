@@ -18,7 +18,7 @@ class RiseExperimentConfig(ExperimentConfig):
 
     name: ClassVar[str] = "rise"
     subject: ClassVar[Subject] = "Self-improvement"
-    details: ClassVar[str] = "loops.md"
+    details: ClassVar[str] = "loops-with-critics.md"
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,

@@ -3,39 +3,48 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from schemas.critiques import CheckerCriticConfig
+from schemas.critiques import CheckerCriticConfig, ModelCriticConfig
 from schemas.evaluation import EvaluationConfig
-from schemas.experiments.critics import PAPER
-from schemas.experiments.experiment import QUICK_LOOP, ExperimentConfig, Subject
+from schemas.experiments.critics import PAPER, QUICK_CRITICS, CriticTrainedConfig
+from schemas.experiments.experiment import QUICK_LOOP, TRAINED, Subject
 from schemas.experiments.loop_figures import pass_at_1, round_figure
 from schemas.experiments.relation import Relation, StoredFigure
 from schemas.loops.self_correction import SelfCorrectionConfig
 from schemas.policy_training import SftConfig
 from schemas.sampling import SamplingConfig
 
+_LOOP = SelfCorrectionConfig(
+    critic=CheckerCriticConfig(),
+    train_sampling=SamplingConfig(
+        num_samples=8, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
+    ),
+    eval_sampling=SamplingConfig(
+        num_samples=48, max_tokens=256, with_logprobs=False, trajectories_per_unit=800
+    ),
+    evaluation=EvaluationConfig(budgets=(1, 4, 12, 16, 48), bins=("level",)),
+    training=SftConfig(epochs=3),
+)
 
-class SelfCorrectionExperimentConfig(ExperimentConfig):
+
+class SelfCorrectionExperimentConfig(CriticTrainedConfig):
     """Four ways to correct oneself, from the same solutions."""
 
     name: ClassVar[str] = "self_correction"
     subject: ClassVar[Subject] = "Self-improvement"
-    details: ClassVar[str] = "loops.md"
+    details: ClassVar[str] = "loops-with-critics.md#self-talk"
+    other_parts: ClassVar[tuple[str, ...]] = ("critics",)
     quick_fields: ClassVar[Mapping[str, Any]] = {
-        "loop": {**QUICK_LOOP, "evaluation": {"budgets": (1, 4)}}
+        **{name: fields for name, fields in QUICK_CRITICS.items() if name != "held_out"},
+        "loop": QUICK_LOOP,
+        "players": QUICK_LOOP,
     }
 
-    loop: SelfCorrectionConfig = SelfCorrectionConfig(
-        critic=CheckerCriticConfig(),
-        train_sampling=SamplingConfig(
-            num_samples=8, max_tokens=128, with_logprobs=False, trajectories_per_unit=700
-        ),
-        eval_sampling=SamplingConfig(
-            num_samples=48, max_tokens=256, with_logprobs=False, trajectories_per_unit=800
-        ),
-        evaluation=EvaluationConfig(budgets=(1, 4, 12, 16, 48), bins=("level",)),
-        training=SftConfig(epochs=3),
+    loop: SelfCorrectionConfig = _LOOP
+    """The loop, in which the policy is its own critic where two play."""
+    players: SelfCorrectionConfig = _LOOP.with_fields(
+        arms=("plain", "two_players"), player=ModelCriticConfig(engine=TRAINED)
     )
-    """The loop."""
+    """Two players with a trained critic."""
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""
@@ -63,14 +72,19 @@ class SelfCorrectionExperimentConfig(ExperimentConfig):
                 )
                 for n in votes
             ),
-            Relation(
-                name="players_over_talk",
-                claim="two players beat self-talk",
-                paper=PAPER,
-                published="no figure",
-                larger=round_figure("pass@1", "two_players", "1", "pass@1 of two players"),
-                smaller=talk,
-                point="pass@1, the policy its own critic",
+            *(
+                Relation(
+                    name="players_over_talk",
+                    claim="two players beat self-talk",
+                    paper=PAPER,
+                    published="no figure",
+                    larger=round_figure(
+                        "pass@1", "two_players", "1", f"pass@1 of two players, {words}", part=part
+                    ),
+                    smaller=talk,
+                    point=f"pass@1, {words}",
+                )
+                for part, words in (("players", "trained critic"), ("loop", "own review"))
             ),
             Relation(
                 name="talk_over_plain",

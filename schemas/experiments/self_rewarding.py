@@ -16,7 +16,7 @@ class SelfRewardingExperimentConfig(ExperimentConfig):
 
     name: ClassVar[str] = "self_rewarding"
     subject: ClassVar[Subject] = "Self-improvement"
-    details: ClassVar[str] = "loops.md"
+    details: ClassVar[str] = "loops-with-critics.md#self-rewarding"
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,
@@ -44,6 +44,16 @@ class SelfRewardingExperimentConfig(ExperimentConfig):
                     point=f"round {number} above {number - 1}",
                 )
                 for number in rounds
+            ),
+            Relation(
+                name="own_above_graded",
+                claim="pairs by its own judgement are as good as pairs by grade",
+                paper=_PAPER,
+                published="no figure",
+                larger=pass_at_1("self_rewarding", f"{self.loop.rounds}"),
+                smaller=pass_at_1("graded", f"{self.loop.rounds}"),
+                point=f"at most .02 below, round {self.loop.rounds}",
+                margin=-0.02,
             ),
             *(
                 Relation(
