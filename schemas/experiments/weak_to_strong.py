@@ -49,7 +49,7 @@ class WeakToStrongConfig(ExperimentConfig):
     details: ClassVar[str] = "model-sizes.md#weak-to-strong"
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "weak": {
-            "architecture": {"hidden_size": 48, "num_layers": 1, "num_heads": 2, "mlp_size": 96}
+            "architecture": {"hidden_size": 64, "num_layers": 1, "num_heads": 2, "mlp_size": 64}
         },
         "pretraining": {"num_tokens": 600_000},
         "problems": {"num_problems": 300},

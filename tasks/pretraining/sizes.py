@@ -12,6 +12,10 @@ from tasks.models.folders import load_tokenizer, resolve_model, tokenizer_finger
 from tasks.world.tokenizer import build_tokenizer
 
 
+_SERVED_HEADS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256)
+"""Widths of an attention head that vLLM serves on a CPU."""
+
+
 def check_sizes(sizes: Mapping[str, SizedPolicyConfig]) -> dict[str, int]:
     """The parameters of each size, by its name.
 
@@ -19,8 +23,8 @@ def check_sizes(sizes: Mapping[str, SizedPolicyConfig]) -> dict[str, int]:
         sizes: from the smallest to the largest.
 
     Raises:
-        ValueError: fewer than two sizes, one that is not larger than the one before, or one with
-            another tokenizer.
+        ValueError: fewer than two sizes, one that is not larger than the one before, one with
+            another tokenizer, or one to pretrain whose heads vLLM does not serve.
         ModelUnusable: a model does not exist.
     """
     if len(sizes) < 2:
@@ -35,6 +39,13 @@ def check_sizes(sizes: Mapping[str, SizedPolicyConfig]) -> dict[str, int]:
         if one != other:
             raise ValueError(
                 f"{large}: expected the tokenizer of {small}, got one that makes other tokens"
+            )
+    for name, size in sizes.items():
+        head = size.architecture.hidden_size // size.architecture.num_heads
+        if size.model is None and head not in _SERVED_HEADS:
+            raise ValueError(
+                f"{name}: expected hidden_size / num_heads to be one of "
+                f"{', '.join(map(str, _SERVED_HEADS))}, which vLLM serves, got {head}"
             )
     return {name: number for name, (number, _) in found.items()}
 

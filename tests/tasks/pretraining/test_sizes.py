@@ -4,6 +4,8 @@ import pytest
 
 from schemas.engines import SHIPPED_POLICY
 from schemas.errors import ModelUnusable
+from schemas.experiments.model_sizes import ModelSizesConfig
+from schemas.experiments.weak_to_strong import WeakToStrongConfig
 from schemas.pretraining import LARGE, MEDIUM, SIZES, SMALL, ArchitectureConfig, SizedPolicyConfig
 from tasks.models.folders import resolve_model
 from tasks.pretraining.sizes import check_sizes
@@ -51,6 +53,20 @@ def test_another_tokenizer_is_refused(tmp_path):
     small = SizedPolicyConfig(architecture=SMALL)
     with pytest.raises(ValueError, match="strong: expected the tokenizer of weak, got one that"):
         check_sizes({"weak": small, "strong": SizedPolicyConfig(model=str(folder))})
+
+
+def test_heads_that_vllm_does_not_serve_are_refused_before_they_are_trained():
+    odd = ArchitectureConfig(hidden_size=48, num_layers=1, num_heads=2, mlp_size=64)
+    with pytest.raises(ValueError, match="weak: expected hidden_size / num_heads to be one of 32"):
+        check_sizes({"weak": SizedPolicyConfig(architecture=odd), "strong": SHIPPED})
+
+
+@pytest.mark.parametrize("config", [ModelSizesConfig, WeakToStrongConfig])
+@pytest.mark.parametrize("size", ["quick", "whole"])
+def test_the_sizes_of_the_experiments_can_be_compared(config, size):
+    made = config.from_partial({"size": size})
+    sizes = made.sizes if isinstance(made, ModelSizesConfig) else None
+    check_sizes(sizes or {"weak": made.weak, "strong": made.strong})
 
 
 def test_one_size_and_a_model_that_does_not_exist_are_refused(tmp_path):
