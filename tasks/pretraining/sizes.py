@@ -11,7 +11,6 @@ from tasks.models.files import count_parameters
 from tasks.models.folders import load_tokenizer, resolve_model, tokenizer_fingerprint
 from tasks.world.tokenizer import build_tokenizer
 
-
 _SERVED_HEADS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 """Widths of an attention head that vLLM serves on a CPU."""
 
