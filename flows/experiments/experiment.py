@@ -134,6 +134,10 @@ class Experiment:
         """Whether `commit_figures` has committed figures of this name with these inputs."""
         return self.store.has(self._figures_unit(name, inputs))
 
+    def figures_path(self, name: str, *inputs: object) -> str:
+        """Where `commit_figures` puts figures of this name with these inputs."""
+        return self._figures_unit(name, inputs).path
+
     def commit_figures(self, name: str, rows: Sequence[Metric], *inputs: object) -> str:
         """Commit figures of the experiment's own; the path of the file.
 
