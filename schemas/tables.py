@@ -35,7 +35,7 @@ SCHEMA_VERSION = 4
 `problems.check`, `pick`, `arm` and `against` of `metrics`, and `role`, `reward`, `group_id`,
 `training_step`, `token_ids`, `vocabulary`, `changed_boundaries`, `thinking_tokens`, `critique_id`,
 `error_step` and `error_note` of `trajectories`, and the tables `critiques`,
-`relations` and `token_rewards`."""
+`relations`, `token_rewards` and `planted_samples`."""
 
 VERSION_KEY = b"stepmill_schema_version"
 """The key of the version in the metadata of a file."""
