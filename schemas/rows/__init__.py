@@ -12,11 +12,13 @@ from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
 from schemas.rows.failures import FAILURES, Failure
 from schemas.rows.metrics import METRICS, Metric
 from schemas.rows.models import MODELS, Model, ModelRole
+from schemas.rows.planted_samples import PLANTED_SAMPLES, PlantedSample
 from schemas.rows.problems import PROBLEMS, Problem
 from schemas.rows.relations import RELATIONS, MeasuredRelation
 from schemas.rows.runs import RUNS, RunEvent, RunState
 from schemas.rows.step_labels import STEP_LABELS, Evidence, StepLabel
 from schemas.rows.step_scores import STEP_SCORES, StepScores
+from schemas.rows.token_rewards import TOKEN_REWARDS, TokenRewards
 from schemas.rows.training_sets import TRAINING_SETS, TrainingSet
 from schemas.rows.trajectories import TRAJECTORIES, Status, Step, Trajectory
 from schemas.rows.verdicts import VERDICTS, Verdict
@@ -28,6 +30,7 @@ __all__ = [
     "FAILURES",
     "METRICS",
     "MODELS",
+    "PLANTED_SAMPLES",
     "PROBLEMS",
     "RELATIONS",
     "RUNS",
@@ -35,6 +38,7 @@ __all__ = [
     "STEP_LABELS",
     "STEP_SCORES",
     "TABLES",
+    "TOKEN_REWARDS",
     "TRAINING_SETS",
     "TRAJECTORIES",
     "VERDICTS",
@@ -48,6 +52,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelRole",
+    "PlantedSample",
     "Problem",
     "RunEvent",
     "RunState",
@@ -56,6 +61,7 @@ __all__ = [
     "StepLabel",
     "StepScores",
     "TableSpec",
+    "TokenRewards",
     "TrainingSet",
     "Trajectory",
     "Verdict",

@@ -12,6 +12,7 @@ from schemas.engines import VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.training.drawing import DrawingRecipe
 from schemas.training.recipe import TrainingJob
+from schemas.training.rewards import RewardModelConfig
 from tasks.models.folders import (
     check_model_folder,
     load_tokenizer,
@@ -19,6 +20,7 @@ from tasks.models.folders import (
     resolve_model,
     tokenizer_fingerprint,
 )
+from tasks.verifiers.reward_models import check_reward_model
 
 _SHAPE = (
     "architectures",
@@ -48,7 +50,9 @@ def check_models(job: TrainingJob) -> None:
     if not (recipe.shares_tokens or recipe.reward.reads_tokens):
         return
     for verifier in recipe.reward.verifiers:
-        if isinstance(verifier, VLLMConfig):
+        if isinstance(verifier, RewardModelConfig):
+            check_reward_model(verifier, policy, separator=job.prompt.step_rule)
+        elif isinstance(verifier, VLLMConfig):
             _check_tokenizer(
                 "method.reward.verifier", resolve_model(verifier.model, verifier.revision), policy
             )

@@ -1,5 +1,7 @@
 """Solutions drawn during training, as rows of `trajectories`: none lost, none stored twice.
 
+What their tokens earned is in rows of `token_rewards`, where a reward says so by token.
+
 The rows drawn since the last checkpoint are written into the next one, so they are complete exactly
 if it is; then they are committed as a unit named after the checkpoint's step. A training that is
 killed in between commits them when it resumes from that checkpoint, and what was drawn after the
@@ -17,7 +19,7 @@ import pyarrow.parquet as pq
 
 from schemas.engines import Generation
 from schemas.policy_training import PolicyTrainingJob
-from schemas.rows import TRAJECTORIES, Trajectory, now, to_table
+from schemas.rows import TOKEN_REWARDS, TRAJECTORIES, TokenRewards, Trajectory, now, to_table
 from schemas.units import Unit, derive_id
 from storage import Store
 from tasks.graders import Grade
@@ -27,8 +29,9 @@ from tasks.steps.segmentation import measure_steps, split_steps
 from tasks.steps.token_ids import completion_columns
 from tasks.thinking.thoughts import Thoughts
 from tasks.training.rewards import Earned, total
+from tasks.verifiers.credit import Credited, to_row
 
-_FILE = "drawn-{rank}.parquet"
+_FILES = {TRAJECTORIES: "drawn-{rank}.parquet", TOKEN_REWARDS: "token-rewards-{rank}.parquet"}
 _SECONDS_KEY = b"seconds"
 
 
@@ -47,6 +50,7 @@ class DrawnRows:
         self._rule, self._thinking = job.prompt.step_rule, job.prompt.thinking
         self._strategy = job.method.method
         self._rows: list[Trajectory] = []
+        self._token_rewards: list[TokenRewards] = []
         self.seconds = 0.0
         """What drawing and judging them took."""
         self._base = identify_model(*job.base) if root is not None else ""
@@ -98,13 +102,16 @@ class DrawnRows:
         group_id = derive_id(*scope, state["row"], *(place if is_redraw else ()))
         drawn = zip(generation.completions, grades, rewards, num_tokens, strict=True)
         for index, (completion, grade, reward, num_sampled) in enumerate(drawn):
+            trajectory_id = derive_id(*scope, *place, index)
+            if isinstance(reward, Credited):
+                self._token_rewards.append(to_row(trajectory_id, reward))
             status = "finished" if completion.finish_reason == "stop" else "truncated"
             # Its text begins with a prefix that was given, which may mark an answer: a rollout's.
             counted = verdict(grade, status, "rollout")
             steps = measure_steps(completion, self._rule.after(num_before))
             self._rows.append(
                 Trajectory(
-                    trajectory_id=derive_id(*scope, *place, index),
+                    trajectory_id=trajectory_id,
                     problem_id=state.get("problem_id") or "",
                     policy=f"{self._base}+{unit.name}@{step}",
                     strategy=self._strategy,
@@ -141,10 +148,19 @@ class DrawnRows:
         from tasks.training.common import training_rank
 
         checkpoint.mkdir(parents=True, exist_ok=True)
-        table = to_table(TRAJECTORIES, self._rows)
-        table = table.replace_schema_metadata({_SECONDS_KEY: str(self.seconds)})
-        pq.write_table(table, checkpoint / _FILE.format(rank=training_rank()), compression="zstd")
-        self._rows.clear()
+        rank = training_rank()
+        # Judging is part of drawing, whose time is told once.
+        for spec, rows, seconds in (
+            (TRAJECTORIES, self._rows, self.seconds),
+            (TOKEN_REWARDS, self._token_rewards, 0.0),
+        ):
+            if rows or spec is TRAJECTORIES:
+                table = to_table(spec, rows)
+                table = table.replace_schema_metadata({_SECONDS_KEY: str(seconds)})
+                pq.write_table(
+                    table, checkpoint / _FILES[spec].format(rank=rank), compression="zstd"
+                )
+            rows.clear()
         self.seconds = 0.0
 
     def commit(self, checkpoint: Path) -> None:
@@ -152,16 +168,17 @@ class DrawnRows:
         if self._root is None or self._unit is None:
             return
         store, step = Store(self._root), int(checkpoint.name.rpartition("-")[2])
-        for file in sorted(checkpoint.glob(_FILE.format(rank="*"))):
-            rank = file.stem.rpartition("-")[2]
-            unit = Unit(
-                run_id=self._unit.run_id,
-                stage=self._unit.stage,
-                name=f"{self._unit.name}.{step:06d}-{rank}",
-                table=TRAJECTORIES.name,
-                seed=self._unit.seed,
-            )
-            if not store.has(unit):
-                rows = pq.read_table(file, schema=TRAJECTORIES.schema)
-                seconds = float((pq.read_schema(file).metadata or {})[_SECONDS_KEY])
-                store.commit(unit, rows, seconds)
+        for spec, name in _FILES.items():
+            for file in sorted(checkpoint.glob(name.format(rank="*"))):
+                rank = file.stem.rpartition("-")[2]
+                unit = Unit(
+                    run_id=self._unit.run_id,
+                    stage=self._unit.stage,
+                    name=f"{self._unit.name}.{step:06d}-{rank}",
+                    table=spec.name,
+                    seed=self._unit.seed,
+                )
+                if not store.has(unit):
+                    rows = pq.read_table(file, schema=spec.schema)
+                    seconds = float((pq.read_schema(file).metadata or {})[_SECONDS_KEY])
+                    store.commit(unit, rows, seconds)

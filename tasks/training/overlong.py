@@ -7,6 +7,7 @@ so that the policy learns to end in time from solutions that are still complete.
 from collections.abc import Sequence
 
 from tasks.training.rewards import Earned
+from tasks.verifiers.credit import Credited
 
 
 def overlong_penalty(num_tokens: int, *, max_tokens: int, buffer: int, weight: float) -> float:
@@ -25,6 +26,8 @@ def less(earned: Earned, penalty: float) -> Earned:
     """What a solution earns less a penalty, which its last token pays."""
     if not penalty or earned is None:
         return earned
+    if isinstance(earned, Credited):
+        return earned.less(penalty)
     if isinstance(earned, Sequence):
         return [*earned[:-1], earned[-1] - penalty]
     return earned - penalty

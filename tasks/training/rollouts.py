@@ -33,9 +33,9 @@ from tasks.training.rewards import Drawn, Earned, Reward, open_reward, total
 from tasks.training.rows import RowEncoder
 from tasks.training.served import check_served, own_gpu
 from tasks.training.start_states import (
-    check_earned,
     check_prefixes,
     check_reward,
+    judge,
     problem_of,
     stop_strings,
 )
@@ -257,8 +257,7 @@ class Rollouts:
             prompt_ids=prompt_ids,
             token_ids=token_ids,
         )
-        rewards = await self._reward.judge(state, drawn)
-        check_earned(rewards, token_ids, self._method.reward.type)
+        rewards = await judge(self._reward, state, drawn, name=self._method.reward.type)
         return grades, [
             less(earned, self._overlong(len(ids)))
             for earned, ids in zip(rewards, token_ids, strict=True)

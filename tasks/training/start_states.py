@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from schemas.errors import RewardNotFinite
 from schemas.policy_training import PolicyTrainingJob
 from schemas.prompts import ChatPromptConfig, PromptConfig, check_stop
 from schemas.rows import Problem
 from schemas.training.drawing import DrawingRecipe
 from tasks.prompts.examples import load_examples
 from tasks.prompts.stops import derive_stops
-from tasks.training.rewards import Earned
+from tasks.training.rewards import Drawn, Earned, Reward
 
 
 def stop_strings(job: PolicyTrainingJob) -> tuple[str, ...]:
@@ -57,6 +58,26 @@ def check_prefixes(states: Sequence[Mapping[str, Any]], prompt: PromptConfig) ->
                 f"steps cannot be counted otherwise, got {prompt.steps.max_steps} and the prefix "
                 f"of state {number}"
             )
+
+
+async def judge(
+    reward: Reward, state: Mapping[str, Any], drawn: Drawn, *, name: str
+) -> list[Earned]:
+    """What the solutions of a start state earn, checked.
+
+    Raises:
+        TrainingDiverged: something is not finite.
+        ValueError: a list is of another length than its solution.
+    """
+    from tasks.training.common import TrainingDiverged
+
+    try:
+        earned = await reward.judge(state, drawn)
+    except RewardNotFinite as error:
+        words = f"reward {name}, problem {state.get('problem_id') or 'unknown'}: {error}"
+        raise TrainingDiverged(words) from error
+    check_earned(earned, drawn.token_ids, name)
+    return earned
 
 
 def check_earned(

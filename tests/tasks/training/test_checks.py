@@ -67,5 +67,25 @@ def test_a_verifier_that_rewards_tokens_has_the_policys_tokenizer(
         check_models(job(other_tokenizer))
 
 
+@pytest.mark.parametrize("method", ["ppo", "rloo", "grpo"])
+def test_a_reward_model_whose_attention_is_read_fits_the_policy(
+    method, make_job, toy_base, toy_reward_model, tmp_path
+):
+    def job(verifier):
+        reward = {"type": "attention", "verifier": {"model": str(verifier)}}
+        return make_job(tmp_path, method, batch_size=8, reward=reward)
+
+    check_models(job(toy_reward_model))
+    other = tmp_path / "other"
+    shutil.copytree(toy_reward_model, other)
+    tokenizer = load_tokenizer(other)
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(other)
+    with pytest.raises(ModelUnusable, match="expected the tokenizer of the policy"):
+        check_models(job(other))
+    with pytest.raises(ModelUnusable, match="how a language model is read must be named"):
+        check_models(job(toy_base))
+
+
 def test_methods_that_draw_nothing_are_not_checked(make_job, tmp_path):
     check_models(make_job(tmp_path, "sft"))

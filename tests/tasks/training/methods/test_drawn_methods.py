@@ -1,6 +1,7 @@
 """PPO and RLOO on the shipped policy with a real engine: the solutions become rows."""
 
 from collections import Counter, defaultdict
+from math import fsum
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,43 @@ def test_redrawn_groups_are_rows_of_their_own_and_counted_in_the_card(
     card = (Path(trained.path) / "README.md").read_text()
     assert "mean_zero_variance_share" in card
     assert "mean_unfilled_share" in card
+
+
+@pytest.mark.slow
+def test_tokens_that_earn_by_attention_are_rows_beside_their_solutions(
+    store, make_set, make_job, train, start_states, toy_reward_model
+):
+    recipe = {
+        "batch_size": 8,
+        "minibatches": 2,
+        "group_size": 2,
+        "max_new_tokens": 48,
+        "max_steps": 8,
+        "save_every_steps": 4,
+        "gae_lambda": 0.95,
+        "reward": {
+            "type": "attention",
+            "verifier": {"model": str(toy_reward_model)},
+            "credit": "policy_attention",
+        },
+    }
+    job = make_job(make_set(start_states), "ppo", **recipe)
+    trained = train(job, work="store/work", root=store.url, unit=UNIT)
+    solutions = {row.trajectory_id: row for row in rows_of(store)}
+    paths = store.files("token_rewards", run_id="run", stage="policy_training")
+    rewards = [row for path in paths for row in store.read(path)]
+    assert len(rewards) == len(solutions) == 32
+    for row in rewards:
+        solution = solutions[row.trajectory_id]
+        assert fsum(row.rewards) == row.total
+        assert solution.reward == pytest.approx(row.total)
+        assert len(row.rewards) == len(solution.token_ids)
+        assert "".join(row.tokens) == solution.text
+        assert row.reward == "policy_attention[beta=0.8]"
+    # The policy that trained is the one that the engine served, its attention computed in between.
+    for point in trained.curve:
+        assert point["sampling/sampling_logp_difference/max"] < 1e-3
+    means = [
+        sum(s.reward for s in solutions.values() if s.training_step == step) / 16 for step in (0, 4)
+    ]
+    assert [point["reward"] for point in trained.curve] == pytest.approx(means)

@@ -15,6 +15,7 @@ from tasks.training.common import TrainingDiverged
 from tasks.training.models import load_weights, write_weights
 from tasks.training.reading import TokenBatch, token_logprobs
 from tasks.training.trainer import last_checkpoint
+from tasks.verifiers.credit import spread, to_shares
 from tests.tasks.training.methods.games import BEGIN, LEFT, RIGHT, bandit, chances
 
 
@@ -58,6 +59,32 @@ def test_a_chain_whose_reward_is_three_steps_away_is_walked(player, gae_lambda):
     for before in ((), (RIGHT,), (RIGHT, RIGHT)):
         assert sum(chances(trainer, *before)[RIGHT:]) > 0.95
         assert value(trainer, *before) == pytest.approx(1.0, abs=0.15)
+
+
+class Divided:
+    """A game whose total is divided among the actions by shares that the finished play decides."""
+
+    def __init__(self, game: Any) -> None:
+        self._game = game
+
+    def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
+        drawn = self._game(prompts, step)
+        drawn["reward"] = [
+            spread(sum(paid), to_shares([1 + (7 * a + 3 * i) % 5 for i, a in enumerate(play)]), 0.8)
+            for paid, play in zip(drawn["reward"], drawn["completion_ids"], strict=True)
+        ]
+        return drawn
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._game, name)
+
+
+def test_a_total_that_is_divided_among_the_tokens_has_the_same_optimum(player):
+    trainer = player("ppo", chain, max_steps=120, gae_lambda=0.95)
+    trainer.rollouts = Divided(trainer.rollouts)
+    trainer.train()
+    for before in ((), (RIGHT,), (RIGHT, RIGHT)):
+        assert sum(chances(trainer, *before)[RIGHT:]) > 0.95
 
 
 def test_with_a_discount_the_reward_at_hand_is_better_in_the_first_state_alone(player):

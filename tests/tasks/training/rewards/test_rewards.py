@@ -9,7 +9,8 @@ from schemas.training.rewards import GradeRewardConfig, RefinementRewardConfig
 from tasks.graders import Grade
 from tasks.training.rewards import Drawn, total
 from tasks.training.rewards.grade import grade_reward
-from tasks.training.rewards.verifier import VerifierReward, shaped_return, step_rewards
+from tasks.training.rewards.verifier import VerifierReward
+from tasks.verifiers.credit import shaped_return, step_rewards
 
 
 @pytest.mark.parametrize(
