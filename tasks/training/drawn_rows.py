@@ -97,6 +97,9 @@ class DrawnRows:
         thoughts = self._thinking and Thoughts.of(self._thinking, state["prompt"])
         num_before = len(split_steps(prefix, self._rule.unlimited))
         scope = (unit.run_id, unit.stage, unit.name, step)
+        is_redraw = len(place) > 2
+        # Workers may share a group of a start state, but not a redrawn one.
+        group_id = derive_id(*scope, state["row"], *(place if is_redraw else ()))
         drawn = zip(generation.completions, grades, rewards, num_tokens, strict=True)
         for index, (completion, grade, reward, num_sampled) in enumerate(drawn):
             trajectory_id = derive_id(*scope, *place, index)
@@ -132,7 +135,7 @@ class DrawnRows:
                     created_at=now(),
                     budget=group_size,
                     reward=total(reward),
-                    group_id=derive_id(*scope, state["row"], *place[2:]),
+                    group_id=group_id,
                     training_step=step,
                     **completion_columns(completion, vocabulary),
                 )

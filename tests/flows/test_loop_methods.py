@@ -122,10 +122,11 @@ def test_hard_problems_are_learned_from_a_verifier_of_easy_ones_that_hides_their
     assert scored == [verifier]
     # PPO paid the verifier's score to solutions whose answers nobody graded, as many tokens as the
     # solutions that ReST learned from.
-    drawn, right, paid = ask(
+    drawn, graded, paid = ask(
         root,
         """
-        select sum(generated_tokens), count(correct), count(reward) filter (where reward > 0)
+        select sum(generated_tokens), count(correct) filter (where answer is not null),
+            count(reward) filter (where reward > 0)
         from trajectories where strategy = 'ppo'
         """,
     )[0]
@@ -135,7 +136,7 @@ def test_hard_problems_are_learned_from_a_verifier_of_easy_ones_that_hides_their
         "and problem_id in (select problem_id from problems where level >= 4 and split = 'train')",
     )
     assert given <= drawn < given + 8 * 128
-    assert right == 0
+    assert graded == 0
     assert paid > 0
 
 
