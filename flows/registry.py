@@ -117,7 +117,13 @@ _FLOWS = (
     Flow("dataset_export", "build_training_set", DatasetExportJob),
     *(Flow(name, name, config, "loop") for name, config in loop_configs().items()),
     *(
-        Flow(config.flow_name(), config.flow_name(), config, "experiment")
+        Flow(
+            config.flow_name(),
+            config.flow_name(),
+            config,
+            "experiment",
+            next_commands=(_REPORT,),
+        )
         for config in experiment_configs().values()
     ),
 )

@@ -312,6 +312,10 @@ class OpenAIConfig(FrozenConfig):
         return self.model_copy(update={"server": server.model_copy(update=limits)})
 
 
+NUM_PLANTED_GOLD = 5
+"""Symbols of the gold sequence of the planted-subsequence policy."""
+
+
 class PlantedConfig(FrozenConfig):
     """The planted-subsequence policy of arXiv:2502.12118: every probability is known."""
 

@@ -11,6 +11,7 @@ from flows.runs.forecast import (
     prompt_tokens,
     solutions_per_file,
 )
+from flows.runs.forecast_experiments import plan_stitched, plan_verification
 from flows.runs.forecast_loops import (
     plan_critique_loop,
     plan_easy_to_hard,
@@ -21,6 +22,8 @@ from flows.runs.forecast_loops import (
 from flows.runs.problem_counts import count_problems
 from schemas.base import FrozenConfig
 from schemas.experiments import ExperimentConfig
+from schemas.experiments.stitched import StitchedExperimentConfig
+from schemas.experiments.verification import VerificationExperimentConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import (
     LoopConfig,
@@ -152,6 +155,8 @@ _PLANS: dict[type[FrozenConfig], Callable[[Forecaster, Any], None]] = {
     ScoreLoopConfig: plan_score,
     EasyToHardLoopConfig: plan_easy_to_hard,
     LoopConfig: _plan_loop,
+    VerificationExperimentConfig: plan_verification,
+    StitchedExperimentConfig: plan_stitched,
     ExperimentConfig: _plan_experiment,
     ProblemsJob: _plan_problems,
     PretrainingConfig: _plan_pretraining,

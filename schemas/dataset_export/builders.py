@@ -36,6 +36,7 @@ from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfReward
 from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
 from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
+from schemas.dataset_export.weak_builders import WeakLabelsConfig, WorkedConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -395,6 +396,8 @@ Builder = Annotated[
     | SelfRewardingConfig
     | SelfTalkConfig
     | ScoreConfig
-    | OutcomesConfig,
+    | OutcomesConfig
+    | WeakLabelsConfig
+    | WorkedConfig,
     Field(discriminator="type"),
 ]

@@ -12,6 +12,7 @@ from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
 from schemas.rows.failures import FAILURES, Failure
 from schemas.rows.metrics import METRICS, Metric
 from schemas.rows.models import MODELS, Model, ModelRole
+from schemas.rows.planted_samples import PLANTED_SAMPLES, PlantedSample
 from schemas.rows.problems import PROBLEMS, Problem
 from schemas.rows.relations import RELATIONS, MeasuredRelation
 from schemas.rows.runs import RUNS, RunEvent, RunState
@@ -29,6 +30,7 @@ __all__ = [
     "FAILURES",
     "METRICS",
     "MODELS",
+    "PLANTED_SAMPLES",
     "PROBLEMS",
     "RELATIONS",
     "RUNS",
@@ -50,6 +52,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelRole",
+    "PlantedSample",
     "Problem",
     "RunEvent",
     "RunState",

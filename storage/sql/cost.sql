@@ -8,6 +8,8 @@
 -- `engine_s` is the actors' time that the units of the stage took, divided among its strategies,
 -- roles and models by the tokens they generated and scored (by rows if there are no tokens); null if
 -- a file does not record it, as in files of the first schema version.
+-- Of the planted-subsequence study the stored traces count, not those that were drawn in training;
+-- the model is the mixture.
 -- `num_kept` counts the useful results, and `kept` names them: solutions that are right by their
 -- newest verdict, steps of the stage that got a hard label from rollouts (those of a consensus once), solutions scored without
 -- an error, critiques without a fault, or solutions whose reward was divided among their tokens. `tokens_per_kept` is the generated and scored tokens per result, null without any.
@@ -119,6 +121,23 @@ spent as (
         'rewarded solutions' as kept,
         count(*) filter (error is null) as num_kept
     from token_rewards
+    group by all
+    union all
+    select
+        'planted_samples' as table_name,
+        run_id, stage, arm as strategy, null as role, hold || array_to_string(gammas, ',') as model,
+        count(*) as num_rows,
+        0 as prompt_tokens,
+        0 as cached_tokens,
+        coalesce(
+            sum(len(symbols)) filter (arm not in ('teacher', 'read', 'vb_bon', 'truth_bon')), 0
+        ) as generated_tokens,
+        coalesce(sum(len(symbols)) filter (score is not null and arm != 'vb_bon'), 0)
+            as scored_tokens,
+        null as thinking_tokens,
+        'right traces' as kept,
+        count(hit_time) as num_kept
+    from planted_samples
     group by all
 ),
 busy as (

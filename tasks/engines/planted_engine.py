@@ -17,15 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 
-from schemas.engines import PlantedConfig
+from schemas.engines import NUM_PLANTED_GOLD, PlantedConfig
 from schemas.errors import RequestRejected
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
 from tasks.engines.analytic_engine import AnalyticEngine
 
 NUM_SYMBOLS = 30
-NUM_GOLD = 5
-_IMAGE = (23, 14, 30, 11, 19, 26, 17, 12, 28, 21)
+NUM_GOLD = NUM_PLANTED_GOLD
+IMAGE = (23, 14, 30, 11, 19, 26, 17, 12, 28, 21)
 """f(1), ..., f(10): fixed, and not part of any question."""
 _QUESTION = re.compile(r"Map (\d+(?: \d+)*)\.")
 
@@ -62,9 +62,9 @@ class PlantedEngine(AnalyticEngine[PlantedState]):
         if not found:
             raise RequestRejected(f"planted: expected 'Map 3 7 1 9 2.' in the prompt: {prompt!r}")
         inputs = [int(word) for word in found[-1].split()]
-        if not all(1 <= x <= len(_IMAGE) for x in inputs):
-            raise RequestRejected(f"planted: expected inputs in 1..{len(_IMAGE)}, got {inputs}")
-        return PlantedState(gold=tuple(_IMAGE[x - 1] for x in inputs))
+        if not all(1 <= x <= len(IMAGE) for x in inputs):
+            raise RequestRejected(f"planted: expected inputs in 1..{len(IMAGE)}, got {inputs}")
+        return PlantedState(gold=tuple(IMAGE[x - 1] for x in inputs))
 
     def advance(self, state: PlantedState, token_id: int) -> PlantedState:
         """The state after one more symbol."""
@@ -103,7 +103,7 @@ def planted_problems(num: int, seed: int, *, split: str = "train") -> list[Probl
     Raises:
         ValueError: `num` is larger than the number of different questions.
     """
-    num_questions = len(_IMAGE) ** NUM_GOLD
+    num_questions = len(IMAGE) ** NUM_GOLD
     if num > num_questions:
         raise ValueError(f"expected at most {num_questions} planted problems, got {num}")
     rng = random.Random(derive_seed("planted_problems", seed))
@@ -117,7 +117,7 @@ def planted_problems(num: int, seed: int, *, split: str = "train") -> list[Probl
                 source="planted",
                 split=split,
                 question=question,
-                answer=" ".join(str(_IMAGE[x - 1]) for x in inputs),
+                answer=" ".join(str(IMAGE[x - 1]) for x in inputs),
             )
         )
     return problems

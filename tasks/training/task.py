@@ -14,6 +14,7 @@ from schemas.rows import METRICS, Metric, Model, now
 from schemas.training.recipe import TrainingJob
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.models.files import count_parameters
 from tasks.models.folders import load_tokenizer, resolve_model
 from tasks.training.checks import check_models
 from tasks.training.looks import Look, look_at
@@ -80,6 +81,7 @@ def train_unit(
             unit=unit,
             on_progress=on_progress,
         )
+        num_parameters = count_parameters(Path(trained.path))
         store.put_folder(Path(trained.path), f"checkpoints/{trained.model_id}")
     curve = replace(unit, table=METRICS.name)
     store.commit(curve, curve_rows(trained, training_set, job))
@@ -98,6 +100,7 @@ def train_unit(
         training_set=training_set.name,
         metrics=json.dumps(facts),
         created_at=now(),
+        num_parameters=num_parameters,
     )
     receipt = store.commit(unit, [model], seconds=time.monotonic() - start)
     shutil.rmtree(work_dir, ignore_errors=True)

@@ -15,6 +15,8 @@ from schemas.dataset_export.builders import RestConfig
 from schemas.engines import MarkovConfig, VLLMConfig
 from schemas.experiments.critics import CriticsConfig
 from schemas.experiments.preferences import PreferencesConfig
+from schemas.experiments.stitched import StitchedExperimentConfig
+from schemas.experiments.verification import VerificationExperimentConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import RestEmLoopConfig, RestLoopConfig, ReverseCurriculumLoopConfig
 from schemas.loops.critique_in_the_loop import CriticTrainingConfig, CritiqueInTheLoopConfig
@@ -282,6 +284,47 @@ def test_problems_are_counted_without_loading_them(tmp_path, shared_data):
         count_problems(HubProblemsConfig(dataset="a/b"))
     with pytest.raises(ValueError, match="there is none"):
         count_problems(FileProblemsConfig(path=tmp_path / "absent.jsonl"))
+
+
+def test_a_study_of_planted_subsequences_is_counted_by_hand():
+    config = VerificationExperimentConfig.from_partial(
+        {
+            "horizon": 6,
+            "horizons": [],
+            "holds": [{"hold": "gamma", "spreads": [0.25]}],
+            "binary_holds": [],
+            "nums": [10],
+            "num_seeds": 1,
+            "num_drawn": 1000,
+            "num_questions": 4,
+            "traces_per_question": 2,
+            "best_of": 3,
+            "base": {"num_steps": 5, "batch_traces": 7},
+            "imitation": {"rates": [0.1, 0.2], "max_epochs": 3, "num_dev_questions": 2},
+            "verifier": {"max_epochs": 4, "held_out_share": 0.2},
+            "reinforce": {"num_steps": 2, "batch_questions": 3, "group_size": 5},
+        }
+    )
+    trained, drawn, points = forecast(config)
+    # Two mixtures, a seed; texts of 12 tokens.
+    assert (trained.units, trained.trained_tokens) == (2, 2 * 5 * 7 * 12)
+    assert (drawn.units, drawn.tokens) == (2, 2 * (1000 + 12 + 8) * 6)
+    # Each has a point with n = 10 and one with the truth; RL draws 30, a policy is measured by 8.
+    assert points.units == 4
+    assert points.tokens == 2 * 6 * ((30 + 3 * 8 + 7 * 2) + (30 + 8))
+    assert points.scored_tokens == 2 * 12 * (30 + 12 + 8)
+    assert points.trained_tokens == 2 * 12 * ((6 * 10 + 4 * 8 + 30) + 30)
+
+
+def test_stitched_traces_are_planned_for_every_size_of_data():
+    config = StitchedExperimentConfig.from_partial({"nums": [10, 20]})
+    stages = forecast(config)
+    names = [stage.stage for stage in stages]
+    for num in (10, 20):
+        assert {f"sample {num}", f"train stitched on {num}", f"train verifier on {num}"} <= {*names}
+    # Two searches at three budgets, for each size.
+    searches = [stage for stage in stages if "majority" in stage.stage]
+    assert sum(stage.solutions for stage in searches) == 2 * 200 * (1 + 4 + 16)
 
 
 def test_a_flow_on_the_rows_of_an_earlier_run_is_refused():

@@ -69,6 +69,35 @@ def test_a_solution_says_where_it_began_and_what_it_earned(draw, store, tmp_path
     assert whole.group_id == cut.group_id
 
 
+def test_redrawn_groups_of_one_state_are_groups_of_their_own(make_job, store, tmp_path):
+    drawn = DrawnRows(store.url, UNIT, make_job(tmp_path, "rloo", batch_size=8))
+    places = [(0, 0), (1, 3), (0, 1, 1), (0, 2, 1), (0, 2, 2)]
+    for place in places:
+        drawn.add(
+            STATE,
+            Generation(completions=(completion(["c"], "stop"),), prompt_tokens=4, cached_tokens=1),
+            [Grade("1", True)],
+            [[0.5, 0.25]],
+            [1],
+            step=2,
+            place=place,
+            seed=0,
+            group_size=8,
+            grader="exact",
+            engine="test",
+        )
+    checkpoint = tmp_path / "checkpoint-3"
+    drawn.save(checkpoint)
+    drawn.commit(checkpoint)
+    rows = store.read("trajectories/run_id=run/stage=policy_training/policy-1.000003-0.parquet")
+    assert len({row.trajectory_id for row in rows}) == 5
+    # The first two are parts of one group, drawn by two workers.
+    first, second, *others = [row.group_id for row in rows]
+    assert first == second
+    assert len({first, *others}) == 4
+    assert {(row.reward, row.strategy) for row in rows} == {(0.75, "rloo")}
+
+
 def credited(*rewards: float) -> Credited:
     return Credited(
         rewards=rewards,
@@ -117,35 +146,6 @@ def test_a_penalty_is_the_last_tokens(draw):
     assert isinstance(earned, Credited)
     assert (earned.rewards, earned.total) == ((0.5, -0.75), -0.25)
     assert less(credited(0.5), 0.0) == credited(0.5)
-
-
-def test_redrawn_groups_of_one_state_are_groups_of_their_own(make_job, store, tmp_path):
-    drawn = DrawnRows(store.url, UNIT, make_job(tmp_path, "rloo", batch_size=8))
-    places = [(0, 0), (1, 3), (0, 1, 1), (0, 2, 1), (0, 2, 2)]
-    for place in places:
-        drawn.add(
-            STATE,
-            Generation(completions=(completion(["c"], "stop"),), prompt_tokens=4, cached_tokens=1),
-            [Grade("1", True)],
-            [[0.5, 0.25]],
-            [1],
-            step=2,
-            place=place,
-            seed=0,
-            group_size=8,
-            grader="exact",
-            engine="test",
-        )
-    checkpoint = tmp_path / "checkpoint-3"
-    drawn.save(checkpoint)
-    drawn.commit(checkpoint)
-    rows = store.read("trajectories/run_id=run/stage=policy_training/policy-1.000003-0.parquet")
-    assert len({row.trajectory_id for row in rows}) == 5
-    # The first two are parts of one group, drawn by two workers.
-    first, second, *others = [row.group_id for row in rows]
-    assert first == second
-    assert len({first, *others}) == 4
-    assert {(row.reward, row.strategy) for row in rows} == {(0.75, "rloo")}
 
 
 def test_a_critique_says_what_it_is_about_and_what_it_earned(make_job, store, tmp_path):

@@ -101,6 +101,14 @@ def test_a_row_that_cannot_be_used_is_named(load, make_set, right_rows, pairs, s
             load(make_set(weighted, f"weighted-{len(rows[0])}"))
 
 
+def test_a_sampled_token_for_unknown_text_is_learned_as_it_was_written(tokenizer):
+    encode = RowEncoder(tokenizer, has_chat_template=False)
+    unknown, eos = tokenizer.unk_token_id, tokenizer.eos_token_id
+    assert encode.completion_ids("?", [7, unknown, eos]) == [7, unknown]
+    with pytest.raises(ModelUnusable, match="no tokens for 'ки'"):
+        encode.completion_ids("ки")
+
+
 def test_ids_are_those_that_the_engine_reads_and_writes(tokenizer, start_states):
     """Greedy continuations of a real engine, encoded as rows, are its own ids again."""
     from tasks.engines.vllm_engine import open_vllm_engine
