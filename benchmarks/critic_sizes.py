@@ -23,7 +23,7 @@ from pydantic import Field
 
 from flows.commands.run import run_flow
 from schemas.base import FrozenConfig
-from schemas.pretraining import ArchitectureConfig
+from schemas.pretraining import SIZES, ArchitectureConfig
 from schemas.rows import METRICS, Metric
 from schemas.units import Stage
 from storage import Store
@@ -61,9 +61,9 @@ class DevProblemsConfig(FrozenConfig):
 class SizesConfig(FrozenConfig):
     """Which sizes are compared, and on how much."""
 
-    architectures: dict[str, ArchitectureConfig]
+    architectures: dict[str, ArchitectureConfig] = SIZES
     """The sizes by name."""
-    annotated: str
+    annotated: str = "medium"
     """The size of the policy whose solutions the critics learn from."""
     num_tokens: Annotated[int, Field(ge=1)] = 8_000_000
     """Tokens of each policy's corpus."""

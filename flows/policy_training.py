@@ -2,11 +2,12 @@
 
 from prefect import flow
 
+from flows.pages.token_rewards import publish_token_rewards
 from flows.runs.progress import say, training_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.shares import say_look
 from schemas.policy_training import PolicyTrainingJob
-from schemas.rows import MODELS
+from schemas.rows import MODELS, TOKEN_REWARDS
 from schemas.units import Stage, Unit, derive_id
 from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
@@ -34,6 +35,13 @@ def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -
                 start_ray()
             with training_progress(f"train {job.model_name}") as on_progress:
                 train_unit(store.url, unit, job, job.training_set, on_progress, looked)
+            paths = store.files(
+                TOKEN_REWARDS.name,
+                run_id=run_id,
+                stage=Stage.POLICY_TRAINING,
+                prefix=f"{unit.name}.",
+            )
+            publish_token_rewards(store, run_id, paths[-1:], title=job.model_name)
         folder = find_checkpoint(store, store.read(unit.path)[0].path)
         say(f"policy: {folder}")
         return folder

@@ -40,6 +40,7 @@ from schemas.search import SearchJob
 from schemas.search.strategies import Strategy
 from schemas.self_talk import SelfTalkJob, VoiceConfig
 from schemas.step_labels import StepLabelsConfig, StepLabelsJob
+from schemas.token_rewards import TokenRewardsJob
 from schemas.training.methods import METHODS
 from schemas.training.rewards import RewardConfig
 
@@ -107,6 +108,7 @@ _FLOWS = (
     Flow("prm_training", "train_verifier", PrmTrainingJob),
     Flow("policy_training", "train_policy", PolicyTrainingJob),
     Flow("scoring", "score", ScoringJob),
+    Flow("token_rewards", "reward_tokens", TokenRewardsJob),
     Flow("error_paths", "make_error_paths", ErrorPathsJob),
     Flow("critiques", "critique", CritiquesJob),
     Flow("self_talk", "write_self_talk", SelfTalkJob),
@@ -115,7 +117,13 @@ _FLOWS = (
     Flow("dataset_export", "build_training_set", DatasetExportJob),
     *(Flow(name, name, config, "loop") for name, config in loop_configs().items()),
     *(
-        Flow(config.flow_name(), config.flow_name(), config, "experiment")
+        Flow(
+            config.flow_name(),
+            config.flow_name(),
+            config,
+            "experiment",
+            next_commands=(_REPORT,),
+        )
         for config in experiment_configs().values()
     ),
 )

@@ -32,6 +32,10 @@ class NothingToLearn(StepmillError, ValueError):
     """
 
 
+class RewardNotFinite(StepmillError, ValueError):
+    """A reward, or what it is made of, is infinite or not a number."""
+
+
 class RunConflict(StepmillError, ValueError):
     """A run id was started with another config, or is in use by another flow."""
 

@@ -57,6 +57,8 @@ class EvaluationConfig(FrozenConfig):
     """Bins of equal width of a reliability table."""
     seed: int = 0
     """Seed of subsets and resamples."""
+    coverage_law: Annotated[bool, Since(4)] = False
+    """Fit the law of repeated sampling, log pass@k = a k^b, and draw it."""
 
     @property
     def mixed_reductions(self) -> tuple[Reduction, ...]:

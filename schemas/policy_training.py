@@ -8,10 +8,27 @@ from schemas.base import Since
 from schemas.engines import VLLMConfig
 from schemas.graders import GraderConfig, MathGraderConfig
 from schemas.rows import ModelRole
-from schemas.training.methods import DpoConfig, GrpoConfig, PolicyMethod, SftConfig
+from schemas.training.methods import (
+    DpoConfig,
+    DrawingMethod,
+    GrpoConfig,
+    PolicyMethod,
+    PpoConfig,
+    RlooConfig,
+    SftConfig,
+)
 from schemas.training.recipe import ModelName, TrainingJob, TrainingRecipe
 
-__all__ = ["DpoConfig", "GrpoConfig", "PolicyMethod", "PolicyTrainingJob", "SftConfig"]
+__all__ = [
+    "DpoConfig",
+    "DrawingMethod",
+    "GrpoConfig",
+    "PolicyMethod",
+    "PolicyTrainingJob",
+    "PpoConfig",
+    "RlooConfig",
+    "SftConfig",
+]
 
 
 class PolicyTrainingJob(TrainingJob):

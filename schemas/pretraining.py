@@ -32,6 +32,19 @@ class ArchitectureConfig(FrozenConfig):
             )
         return self
 
+    def num_parameters(self, vocab_size: int) -> int:
+        """The number of weights, embeddings included: input and output ones are not tied."""
+        width = self.hidden_size
+        block = 4 * width**2 + 3 * width * self.mlp_size + 2 * width
+        return 2 * vocab_size * width + self.num_layers * block + width
+
+
+SMALL = ArchitectureConfig(hidden_size=64, num_layers=2, num_heads=2, mlp_size=128)
+MEDIUM = ArchitectureConfig()
+LARGE = ArchitectureConfig(hidden_size=192, num_layers=6, num_heads=6, mlp_size=384)
+SIZES: dict[str, ArchitectureConfig] = {"small": SMALL, "medium": MEDIUM, "large": LARGE}
+"""Three sizes, each three to six times as large as the one before; `medium` is the shipped one."""
+
 
 class TutoringConfig(FrozenConfig):
     """What the policy reads besides solutions: reviews of them, and second attempts."""
@@ -103,3 +116,12 @@ class PretrainingConfig(FrozenConfig):
     """Problems of the dev split on which the policy is measured for its card; 0 for none."""
     num_eval_solutions: Annotated[int, Field(ge=1)] = 64
     """Solutions sampled per problem at temperature 1, besides a greedy one."""
+
+
+class SizedPolicyConfig(FrozenConfig):
+    """A policy of one size: one that exists, or one that is pretrained by the shipped recipe."""
+
+    model: str | None = None
+    """A model that exists, as `policy.model` of any job names it; None to pretrain one."""
+    architecture: ArchitectureConfig = MEDIUM
+    """Its size, if it is pretrained."""

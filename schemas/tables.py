@@ -34,7 +34,8 @@ SCHEMA_VERSION = 4
 `training_sets`, and `budget`, `verifier` and `reason` of `trajectories`; version 4
 `problems.check`, `pick`, `arm` and `against` of `metrics`, and `role`, `reward`, `group_id`,
 `training_step`, `token_ids`, `vocabulary`, `changed_boundaries`, `thinking_tokens`, `critique_id`,
-`error_step` and `error_note` of `trajectories`, and the table `critiques`."""
+`error_step` and `error_note` of `trajectories`, and the tables `critiques`,
+`relations` and `token_rewards`."""
 
 VERSION_KEY = b"stepmill_schema_version"
 """The key of the version in the metadata of a file."""

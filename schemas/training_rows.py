@@ -74,7 +74,7 @@ class PromptRow(TrainingRow):
     """A state to continue from."""
 
     answer: str
-    """The gold answer."""
+    """The gold answer; empty where it is hidden."""
     prefix: str
     """The first steps: read after the prompt, and graded together with what is generated."""
     prefix_ids: Sequence[int] | None = None

@@ -20,6 +20,7 @@ class Stage(StrEnum):
     STEP_LABELS = "step_labels"
     PRM_TRAINING = "prm_training"
     SCORING = "scoring"
+    TOKEN_REWARDS = "token_rewards"
     ERROR_PATHS = "error_paths"
     CRITIQUES = "critiques"
     REFINEMENTS = "refinements"

@@ -1,6 +1,6 @@
-"""The statement that joins solutions with the labels of their steps, for training sets.
+"""The statements that join solutions with labels or scores of their steps, for training sets.
 
-It reads the views `selected`, `member_problems`, `members` and `options` of `solutions.py`. A
+They read the views `selected`, `member_problems`, `members` and `options` of `solutions.py`. A
 rollout with labels of its own is a solution, too: its steps follow those of the rows it continues.
 """
 
@@ -12,6 +12,32 @@ inner join trajectories as t on l.run_id = t.run_id and l.trajectory_id = t.traj
 where l.method = $method and l.step_index = 0 and t.problem_id = m.problem_id
     and t.stage = 'step_labels' and t.role = 'rollout'
 """
+
+SCORED_STEPS = """
+with scored as (
+    select run_id, trajectory_id, scores
+    from step_scores
+    cross join options as o
+    where step_scores.verifier = o.verifier and error is null and len(scores) > 0
+)
+select
+    p.trajectory_id, p.problem_id, p.correct, p.answer, p.score,
+    [step.text for step in p.steps] as steps,
+    p.token_ids, [step.num_tokens for step in p.steps] as num_tokens, p.vocabulary,
+    if(
+        len(c.scores) = len(p.steps), range(len(c.scores)), [len(p.steps) - 1]
+    ) as labelled_steps,
+    [score >= $hard_threshold for score in s] as labels,
+    s as soft
+from selected as p
+inner join scored as c on p.run_id = c.run_id and p.trajectory_id = c.trajectory_id
+cross join lateral (
+    select if(len(c.scores) = len(p.steps), c.scores, [list_last(c.scores)]) as s
+) as read
+where p.status = 'finished' and len(p.steps) > 0
+order by p.problem_id, p.place
+"""
+"""A verifier's scores as labels of steps; the parameter is `hard_threshold`."""
 
 _LABELS = """
 labels as (

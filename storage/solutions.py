@@ -16,7 +16,8 @@ from schemas.evaluation import Reduction
 from schemas.rows import TRAJECTORIES
 from schemas.units import UnitPath
 from storage.catalog import connect
-from storage.labelled import HAS_LABELLED_ROLLOUTS, labelled_statement
+from storage.labelled import HAS_LABELLED_ROLLOUTS, SCORED_STEPS, labelled_statement
+from storage.selected import PROBLEMS, SELECTED
 from storage.store import Store
 
 Grades = Literal["right", "graded", "any"]
@@ -28,38 +29,6 @@ Batches = Generator[pa.RecordBatch, None, None]
 _MEMORY_LIMIT = "1GB"
 _BATCH_ROWS = 4096
 
-_SELECTED = """
-create view selected as
-select
-    s.run_id, s.trajectory_id, s.problem_id, s.policy, s.sample_index, s.status, s.correct,
-    s.answer, s.steps, s.token_ids, s.vocabulary,
-    case o.reduction
-        when 'min' then c.min_score
-        when 'prod' then c.prod_score
-        when 'last' then c.last_score
-        when 'mean' then c.mean_score
-    end as score,
-    md5(concat(o.seed, '/', s.trajectory_id)) as place
-from sampled_solutions as s
-inner join members as m on s.run_id = m.run_id and s.problem_id = m.problem_id
-cross join options as o
-left join solution_scores as c
-    on s.run_id = c.run_id and s.trajectory_id = c.trajectory_id and o.verifier = c.verifier
-where
-    (o.policies is null or list_contains(o.policies, s.policy))
-    and (o.rounds is null or list_contains(o.rounds, s.round))
-"""
-_PROBLEMS = """
-create table member_problems as
-select
-    p.problem_id,
-    any_value(p.source) as source, any_value(p.question) as question,
-    any_value(p.answer) as answer, any_value(p.solution) as solution, any_value(p.level) as level,
-    min(m.position) as position
-from problems as p
-inner join members as m on p.run_id = m.run_id and p.problem_id = m.problem_id
-group by p.problem_id
-"""
 _SURVEY = """
 with per_problem as (
     select
@@ -234,8 +203,8 @@ class StoredSolutions:
                 "seed": seed,
             },
         )
-        self._connection.execute(_PROBLEMS)
-        self._connection.execute(_SELECTED)
+        self._connection.execute(PROBLEMS)
+        self._connection.execute(SELECTED)
 
     def close(self) -> None:
         """Close the connection and remove its spilled data."""
@@ -324,6 +293,17 @@ class StoredSolutions:
             min_score: the minimum score; None for any score, including none.
         """
         return self.stream(_SOLUTIONS, {"grades": grades, "min_score": min_score})
+
+    def scored_steps(self, hard_threshold: float) -> Batches:
+        """Finished solutions that the verifier scored, with its scores as labels of their steps.
+
+        The columns are those of `labelled`. A verifier that gives one score for a whole solution
+        labels its last step alone.
+
+        Args:
+            hard_threshold: minimum score of a step whose label is right.
+        """
+        return self.stream(SCORED_STEPS, {"hard_threshold": hard_threshold})
 
     def drawn_right(self) -> Batches:
         """Right solutions in a random order by the seed, each with the columns of its problem."""

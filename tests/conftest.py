@@ -67,6 +67,36 @@ def exhibit_model() -> Path:
     return EXHIBIT_MODEL
 
 
+@pytest.fixture(scope="session")
+def toy_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained verifier of the built-in world on disk, whose scores differ by text."""
+    import torch
+    from transformers import LlamaConfig, LlamaForTokenClassification
+
+    from tasks.world.tokenizer import build_tokenizer
+
+    tokenizer = build_tokenizer()
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=384,
+        initializer_range=0.3,
+        num_labels=2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        tie_word_embeddings=False,
+    )
+    folder = tmp_path_factory.mktemp("models") / "reward-model"
+    LlamaForTokenClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def make_problem() -> Callable[..., Problem]:
     def make(problem_id: str = "p0", **fields: object) -> Problem:

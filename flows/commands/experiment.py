@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,6 +76,11 @@ def experiment(
     """
     if name is not None and (table or publish is not None):
         raise ValueError(f"--table, --publish: expected no name, as all are printed, got {name!r}")
+    if name is None:
+        _refuse_settings(
+            {"--quick": quick, "--run-id": run_id, "--config": config, "--set": change}
+            | {"--dry-run": dry_run}
+        )
     if publish is not None:
         publish_relations_in(publish, root)
         return
@@ -101,6 +106,16 @@ def experiment(
     )
     store = Store(root)
     show_relations(name, store.read(path), output, store=store, run_id=run_id)
+
+
+def _refuse_settings(options: Mapping[str, object]) -> None:
+    """Refuse options that only a run of an experiment has."""
+    given = [option for option, value in options.items() if value]
+    if given:
+        raise ValueError(
+            f"{given[0]}: expected the name of an experiment with it, one of "
+            f"{', '.join(experiment_configs())}"
+        )
 
 
 def flow_of(name: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, get_args
 
 import duckdb
@@ -25,8 +25,10 @@ from flows.tables.critics import (
 )
 from flows.tables.critique_searches import critique_tables
 from flows.tables.figures import best_words
+from flows.tables.formats import check_format
 from flows.tables.gates import gate_summary, split_gates
 from flows.tables.output import open_catalog, open_console, runs_words, visible
+from flows.tables.relations import relations_summary, sentence
 from flows.tables.rounds import rounds_summary
 from flows.tables.row_shares import rows_summary
 from flows.tables.searches import (
@@ -37,7 +39,7 @@ from flows.tables.searches import (
 )
 from flows.tables.truth import pick_summary, truth_summary
 from schemas.evaluation import BinKind
-from schemas.rows import METRICS, Metric, from_table
+from schemas.rows import METRICS, MeasuredRelation, Metric, from_table
 from schemas.units import Stage
 from storage.queries import ask, relation
 
@@ -59,7 +61,10 @@ def report(
     output: Format = "table",
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Print a run's results: accuracy by strategy and budget, and figures against the truth."""
+    """Print a run's results: accuracy by strategy and budget, and figures against the truth.
+
+    Of an experiment, which relations hold.
+    """
     show_report(open_catalog(root), run_id, output, by=by, budget=budget, set_name=set_name)
 
 
@@ -73,6 +78,8 @@ def show_report(
     set_name: str | None = None,
 ) -> None:
     """Print the accuracies of a set by strategy and budget, or in bins at one budget.
+
+    Of an experiment's run, the relations that it measured.
 
     Args:
         connection: the store.
@@ -88,6 +95,10 @@ def show_report(
             sets and none is named.
     """
     table = relation(connection, "curves_of_run", run_id=run_id).to_arrow_table()
+    measured = ask(connection, "relations_of_run", run_id=run_id)
+    if measured:
+        _show_relations(run_id, [MeasuredRelation(**row) for row in measured], output)
+        return
     if not table.num_rows:
         raise ValueError(
             f"run {run_id} has no results yet, its evaluation or its search makes them; "
@@ -129,6 +140,18 @@ def show_report(
             _print_rows(open_console(), connection, run_id)
     else:
         raise ValueError(f"expected --format table or json, got {output!r}")
+
+
+def _show_relations(run_id: str, rows: Sequence[MeasuredRelation], output: str) -> None:
+    """Print what an experiment found; its parts have reports of their own."""
+    check_format(output, "table", "json")
+    if output == "json":
+        sys.stdout.write(json.dumps([asdict(row) for row in rows], default=str) + "\n")
+        return
+    console = open_console()
+    console.print(relations_summary(rows, title=f"{rows[0].experiment}: {run_id}"))
+    for row in rows:
+        console.print(Text(sentence(row)), soft_wrap=True)
 
 
 def by_verifier(metrics: Sequence[Metric]) -> list[list[Metric]]:

@@ -1,4 +1,4 @@
-"""`stepmill show`: one trajectory, what critics say about it, or the tree of a search."""
+"""`stepmill show`: one trajectory, what critics say about it, its tokens' rewards, or a tree."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ import typer
 from flows.commands.options import DEFAULT_ROOT, Root, TextFormat
 from flows.tables.output import open_catalog
 from flows.tables.search_tree import show_tree
+from flows.tables.token_rewards import show_rewards
 from flows.tables.trajectory import show_trajectory
 
 
@@ -17,6 +18,9 @@ def show(
     ],
     tree: Annotated[
         bool, typer.Option("--tree", help="ID is that of a problem: draw its search tree.")
+    ] = False,
+    rewards: Annotated[
+        bool, typer.Option("--rewards", help="Show what each token earns, above the tokens.")
     ] = False,
     strategy: Annotated[
         str | None, typer.Option(help="With --tree: the search, as named in its rows.")
@@ -31,7 +35,11 @@ def show(
     A solution is printed beside its critiques and the second attempts that followed; the id of a
     critique or of a second attempt prints that one beside its solution.
     """
-    if tree:
+    if tree and rewards:
+        raise ValueError("expected --tree or --rewards, got both")
+    if rewards:
+        show_rewards(open_catalog(root), name, output)
+    elif tree:
         show_tree(open_catalog(root), name, output, strategy=strategy, budget=n, run_id=run_id)
     else:
         show_trajectory(open_catalog(root), name, output)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.evaluation import evaluate_labels
 from flows.pages.relations import publish_relations
-from flows.registry import FLOWS
+from flows.registry import FLOWS, suggest
 from flows.runs.progress import say
 from flows.runs.recording import recorded_flow
 from schemas.base import FrozenConfig
@@ -26,6 +26,7 @@ from schemas.unit_names import DigestName
 from schemas.units import Unit
 from storage import Store, connect
 from storage.queries import ask
+from storage.store import check_name
 from tasks.evaluation.relations import measure_relations, part_run
 from tasks.models.checkpoints import find_checkpoint
 
@@ -37,9 +38,32 @@ _ALWAYS_NEW = ("created_at", "engine_s")
 def open_experiment(
     config: ExperimentConfig, root: str, run_id: str | None
 ) -> Iterator["Experiment"]:
-    """An experiment's run, which is recorded."""
+    """An experiment's run, which is recorded.
+
+    Raises:
+        ValueError: a run that stands for a part does not exist, or a part cannot be named.
+    """
+    _check_parts(Store(root), config, run_id)
     with recorded_flow(config.flow_name(), config, root, run_id) as (store, run_id):
         yield Experiment(config, store, run_id)
+
+
+def _check_parts(store: Store, config: ExperimentConfig, run_id: str | None) -> None:
+    """Refuse parts that cannot be read or named, before any work."""
+    for part in config.part_names():
+        given = config.parts.get(part)
+        if given is None and run_id is not None:
+            check_name("run id of a part", part_run(run_id, part))
+    if not config.parts:
+        return
+    with connect(store.url) as connection:
+        known = {row["run_id"] for row in ask(connection, "run_states")}
+    for part, given in config.parts.items():
+        if given not in known:
+            raise ValueError(
+                f"parts.{part}: expected a run of the store {store.url}, got {given!r}"
+                f"{suggest(given, known)}"
+            )
 
 
 class Experiment:
@@ -109,6 +133,10 @@ class Experiment:
     def has_figures(self, name: str, *inputs: object) -> bool:
         """Whether `commit_figures` has committed figures of this name with these inputs."""
         return self.store.has(self._figures_unit(name, inputs))
+
+    def figures_path(self, name: str, *inputs: object) -> str:
+        """Where `commit_figures` puts figures of this name with these inputs."""
+        return self._figures_unit(name, inputs).path
 
     def commit_figures(self, name: str, rows: Sequence[Metric], *inputs: object) -> str:
         """Commit figures of the experiment's own; the path of the file.

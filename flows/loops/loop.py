@@ -61,12 +61,14 @@ class Arm:
     name: str
     policy: VLLMConfig
     reached: list[float] = field(default_factory=list)
-    """Pass@1 of each policy so far, the first policy's first."""
+    """The figure by which policies are compared, of each so far, the first policy's first."""
     policies: list[VLLMConfig] = field(default_factory=list)
+    compared_by: str = "pass@1"
+    """The name of that figure."""
 
     @property
     def best(self) -> VLLMConfig:
-        """The policy with the highest pass@1."""
+        """The policy with the highest figure."""
         return self.policies[max(range(len(self.reached)), key=self.reached.__getitem__)]
 
 
@@ -306,9 +308,9 @@ class Loop:
         return set_row(self.store, self.run_id, training_set).num_rows
 
     def finish(self, arm: Arm) -> str:
-        """Show the rounds; the folder of the policy with the highest pass@1 of an arm."""
+        """Show the rounds; the folder of the best policy of an arm."""
         publish_rounds(self.store, self.run_id, self.config.name)
-        say(f"{self.config.name}: best policy of {arm.name}: {arm.best.model}")
+        say(f"{self.config.name}: best policy of {arm.name} by {arm.compared_by}: {arm.best.model}")
         return arm.best.model
 
     def release(self) -> None:
@@ -342,7 +344,8 @@ class Loop:
         gain = arm.reached[-1] - arm.reached[-1 - improve_steps]
         if min_gain is None or gain > min_gain:
             return False
-        say(f"{arm.name}: pass@1 {gain:+.3f}, not more than {min_gain:+.3f}: the last round")
+        gained = f"{arm.compared_by} {gain:+.3f}"
+        say(f"{arm.name}: {gained}, not more than {min_gain:+.3f}: the last round")
         return True
 
     def _hold(self, policy: VLLMConfig) -> None:

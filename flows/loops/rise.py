@@ -1,6 +1,6 @@
 """RISE: attempts that improve on failed ones, and policies measured over several turns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prefect import flow
 
@@ -25,17 +25,17 @@ from tasks.graders import Grader, make_grader
 
 @flow(name="rise", flow_run_name=name_run)
 def rise(config: RiseLoopConfig, root: str, run_id: str | None = None) -> str:
-    """Run the rounds; the folder of the policy with the best first attempts."""
+    """Run the rounds; the folder of the policy whose last turn is the best."""
     with open_loop(config, root, run_id) as loop:
         arm = loop.begin("rise")
         control = loop.begin("single_turn") if config.with_control else None
-        measure_turns(loop, arm, "0", config)
+        _compare_by_turns(arm, measure_turns(loop, arm, "0", config), config)
         for number in loop.rounds(arm, config):
             grown = loop.grow(number, arm.policy)
             have_critiqued(loop, improving_job(config, arm, number))
             built = loop.build(config.builder, [grown])
             loop.improve(arm, f"{number}", [grown], built, config.training, base=config.policy)
-            measure_turns(loop, arm, f"{number}", config)
+            _compare_by_turns(arm, measure_turns(loop, arm, f"{number}", config), config)
             if control is not None:
                 method = config.training
                 loop.run_round(control, number, config.control, method, base=config.policy)
@@ -60,16 +60,35 @@ def improving_job(config: RiseLoopConfig, arm: Arm, number: int) -> CritiquesJob
     )
 
 
-def measure_turns(loop: Loop, arm: Arm, label: str, config: RiseLoopConfig) -> None:
-    """Commit the figures of an arm's policy over several turns."""
+def _compare_by_turns(arm: Arm, figures: Mapping[str, float], config: RiseLoopConfig) -> None:
+    """Compare the arm's policies by their last turn, which is what they are trained for."""
+    last = f"turn_{config.turns}"
+    arm.compared_by = f"turn {config.turns}"
+    arm.reached[-1] = figures.get(last, 0.0)
+
+
+def measure_turns(loop: Loop, arm: Arm, label: str, config: RiseLoopConfig) -> Mapping[str, float]:
+    """Commit the figures of an arm's policy over several turns; their values, by their names."""
     unit = Unit(
         run_id=loop.run_id,
         stage=config.name,
         name=f"{arm.name}.{label}.turns",
         table=METRICS.name,
     )
-    if loop.store.has(unit):
-        return
+    if not loop.store.has(unit):
+        _commit_turns(loop, arm, label, config, unit)
+    found = {row.metric: row.value for row in loop.store.read(unit.path)}
+    shown = {"turn_1": "turn 1", f"turn_{config.turns}": f"turn {config.turns}"}
+    shown |= {"turns_majority": "majority", "turns_any": "any"}
+    words = ", ".join(
+        f"{title} {found[name]:.3f}" for name, title in shown.items() if name in found
+    )
+    say(f"{config.name}, {arm.name}, round {label}: {words}")
+    return found
+
+
+def _commit_turns(loop: Loop, arm: Arm, label: str, config: RiseLoopConfig, unit: Unit) -> None:
+    """Search with an arm's policy, turn after turn, and commit what comes out."""
     loop.release()
     job = SearchJob(
         problems=config.eval_problems,
@@ -89,13 +108,6 @@ def measure_turns(loop: Loop, arm: Arm, label: str, config: RiseLoopConfig) -> N
     policy = identify_engine(arm.policy)
     rows = turn_rows(arm.name, label, policy, values, config.evaluation)
     loop.store.commit(unit, rows)
-    found = {row.metric: row.value for row in rows}
-    shown = {"turn_1": "turn 1", f"turn_{config.turns}": f"turn {config.turns}"}
-    shown |= {"turns_majority": "majority", "turns_any": "any"}
-    words = ", ".join(
-        f"{title} {found[name]:.3f}" for name, title in shown.items() if name in found
-    )
-    say(f"{config.name}, {arm.name}, round {label}: {words}")
 
 
 def _attempts(loop: Loop, job: SearchJob) -> list[Trajectory]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from flows.pages.coverage_plots import has_coverage_law, plot_coverage
 from flows.pages.plots import plot_accuracy, plot_bins, plot_reliability
 from flows.pages.search_plots import plot_searches
 from flows.tables.accuracies import accuracies_by_bin
@@ -17,6 +18,8 @@ def draw_pictures(
     store: Store, run_id: str, metrics: Sequence[Metric], job: EvaluationJob
 ) -> list[str]:
     """PNGs: accuracy against N, by level at the largest N, and the step scores' reliability.
+
+    Where the law of repeated sampling was fitted, also coverage with it.
 
     Their names contain the set and a hash of the verifier, so that each verifier has its own.
 
@@ -36,6 +39,9 @@ def draw_pictures(
             if accuracies_by_bin(metrics, "level", budget):
                 paths.append(folder / f"levels-{about}")
                 plot_bins(metrics, paths[-1], kind="level", budget=budget)
+        if has_coverage_law(metrics):
+            paths.append(folder / f"coverage-{job.set_name}.png")
+            plot_coverage(metrics, paths[-1])
         for reference in references(metrics)[:1]:
             paths.append(folder / f"reliability-{about}")
             title = f"Step scores against {reference}"

@@ -22,7 +22,7 @@ from schemas.step_labels import (
     MonteCarloConfig,
     StepLabelsConfig,
 )
-from schemas.training.grpo import GrpoConfig
+from schemas.training.drawing import DrawingRecipe
 from schemas.training.recipe import TrainingRecipe
 from schemas.units import split_rows
 
@@ -173,7 +173,7 @@ class Forecaster:
     ) -> None:
         """Add a training on this many rows of this many tokens each."""
         passes = rows * recipe.epochs
-        if isinstance(recipe, GrpoConfig):
+        if isinstance(recipe, DrawingRecipe):
             self._explore(stage, recipe, rows, times)
             return
         if recipe.max_steps is not None:
@@ -276,11 +276,12 @@ class Forecaster:
             num_bytes=row_bytes(written * factor, tokens),
         )
 
-    def _explore(self, stage: str, recipe: GrpoConfig, states: int, times: int) -> None:
+    def _explore(self, stage: str, recipe: DrawingRecipe, states: int, times: int) -> None:
         """A training that samples its own solutions."""
         solutions = round(states * recipe.epochs * recipe.group_size)
         if recipe.max_steps is not None:
-            solutions = min(solutions, recipe.max_steps * recipe.batch_size)
+            draws = math.ceil(recipe.max_steps / recipe.steps_per_draw)
+            solutions = draws * recipe.solutions_per_draw
         most = solutions * recipe.max_new_tokens
         tokens = solutions * self.assumed.tokens_of(recipe.max_new_tokens)
         if recipe.max_generated_tokens is not None:
@@ -296,7 +297,10 @@ class Forecaster:
             solutions=solutions,
             max_tokens=most,
             tokens=tokens,
-            trained_tokens=tokens,
+            trained_tokens=tokens
+            * recipe.steps_per_draw
+            * recipe.batch_size
+            // recipe.solutions_per_draw,
             num_bytes=row_bytes(solutions, tokens),
         )
 

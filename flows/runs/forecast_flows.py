@@ -14,6 +14,7 @@ from flows.runs.forecast import (
 from flows.runs.forecast_experiments import plan_stitched, plan_verification
 from flows.runs.forecast_loops import (
     plan_critique_loop,
+    plan_easy_to_hard,
     plan_score,
     plan_self_correction,
     plan_self_rewarding,
@@ -31,6 +32,7 @@ from schemas.loops import (
     VStarLoopConfig,
 )
 from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
+from schemas.loops.easy_to_hard import EasyToHardLoopConfig
 from schemas.loops.score import ScoreLoopConfig
 from schemas.loops.self_correction import SelfCorrectionConfig
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
@@ -151,6 +153,7 @@ _PLANS: dict[type[FrozenConfig], Callable[[Forecaster, Any], None]] = {
     SelfRewardingLoopConfig: plan_self_rewarding,
     SelfCorrectionConfig: plan_self_correction,
     ScoreLoopConfig: plan_score,
+    EasyToHardLoopConfig: plan_easy_to_hard,
     LoopConfig: _plan_loop,
     VerificationExperimentConfig: plan_verification,
     StitchedExperimentConfig: plan_stitched,

@@ -1,9 +1,10 @@
-"""What loops with a critic or a judge would do, by their configs."""
+"""What loops with a critic, a judge or a verifier would do, by their configs."""
 
 from flows.runs.forecast import Forecaster, prompt_tokens, row_bytes, solutions_per_file
 from flows.runs.problem_counts import count_problems
 from schemas.loops import LoopConfig
 from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
+from schemas.loops.easy_to_hard import EasyToHardLoopConfig
 from schemas.loops.score import ScoreLoopConfig
 from schemas.loops.self_correction import SelfCorrectionConfig
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
@@ -104,6 +105,27 @@ def plan_score(made: Forecaster, config: ScoreLoopConfig) -> None:
     if "own" in config.verifiers:
         judged = read * config.own_critiques.num_critiques
         _draw(made, "review eval", judged, config.own_critiques.max_tokens)
+
+
+def plan_easy_to_hard(made: Forecaster, config: EasyToHardLoopConfig) -> None:
+    """The verifier of easy problems, and every arm with as many tokens."""
+    length = _length(made, config)
+    sampling, problems = config.train_sampling, config.train_problems
+    if config.verifier is None:
+        easy = made.sample("sample easy", config.easy_problems, sampling)
+        made.train("train verifier", config.verifier_training, easy, length)
+    solutions = made.sample("sample train", problems, sampling)
+    made.score("score train", solutions_per_file(problems, sampling), length)
+    budget = solutions * made.assumed.tokens_of(sampling.max_tokens)
+    method = config.ppo.with_fields(max_generated_tokens=budget)
+    drawing = len({"ppo", "full"} & set(config.arms))
+    if drawing:
+        made.train("train by rewards", method, count_problems(problems), length, drawing)
+    if "dpo" in config.arms:
+        made.train("train on pairs", config.dpo, solutions // 4, 2 * length)
+    if "rest" in config.arms:
+        made.train("train on the best", config.sft, solutions // 2, length)
+    made.sample("sample eval", config.eval_problems, config.eval_sampling, 1 + len(config.arms))
 
 
 def _length(made: Forecaster, config: LoopConfig) -> int:

@@ -52,6 +52,15 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
         raise ValueError(f"expected --format text or json, got {output!r}")
 
 
+def find_trajectory(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
+    """The trajectory of an id, or the solution that a critique of that id is about.
+
+    Raises:
+        ValueError: no trajectory and no critique, or several, have ids that begin like this.
+    """
+    return _find_row(connection, name)[0]
+
+
 def _find_row(
     connection: duckdb.DuckDBPyConnection, name: str
 ) -> tuple[dict[str, Any], str | None]:

@@ -11,10 +11,11 @@ from schemas.search.strategies import draws_stepwise
 Form = Literal["prompt_completion", "preference", "prompt_only", "stepwise"]
 """TRL's names for the forms of a set, for its SFT, DPO, GRPO and PRM trainers, in this order."""
 
-Reads = Literal["solutions", "grades", "scores", "labels", "trees", "critiques", "talks"]
+Reads = Literal["solutions", "grades", "scores", "labels", "trees", "critiques", "talks", "worked"]
 """What a builder needs: finished `solutions`, right answers among them (`grades`), a verifier's
 `scores` of them, step `labels` by one method, the `trees` of step-by-step searches, `critiques`
-with the second attempts that they led to, or `talks`, as the flow `self_talk` writes them."""
+with the second attempts that they led to, `talks`, as the flow `self_talk` writes them, or the
+`worked` solutions that came with the problems."""
 
 PerProblem = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -36,6 +36,7 @@ from schemas.dataset_export.judge_builders import JudgeBuilderConfig, SelfReward
 from schemas.dataset_export.score_builders import OutcomesConfig, ScoreConfig
 from schemas.dataset_export.talk_builders import SelfTalkConfig
 from schemas.dataset_export.turn_builders import RevisionOutcomesConfig, RiseConfig
+from schemas.dataset_export.weak_builders import WeakLabelsConfig, WorkedConfig
 from schemas.evaluation import Reduction
 from schemas.search.strategies import RevisionsConfig
 
@@ -182,6 +183,21 @@ class ReverseCurriculumConfig(BuilderConfig):
     def stage_shares(self) -> tuple[float, ...] | None:
         """See BuilderConfig."""
         return None if self.mode == "staged" else self.shares or (1.0,) * self.num_stages
+
+
+class WholeProblemsConfig(BuilderConfig):
+    """Start states that are whole problems, right solutions or none.
+
+    With `gold` hidden no answer is in the set, so that only rewards that need none can be paid, as
+    where answers are not available.
+    """
+
+    form: ClassVar[Form] = "prompt_only"
+    reads: ClassVar[Reads] = "solutions"
+    keeps: ClassVar[str] = "whole problems"
+    type: Literal["whole_problems"] = "whole_problems"
+    gold: Literal["kept", "hidden"] = "kept"
+    """Whether the rows have the gold answers."""
 
 
 class PreferenceConfig(BuilderConfig):
@@ -363,6 +379,7 @@ Builder = Annotated[
     RestConfig
     | RestEmConfig
     | ReverseCurriculumConfig
+    | WholeProblemsConfig
     | PreferenceConfig
     | VStarConfig
     | StepwiseConfig
@@ -379,6 +396,8 @@ Builder = Annotated[
     | SelfRewardingConfig
     | SelfTalkConfig
     | ScoreConfig
-    | OutcomesConfig,
+    | OutcomesConfig
+    | WeakLabelsConfig
+    | WorkedConfig,
     Field(discriminator="type"),
 ]

@@ -62,6 +62,7 @@ class CriticsConfig(CriticTrainedConfig):
     name: ClassVar[str] = "critics"
     subject: ClassVar[Subject] = "Critics"
     details: ClassVar[str] = "critics.md#a-trained-critic-against-the-policys-own-review"
+    whole_minutes: ClassVar[float | None] = 8
     quick_fields: ClassVar[Mapping[str, Any]] = QUICK_CRITICS
 
     held_out: SamplingJob = SamplingJob(

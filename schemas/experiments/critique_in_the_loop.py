@@ -18,6 +18,7 @@ class CritiqueInTheLoopExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "critique_in_the_loop"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops-with-critics.md#critique-in-the-loop"
+    whole_minutes: ClassVar[float | None] = 125
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,

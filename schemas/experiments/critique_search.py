@@ -28,6 +28,7 @@ class CritiqueSearchConfig(CriticTrainedConfig):
     name: ClassVar[str] = "critique_search"
     subject: ClassVar[Subject] = "Critics"
     details: ClassVar[str] = "critics.md#critique-at-test-time-against-a-plain-vote-at-equal-tokens"
+    whole_minutes: ClassVar[float | None] = 28
     other_parts: ClassVar[tuple[str, ...]] = ("critics",)
     quick_fields: ClassVar[Mapping[str, Any]] = {
         **{name: fields for name, fields in QUICK_CRITICS.items() if name != "held_out"},

@@ -46,9 +46,9 @@ class ExperimentConfig(FrozenConfig):
     details: ClassVar[str]
     """The page with its figures, relative to docs/results."""
     quick_minutes: ClassVar[float | None] = None
-    """Minutes of `--quick` on two idle cores; None if not measured."""
+    """Minutes of `--quick` on two cores; None if not measured."""
     whole_minutes: ClassVar[float | None] = None
-    """The same of the whole size."""
+    """The same of the whole size; beside other work, so at most."""
     other_parts: ClassVar[tuple[str, ...]] = ()
     """Parts that no relation reads, such as one that trains a verifier for the others."""
     quick_fields: ClassVar[Mapping[str, Any]] = {}

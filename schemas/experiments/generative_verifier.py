@@ -27,6 +27,7 @@ class GenerativeVerifierConfig(CriticTrainedConfig):
     name: ClassVar[str] = "generative_verifier"
     subject: ClassVar[Subject] = "Critics"
     details: ClassVar[str] = "critics.md#a-generative-verifier-against-a-discriminative-prm"
+    whole_minutes: ClassVar[float | None] = 17
     quick_fields: ClassVar[Mapping[str, Any]] = {
         **{name: fields for name, fields in QUICK_CRITICS.items() if name != "held_out"},
         "held_out": {"problems": {"num_problems": 50}, "sampling": {"num_samples": 8}},

@@ -19,7 +19,6 @@ class LineConfig(ExperimentConfig):
     name: ClassVar[str] = "line"
     subject: ClassVar[Subject] = "Verifiers"
     details: ClassVar[str] = "line.md"
-    quick_minutes: ClassVar[float | None] = None
     whole_minutes: ClassVar[float | None] = 13
     quick_fields: ClassVar[Mapping[str, Any]] = {"line": QUICK_LINE}
 

@@ -17,6 +17,7 @@ class ParticlesConfig(ExperimentConfig):
     name: ClassVar[str] = "particles"
     subject: ClassVar[Subject] = "Search"
     details: ClassVar[str] = "search.md#votes-that-stop-early-and-particle-filtering"
+    whole_minutes: ClassVar[float | None] = 14
     other_parts: ClassVar[tuple[str, ...]] = ("line",)
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "line": QUICK_LINE,

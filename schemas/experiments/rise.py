@@ -18,7 +18,8 @@ class RiseExperimentConfig(ExperimentConfig):
 
     name: ClassVar[str] = "rise"
     subject: ClassVar[Subject] = "Self-improvement"
-    details: ClassVar[str] = "loops-with-critics.md"
+    details: ClassVar[str] = "loops-with-critics.md#rise"
+    whole_minutes: ClassVar[float | None] = 36
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,
@@ -58,6 +59,13 @@ class RiseExperimentConfig(ExperimentConfig):
                 larger=_turn(f"turn_{turns}", "rise", number),
                 smaller=_turn(f"turn_{turns}", "single_turn", number),
                 point=f"turn {turns}",
+            ),
+            relation(
+                name="over_single_turn",
+                claim="it ends above a policy that learned from first attempts",
+                larger=_turn("turns_majority", "rise", number),
+                smaller=_turn("turns_majority", "single_turn", number),
+                point="the vote over turns",
             ),
         )
 

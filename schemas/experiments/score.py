@@ -36,6 +36,7 @@ class ScoreExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "score"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops-with-critics.md#score"
+    whole_minutes: ClassVar[float | None] = 29
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {**_QUICK, "verifiers": ("oracle", "trained", "own")},
         "checked": {**_QUICK, "verifiers": ("oracle", "trained", "own")},

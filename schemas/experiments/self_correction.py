@@ -32,6 +32,7 @@ class SelfCorrectionExperimentConfig(CriticTrainedConfig):
     name: ClassVar[str] = "self_correction"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops-with-critics.md#self-talk"
+    whole_minutes: ClassVar[float | None] = 22
     other_parts: ClassVar[tuple[str, ...]] = ("critics",)
     quick_fields: ClassVar[Mapping[str, Any]] = {
         **{name: fields for name, fields in QUICK_CRITICS.items() if name != "held_out"},

@@ -17,6 +17,7 @@ class SelfRewardingExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "self_rewarding"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops-with-critics.md#self-rewarding"
+    whole_minutes: ClassVar[float | None] = 29
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,

@@ -25,6 +25,7 @@ class VotesConfig(ExperimentConfig):
     name: ClassVar[str] = "votes"
     subject: ClassVar[Subject] = "Search"
     details: ClassVar[str] = "search.md#votes-that-stop-early-and-particle-filtering"
+    whole_minutes: ClassVar[float | None] = 6
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "votes": {"problems": {"num_problems": 40}, "budgets": (16,)}
     }

@@ -15,7 +15,7 @@ from schemas.dataset_export.builders import (
 from schemas.engines import VLLMConfig
 from schemas.evaluation import EvaluationConfig
 from schemas.loops.loop import LoopConfig, RoundsConfig
-from schemas.policy_training import DpoConfig, GrpoConfig, SftConfig
+from schemas.policy_training import DpoConfig, DrawingMethod, GrpoConfig, SftConfig
 from schemas.sampling import SamplingConfig
 
 
@@ -147,7 +147,7 @@ CurriculumArm = Literal["mixed", "staged", "plain"]
 
 
 class ReverseCurriculumLoopConfig(LoopConfig):
-    """Reverse curriculum (R3, arXiv:2402.05808) with GRPO: start states from the end backwards.
+    """Reverse curriculum (R3, arXiv:2402.05808): rewards from start states, the end backwards.
 
     The states are cut from right solutions that the policy itself has sampled. `mixed` trains on
     the states of all stages at once, `staged` on one stage after another, the easiest first, and
@@ -160,10 +160,11 @@ class ReverseCurriculumLoopConfig(LoopConfig):
     """Orders of the states; each is an arm of its own."""
     builder: ReverseCurriculumConfig = ReverseCurriculumConfig()
     """How the states are cut; stages and shares."""
-    training: GrpoConfig = GrpoConfig(
+    training: DrawingMethod = GrpoConfig(
         max_new_tokens=128, max_generated_tokens=240_000, decay_fraction=0, max_steps=2000
     )
-    """How the policy learns; `max_generated_tokens` is the limit of a whole arm."""
+    """How the policy learns: `ppo` as published, `grpo` or `rloo`. `max_generated_tokens` is the
+    limit of a whole arm. Another type than this default's has its own defaults in all fields."""
 
     @model_validator(mode="after")
     def _arms_are_comparable(self) -> Self:

@@ -18,6 +18,7 @@ from schemas.rows.relations import RELATIONS, MeasuredRelation
 from schemas.rows.runs import RUNS, RunEvent, RunState
 from schemas.rows.step_labels import STEP_LABELS, Evidence, StepLabel
 from schemas.rows.step_scores import STEP_SCORES, StepScores
+from schemas.rows.token_rewards import TOKEN_REWARDS, TokenRewards
 from schemas.rows.training_sets import TRAINING_SETS, TrainingSet
 from schemas.rows.trajectories import TRAJECTORIES, Status, Step, Trajectory
 from schemas.rows.verdicts import VERDICTS, Verdict
@@ -37,6 +38,7 @@ __all__ = [
     "STEP_LABELS",
     "STEP_SCORES",
     "TABLES",
+    "TOKEN_REWARDS",
     "TRAINING_SETS",
     "TRAJECTORIES",
     "VERDICTS",
@@ -59,6 +61,7 @@ __all__ = [
     "StepLabel",
     "StepScores",
     "TableSpec",
+    "TokenRewards",
     "TrainingSet",
     "Trajectory",
     "Verdict",

@@ -21,6 +21,8 @@ class Model:
     training_set: str | None
     metrics: str
     created_at: datetime
+    num_parameters: int | None = None
+    """Values of its weights, embeddings included; tied ones count once."""
 
 
 MODELS = TableSpec("models", Model)

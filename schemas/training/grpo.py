@@ -1,48 +1,37 @@
 """Group-relative policy optimisation."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import Since
-from schemas.dataset_export import Form
-from schemas.prompts import StopString
-from schemas.rows import ModelRole
+from schemas.training.drawing import GroupRecipe
 from schemas.training.recipe import TrainingRecipe
-from schemas.training.rewards import GradeRewardConfig, RewardConfig
 
 
-class GrpoConfig(TrainingRecipe):
+class GrpoConfig(GroupRecipe):
     """Group-relative policy optimisation (GRPO, arXiv:2402.03300) on the policy's own solutions.
 
     Takes sets of the form `prompt_only`: start states, each a prompt and possibly the first steps
     of a solution. Solutions are sampled at temperature 1 from the current policy.
     """
 
-    type: Literal["grpo"] = "grpo"
-    form: ClassVar[Form] = "prompt_only"
-    role: ClassVar[ModelRole] = "policy"
-    can_shard: ClassVar[bool] = False
+    shares_tokens = False
+    identity_order = (
+        *TrainingRecipe.model_fields,
+        "type",
+        "group_size",
+        "max_new_tokens",
+        "max_generated_tokens",
+        "stop",
+        "reward",
+        "loss",
+        "scale_rewards",
+        "kl_weight",
+        "clip",
+    )
 
-    epochs: Annotated[float, Field(gt=0)] = 1.0
-    """Passes over the start states."""
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    """Solutions per optimizer step, over all workers: start states times `group_size`."""
-    group_size: Annotated[int, Field(ge=2)] = 8
-    """Solutions per start state, whose rewards are compared."""
-    max_new_tokens: Annotated[int, Field(ge=1)] = 1024
-    """Maximum tokens of a solution; a longer one is cut and counts as unfinished."""
-    max_generated_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Training stops after the step at which all workers together have generated this many tokens,
-    unless `epochs` or `max_steps` ends it first; None for no such limit. The decay of the rates is
-    planned for `epochs` or `max_steps`; `decay_fraction` 0 keeps them constant."""
-    hidden_lr: Annotated[float, Field(gt=0)] = 5e-4
-    """Learning rate of matrices; `schemas/training/recipe.py` has values for large models."""
-    stop: Annotated[tuple[StopString, ...], Since(4)] = ()
-    """Texts that end a solution, besides those of the prompt. It is rewarded and graded without
-    them; all its tokens are trained on, as they were sampled."""
-    reward: RewardConfig = GradeRewardConfig()
-    """The reward of a solution."""
+    type: Literal["grpo"] = "grpo"
     loss: Annotated[Literal["dapo", "grpo", "dr_grpo"], Since(4)] = "dapo"
     """How the losses of tokens are combined. `dapo` is their mean over all tokens of the batch
     (arXiv:2503.14476); `grpo` the mean over solutions of each solution's mean, as published with
@@ -55,20 +44,14 @@ class GrpoConfig(TrainingRecipe):
     also kept in memory."""
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Maximum distance of a token's probability ratio from 1."""
-    save_every_steps: Annotated[int, Field(ge=1)] = 20
-    """Steps between two checkpoints to resume from; two are kept until training ends. Each one also
-    writes the solutions sampled since the last as rows of `trajectories`."""
-
-    @property
-    def rows_per_step(self) -> int:
-        """Start states of an optimizer step."""
-        return self.batch_size // self.group_size
+    clip_high: Annotated[Annotated[float, Field(gt=0)] | None, Since(4)] = None
+    """Maximum distance above 1, if it differs from that below (clip-higher: .28 in DAPO, so that
+    unlikely tokens can become likely); None for `clip`."""
 
     @model_validator(mode="after")
-    def _groups_are_whole(self) -> Self:
-        if self.batch_size % self.group_size:
+    def _clips_higher(self) -> Self:
+        if self.clip_high is not None and self.clip_high < self.clip:
             raise ValueError(
-                f"batch_size: expected a multiple of group_size={self.group_size}, "
-                f"got {self.batch_size}"
+                f"clip_high: expected at least clip={self.clip:g}, got {self.clip_high:g}"
             )
         return self

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from schemas.base import FrozenConfig, Since
 from schemas.dataset_export import Form
 from schemas.rows import ModelRole
+from schemas.training.confidence import ConfidenceConfig
 from schemas.training.recipe import LoraConfig, ModelName, TrainingRecipe
 
 VerifierData = Literal["prm", "orm", "mixture"]
@@ -97,6 +98,8 @@ class PrmTrainingConfig(TrainingRecipe):
     """Steps between two checkpoints to resume from; two are kept until training ends."""
     early_stopping: EarlyStopping | None = None
     """When to stop early; None trains to the end."""
+    confidence: Annotated[ConfidenceConfig | None, Since(4)] = None
+    """Let the verifier disagree with labels of a weaker one; None trusts them."""
     seed: int = 0
     """Decides the order of rows, the held-out problems and the outcome rows."""
 

@@ -9,6 +9,7 @@ reaches with them. For models of billions, the methods' papers and TRL's default
 | `sft` hidden_lr | 2e-3 | 1e-5 to 2e-5 | 1e-4 to 2e-4 |
 | `dpo` hidden_lr, beta | 5e-4, .1 | 5e-7 to 1e-6, .1 | 5e-6 to 1e-5, .1 |
 | `grpo` hidden_lr, kl_weight | 5e-4, 0 | 1e-6, 0 to .001 | 1e-5, 0 to .001 |
+| `ppo` hidden_lr, value_lr | 1e-3, 1e-2 | 1e-6, 1e-5 | 1e-5, 1e-4 |
 | `precision` | float32 | bfloat16 | bfloat16 |
 | `gradient_checkpointing` | no | yes | yes |
 """
@@ -102,6 +103,11 @@ class TrainingRecipe(FrozenConfig):
     def rows_per_step(self) -> int:
         """Rows of the set that an optimizer step takes, over all workers."""
         return self.batch_size
+
+    @property
+    def steps_per_draw(self) -> int:
+        """Optimizer steps on the same rows, before the next ones are taken."""
+        return 1
 
     @property
     def rates(self) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from schemas.base import Since
 from schemas.dataset_export import Form
 from schemas.rows import ModelRole
+from schemas.training.confidence import ConfidenceConfig
 from schemas.training.recipe import TrainingRecipe
 
 
@@ -33,3 +34,5 @@ class SftConfig(ImitationRecipe):
     """
 
     type: Literal["sft"] = "sft"
+    confidence: Annotated[ConfidenceConfig | None, Since(4)] = None
+    """Let the policy disagree with completions of a weaker one; None imitates them."""

@@ -12,7 +12,7 @@
 -- the model is the mixture.
 -- `num_kept` counts the useful results, and `kept` names them: solutions that are right by their
 -- newest verdict, steps of the stage that got a hard label from rollouts (those of a consensus once), solutions scored without
--- an error, or critiques without a fault. `tokens_per_kept` is the generated and scored tokens per result, null without any.
+-- an error, critiques without a fault, or solutions whose reward was divided among their tokens. `tokens_per_kept` is the generated and scored tokens per result, null without any.
 with labelled as (
     select run_id, stage, completer as model, count(*) as num_labelled
     from step_labels
@@ -106,6 +106,21 @@ spent as (
         'readable critiques' as kept,
         count(*) filter (fault is null) as num_kept
     from critiques
+    group by all
+    union all
+    select
+        'token_rewards' as table_name,
+        run_id, stage, 'token_rewards' as strategy, null as role,
+        coalesce(verifier, reward) as model,
+        count(*) as num_rows,
+        0 as prompt_tokens,
+        0 as cached_tokens,
+        0 as generated_tokens,
+        sum(scored_tokens) as scored_tokens,
+        null as thinking_tokens,
+        'rewarded solutions' as kept,
+        count(*) filter (error is null) as num_kept
+    from token_rewards
     group by all
     union all
     select

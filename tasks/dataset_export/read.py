@@ -58,6 +58,8 @@ class CheckedSource:
         """The minimum score of a solution; None if scores do not decide."""
         self.method = sources.method
         """The method of the step labels; None for builders that read none."""
+        self.verifier = sources.verifier
+        """The verifier whose scores are read; None for builders that read none."""
         self.accuracy = _accuracy(sources.survey)
         """The share of right ones among the graded solutions, before any check."""
         self.checker = checker
@@ -97,6 +99,14 @@ class CheckedSource:
             self.method, with_unlabelled=with_unlabelled, as_sampled=as_sampled
         )
         return self._clean(solutions, as_sampled=as_sampled)
+
+    def scored(self, hard_threshold: float) -> Iterator[SolvedProblem]:
+        """Problems with their clean solutions that the verifier scored, its scores as step labels.
+
+        Args:
+            hard_threshold: minimum score of a step whose label is right.
+        """
+        return self._clean(self._solutions.scored_steps(hard_threshold))
 
     def critiqued(
         self, *, with_others: bool = False, with_faulty: bool = False, as_drawn: bool = False

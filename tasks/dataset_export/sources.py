@@ -96,7 +96,7 @@ def open_sources(store: Store, plan: ExportPlan) -> Iterator[Sources]:
             _check_searches(solutions, plan)
         elif builder.reads == "talks":
             _check_talks(solutions, plan)
-        elif builder.reads not in ("labels", "critiques"):
+        elif builder.reads not in ("labels", "critiques", "worked"):
             _check_solutions(survey, plan)
         method = _choose_method(solutions, plan) if builder.reads == "labels" else None
         if builder.mixes_in:
@@ -265,9 +265,14 @@ def _check_originals(solutions: StoredSolutions, plan: ExportPlan) -> None:
         raise ValueError(f"builder.mix_set: expected right solutions in the set {names}, got none")
     if not plan.original_files and not solutions.num_originals():
         raise ValueError(
-            f"builder.mix_in: expected problems with worked solutions in {plan.words}, got none; "
-            "mix_set names a set whose right solutions are mixed in"
+            f"{_worked_field(plan)}: expected problems with worked solutions in {plan.words}, got "
+            "none; mix_set of the builder rest names a set whose right solutions are mixed in"
         )
+
+
+def _worked_field(plan: ExportPlan) -> str:
+    """What asks for worked solutions: a field of the builder, or the builder itself."""
+    return plan.job.kind if plan.job.builder.reads == "worked" else "builder.mix_in"
 
 
 def _find_min_score(

@@ -5,6 +5,7 @@ is a run of its own, named after both (`part_run`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -67,12 +68,12 @@ def measure_relations(
 
     A figure that selects several rows where one is expected is not measured either.
     """
-    figures = StoredFigures(store, run_id, config.parts)
-    cost = figures.cost()
-    return [
-        measure(relation, figures, config, cost=cost, command=command)
-        for relation in config.relations()
-    ]
+    with closing(StoredFigures(store, run_id, config.parts)) as figures:
+        cost = figures.cost()
+        return [
+            measure(relation, figures, config, cost=cost, command=command)
+            for relation in config.relations()
+        ]
 
 
 def measure(
@@ -143,6 +144,10 @@ class StoredFigures:
         self._parts = dict(parts or {})
         self._connection = connect(store.url)
         self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+
+    def close(self) -> None:
+        """Close the store."""
+        self._connection.close()
 
     def cost(self) -> Cost:
         """What the experiment and its parts spent."""

@@ -110,6 +110,25 @@ def stored_dtype(folder: Path, config: Mapping[str, Any]) -> str | None:
     return _STORED_TYPES.get(max(num_values, key=num_values.__getitem__, default=""))
 
 
+def count_parameters(folder: Path) -> int:
+    """The number of values that a model's weights store, embeddings included; tied ones once.
+
+    Raises:
+        ModelUnusable: the folder has no weights, or a file of them is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    total = 0
+    for file in weight_files(folder):
+        try:
+            with safe_open(file, framework="np") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - it is no mapping
+                    total += math.prod(tensors.get_slice(name).get_shape())
+        except (SafetensorError, OSError) as error:
+            raise ModelUnusable(f"model {file}: not a whole safetensors file: {error}") from error
+    return total
+
+
 def _check_index(folder: Path) -> None:
     """Check that every file of the index is in the folder itself."""
     try:

@@ -7,7 +7,7 @@ means the same training on any machine.
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.pretraining import ArchitectureConfig, PretrainingConfig
 from schemas.units import derive_seed
 from tasks.pretraining.card import write_card
+from tasks.pretraining.checkpoint import Progress, Resumable
 from tasks.pretraining.corpus import Batch, draw_examples, make_batches
 from tasks.pretraining.scores import PolicyScores, measure_policy
 from tasks.world.kinds import LEVELS
@@ -23,9 +24,6 @@ from tasks.world.tokenizer import MAX_TOKENS, build_tokenizer
 if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM
-
-LOSS_WINDOW = 50
-"""The loss reported at the end is the mean over this many last steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +41,27 @@ def pretrain(
     config: PretrainingConfig,
     out_dir: Path,
     on_progress: Callable[[TrainingProgress], None] | None = None,
+    work_dir: Path | None = None,
 ) -> dict[str, float]:
     """Train a policy and save it with its tokenizer and card; returns what was measured.
+
+    A training that was interrupted goes on from what it last left in `work_dir`, and ends with the
+    same weights.
 
     Args:
         config: the recipe.
         out_dir: gets a Hugging Face checkpoint (safetensors) and README.md.
         on_progress: called after every step.
+        work_dir: the training's own folder, which is kept until it ends; None to save nothing.
     """
     tokenizer = build_tokenizer()
     model = new_model(config.architecture, tokenizer, seed=config.seed)
-    started = time.monotonic()
-    steps = list(_train(model, tokenizer, config, on_progress))
+    done = _train(model, tokenizer, config, on_progress, work_dir)
     training = {
-        "num_steps": len(steps),
-        "num_tokens": steps[-1].tokens,
-        "final_loss": sum(s.loss for s in steps[-LOSS_WINDOW:]) / len(steps[-LOSS_WINDOW:]),
-        "training_s": time.monotonic() - started,
+        "num_steps": done.step,
+        "num_tokens": done.tokens,
+        "final_loss": sum(done.losses) / len(done.losses),
+        "training_s": done.seconds,
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     model.save_pretrained(out_dir)
@@ -107,8 +109,9 @@ def _train(
     tokenizer: Any,
     config: PretrainingConfig,
     on_progress: Callable[[TrainingProgress], None] | None,
-) -> Iterator[TrainingProgress]:
-    """Train until the token budget is used up, one step at a time."""
+    work_dir: Path | None,
+) -> Progress:
+    """Train until the token budget is used up."""
     import torch
 
     from tasks.training.optimizers import make_optimizer
@@ -121,10 +124,18 @@ def _train(
     )
     peaks = [group["lr"] for group in optimizer.param_groups]
     rng = random.Random(derive_seed("pretraining", config.seed))
+    resumable = Resumable(
+        model=model,
+        optimizer=optimizer,
+        rng=rng,
+        folder=work_dir,
+        config_hash=config.config_hash(),
+    )
+    done = resumable.load()
+    started = time.monotonic() - done.seconds
     model.train()
-    step = tokens = 0
-    while tokens < config.num_tokens:
-        hardest = max_level(tokens / config.num_tokens, config.curriculum_fraction)
+    while done.tokens < config.num_tokens:
+        hardest = max_level(done.tokens / config.num_tokens, config.curriculum_fraction)
         examples = draw_examples(tokenizer, rng, max_level=hardest, tutoring=config.tutoring)
         for batch in make_batches(
             examples,
@@ -133,7 +144,7 @@ def _train(
             question_loss_weight=config.prompt_loss_weight,
             pad_token_id=tokenizer.pad_token_id,
         ):
-            factor = lr_factor(step, tokens / config.num_tokens, config)
+            factor = lr_factor(done.step, done.tokens / config.num_tokens, config)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
             loss = _loss(model, batch)
@@ -141,15 +152,17 @@ def _train(
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            step += 1
-            tokens += batch.num_tokens
-            progress = TrainingProgress(step, tokens, config.num_tokens, loss.item())
+            done.add(batch.num_tokens, loss.item())
+            done.seconds = time.monotonic() - started
             if on_progress:
-                on_progress(progress)
-            yield progress
-            if tokens >= config.num_tokens:
+                on_progress(
+                    TrainingProgress(done.step, done.tokens, config.num_tokens, done.losses[-1])
+                )
+            if done.tokens >= config.num_tokens:
                 break
+        resumable.save(done)
     model.eval()
+    return done
 
 
 def max_level(progress: float, curriculum_fraction: float) -> int:

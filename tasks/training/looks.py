@@ -131,7 +131,7 @@ def _plan_warnings(job: TrainingJob, num_rows: int) -> Iterator[str]:
             "make more rows"
         )
     epoch = math.ceil(num_rows / recipe.rows_per_step)
-    num_steps = recipe.max_steps or math.ceil(epoch * recipe.epochs)
+    num_steps = recipe.max_steps or math.ceil(epoch * recipe.epochs) * recipe.steps_per_draw
     if recipe.warmup_steps > num_steps:
         yield (
             f"warmup_steps: expected fewer than the {num_steps} steps of this training, got "

@@ -15,6 +15,8 @@ import torch  # noqa: TID253 - the class below subclasses a torch class
 
 HEAD_NAMES = frozenset({"lm_head", "score", "classifier"})
 """The names of read-out layers in Hugging Face models."""
+VALUE_NAME = "value_head"
+"""The name of a policy's value head."""
 
 
 class SplitOptimizer(torch.optim.Optimizer):
@@ -57,6 +59,7 @@ def make_optimizer(
     hidden_lr: float,
     other_lr: float,
     head_lr: float | None = None,
+    value_lr: float | None = None,
     weight_decay: float = 0.0,
 ) -> torch.optim.Optimizer:
     """One optimizer over every trainable parameter of a model, each in exactly one group.
@@ -69,15 +72,20 @@ def make_optimizer(
             the update size of AdamW, so rates found for AdamW are a sensible start.
         other_lr: AdamW's rate for embeddings, norms and biases.
         head_lr: AdamW's rate for the read-out layer; None for `other_lr`.
+        value_lr: AdamW's rate for a value head; None for `other_lr`.
         weight_decay: decoupled decay of the hidden matrices.
 
     Raises:
         ValueError: the model has no trainable parameter.
     """
-    hidden, head, other = _split_parameters(model)
-    if not hidden and not head and not other:
+    hidden, head, value, other = _split_parameters(model)
+    if not (hidden or head or value or other):
         raise ValueError("expected a model with trainable parameters, every one is frozen")
-    rates = ((other, other_lr), (head, other_lr if head_lr is None else head_lr))
+    rates = (
+        (other, other_lr),
+        (head, other_lr if head_lr is None else head_lr),
+        (value, other_lr if value_lr is None else value_lr),
+    )
     adam_groups = [{"params": p, "lr": lr, "weight_decay": 0.0} for p, lr in rates if p]
     if kind == "adamw":
         if hidden:
@@ -106,24 +114,26 @@ def _adamw(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
 
 def _split_parameters(
     model: torch.nn.Module,
-) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-    """The trainable parameters as (hidden matrices, head, everything else)."""
+) -> tuple[list[torch.nn.Parameter], ...]:
+    """The trainable parameters as (hidden matrices, head, value head, everything else)."""
     embeddings = {
         id(parameter)
         for module in model.modules()
         if isinstance(module, torch.nn.Embedding)
         for parameter in module.parameters()
     }
-    hidden, head, other = [], [], []
+    hidden, head, value, other = [], [], [], []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         if id(parameter) in embeddings:
             other.append(parameter)
+        elif VALUE_NAME in name.split("."):
+            value.append(parameter)
         elif HEAD_NAMES & set(name.split(".")):
             head.append(parameter)
         elif parameter.ndim == 2:
             hidden.append(parameter)
         else:
             other.append(parameter)
-    return hidden, head, other
+    return hidden, head, value, other

@@ -6,12 +6,10 @@ training: nothing else would reveal an engine that kept its old weights.
 """
 
 import asyncio
-import contextlib
-import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -19,31 +17,38 @@ from typing import Any
 
 from schemas.engines import Generation, GenerationRequest
 from schemas.policy_training import PolicyTrainingJob
-from schemas.prompts import ChatPromptConfig, PromptConfig, check_stop
-from schemas.rows import Problem
-from schemas.training.grpo import GrpoConfig
+from schemas.prompts import ChatPromptConfig
+from schemas.training.drawing import DrawingRecipe, GroupRecipe
 from schemas.units import derive_seed
-from tasks.engines.base import Engine
-from tasks.engines.probe import check_logprobs, tolerance_nats
+from tasks.engines.probe import tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grade, Grader, grade_all, make_grader
 from tasks.graders.base import UNGRADED
-from tasks.prompts.examples import load_examples
-from tasks.prompts.stops import derive_stops
 from tasks.steps.stop_strings import end_at_stop
 from tasks.thinking.thoughts import Thoughts
 from tasks.training.drawn_rows import DrawnRows
 from tasks.training.models import write_weights
-from tasks.training.rewards import Reward, open_reward
+from tasks.training.overlong import less, overlong_penalty
+from tasks.training.rewards import Drawn, Earned, Reward, open_reward, total
 from tasks.training.rows import RowEncoder
+from tasks.training.served import check_served, own_gpu
+from tasks.training.start_states import (
+    check_prefixes,
+    check_reward,
+    judge,
+    problem_of,
+    stop_strings,
+)
 
 PROBE_TOKENS = 16
 ZERO_VARIANCE = "zero_variance_share"
-"""The share of groups that trained nothing because all their solutions earned the same."""
+"""The share of the groups drawn whose solutions all earned the same, and which teach nothing."""
+UNFILLED = "unfilled_share"
+"""The share of a batch's groups that were still like that after all redraws."""
 
 
 class Rollouts:
-    """Draws and rewards solutions for TRL, which calls `sync_weights` for new weights."""
+    """Draws and rewards solutions for a trainer, which calls `sync_weights` for new weights."""
 
     def __init__(
         self,
@@ -69,9 +74,9 @@ class Rollouts:
             num_processes: how many train; each has an engine of its own.
             drawn: gets every solution as a row.
         """
-        assert isinstance(job.method, GrpoConfig)
-        _check_prefixes(states, job.prompt)
-        _check_reward(states[0], job.method)
+        assert isinstance(job.method, DrawingRecipe)
+        check_prefixes(states, job.prompt)
+        check_reward(states[0], job.method)
         self._job, self._method = job, job.method
         self._states = states
         self._model = model
@@ -87,7 +92,7 @@ class Rollouts:
         self._grader: Grader = make_grader(job.grader)
         # One event loop for the whole training: an engine belongs to the loop it was first used in.
         self._runner = asyncio.Runner()
-        with _own_gpu(num_processes):
+        with own_gpu(num_processes):
             self._policy: VLLMEngine = self._runner.run(
                 open_vllm_engine(
                     # In this process vLLM would use the process group of all trainers as its own.
@@ -97,7 +102,9 @@ class Rollouts:
                 )
             )
         self._reward: Reward = self._runner.run(
-            open_reward(self._method.reward, job.prompt, self._grader)
+            open_reward(
+                self._method.reward, job.prompt, self._grader, model=model, tokenizer=tokenizer
+            )
         )
 
     def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
@@ -106,6 +113,9 @@ class Rollouts:
         Args:
             prompts: indices of start states as text, one per solution to draw.
             step: the optimizer steps so far; other steps draw other solutions.
+
+        Raises:
+            TrainingDiverged: a reward is not finite.
         """
         groups = [(int(number), len(list(group))) for number, group in groupby(prompts)]
         begun = time.monotonic()
@@ -154,30 +164,53 @@ class Rollouts:
         """The solutions of all groups; as many start states at once as the engine can hold."""
         drawn = await asyncio.gather(
             *(
-                self._draw(self._states[number], n=n, step=step, place=place)
+                self._draw_group(number, n=n, step=step, place=place)
                 for place, (number, n) in enumerate(groups)
             )
         )
         return {name: [value for part in drawn for value in part[name]] for name in drawn[0]}
 
+    async def _draw_group(
+        self, number: int, *, n: int, step: int, place: int
+    ) -> dict[str, list[Any]]:
+        """N solutions of a start state, or of another one where those all earn the same."""
+        method = self._method
+        if not isinstance(method, GroupRecipe):
+            return await self._draw(self._states[number], n=n, step=step, place=(place,))
+        drawn: dict[str, list[Any]] = {}
+        for attempt in range(method.max_redraws + 1):
+            at = (place, attempt) if attempt else (place,)
+            if attempt:
+                number = derive_seed("state", method.seed, step, self._rank, *at)
+                number %= len(self._states)
+            drawn = await self._draw(self._states[number], n=n, step=step, place=at)
+            self._figures[ZERO_VARIANCE].append(float(all_equal(drawn["reward"])))
+            if not all_equal(drawn["reward"]):
+                break
+        if method.max_redraws:
+            self._figures[UNFILLED].append(float(all_equal(drawn["reward"])))
+        return drawn
+
     async def _draw(
-        self, state: Mapping[str, Any], *, n: int, step: int, place: int
+        self, state: Mapping[str, Any], *, n: int, step: int, place: tuple[int, ...]
     ) -> dict[str, list[Any]]:
         """N solutions of one start state, rewarded and kept as rows."""
         # Two workers may share a group, and a set may hold a state twice.
-        seed = derive_seed("rollout", self._method.seed, step, self._rank, place)
+        seed = derive_seed("rollout", self._method.seed, step, self._rank, *place)
         generation = await self._policy.generate(
             self._request(
                 state, n=n, seed=seed, temperature=1.0, max_tokens=self._method.max_new_tokens
             )
         )
         completions = generation.completions
-        num_tokens = [len(completion.token_ids) for completion in completions]
+        token_ids = [list(completion.token_ids) for completion in completions]
+        num_tokens = [len(ids) for ids in token_ids]
         self.generated_tokens += sum(num_tokens)
         prefix = state.get("prefix") or ""
         ended = tuple(end_at_stop(each, self._stop, prefix=prefix) for each in completions)
         generation = replace(generation, completions=ended)
-        grades, rewards = await self._judge(state, generation)
+        prompt_ids = self._rows.prompt_ids(state)
+        grades, rewards = await self._judge(state, generation, prompt_ids, token_ids)
         if self._drawn is not None:
             self._drawn.add(
                 state,
@@ -186,7 +219,7 @@ class Rollouts:
                 rewards,
                 num_tokens,
                 step=step,
-                place=(self._rank, place),
+                place=(self._rank, *place),
                 seed=seed,
                 group_size=self._method.group_size,
                 grader=self._grader.name,
@@ -194,15 +227,19 @@ class Rollouts:
                 vocabulary=self._policy.vocabulary,
             )
         return {
-            "prompt_ids": [self._rows.prompt_ids(state)] * n,
-            "completion_ids": [list(completion.token_ids) for completion in completions],
+            "prompt_ids": [prompt_ids] * n,
+            "completion_ids": token_ids,
             "logprobs": [list(completion.logprobs or ()) for completion in completions],
             "reward": rewards,
         }
 
     async def _judge(
-        self, state: Mapping[str, Any], generation: Generation
-    ) -> tuple[list[Grade], list[float | None]]:
+        self,
+        state: Mapping[str, Any],
+        generation: Generation,
+        prompt_ids: list[int],
+        token_ids: list[list[int]],
+    ) -> tuple[list[Grade], list[Earned]]:
         """The grades of one start state's solutions, and what they earn."""
         prefix = state.get("prefix") or ""
         texts = [prefix + completion.text for completion in generation.completions]
@@ -213,15 +250,39 @@ class Rollouts:
             answers = self._answers(state, texts)
             grades = [*await grade_all(self._grader, answers, problem_of(state))]
             self._count_right(state, grades, finished)
-        rewards = await self._reward.judge(state, texts, grades, finished)
-        known = {reward for reward in rewards if reward is not None}
-        self._figures[ZERO_VARIANCE].append(float(len(known) < 2))
-        return grades, rewards
+        drawn = Drawn(
+            texts=texts,
+            grades=grades,
+            finished=finished,
+            prompt_ids=prompt_ids,
+            token_ids=token_ids,
+        )
+        rewards = await judge(self._reward, state, drawn, name=self._method.reward.type)
+        return grades, [
+            less(earned, self._overlong(len(ids)))
+            for earned, ids in zip(rewards, token_ids, strict=True)
+        ]
+
+    def _overlong(self, num_tokens: int) -> float:
+        """The penalty of a solution of this many tokens."""
+        method = self._method
+        if method.overlong_buffer is None:
+            return 0.0
+        penalty = overlong_penalty(
+            num_tokens,
+            max_tokens=method.max_new_tokens,
+            buffer=method.overlong_buffer,
+            weight=method.overlong_penalty,
+        )
+        self._figures["overlong_share"].append(float(penalty > 0))
+        return penalty
 
     def _count_right(
         self, state: Mapping[str, Any], grades: Sequence[Grade], finished: Sequence[bool]
     ) -> None:
         for grade, is_finished in zip(grades, finished, strict=True):
+            if is_finished and grade.answer is not None and grade.correct is None:
+                continue  # nobody knows
             is_right = float(bool(grade.correct and is_finished))
             self._figures["p_right"].append(is_right)
             if state.get("stage") is not None:
@@ -259,115 +320,6 @@ class Rollouts:
         )
 
 
-def stop_strings(job: PolicyTrainingJob) -> tuple[str, ...]:
-    """The strings that end a drawn solution: those of the prompt, and those of the method.
-
-    Raises:
-        ValueError: one of them would end every solution at its first step.
-    """
-    assert isinstance(job.method, GrpoConfig)
-    prompt, stop = job.prompt, job.method.stop
-    check_stop("method.stop", stop, prompt.separator, prompt.known_answers)
-    if isinstance(prompt, ChatPromptConfig):
-        return stop
-    return tuple(dict.fromkeys((*derive_stops(prompt, load_examples(prompt)), *stop)))
-
-
-async def check_served(
-    engine: Engine,
-    model: Any,
-    probe: GenerationRequest,
-    prompt_ids: Sequence[int],
-    *,
-    tolerance: float,
-) -> None:
-    """Refuse an engine whose log probabilities are not those of a transformers model.
-
-    Args:
-        engine: continues the probe.
-        model: the one that the engine should serve.
-        probe: one continuation of a prompt, with log probabilities.
-        prompt_ids: the prompt as the engine reads it.
-        tolerance: allowed mean difference per token, in nats.
-
-    Raises:
-        EngineFailed: they differ by more.
-    """
-    import torch
-
-    completion = (await engine.generate(probe)).completions[0]
-    assert completion.logprobs is not None
-    ids = torch.tensor([[*prompt_ids, *completion.token_ids]], device=model.device)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt_ids) - 1 : -1]
-    model.train(was_training)
-    logprobs = torch.log_softmax(logits.float(), dim=-1)
-    expected = logprobs.gather(1, ids[0, len(prompt_ids) :, None])[:, 0].cpu()
-    check_logprobs(engine.name, expected.tolist(), completion.logprobs, tolerance=tolerance)
-
-
-@contextlib.contextmanager
-def _own_gpu(num_processes: int) -> Iterator[None]:
-    """Show an engine that starts in the block only this trainer's GPU."""
-    import torch
-
-    if num_processes == 1 or not torch.cuda.is_available():
-        yield
-        return
-    name = "CUDA_VISIBLE_DEVICES"
-    before = os.environ.get(name)
-    visible = before.split(",") if before else list(map(str, range(torch.cuda.device_count())))
-    os.environ[name] = visible[torch.cuda.current_device()]
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
-def _check_reward(state: Mapping[str, Any], method: GrpoConfig) -> None:
-    """Refuse a reward for critiques where none are asked for, and the other way round.
-
-    Raises:
-        ValueError: names the reward and what it needs.
-    """
-    is_request = state.get("attempt") is not None
-    if is_request != method.reward.of_critiques:
-        rewarded, asked = ("solutions", "critiques") if is_request else ("critiques", "solutions")
-        raise ValueError(
-            f"method.reward.type: {method.reward.type} rewards {rewarded}, but the set asks for "
-            f"{asked}: expected a set of critique_requests with the reward refinement alone"
-        )
-
-
-def _check_prefixes(states: Sequence[Mapping[str, Any]], prompt: PromptConfig) -> None:
-    """Refuse start states whose steps cannot be counted.
-
-    Raises:
-        ValueError: a state has a prefix, and a maximum joined the steps of the whole solution.
-    """
-    if prompt.steps.max_steps is None:
-        return
-    for number, state in enumerate(states):
-        if state.get("prefix"):
-            raise ValueError(
-                f"prompt.steps.max_steps: expected none for start states within a solution, whose "
-                f"steps cannot be counted otherwise, got {prompt.steps.max_steps} and the prefix "
-                f"of state {number}"
-            )
-
-
-def problem_of(state: Mapping[str, Any]) -> Problem:
-    """The problem a start state's solutions are graded by; without an answer they stay ungraded."""
-    return Problem(
-        problem_id=state.get("problem_id") or "",
-        source=state.get("source") or "",
-        split="train",
-        question=state["prompt"],
-        answer=state.get("answer") or "",
-        check=state.get("check"),
-    )
+def all_equal(rewards: Sequence[Earned]) -> bool:
+    """Whether solutions all earned the same in all, so that comparing them teaches nothing."""
+    return len({total(earned) for earned in rewards} - {None}) < 2

@@ -188,7 +188,9 @@ class RowEncoder:
             end = [token_ids.pop()]
         if not token_ids:
             raise ValueError(f"expected a completion with visible text, got {text!r}")
-        return self._known(token_ids, text) + end * self._is_whole
+        # A token that was sampled is known, even the one that stands for unknown text.
+        known = token_ids if sampled is not None else self._known(token_ids, text)
+        return known + end * self._is_whole
 
     def _known(self, token_ids: list[int], text: str) -> list[int]:
         if self._unknown is not None and self._unknown in token_ids:

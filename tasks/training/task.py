@@ -14,7 +14,9 @@ from schemas.rows import METRICS, Metric, Model, now
 from schemas.training.recipe import TrainingJob
 from schemas.units import Receipt, Unit
 from storage import Store
+from tasks.models.files import count_parameters
 from tasks.models.folders import load_tokenizer, resolve_model
+from tasks.training.checks import check_models
 from tasks.training.looks import Look, look_at
 from tasks.training.sets import TrainingSet, check_tokenizer, find_set
 from tasks.training.train import Trained, check_set, train_model
@@ -27,10 +29,12 @@ def check_job(store: Store, job: TrainingJob, set_name: str) -> TrainingSet:
 
     Raises:
         ValueError: the set does not exist, or is not of the form the method takes.
-        ModelUnusable: the model cannot be read, or another tokenizer wrote a policy's set.
+        ModelUnusable: the model cannot be read, another tokenizer wrote a policy's set, or a
+            reference or a rewarding verifier does not fit the policy.
     """
     training_set = find_set(store, set_name)
     check_set(training_set, job)
+    check_models(job)
     tokenizer = load_tokenizer(resolve_model(*job.base))
     if job.recipe.role == "policy":
         check_tokenizer(training_set, tokenizer, job.base[0], store)
@@ -77,6 +81,7 @@ def train_unit(
             unit=unit,
             on_progress=on_progress,
         )
+        num_parameters = count_parameters(Path(trained.path))
         store.put_folder(Path(trained.path), f"checkpoints/{trained.model_id}")
     curve = replace(unit, table=METRICS.name)
     store.commit(curve, curve_rows(trained, training_set, job))
@@ -95,6 +100,7 @@ def train_unit(
         training_set=training_set.name,
         metrics=json.dumps(facts),
         created_at=now(),
+        num_parameters=num_parameters,
     )
     receipt = store.commit(unit, [model], seconds=time.monotonic() - start)
     shutil.rmtree(work_dir, ignore_errors=True)

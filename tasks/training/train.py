@@ -17,6 +17,7 @@ from schemas.training.recipe import TrainingJob
 from schemas.units import Unit
 from tasks.models.folders import load_tokenizer
 from tasks.training.card import save_model
+from tasks.training.checks import check_models
 from tasks.training.distributed import Report, run_training
 from tasks.training.models import BaseModel, load_base, max_positions, merged
 from tasks.training.rows import RowEncoder, load_rows
@@ -116,6 +117,7 @@ def train_on_worker(worker_job: WorkerJob, report: Report) -> Trained | None:
     job, work_dir = worker_job.job, Path(worker_job.work_dir)
     training_set = read_set(Path(worker_job.set_folder))
     check_set(training_set, job)
+    check_models(job)
     base = load_base(job)
     if job.recipe.role == "policy":
         check_tokenizer(training_set, base.tokenizer, job.base[0])

@@ -138,6 +138,11 @@ class MethodTrainer(Trainer):
             self.lr_scheduler = LambdaLR(optimizer or self.optimizer, factor)  # type: ignore
         return self.lr_scheduler  # type: ignore[return-value]
 
+    @property
+    def progress(self) -> float:
+        """The share of the optimizer steps that are done, those before an interruption included."""
+        return self.state.global_step / max(self.state.max_steps, 1)
+
     def seconds(self) -> float:
         """Seconds of training so far, including those before an interruption."""
         if self._seconds_before is None:

@@ -10,6 +10,7 @@ from schemas.loops import (
     ReverseCurriculumLoopConfig,
     VStarLoopConfig,
 )
+from schemas.loops.easy_to_hard import EasyToHardLoopConfig
 from storage import connect, query
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -96,6 +97,47 @@ def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_soluti
         for (counts,) in ask(root, "select counts from training_sets order by created_at")
     ]
     assert stages == [{"1", "2"}, {"2"}]
+
+
+def test_hard_problems_are_learned_from_a_verifier_of_easy_ones_that_hides_their_answers(
+    tmp_path, prefect_server, local_ray
+):
+    from flows.loops.easy_to_hard import easy_to_hard
+
+    root = tmp_path / "store"
+    values = {
+        **SMALL,
+        "arms": ["ppo", "rest"],
+        "easy_problems": {"num_problems": 20},
+        "verifier_training": {**TRAINING, "batch_size": 8},
+        "ppo": {"num_workers": 0, "batch_size": 8, "minibatches": 1, "warmup_steps": 1},
+        "sft": TRAINING,
+    }
+    easy_to_hard(EasyToHardLoopConfig.from_partial(values), str(root), "loop")
+    assert rounds_of(root, "easy_to_hard") == [
+        (arm, f"round={number}") for arm in ("ppo", "rest") for number in (0, 1)
+    ]
+    (verifier,) = ask(root, "select model_id from models where role = 'verifier'")
+    scored = ask(root, "select distinct verifier from step_scores")
+    assert scored == [verifier]
+    # PPO paid the verifier's score to solutions whose answers nobody graded, as many tokens as the
+    # solutions that ReST learned from.
+    drawn, graded, paid = ask(
+        root,
+        """
+        select sum(generated_tokens), count(correct) filter (where answer is not null),
+            count(reward) filter (where reward > 0)
+        from trajectories where strategy = 'ppo'
+        """,
+    )[0]
+    ((given,),) = ask(
+        root,
+        "select sum(generated_tokens) from trajectories where strategy = 'sample' and round = 1 "
+        "and problem_id in (select problem_id from problems where level >= 4 and split = 'train')",
+    )
+    assert given <= drawn < given + 8 * 128
+    assert graded == 0
+    assert paid > 0
 
 
 def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(

@@ -33,7 +33,11 @@ def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(
     }
     config = RiseLoopConfig.from_partial(values)
     folder = rise(config, str(root), "loop")
-    assert folder
+    last = dict(
+        ask(root, "select policy, value from curves where metric = 'turn_3' and arm = 'rise'")
+    )
+    best = folder.rpartition("/")[2]
+    assert max(last.values()) in [last[policy] for policy in last if policy.startswith(best)]
     turns = """
         select arm, bin, metric from metrics
         where stage = 'rise' and strategy = 'turns' and metric ~ 'turn_\\d+' order by all

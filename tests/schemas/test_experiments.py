@@ -15,6 +15,11 @@ from schemas.experiments.rest import RestExperimentConfig
 CONFIGS = list(experiment_configs().values())
 
 
+def problems_of(config):
+    """The fields of a loop's training problems."""
+    return config.loop.train_problems.model_dump()
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda each: each.name)
 @pytest.mark.parametrize("size", ["quick", "whole"])
 def test_relations_have_a_place_and_parts_that_exist(config, size):
@@ -42,11 +47,11 @@ def test_a_part_that_does_not_exist_is_refused():
 
 def test_the_quick_size_lies_under_what_is_given():
     quick = RestExperimentConfig.from_partial({"size": "quick"})
-    assert (quick.loop.rounds, quick.loop.train_problems.num_problems) == (1, 200)
+    assert (quick.loop.rounds, problems_of(quick)["num_problems"]) == (1, 200)
     given = {"size": "quick", "loop": {"rounds": 2, "train_problems": {"seed": 5}}}
     mixed = RestExperimentConfig.from_partial(given)
-    assert (mixed.loop.rounds, mixed.loop.train_problems.num_problems) == (2, 200)
-    assert mixed.loop.train_problems.seed == 5
+    assert (mixed.loop.rounds, problems_of(mixed)["num_problems"]) == (2, 200)
+    assert problems_of(mixed)["seed"] == 5
     assert RestExperimentConfig().loop.rounds == 3
 
 
@@ -55,7 +60,7 @@ def test_another_kind_of_problems_is_not_mixed_with_the_quick_one():
     given = {"size": "quick", "loop": {"train_problems": problems}}
     config = RestExperimentConfig.from_partial(given)
     assert config.loop.train_problems.type == "file"
-    assert config.loop.eval_problems.num_problems == 60
+    assert config.loop.eval_problems.model_dump()["num_problems"] == 60
 
 
 def test_a_command_sets_what_differs_from_its_size():

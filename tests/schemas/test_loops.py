@@ -9,6 +9,7 @@ from schemas.loops import (
     VStarLoopConfig,
 )
 from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
+from schemas.loops.easy_to_hard import EasyToHardLoopConfig
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
 
 
@@ -39,6 +40,15 @@ from schemas.loops.self_rewarding import SelfRewardingLoopConfig
             "control_builder.by: expected grade, .* got none",
         ),
         (RestLoopConfig, {"builder": {"improve_step": 1}}, "taken from the first"),
+        (EasyToHardLoopConfig, {"arms": ["ppo", "ppo"]}, "arms: expected distinct ones"),
+        (EasyToHardLoopConfig, {"pairs": {"by": "grade"}}, "pairs.by: expected margin, as answers"),
+        (EasyToHardLoopConfig, {"kept": {"by": "grade"}}, "kept: expected by score or percentile"),
+        (EasyToHardLoopConfig, {"kept": {"right_only": True}}, "right_only True"),
+        (
+            EasyToHardLoopConfig,
+            {"ppo": {"reward": {"type": "verifier", "verifier": {"type": "planted"}}}},
+            "ppo.reward.type: expected a reward by answers, .* got verifier",
+        ),
         (
             CritiqueInTheLoopConfig,
             {"arms": ["vanilla", "control"]},

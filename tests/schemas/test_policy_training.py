@@ -24,7 +24,19 @@ def test_every_method_has_defaults(type):
         ({"type": "grpo", "batch_size": 12}, "batch_size: .*multiple of group_size=8, got 12"),
         ({"type": "grpo", "group_size": 1}, "greater than or equal to 2"),
         ({"type": "sft", "beta": 0.1}, "beta"),
-        ({"type": "ppo"}, "ppo"),
+        ({"type": "trpo"}, "trpo"),
+        ({"type": "grpo", "clip_high": 0.1}, "clip_high: expected at least clip=0.2, got 0.1"),
+        (
+            {"type": "grpo", "batch_size": 8, "num_workers": 2, "max_redraws": 1},
+            "max_redraws: expected 0 .* 8 solutions are shared by workers with 4 each, got 1",
+        ),
+        (
+            {"type": "rloo", "max_new_tokens": 64, "overlong_buffer": 65},
+            "overlong_buffer: expected at most max_new_tokens=64, got 65",
+        ),
+        ({"type": "ppo", "group_size": 3}, "multiple of group_size=3, got 128"),
+        ({"type": "ppo", "reward": {"type": "grade", "right": float("inf")}}, "finite number"),
+        ({"type": "ppo", "sharding": "full", "num_workers": 2}, "expected none with ppo"),
         (
             {"type": "grpo", "sharding": "full", "num_workers": 2},
             "sharding: expected none with grpo",
@@ -47,6 +59,14 @@ def test_a_part_of_a_recipe_keeps_the_rest():
         "parsable": 0.5,
         "neither": 0.0,
     }
+
+
+def test_new_options_leave_the_identity_of_older_configs():
+    options = {"clip_high": None, "max_redraws": 0, "overlong_buffer": None, "overlong_penalty": 1}
+    assert job(type="grpo", **options).config_hash() == job(type="grpo").config_hash()
+    assert job(type="grpo").method.config_hash() == "e104c913e507"
+    for changed in ({"clip_high": 0.28}, {"max_redraws": 2}, {"overlong_buffer": 16}):
+        assert job(type="grpo", **changed).config_hash() != job(type="grpo").config_hash()
 
 
 def test_another_recipe_is_another_config():

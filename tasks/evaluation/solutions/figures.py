@@ -13,6 +13,8 @@ Its `metric` is one of
   `answerless_rate`, `one_step_rate`, `excluded_rate`, `median_steps`, `p95_steps` (of all rows that
   ended) and `problems_without_candidates`.
 
+With `coverage_law` there are also the figures of `coverage.py`.
+
 `verifier` is set only if a figure depends on it, so a majority row is the same for every
 verifier.
 """
@@ -28,6 +30,7 @@ from schemas.metric_names import Bin
 from schemas.rows import Metric
 from tasks.evaluation.figures import POOL, About, FigureWriter
 from tasks.evaluation.solutions.candidates import Candidates, num_reached
+from tasks.evaluation.solutions.coverage import coverage_rows
 from tasks.evaluation.solutions.rankers import (
     NUM_FOLDS,
     AccuracyTable,
@@ -79,6 +82,8 @@ def solution_figures(
     rows += _token_rows(table, candidates, figures)
     rows += _ranking_rows(table, candidates, figures)
     rows += _pool_rows(candidates, figures)
+    if config.coverage_law:
+        rows += coverage_rows(candidates, figures)
     return rows
 
 

@@ -25,10 +25,11 @@ from schemas.errors import ModelUnusable
 from schemas.training.prm import PrmTrainingConfig
 from schemas.training.recipe import TrainingJob
 from tasks.training.common import pad_token_id
+from tasks.training.confidence import mix_step_targets
 from tasks.training.measure import heldout_loss, measure_verifier
 from tasks.training.models import BaseModel
 from tasks.training.rows import RowEncoder
-from tasks.training.step_batches import collate, step_loss
+from tasks.training.step_batches import UNLABELLED, collate, step_loss
 from tasks.training.targets import (
     check_labels,
     choose_heldout,
@@ -113,8 +114,18 @@ class PrmTrainer(LengthBatchesTrainer, PRMTrainer):
     ) -> Any:
         """The loss of one batch, with the model's output on request."""
         output = model(input_ids=inputs["input_ids"], use_cache=False)
-        loss = step_loss(output.logits, inputs["targets"], inputs["weights"])
+        targets = self._mixed(output.logits, inputs["targets"])
+        loss = step_loss(output.logits, targets, inputs["weights"])
         return (loss, output) if return_outputs else loss
+
+    def _mixed(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The targets of a batch at this step of the training."""
+        config = self.work.job.recipe
+        assert isinstance(config, PrmTrainingConfig)
+        if config.confidence is None:
+            return targets
+        weight = config.confidence.weight_at(self.progress)
+        return mix_step_targets(logits, targets, weight, unlabelled=UNLABELLED)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The held-out loss, for early stopping."""

@@ -15,8 +15,9 @@ from trl.trainer.sft_config import SFTConfig as TrlSftConfig  # noqa: TID253
 from trl.trainer.sft_trainer import SFTTrainer  # noqa: TID253
 
 from schemas.training.recipe import TrainingJob
-from schemas.training.sft import ImitationRecipe
+from schemas.training.sft import ImitationRecipe, SftConfig
 from tasks.training.common import pad_token_id
+from tasks.training.confidence import mix_token_losses
 from tasks.training.models import BaseModel
 from tasks.training.rows import NO_LOSS, RowEncoder
 from tasks.training.trainer import LengthBatchesTrainer, Work, shared_arguments
@@ -96,7 +97,12 @@ class SftTrainer(LengthBatchesTrainer, SFTTrainer):
             logits: [num_tokens, vocabulary].
             targets: [num_tokens].
         """
-        return cross_entropies(logits, targets)
+        losses = cross_entropies(logits, targets)
+        config = self.work.job.recipe
+        if not isinstance(config, SftConfig) or config.confidence is None:
+            return losses
+        weight = config.confidence.weight_at(self.progress)
+        return mix_token_losses(logits, losses, targets, weight, none=NO_LOSS)
 
     def worst_token_loss(self, vocab_size: int) -> float:
         """The mean loss per token above which the model is taken for useless.

@@ -4,11 +4,12 @@ The cases are right, wrong but parsable, and neither. A solution that was cut of
 no answer, whatever its text; one that cannot be graded has no reward and trains nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 from schemas.training.rewards import GradeRewardConfig
 from tasks.graders import Grade
+from tasks.training.rewards import Drawn, Earned
 
 
 class GradeReward:
@@ -22,17 +23,11 @@ class GradeReward:
         """The reward; grades need no engine."""
         return cls(config)
 
-    async def judge(
-        self,
-        state: Mapping[str, Any],
-        texts: Sequence[str],
-        grades: Sequence[Grade],
-        finished: Sequence[bool],
-    ) -> list[float | None]:
+    async def judge(self, state: Mapping[str, Any], drawn: Drawn) -> list[Earned]:
         """See `Reward`."""
         return [
             grade_reward(grade, is_finished=is_finished, config=self._config)
-            for grade, is_finished in zip(grades, finished, strict=True)
+            for grade, is_finished in zip(drawn.grades, drawn.finished, strict=True)
         ]
 
     async def close(self) -> None:

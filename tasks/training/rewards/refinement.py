@@ -24,6 +24,7 @@ from tasks.graders import Grade, Grader, grade_all
 from tasks.graders.verdicts import outcome, verdict
 from tasks.prompts.formats import make_prompt_format
 from tasks.thinking.thoughts import Thoughts
+from tasks.training.rewards import Drawn, Earned
 
 
 class RefinementReward:
@@ -48,24 +49,18 @@ class RefinementReward:
 
     @classmethod
     async def open(
-        cls, config: RefinementRewardConfig, *, prompt: PromptConfig, grader: Grader
+        cls, config: RefinementRewardConfig, *, prompt: PromptConfig, grader: Grader, **_: object
     ) -> Self:
         """The reward, with its actor loaded."""
         actor = await open_engine(config.actor, "policy", separator=config.prompt.step_rule)
         return cls(config, actor, grader, prompt)
 
-    async def judge(
-        self,
-        state: Mapping[str, Any],
-        texts: Sequence[str],
-        grades: Sequence[Grade],
-        finished: Sequence[bool],
-    ) -> list[float | None]:
+    async def judge(self, state: Mapping[str, Any], drawn: Drawn) -> list[Earned]:
         """See `Reward`."""
         return await asyncio.gather(
             *(
                 self._earn(state, self._spoken(state, text), is_finished=is_finished)
-                for text, is_finished in zip(texts, finished, strict=True)
+                for text, is_finished in zip(drawn.texts, drawn.finished, strict=True)
             )
         )
 

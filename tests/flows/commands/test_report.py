@@ -1,12 +1,13 @@
 """How the command line prints results, and that it cuts nothing off."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from flows.commands.report import show_report
 from flows.tables.output import write_relation
-from schemas.rows import METRICS, Metric
+from schemas.rows import METRICS, MeasuredRelation, Metric
 from storage import connect, query
 
 
@@ -121,3 +122,41 @@ def test_a_table_that_goes_into_a_file_is_not_cut(store, capsys):
         assert f"{text}{index}" in printed
         assert f"column_with_a_long_name_{index}" in printed
     assert "…" not in printed
+
+
+def test_the_report_of_an_experiment_has_its_newest_relations(store, unit_of, capsys):
+    def measured(point, verdict, day):
+        return MeasuredRelation(
+            experiment="rest",
+            relation="rest_improves",
+            point=point,
+            claim="It improves",
+            paper="P",
+            published="no figure",
+            larger="after",
+            larger_value=0.8,
+            smaller="before",
+            smaller_value=0.5,
+            difference=0.3,
+            verdict=verdict,
+            rule="paired by problem, bootstrap",
+            size="whole",
+            seed=0,
+            command="stepmill experiment rest",
+            details="loops.md",
+            created_at=datetime(2026, 1, day, tzinfo=UTC),
+        )
+
+    old = [measured("N = 4", "within the noise", 1), measured("N = 16", "holds", 1)]
+    for name, rows in (("old", old), ("new", [measured("N = 4", "holds", 2)])):
+        store.commit(unit_of("relations", name=name, stage="experiment_rest"), rows)
+    show_report(connect(store.root), "run", "json")
+    rows = json.loads(capsys.readouterr().out)
+    assert sorted((row["point"], row["verdict"]) for row in rows) == [
+        ("N = 16", "holds"),
+        ("N = 4", "holds"),
+    ]
+    show_report(connect(store.root), "run", "table")
+    text = read_words(capsys)
+    assert "It improves, N = 4 (P): holds: after .800, before .500; +.300" in text
+    assert "within the noise" not in text

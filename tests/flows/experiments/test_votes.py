@@ -60,7 +60,9 @@ def test_an_experiment_compares_what_its_parts_have_stored(measured):
     ).fetchall()
     assert saved.larger_value == pytest.approx(rate)
     assert saved.smaller_value == 0.5
-    assert saved.verdict == ("holds" if saved.difference_low > 0 else "within the noise")
+    # Hardly a walk repeats itself, so that nearly all 16 are drawn.
+    assert saved.difference_high < 0
+    assert saved.verdict == "does not hold"
     as_good = rows["saves_samples", "at most .02 below the vote"]
     ((votes, stopped),) = query(
         catalog,

@@ -20,7 +20,9 @@ from schemas.experiments.verification import VerificationExperimentConfig
 from schemas.factory import FactoryConfig
 from schemas.loops import RestEmLoopConfig, RestLoopConfig, ReverseCurriculumLoopConfig
 from schemas.loops.critique_in_the_loop import CriticTrainingConfig, CritiqueInTheLoopConfig
+from schemas.loops.easy_to_hard import EasyToHardLoopConfig
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
+from schemas.policy_training import PpoConfig
 from schemas.problems import (
     FileProblemsConfig,
     HubProblemsConfig,
@@ -239,11 +241,31 @@ def test_a_curriculum_generates_no_more_tokens_than_its_arms_may():
     assert found.max_tokens == 3 * limit
     assert 0.9 * 3 * limit < found.tokens <= 3 * limit
     assert found.solutions == found.tokens // 64
-    free = config.with_fields(
-        arms=("mixed",), training=config.training.with_fields(max_generated_tokens=None)
-    )
-    unlimited = stages_of(free)["train policy"]
+    unbound = config.training.with_fields(max_generated_tokens=None, max_steps=None)
+    unlimited = stages_of(config.with_fields(arms=("mixed",), training=unbound))["train policy"]
     assert unlimited.solutions == 900 * 1 * 5 * 8  # a solution a problem, in five stages, by 8
+    steps = stages_of(
+        config.with_fields(arms=("mixed",), training=unbound.with_fields(max_steps=2000))
+    )
+    assert steps["train policy"].solutions == 2000 * 64  # steps replace passes
+
+
+def test_a_draw_of_ppo_serves_several_steps():
+    ppo = PpoConfig(batch_size=16, minibatches=4, ppo_epochs=2, max_new_tokens=128, max_steps=21)
+    config = ReverseCurriculumLoopConfig(arms=("mixed",), training=ppo)
+    found = stages_of(config)["train policy"]
+    assert found.solutions == 3 * 64  # 21 steps are two whole draws of 8, and a part of one
+    assert found.trained_tokens == 2 * found.tokens
+
+
+def test_the_arms_of_easy_to_hard_generate_as_many_tokens_as_were_sampled():
+    found = stages_of(EasyToHardLoopConfig())
+    sampled = found["sample train"].tokens
+    assert found["train by rewards"].tokens == 2 * sampled
+    assert found["score train"].requests == 900 * 8
+    assert found["sample eval"].solutions == 200 * 16 * 5
+    given = EasyToHardLoopConfig(verifier=VLLMConfig(model="v"), arms=("rest",))
+    assert {"sample easy", "train verifier", "train by rewards"}.isdisjoint(stages_of(given))
 
 
 def test_problems_are_counted_without_loading_them(tmp_path, shared_data):

@@ -59,6 +59,20 @@ def test_a_prefix_that_says_the_answer_is_no_state(fill, build):
     assert built.facts["counts"]["left_out"]["rows"] == {"answer_in_prefix": 1}
 
 
+def test_whole_problems_are_states_whether_they_were_solved_or_not(fill, build):
+    fill(
+        {"p": {"answer": "4", "level": 5}, "q": {"answer": "7"}, "r": {"answer": "8"}},
+        [("t", "p", RIGHT, True), ("w", "q", "Answer: 5", False), ("u", "q", "Answer: 3", None)],
+    )
+    rows, built = build({"type": "whole_problems"})
+    found = [(row["prompt"], row["prefix"], row["answer"], row["stage"]) for row in rows]
+    assert sorted(found) == [("What is p?\n", "", "4", 1), ("What is q?\n", "", "7", 1)]
+    assert built.facts["form"] == "prompt_only"
+    hidden, _ = build({"type": "whole_problems", "gold": "hidden"})
+    assert [row["answer"] for row in hidden] == ["", ""]
+    assert {row["level"] for row in hidden} == {5, 1}
+
+
 def test_shares_keep_easy_stages_from_flooding_a_set():
     stages = np.array([1] * 100 + [2] * 50 + [3] * 50)
 

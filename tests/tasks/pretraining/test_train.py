@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from schemas.pretraining import ArchitectureConfig, PretrainingConfig
+from tasks.models.files import count_parameters
+from tasks.pretraining import corpus
 from tasks.pretraining.train import lr_factor, max_level, pretrain
 from tasks.world.problems import iterate_problems
 
@@ -42,6 +44,7 @@ def test_checkpoint_loads_and_reads_plain_prompts(trained):
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert sum(p.numel() for p in model.parameters()) == metrics["num_parameters"]
+    assert count_parameters(folder) == metrics["num_parameters"]
     assert model.lm_head.weight is not model.model.embed_tokens.weight
     prompt = next(iterate_problems(1, "dev")).question + "\n"
     inputs = tokenizer(prompt, return_tensors="pt")
@@ -73,6 +76,46 @@ def test_one_seed_makes_the_same_weights_and_another_seed_others(trained, tmp_pa
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not any(torch.equal(first[n], other[n]) for n in first if first[n].ndim == 2)
     assert "What it scores" not in (tmp_path / "same" / "README.md").read_text()
+
+
+class Stopped(Exception):
+    """What a progress report raises."""
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "REFILL_EXAMPLES", 40)
+    config = TINY.with_fields(num_eval_problems=0, num_tokens=20_000)
+    whole = pretrain(config, tmp_path / "whole", work_dir=tmp_path)
+    (tmp_path / "work").mkdir()
+    steps = []
+
+    def stop(progress):
+        steps.append(progress.step)
+        if progress.step == 6:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(config, tmp_path / "none", stop, tmp_path / "work")
+    left = tmp_path / "work" / "pretraining.pt"
+    assert left.exists()
+    again = pretrain(config, tmp_path / "again", lambda p: steps.append(p.step), tmp_path / "work")
+    assert 1 < steps[6] <= 6  # not from the start
+    assert again["num_steps"] == whole["num_steps"] == steps[-1]
+    assert again["final_loss"] == whole["final_loss"]
+    one, other = (
+        AutoModelForCausalLM.from_pretrained(tmp_path / name).state_dict()
+        for name in ("whole", "again")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    # What another recipe left is not gone on from.
+    first = []
+    pretrain(
+        config.with_fields(seed=3, num_tokens=2000),
+        tmp_path / "other",
+        lambda p: first.append(p.step),
+        tmp_path / "work",
+    )
+    assert first[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,9 @@ def test_policies_are_looked_at_too(make_set, make_job, right_rows, pairs, start
     job = make_job(folder.parent / "sft", "sft", batch_size=16, max_steps=4)
     (warning,) = look_at(read_set(folder.parent / "sft"), job, tokenizer).warnings
     assert "expected at most the 8 rows to train on, got 16" in warning
+    # PPO takes three passes over two minibatches of a draw of four states: twelve steps in all.
+    fields = {"batch_size": 2, "minibatches": 2, "ppo_epochs": 3, "epochs": 1.0}
+    for warmup_steps, num_warnings in ((12, 0), (13, 1)):
+        job = make_job(folder.parent / "grpo", "ppo", **{**fields, "warmup_steps": warmup_steps})
+        found = look_at(read_set(folder.parent / "grpo"), job, tokenizer).warnings
+        assert len(found) == num_warnings

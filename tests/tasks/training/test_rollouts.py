@@ -12,7 +12,9 @@ from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.models.folders import has_tied_embeddings
 from tasks.steps.segmentation import split_steps
 from tasks.training.models import load_weights, write_weights
-from tasks.training.rollouts import Rollouts, check_served, stop_strings
+from tasks.training.rollouts import Rollouts
+from tasks.training.served import check_served
+from tasks.training.start_states import stop_strings
 from tasks.verifiers.layout import Encoder, lay_out
 
 PROBE = GenerationRequest(

@@ -5,9 +5,9 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from tasks.models.folders import load_tokenizer, resolve_model
-from tasks.training.rollouts import problem_of
 from tasks.training.rows import NO_LOSS, RowEncoder, load_rows
 from tasks.training.sets import read_set
+from tasks.training.start_states import problem_of
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,14 @@ def test_a_row_that_cannot_be_used_is_named(load, make_set, right_rows, pairs, s
         weighted = [{**rows[0], "weight": 0.5}]
         with pytest.raises(ValueError, match=r"row 0 .*expected weight 1, .* got 0\.5"):
             load(make_set(weighted, f"weighted-{len(rows[0])}"))
+
+
+def test_a_sampled_token_for_unknown_text_is_learned_as_it_was_written(tokenizer):
+    encode = RowEncoder(tokenizer, has_chat_template=False)
+    unknown, eos = tokenizer.unk_token_id, tokenizer.eos_token_id
+    assert encode.completion_ids("?", [7, unknown, eos]) == [7, unknown]
+    with pytest.raises(ModelUnusable, match="no tokens for 'ки'"):
+        encode.completion_ids("ки")
 
 
 def test_ids_are_those_that_the_engine_reads_and_writes(tokenizer, start_states):

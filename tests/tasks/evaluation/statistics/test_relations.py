@@ -7,6 +7,7 @@ import pytest
 from tasks.evaluation.statistics.intervals import mean_interval, student_quantile
 from tasks.evaluation.statistics.relations import (
     Measured,
+    Pairing,
     compare,
     mean_of_units,
     verdict_of,
@@ -14,7 +15,7 @@ from tasks.evaluation.statistics.relations import (
 )
 
 
-def by_problem(values, pairing="problem"):
+def by_problem(values, pairing: Pairing = "problem"):
     units = {f"u{index}": value for index, value in enumerate(values)}
     return mean_of_units(units, pairing)
 
@@ -136,7 +137,7 @@ def test_the_interval_of_a_mean_needs_two_measurements():
 def test_a_weighted_sum_is_by_unit_only_where_all_are():
     first, second = by_problem([0.5] * 12), by_problem([0.1] * 13)
     found = weighted_sum([(1, first), (-2, second)])
-    assert found.units == dict.fromkeys(first.units, pytest.approx(0.3))
+    assert found.units == {f"u{index}": pytest.approx(0.3) for index in range(12)}
     whole = Measured(value=0.4, low=0.3, high=0.6)
     mixed = weighted_sum([(1, whole), (-1, Measured(value=0.1, low=0.0, high=0.4))])
     assert mixed.value == pytest.approx(0.3)

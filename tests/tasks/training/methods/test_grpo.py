@@ -14,7 +14,7 @@ from schemas.training.grpo import GrpoConfig
 from schemas.units import Unit
 from storage import connect, query
 from tasks.models.folders import identify_model, resolve_model
-from tasks.training.methods.grpo import EpochSampler
+from tasks.training.drawing import EpochSampler
 from tasks.training.models import load_weights
 from tasks.training.task import train_unit
 from tasks.training.train import Trained, train_model

@@ -13,7 +13,7 @@ from schemas.training.rewards import RefinementRewardConfig
 from tasks.engines.planted_engine import p_success, planted_problems
 from tasks.graders import Grade, make_grader
 from tasks.graders.base import UNGRADED
-from tasks.training.rewards import open_reward
+from tasks.training.rewards import Drawn, open_reward, total
 from tasks.training.rewards.refinement import refinement_reward
 
 NUM_ATTEMPTS = 400
@@ -43,7 +43,17 @@ def judge(texts, finished=None, **fields):
         reward = await open_reward(config, PlainPromptConfig(), grader)
         try:
             done = finished or [True] * len(texts)
-            return await reward.judge(STATE, texts, [UNGRADED] * len(texts), done)
+            earned = await reward.judge(
+                STATE,
+                Drawn(
+                    texts=texts,
+                    grades=[UNGRADED] * len(texts),
+                    finished=done,
+                    prompt_ids=(),
+                    token_ids=[()] * len(texts),
+                ),
+            )
+            return [total(each) for each in earned]
         finally:
             await reward.close()
             grader.close()

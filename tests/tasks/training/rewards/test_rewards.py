@@ -1,11 +1,16 @@
+import asyncio
 import random
+from typing import Any
 
 import pytest
 
-from schemas.training.rewards import GradeRewardConfig
+from schemas.engines import PlantedConfig, ScoringRequest, StepScoring
+from schemas.training.rewards import GradeRewardConfig, RefinementRewardConfig
 from tasks.graders import Grade
+from tasks.training.rewards import Drawn, total
 from tasks.training.rewards.grade import grade_reward
-from tasks.training.rewards.verifier import shaped_return, step_rewards
+from tasks.training.rewards.verifier import VerifierReward
+from tasks.verifiers.credit import shaped_return, step_rewards
 
 
 @pytest.mark.parametrize(
@@ -48,3 +53,39 @@ def test_no_further_step_raises_the_return_wherever_it_is_put():
 def test_a_config_in_which_a_wrong_answer_earns_more_is_refused():
     with pytest.raises(ValueError, match="right > parsable >= neither"):
         GradeRewardConfig(right=0.2, parsable=0.5)
+
+
+@pytest.mark.parametrize(("reduction", "expected"), [("min", 0.4), ("last", 0.7)])
+def test_a_verifier_of_whole_solutions_pays_its_last_score(reduction, expected):
+    class Scoring:
+        async def score(self, request: ScoringRequest) -> StepScoring:
+            scores = {"a\n": 0.9, "b\n": 0.4, "Answer: 1": 0.7}
+            return StepScoring(
+                scores=tuple(scores[step] for step in request.steps),
+                scored_tokens=3,
+                cached_tokens=0,
+            )
+
+    engine: Any = Scoring()
+    reward = VerifierReward(engine, separator="\n", has_chat_template=False, reduction=reduction)
+    drawn = Drawn(
+        texts=["a\nb\nAnswer: 1", "a\nb\nAnswer: 1", "a\n"],
+        grades=[Grade("1", None), Grade("1", None), Grade(None, None)],
+        finished=[True, False, True],
+        prompt_ids=(5,),
+        token_ids=[(1, 2, 3), (1, 2, 3), (1,)],
+    )
+    paid = asyncio.run(reward.judge({"prompt": "?"}, drawn))
+    assert paid == [pytest.approx(expected), 0.0, 0.0]
+
+
+def test_what_a_solution_earns_by_token_is_its_sum_in_all():
+    assert [total(earned) for earned in (0.5, [0.25, 0.5], None, [])] == [0.5, 0.75, None, 0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_reward_that_is_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match=r"right\s.*finite"):
+        GradeRewardConfig(right=value)
+    with pytest.raises(ValueError, match=r"faulty\s.*finite"):
+        RefinementRewardConfig(faulty=value, actor=PlantedConfig())

@@ -1,0 +1,158 @@
+"""The experiment `model_sizes`: policies of several sizes, and search, at equal operations.
+
+Each size is a part: its policy, a verifier of its size, samples, and every search.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from prefect import flow
+
+from flows.experiments.experiment import Experiment, open_experiment
+from flows.pages.size_plots import draw_sizes
+from flows.runs.progress import say
+from flows.runs.recording import name_run
+from flows.runs.sets import problems_path, sampled_files
+from flows.runs.sized_policies import pretrained
+from schemas.engines import VLLMConfig
+from schemas.evaluation import EvaluationJob
+from schemas.experiments.model_sizes import ModelSizesConfig
+from schemas.prm_training import PrmTrainingJob
+from schemas.rows import DECISIONS, Metric
+from schemas.step_labels import StepLabelsJob
+from schemas.units import Stage
+from tasks.engines.engine_set import EngineSet
+from tasks.engines.pool import open_pool
+from tasks.evaluation.searches.equal_flops import (
+    SizedSearches,
+    equal_flops_figures,
+    one_sample,
+)
+from tasks.evaluation.searches.grid import build_grid
+from tasks.models.files import count_parameters
+from tasks.models.folders import resolve_model
+from tasks.pretraining.sizes import check_sizes
+
+_EVAL = "eval"
+
+
+@flow(name="experiment_model_sizes", flow_run_name=name_run)
+def experiment_model_sizes(config: ModelSizesConfig, root: str, run_id: str | None = None) -> str:
+    """Train, search and compare every size; the path of the relations."""
+    check_sizes(config.sizes)
+    with open_experiment(config, root, run_id) as experiment:
+        sizes = {
+            name: pretrained(experiment, name, size, config.pretraining)
+            for name, size in config.sizes.items()
+        }
+        searched = {
+            name: _search(experiment, config, name, policy) for name, policy in sizes.items()
+        }
+        rows = _measure(experiment, config, sizes, searched)
+        for line in meeting_lines(rows):
+            say(line)
+        draw_sizes(experiment.store, experiment.run_id, rows, _coverage(experiment, config))
+        return experiment.conclude()
+
+
+def meeting_lines(metrics: Sequence[Metric]) -> list[str]:
+    """Where each size with search meets each larger one without, a sentence per strategy."""
+    met = {
+        (row.arm, row.against, row.strategy): row
+        for row in metrics
+        if row.metric == "flops_to_meet"
+    }
+    compared = dict.fromkeys(
+        (row.arm, row.against, row.strategy)
+        for row in metrics
+        if row.metric in ("flops_to_meet", "multiplier", "gain_at_equal_flops")
+    )
+    lines = []
+    for small, large, strategy in compared:
+        row = met.get((small, large, strategy))
+        where = "meets it nowhere"
+        if row is not None:
+            low, high = (f"{end:.2g}" if end else "…" for end in (row.ci_low, row.ci_high))
+            where = f"meets it at {row.value:.2g} ({low}-{high}) times its operations"
+        lines.append(f"{small} with {strategy} against {large} without search: {where}")
+    return lines
+
+
+def _search(
+    experiment: Experiment, config: ModelSizesConfig, part: str, policy: VLLMConfig
+) -> VLLMConfig:
+    """Sample, train a verifier, sample what is measured and search it; the verifier."""
+    name = f"{part}-verifier"
+    if experiment.is_given(part):
+        return experiment.newest_model(part, name)
+    shared = {"policy": policy, "prompt": config.prompt}
+    common = {**shared, "grader": config.grader, "pool": config.pool}
+    engines = EngineSet(policy=policy, separator=config.prompt.step_rule)
+    with open_pool(experiment.store.url, engines, config.pool):
+        experiment.run(part, config.train_job(policy))
+        experiment.run(part, StepLabelsJob(labels=config.labels, **common))
+        experiment.run(part, config.eval_job(policy))
+    training = config.verifier_training.with_fields(base_model=policy.model, model_name=name)
+    folder = experiment.run(
+        part, PrmTrainingJob(training=training, method=config.labels.method, **shared)
+    )
+    verifier = VLLMConfig(model=folder)
+    experiment.run(
+        part,
+        EvaluationJob(policy=policy, grader=config.grader, evaluation=config.evaluation),
+    )
+    experiment.run(part, config.search_job(policy, verifier))
+    return verifier
+
+
+def _measure(
+    experiment: Experiment,
+    config: ModelSizesConfig,
+    policies: Mapping[str, VLLMConfig],
+    verifiers: Mapping[str, VLLMConfig],
+) -> list[Metric]:
+    """The figures of all sizes at equal operations, committed once."""
+    store, parts = experiment.store, {name: experiment.part(name) for name in policies}
+    decided = {
+        name: store.files(DECISIONS.name, run_id=run, stage=Stage.SEARCH)
+        for name, run in parts.items()
+    }
+    sampled = {name: sampled_files(store, run, _EVAL) for name, run in parts.items()}
+    inputs = [path for paths in (*decided.values(), *sampled.values()) for path in paths]
+    if experiment.has_figures("sizes", *inputs):
+        return experiment.store.read(experiment.figures_path("sizes", *inputs))
+    sizes = []
+    for name, run in parts.items():
+        problems = store.read(problems_path(run, _EVAL))
+        parameters = count_parameters(resolve_model(policies[name].model))
+        correct, flops = one_sample(
+            problems, [row for path in sampled[name] for row in store.read(path)], parameters
+        )
+        sizes.append(
+            SizedSearches(
+                name=name,
+                num_parameters=parameters,
+                verifier_parameters=count_parameters(resolve_model(verifiers[name].model)),
+                grid=build_grid(
+                    problems, [row for path in decided[name] for row in store.read(path)]
+                ),
+                one_correct=correct,
+                one_flops=flops,
+            )
+        )
+        say(f"{config.name}: {name} has {parameters:,} parameters")
+    rows = equal_flops_figures(sizes, config.evaluation, inference_shares=config.inference_shares)
+    return experiment.store.read(experiment.commit_figures("sizes", rows, *inputs))
+
+
+def _coverage(experiment: Experiment, config: ModelSizesConfig) -> dict[str, list[Metric]]:
+    """The coverage of each size, with its law."""
+    store = experiment.store
+    return {
+        name: [
+            row
+            for path in store.files("metrics", run_id=experiment.part(name), stage="evaluation")
+            for row in store.read(path)
+            if row.metric.startswith("coverage")
+        ]
+        for name in config.sizes
+    }

@@ -1,0 +1,1 @@
+"""The rewards of stored solutions, divided among their tokens."""
