@@ -143,7 +143,7 @@ def _default(field: FieldText) -> str:
     if field.configs and isinstance(value, dict):
         return value.get("type", "below")
     if field.configs and isinstance(value, list):
-        return json.dumps([each.get("type") for each in value])
+        return json.dumps([each.get("type", each) for each in value])
     return json.dumps(value, ensure_ascii=False)
 
 

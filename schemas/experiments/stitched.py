@@ -1,7 +1,7 @@
 """Imitation of stitched search traces against best of N with a verifier, on the built-in world."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,8 @@ from schemas.search import ScoreConfig, SearchJob, SearchLimits
 from schemas.search.strategies import BestOfNConfig, MajorityConfig
 
 _PAPER = "Scaling test-time compute without verification or RL is suboptimal, arXiv:2502.12118"
+_Pick = Literal["best_of_n", "weighted"]
+_PICKS: Mapping[_Pick, str] = {"best_of_n": "best of N", "weighted": "weighted vote"}
 _CLAIM = "best of N with a verifier of the same size beats imitation of stitched traces"
 
 
@@ -35,7 +37,6 @@ class StitchedExperimentConfig(ExperimentConfig):
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "nums": (60, 240),
         "train": {"sampling": {"num_samples": 4}},
-        "imitation": {"method": {"epochs": 1}},
         "verifier": {"training": {"max_steps": 200}},
         "votes": {"problems": {"num_problems": 60}, "budgets": (1, 8)},
         "ranking": {"problems": {"num_problems": 60}, "budgets": (1, 8)},
@@ -58,7 +59,7 @@ class StitchedExperimentConfig(ExperimentConfig):
         policy=VLLMConfig(model=SHIPPED_POLICY),
         training_set=SET,
         model_name="stitched",
-        method=SftConfig(epochs=2),
+        method=SftConfig(epochs=4, warmup_steps=5),
     )
     """How they are trained."""
     graded: DatasetExportJob = DatasetExportJob(builder=OutcomesConfig())
@@ -126,15 +127,16 @@ class StitchedExperimentConfig(ExperimentConfig):
     def _verifier_wins(self) -> Iterator[Relation]:
         for num in self.nums:
             for budget in self.budgets[1:]:
-                yield Relation(
-                    name="verifier_over_stitched",
-                    claim=_CLAIM,
-                    paper=_PAPER,
-                    published="above at every budget and size of data",
-                    larger=self._ranked(num, budget),
-                    smaller=self._voted(num, budget),
-                    point=f"{num} problems, N = {budget}",
-                )
+                for pick in get_args(_Pick):
+                    yield Relation(
+                        name="verifier_over_stitched",
+                        claim=_CLAIM,
+                        paper=_PAPER,
+                        published="above at every budget and size of data",
+                        larger=self._ranked(num, budget, pick),
+                        smaller=self._voted(num, budget),
+                        point=f"{_PICKS[pick]}, {num} problems, N = {budget}",
+                    )
 
     def _gap_grows(self) -> Iterator[Relation]:
         claim = "its advantage grows with compute and data"
@@ -155,13 +157,13 @@ class StitchedExperimentConfig(ExperimentConfig):
                     point=point,
                 )
 
-    def _ranked(self, num: int, budget: int) -> DecidedAnswers:
+    def _ranked(self, num: int, budget: int, pick: _Pick = "best_of_n") -> DecidedAnswers:
         return DecidedAnswers(
-            label=f"best of {budget} by the verifier",
+            label=f"{_PICKS[pick]} by the verifier, N = {budget}",
             part=self.part_of("ranking", num),
-            strategy="best_of_n",
+            strategy="best_of_n*",
             budget=budget,
-            pick="best_of_n[last]",
+            pick=f"{pick}[last]",
         )
 
     def _voted(self, num: int, budget: int) -> DecidedAnswers:

@@ -77,7 +77,7 @@ def traces_of(table: pa.Table, arm: PlantedArm) -> Traces:
     """The traces of an arm among rows, in order."""
     import torch
 
-    chosen = table.filter(pc.equal(table["arm"], arm))
+    chosen = table.filter(pc.field("arm") == arm)
     return Traces(
         torch.tensor(chosen["inputs"].to_pylist()), torch.tensor(chosen["symbols"].to_pylist())
     )
