@@ -44,10 +44,14 @@ def experiment_model_sizes(config: ModelSizesConfig, root: str, run_id: str | No
             name: pretrained(experiment, name, size, config.pretraining)
             for name, size in config.sizes.items()
         }
-        searched = {
-            name: _search(experiment, config, name, policy) for name, policy in sizes.items()
+        for name, policy in sizes.items():
+            _sample(experiment, config, name, policy)
+        verifiers = {
+            name: _train_verifier(experiment, config, name, sizes) for name in config.sizes
         }
-        rows = _measure(experiment, config, sizes, searched)
+        for name, policy in sizes.items():
+            experiment.run(name, config.search_job(policy, verifiers[name]))
+        rows = _measure(experiment, config, sizes, verifiers)
         for line in meeting_lines(rows):
             say(line)
         draw_sizes(experiment.store, experiment.run_id, rows, _coverage(experiment, config))
@@ -77,31 +81,43 @@ def meeting_lines(metrics: Sequence[Metric]) -> list[str]:
     return lines
 
 
-def _search(
-    experiment: Experiment, config: ModelSizesConfig, part: str, policy: VLLMConfig
-) -> VLLMConfig:
-    """Sample, train a verifier, sample what is measured and search it; the verifier."""
-    name = f"{part}-verifier"
-    if experiment.is_given(part):
-        return experiment.newest_model(part, name)
-    shared = {"policy": policy, "prompt": config.prompt}
-    common = {**shared, "grader": config.grader, "pool": config.pool}
+def _sample(
+    experiment: Experiment, config: ModelSizesConfig, name: str, policy: VLLMConfig
+) -> None:
+    """Sample what is measured, and what verifiers learn from if this size solves it."""
     engines = EngineSet(policy=policy, separator=config.prompt.step_rule)
     with open_pool(experiment.store.url, engines, config.pool):
-        experiment.run(part, config.train_job(policy))
-        experiment.run(part, StepLabelsJob(labels=config.labels, **common))
-        experiment.run(part, config.eval_job(policy))
-    training = config.verifier_training.with_fields(base_model=policy.model, model_name=name)
-    folder = experiment.run(
-        part, PrmTrainingJob(training=training, method=config.labels.method, **shared)
+        if config.solver_of(name) == name:
+            experiment.run(name, config.train_job(policy))
+            labels = StepLabelsJob(
+                labels=config.labels,
+                policy=policy,
+                prompt=config.prompt,
+                grader=config.grader,
+                pool=config.pool,
+            )
+            experiment.run(name, labels)
+        experiment.run(name, config.eval_job(policy))
+    job = EvaluationJob(policy=policy, grader=config.grader, evaluation=config.evaluation)
+    experiment.run(name, job)
+
+
+def _train_verifier(
+    experiment: Experiment, config: ModelSizesConfig, name: str, policies: Mapping[str, VLLMConfig]
+) -> VLLMConfig:
+    """A size's verifier."""
+    solver, model_name = config.solver_of(name), f"{name}-verifier"
+    if experiment.is_given(solver):
+        return experiment.newest_model(solver, model_name)
+    job = PrmTrainingJob(
+        policy=policies[solver],
+        prompt=config.prompt,
+        method=config.labels.method,
+        training=config.verifier_training.with_fields(
+            base_model=policies[name].model, model_name=model_name
+        ),
     )
-    verifier = VLLMConfig(model=folder)
-    experiment.run(
-        part,
-        EvaluationJob(policy=policy, grader=config.grader, evaluation=config.evaluation),
-    )
-    experiment.run(part, config.search_job(policy, verifier))
-    return verifier
+    return VLLMConfig(model=experiment.run(solver, job))
 
 
 def _measure(

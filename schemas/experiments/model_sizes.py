@@ -61,6 +61,8 @@ class ModelSizesConfig(ExperimentConfig):
             },
             "large": {"model": SHIPPED_POLICY},
         },
+        # Small policies of so short a training solve nothing that a verifier could learn from.
+        "solver": "large",
         "pretraining": {"num_tokens": 600_000},
         "train_problems": {"num_problems": 150},
         "train_sampling": {"num_samples": 2},
@@ -78,7 +80,9 @@ class ModelSizesConfig(ExperimentConfig):
     pretraining: PretrainingConfig = PretrainingConfig(num_tokens=8_000_000, num_eval_problems=0)
     """The recipe of policies that are pretrained; their size replaces its `architecture`."""
     train_problems: ProblemsConfig = WorldProblemsConfig(split="train", num_problems=1500, seed=7)
-    """Problems that each size solves for its verifier."""
+    """Problems whose solutions verifiers learn from."""
+    solver: str | None = None
+    """The size that solves them for the verifiers of all sizes; None for each size its own."""
     train_sampling: SamplingConfig = SamplingConfig(
         num_samples=2, max_tokens=128, with_logprobs=False
     )
@@ -134,6 +138,10 @@ class ModelSizesConfig(ExperimentConfig):
                 f"strategies: expected {_ALWAYS_SEARCHED} among them, "
                 f"got {', '.join(strategy.label() for strategy in self.strategies)}"
             )
+        if self.solver is not None and self.solver not in self.sizes:
+            raise ValueError(
+                f"solver: expected one of {', '.join(self.sizes)}, got {self.solver!r}"
+            )
         for strategy in self.strategies:
             for budget in self.budgets:
                 strategy.check_budget(budget)
@@ -146,9 +154,15 @@ class ModelSizesConfig(ExperimentConfig):
             if size.model is None:
                 found.append((f"policy-{name}", self.pretraining))
             policy = VLLMConfig(model=size.model or SHIPPED_POLICY)
-            found += [(name, self.train_job(policy)), (name, self.eval_job(policy))]
+            if self.solver_of(name) == name:
+                found.append((name, self.train_job(policy)))
+            found.append((name, self.eval_job(policy)))
             found.append((name, self.search_job(policy, TRAINED)))
         return found
+
+    def solver_of(self, name: str) -> str:
+        """The size whose solutions the verifier of a size learns from."""
+        return self.solver or name
 
     def train_job(self, policy: VLLMConfig) -> SamplingJob:
         """The solutions that a size's verifier learns from."""

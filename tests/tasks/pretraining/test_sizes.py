@@ -65,8 +65,10 @@ def test_heads_that_vllm_does_not_serve_are_refused_before_they_are_trained():
 @pytest.mark.parametrize("size", ["quick", "whole"])
 def test_the_sizes_of_the_experiments_can_be_compared(config, size):
     made = config.from_partial({"size": size})
-    sizes = made.sizes if isinstance(made, ModelSizesConfig) else None
-    check_sizes(sizes or {"weak": made.weak, "strong": made.strong})
+    if isinstance(made, WeakToStrongConfig):
+        check_sizes({"weak": made.weak, "strong": made.strong})
+    else:
+        check_sizes(made.sizes)
 
 
 def test_one_size_and_a_model_that_does_not_exist_are_refused(tmp_path):
