@@ -85,12 +85,12 @@ def toy_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_attention_heads=2,
         max_position_embeddings=384,
         initializer_range=0.3,
-        num_labels=2,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=0,
         tie_word_embeddings=False,
     )
+    config.num_labels = 2
     folder = tmp_path_factory.mktemp("models") / "reward-model"
     LlamaForTokenClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

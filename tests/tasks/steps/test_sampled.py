@@ -8,11 +8,12 @@ from tasks.world.tokenizer import build_tokenizer
 
 TOKENIZER = build_tokenizer()
 DECODER = TokenDecoder(TOKENIZER)
+(END,) = TOKENIZER.convert_tokens_to_ids([TOKENIZER.eos_token])
 
 
 def ids_of(text: str, *, end: bool = True) -> list[int]:
-    ids = TOKENIZER(text, add_special_tokens=False)["input_ids"]
-    return [*ids, TOKENIZER.eos_token_id] if end else ids
+    ids: list[int] = TOKENIZER.encode(text, add_special_tokens=False)
+    return [*ids, END] if end else ids
 
 
 def test_pieces_join_to_the_text_and_an_end_of_text_is_not_kept():
@@ -54,5 +55,5 @@ def test_tokens_of_another_text_are_refused():
 
 
 def test_nothing_sampled_is_nothing():
-    sampled = align(DECODER, [TOKENIZER.eos_token_id], "")
+    sampled = align(DECODER, [END], "")
     assert (sampled.num_kept, sampled.steps("\n"), sampled.pieces) == (0, [], ("",))
