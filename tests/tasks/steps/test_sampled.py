@@ -8,7 +8,7 @@ from tasks.world.tokenizer import build_tokenizer
 
 TOKENIZER = build_tokenizer()
 DECODER = TokenDecoder(TOKENIZER)
-(END,) = TOKENIZER.convert_tokens_to_ids([TOKENIZER.eos_token])
+END = TOKENIZER.get_vocab()[str(TOKENIZER.eos_token)]
 
 
 def ids_of(text: str, *, end: bool = True) -> list[int]:
