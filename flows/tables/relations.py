@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,6 +16,8 @@ UNKNOWN = "not measured"
 """The verdict of a row without one."""
 FROM_PAGE = "†"
 """Marks what was measured before it was an experiment."""
+_MAX_POINTS = 6
+"""Claims with more are summed up in the table of RESULTS.md."""
 _MINUS, _DASH = "\u2212", "\u2013"
 
 
@@ -171,12 +174,30 @@ def _claim_line(
 
 def _here_words(rows: Sequence[MeasuredRelation]) -> str:
     """What was found at the points of a claim, those of one verdict together."""
-    by_verdict: dict[str, list[str]] = {}
+    by_verdict: dict[str, list[MeasuredRelation]] = {}
     for row in rows:
-        by_verdict.setdefault(row.verdict or "no verdict", []).append(_point_words(row))
+        by_verdict.setdefault(row.verdict or "no verdict", []).append(row)
+    if len(rows) > _MAX_POINTS:
+        return "; ".join(
+            f"**{verdict}** at {len(of)} of {len(rows)} points{_range_words(of)}"
+            for verdict, of in by_verdict.items()
+        )
     return "; ".join(
-        f"**{verdict}**: {'; '.join(dict.fromkeys(words))}" for verdict, words in by_verdict.items()
+        f"**{verdict}**: {'; '.join(dict.fromkeys(map(_point_words, of)))}"
+        for verdict, of in by_verdict.items()
     )
+
+
+def _range_words(rows: Sequence[MeasuredRelation]) -> str:
+    """The points with the smallest and the largest difference; empty without differences."""
+    known = sorted(
+        ((row.difference, row) for row in rows if row.difference is not None), key=itemgetter(0)
+    )
+    if not known:
+        return ""
+    ends = [row for _, row in (known[0], known[-1])]
+    words = dict.fromkeys(f"{difference_words(row)} ({row.point})" for row in ends)
+    return f", {' to '.join(words)}"
 
 
 def _point_words(row: MeasuredRelation) -> str:

@@ -32,7 +32,7 @@ class RestExperimentConfig(ExperimentConfig):
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {**QUICK_LOOP, "rounds": 1},
         "line": QUICK_LINE,
-        "thresholds": QUICK_LOOP,
+        "thresholds": {**QUICK_LOOP, "improve_steps": 2},
     }
 
     loop: RestLoopConfig = RestLoopConfig()

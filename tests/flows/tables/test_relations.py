@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.tables.relations import (
+    _here_words,
     known_relations,
     markdown_lines,
     newest_rows,
@@ -113,6 +114,39 @@ def test_a_claim_is_one_line_with_its_points_by_verdict():
         ".450 (.41\u2013.49), +.010 (\u2212.020, +.431) | [loops](docs/results/loops.md#rest) | "
         "`rest` |",
     ]
+
+
+def test_a_claim_with_many_points_is_summed_up():
+    points = [
+        (relation.point, index)
+        for index, relation in enumerate(
+            each
+            for each in experiment_configs()["critique_in_the_loop"]().relations()
+            if each.name == "critic_in_the_loop"
+        )
+    ]
+    assert len(points) == 6
+    rows = [
+        row(
+            point,
+            experiment="critique_in_the_loop",
+            relation="critic_in_the_loop",
+            difference=index / 10,
+            difference_low=index / 10 - 0.15,
+            difference_high=index / 10 + 0.15,
+            verdict="holds" if index > 1 else "within the noise",
+        )
+        for point, index in points
+    ]
+    # Six points stand as they are.
+    assert list(markdown_lines(rows))[-1].count(" against ") == 6
+    words = _here_words([*rows, replace(rows[-1], point="seventh", difference=0.9)])
+    assert words == (
+        "**within the noise** at 2 of 7 points, +.000 (\u2212.150, +.150) (above without a critic, "
+        "round 1) to +.100 (\u2212.050, +.250) (above as many rows, round 1); **holds** at 5 of 7 "
+        "points, +.200 (+.050, +.350) (above without a critic, round 2) to +.900 (+.350, +.650) "
+        "(seventh)"
+    )
 
 
 def test_what_a_page_said_is_marked_and_printed_as_it_stands():
