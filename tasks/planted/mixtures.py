@@ -56,12 +56,6 @@ class Mixture:
         """The mean skill."""
         return self._mean(lambda gamma: gamma)
 
-    @property
-    def gamma_variance(self) -> float:
-        """The variance of the skill; 0 for a mixture without heterogeneity."""
-        mean = self.mean_gamma
-        return self._mean(lambda gamma: (gamma - mean) ** 2)
-
     def p_hitting_times(self, horizon: int, num_gold: int = NUM_GOLD) -> list[float]:
         """[horizon] probability that the gold is complete exactly at symbol 1, ..., H."""
         return [
