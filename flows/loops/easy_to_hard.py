@@ -66,7 +66,6 @@ def _checks(config: EasyToHardLoopConfig) -> ChecksConfig:
 
 def _train_verifier(loop: Loop, config: EasyToHardLoopConfig) -> VLLMConfig:
     """A verifier of whole solutions, from the graded solutions of the easy problems."""
-    loop.release()
     sample(
         SamplingJob(
             problems=config.easy_problems,
@@ -77,7 +76,7 @@ def _train_verifier(loop: Loop, config: EasyToHardLoopConfig) -> VLLMConfig:
             sampling=config.train_sampling,
             pool=config.pool,
             seed=config.seed,
-            round=1,
+            round=0,  # the tokens of round 1 are those of the hard problems alone
         ),
         loop.store.url,
         loop.run_id,
@@ -94,6 +93,7 @@ def _train_verifier(loop: Loop, config: EasyToHardLoopConfig) -> VLLMConfig:
         loop.store.url,
         loop.run_id,
     )
+    loop.release()
     job = PrmTrainingJob(
         set_names=(EASY,),
         policy=config.policy,
