@@ -19,6 +19,7 @@ from tasks.verifiers.layout import Encoder
 
 NO_LOSS = -100
 """The label of a token that carries no loss."""
+_SET_PREFIX = "of the set: "
 
 
 def load_rows(
@@ -52,12 +53,15 @@ def load_rows(
         split="train",
         cache_dir=str(cache_dir),
     )
-    encoded = rows.map(
-        partial(encode_row, encode),
+    # Under other names, since a new column of an old one's name would get the old one's type: a
+    # fraction in the place of a truth value would become true.
+    names = {name: f"{_SET_PREFIX}{name}" for name in rows.column_names if name not in kept}
+    encoded = rows.rename_columns(names).map(
+        partial(_encode_renamed, encode),
         with_indices=True,
-        remove_columns=[name for name in rows.column_names if name not in kept],
+        remove_columns=list(names.values()),
         # Given, since `datasets` would otherwise pickle the tokenizer to compute one.
-        new_fingerprint=f"encoded-{training_set.fingerprint()}",
+        new_fingerprint=f"encoded-by-name-{training_set.fingerprint()}",
     )
     lengths = encoded["length"]
     short = [index for index, length in enumerate(lengths) if length <= max_length]
@@ -201,6 +205,12 @@ class RowEncoder:
 def _refuse_weight(row: Mapping[str, Any]) -> None:
     if row.get("weight") not in (None, 1.0):
         raise ValueError(f"expected weight 1, the only one of this method, got {row['weight']}")
+
+
+def _encode_renamed(encode: Any, row: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """One encoded row of a set whose columns were renamed to tell them from the new ones."""
+    own = {name.removeprefix(_SET_PREFIX): value for name, value in row.items()}
+    return encode_row(encode, own, index)
 
 
 def encode_row(encode: Any, row: Mapping[str, Any], index: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.experiments.model_sizes import ModelSizesConfig
 from schemas.pretraining import ArchitectureConfig
-from schemas.rows import Decision, Metric, Model
+from schemas.rows import Decision, Metric, Model, RunEvent
 from storage import connect, query
 from tasks.pretraining.train import new_model
 from tasks.world.tokenizer import build_tokenizer
@@ -64,6 +64,11 @@ def searched(store, unit_of, make_problem, make_trajectory):
     problems = [make_problem(f"p{i:02}") for i in range(NUM_PROBLEMS)]
     for name, solved in SOLVED.items():
         run = {"run_id": f"run-{name}"}
+        ended = RunEvent(
+            flow="factory", state="completed", config="{}", config_hash="0", code_version="0",
+            message=None, happened_at=NOW,
+        )  # fmt: skip
+        store.commit(unit_of("runs", "completed", stage="factory", **run), [ended])
         store.commit(unit_of("problems", "eval", stage="problems", **run), problems)
         samples = [
             make_trajectory(

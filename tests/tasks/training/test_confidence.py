@@ -98,7 +98,7 @@ def test_a_verifier_that_trusts_itself_becomes_sure_whatever_the_labels(
         )
         for i, share in enumerate(shares)
     ]
-    settings = {"targets": "soft", "eval_fraction": 0.0, "max_steps": 40}
+    settings = {"targets": "soft", "eval_fraction": 0.0, "max_steps": 60}
     trusting, sure = (
         train(prm_job(**settings, **more), set_folder=make_set(rows), work=f"work-{len(more)}")
         for more in ({}, {"confidence": {"weight": 1.0, "warmup_fraction": 0.0}})

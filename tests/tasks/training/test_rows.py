@@ -85,6 +85,17 @@ def test_rows_that_are_too_long_are_dropped_and_counted(load, make_set, right_ro
         load(make_set(right_rows, "again"), max_length=5)
 
 
+def test_fractions_in_the_place_of_truth_values_stay_fractions(make_set, stepwise_row, tmp_path):
+    folder = make_set([stepwise_row(["1", "2"], [True, False], soft=[0.75, 0.25])])
+    rows, _ = load_rows(
+        read_set(folder),
+        lambda row: {"labels": row["soft"], "length": 2},
+        max_length=8,
+        cache_dir=tmp_path / "cache",
+    )
+    assert rows["labels"][0] == [0.75, 0.25]
+
+
 def test_a_row_that_cannot_be_used_is_named(load, make_set, right_rows, pairs, start_states):
     right_rows[2]["completion"] = ""
     with pytest.raises(ValueError, match=r"row 2 .*\(made from t2\): .*visible text"):
