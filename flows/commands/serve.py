@@ -65,11 +65,12 @@ def keep_serving(root: str, *, port: int | None = None, deployments: Path | None
     with serving(port) as (url, server):
         console.print(f"UI:    {url}")
         _make_pool()
+        console.print("deploying every flow, about a second each ...", highlight=False)
         _deploy(file)
         found = _list_deployments()
         width = max((len(name) for name, _ in found), default=0)
         for name, schedule in found:
-            console.print(f"  {name:<{width}}  {schedule}", highlight=False)
+            console.print(f"  {name:<{width}}  {schedule}", soft_wrap=True, highlight=False)
         console.print("start one, for example:", highlight=False)
         console.print(f"  export PREFECT_API_URL={url}/api", soft_wrap=True, highlight=False)
         console.print(f"  {_EXAMPLE}", soft_wrap=True, highlight=False)
