@@ -136,22 +136,23 @@ def flow_of(name: str) -> str:
 def show_relations(
     name: str, rows: Sequence[MeasuredRelation], output: str, *, store: Store, run_id: str
 ) -> None:
-    """Print what an experiment found: where its picture lies, a sentence per relation, a table."""
+    """Print what an experiment found, beside the sentences that its flow has said.
+
+    That is where its picture lies, and a table; or the rows as JSON.
+    """
     if output == "json":
         _write_json([asdict(row) for row in rows])
         return
     # Imported late: Prefect reads its settings on import.
     from flows.pages.relations import relations_picture
     from flows.tables.output import open_console
-    from flows.tables.relations import relations_summary, sentence
+    from flows.tables.relations import relations_summary
 
     console = open_console()
     picture = f"picture: {store.url}/{relations_picture(run_id, name)}"
     if any(row.difference is not None for row in rows):
         console.print(picture, soft_wrap=True, highlight=False, markup=False)
     console.print(relations_summary(rows, title=f"{name}: {run_id}"))
-    for row in rows:
-        console.print(sentence(row), soft_wrap=True, highlight=False, markup=False)
 
 
 def list_relations(output: str, root: str | Path) -> None:

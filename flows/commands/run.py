@@ -28,6 +28,7 @@ from flows.runs.progress import say
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
+from schemas.experiments.experiment import TRAINED
 from storage import Store
 from storage.runs import new_run_id
 from storage.store import check_name
@@ -107,9 +108,7 @@ def run_flow(
     flow = flow_for(name, config_file)
     config = read_config(flow.config, config_file, changes, values)
     run_id = check_name("run id", run_id or new_run_id(name))
-    for _, engine in config:
-        if isinstance(engine, VLLMConfig):
-            identify_engine(engine)  # an unusable model is found here, not in an actor
+    check_models_of(config)
     asked = asked_lines(config)
     store = Store(root)
     console.print(f"store: {store.url}\nrun:   {run_id}")
@@ -125,6 +124,17 @@ def run_flow(
         made = start(config, store.url, run_id)
     _show_next(flow, store, run_id)
     return made
+
+
+def check_models_of(config: FrozenConfig) -> None:
+    """Look for the models that a config names, so that an unusable one is not found in an actor.
+
+    Raises:
+        ModelUnusable: one is not there, or cannot be read.
+    """
+    for _, engine in config:
+        if isinstance(engine, VLLMConfig) and engine != TRAINED:
+            identify_engine(engine)
 
 
 def plan_flow(

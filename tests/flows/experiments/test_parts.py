@@ -5,7 +5,9 @@ import json
 import pytest
 
 from flows.commands.experiment import experiment
+from flows.commands.run import check_models_of
 from flows.experiments.experiment import open_experiment
+from schemas.experiments import experiment_configs
 from schemas.experiments.rest import RestExperimentConfig
 from storage.runs import recorded_run
 
@@ -42,6 +44,12 @@ def test_a_part_that_is_there_is_not_run(root):
             opened.newest_model("line", "verifier")
         with pytest.raises(ValueError, match="PoolConfig: expected the config of a flow"):
             opened.run("line", config.loop.pool)
+
+
+@pytest.mark.parametrize("size", ["quick", "whole"])
+@pytest.mark.parametrize("name", experiment_configs())
+def test_a_model_that_a_part_trains_is_not_looked_for_before(name, size):
+    check_models_of(experiment_configs()[name].from_partial({"size": size}))
 
 
 @pytest.mark.parametrize(
