@@ -46,6 +46,7 @@ class ModelSizesConfig(ExperimentConfig):
     name: ClassVar[str] = "model_sizes"
     subject: ClassVar[Subject] = "What verification buys"
     details: ClassVar[str] = "model-sizes.md#which-model-how-much-search"
+    quick_minutes: ClassVar[float | None] = 4.0
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "sizes": {
             "small": {

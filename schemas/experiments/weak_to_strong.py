@@ -47,6 +47,7 @@ class WeakToStrongConfig(ExperimentConfig):
     name: ClassVar[str] = "weak_to_strong"
     subject: ClassVar[Subject] = "What verification buys"
     details: ClassVar[str] = "model-sizes.md#weak-to-strong"
+    quick_minutes: ClassVar[float | None] = 5.0
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "weak": {
             "architecture": {"hidden_size": 64, "num_layers": 1, "num_heads": 2, "mlp_size": 64}
