@@ -9,7 +9,7 @@ from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.sampling import sample
 from schemas.dataset_export import ChecksConfig, DatasetExportJob, SourceConfig
-from schemas.dataset_export.builders import WholeProblemsConfig
+from schemas.dataset_export.state_builders import WholeProblemsConfig
 from schemas.engines import VLLMConfig
 from schemas.loops.easy_to_hard import EasyToHardArm, EasyToHardLoopConfig
 from schemas.policy_training import PolicyMethod

@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows.loops.loop import Arm, Grown, Loop, open_loop
 from flows.runs.recording import name_run
-from schemas.dataset_export.builders import ReverseCurriculumConfig
+from schemas.dataset_export.state_builders import ReverseCurriculumConfig
 from schemas.loops import CurriculumArm, ReverseCurriculumLoopConfig
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.base import FrozenConfig
-from schemas.dataset_export.builders import WholeProblemsConfig
+from schemas.dataset_export.state_builders import WholeProblemsConfig
 from schemas.engines import VLLMConfig
 from schemas.experiments.experiment import QUICK_LINE, TRAINED, ExperimentConfig, Subject
 from schemas.experiments.relation import Relation, StoredFigure

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flows.loops.loop import Arm, Loop
-from schemas.dataset_export.builders import ReverseCurriculumConfig
+from schemas.dataset_export.state_builders import ReverseCurriculumConfig
 from schemas.engines import VLLMConfig
 from schemas.loops import RestLoopConfig
 from schemas.policy_training import SftConfig

@@ -8,7 +8,7 @@ already gives the answer is left out, as it leaves nothing to learn.
 from collections.abc import Iterator
 from itertools import chain
 
-from schemas.dataset_export.builders import ReverseCurriculumConfig
+from schemas.dataset_export.state_builders import ReverseCurriculumConfig
 from schemas.training_rows import PromptRow
 from tasks.dataset_export.read import CheckedSource, take
 

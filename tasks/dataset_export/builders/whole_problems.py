@@ -5,7 +5,7 @@ Problems count that have at least one clean finished solution, right or wrong: t
 
 from collections.abc import Iterator
 
-from schemas.dataset_export.builders import WholeProblemsConfig
+from schemas.dataset_export.state_builders import WholeProblemsConfig
 from schemas.training_rows import PromptRow
 from tasks.dataset_export.read import CheckedSource
 

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from schemas.dataset_export.builders import ReverseCurriculumConfig
+from schemas.dataset_export.state_builders import ReverseCurriculumConfig
 from tasks.dataset_export.builders.reverse_curriculum import cut_points
 from tasks.dataset_export.builders.revisions import choose_attempts
 from tasks.dataset_export.solved import Solution
