@@ -34,6 +34,7 @@ class StitchedExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "stitched"
     subject: ClassVar[Subject] = "What verification buys"
     details: ClassVar[str] = "verification.md#stitched-traces-on-the-built-in-world"
+    quick_minutes: ClassVar[float | None] = 4.0
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "nums": (60, 240),
         "train": {"sampling": {"num_samples": 4}},
