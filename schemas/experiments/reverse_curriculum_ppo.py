@@ -20,6 +20,7 @@ class ReverseCurriculumPpoConfig(ExperimentConfig):
     name: ClassVar[str] = "reverse_curriculum_ppo"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops.md#reverse-curriculum"
+    quick_minutes: ClassVar[float | None] = 5.0
     quick_fields: ClassVar[Mapping[str, Any]] = {"loop": {**QUICK_LOOP, "training": _QUICK}}
 
     loop: ReverseCurriculumLoopConfig = ReverseCurriculumLoopConfig(
