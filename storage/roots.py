@@ -6,8 +6,10 @@ one PutObject with `If-None-Match: *`. Paths are relative to the root and use `/
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -19,8 +21,11 @@ import pyarrow as pa
 from typing_extensions import override
 
 from schemas.errors import StoreUnreachable, StoreUnusable
+from schemas.rows import TABLES
 
 STAGING = ".staging"
+VERIFIED = ".verified"
+"""Which files of a local store were verified (`verified.py`)."""
 UNFINISHED = ".unfinished"
 """The folder of long work that resumes after an interruption of any length."""
 _STAGING_LIFE_S = 24 * 3600
@@ -64,6 +69,10 @@ class Root(Protocol):
         """All finished files below a folder, at any depth, with their sizes in bytes."""
         ...
 
+    def strange_files(self) -> dict[str, str]:
+        """What lies in the folders of tables and is no file, such as a link, and what it is."""
+        ...
+
     def remove(self, path: str) -> None:
         """Remove a file, if it exists."""
         ...
@@ -88,19 +97,28 @@ def open_root(root: str | Path) -> Root:
 
 
 class LocalRoot(Root):
-    """A folder. Unfinished files are in its `.staging/`, and are removed after a day."""
+    """A folder. Unfinished files are in its `.staging/`, and are removed after a day.
+
+    In the folders of tables nothing follows a link: listings do not, so rows behind a linked folder
+    would be done for one reader and missing for another.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = str(folder)
+        self._real_parents: set[Path] = set()
 
     @override
     def exists(self, path: str) -> bool:
-        return (self.folder / path).exists()
+        try:
+            self._check_file(path)
+        except FileNotFoundError:
+            return False
+        return True
 
     @override
     def put(self, file: Path, path: str) -> bool:
-        target = self.folder / path
+        target = self._place(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         _flush(file)
         try:
@@ -119,7 +137,7 @@ class LocalRoot(Root):
 
     @override
     def open(self, path: str) -> pa.NativeFile:
-        return pa.OSFile(str(self.folder / path))
+        return pa.OSFile(str(self._check_file(path)))
 
     @override
     def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
@@ -132,16 +150,88 @@ class LocalRoot(Root):
 
     @override
     def files(self, folder: str = "") -> dict[str, int]:
+        return self._list(folder)[0]
+
+    @override
+    def strange_files(self) -> dict[str, str]:
+        return {path: kind for name in TABLES for path, kind in self._list(name)[1].items()}
+
+    def _list(self, folder: str) -> tuple[dict[str, int], dict[str, str]]:
+        """The files below a folder with their sizes, and what else is in the folders of tables.
+
+        Raises:
+            StoreUnusable: a folder of a table is a link.
+        """
         found: dict[str, int] = {}
-        for parent, folders, names in os.walk(self.folder / folder):
-            inside = Path(parent).relative_to(self.folder).as_posix()
-            if inside == ".":
-                folders[:] = [name for name in folders if name not in (STAGING, UNFINISHED)]
-            start = "" if inside == "." else f"{inside}/"
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    found[f"{start}{name}"] = Path(parent, name).stat().st_size
-        return dict(sorted(found.items()))
+        strange: dict[str, str] = {}
+        if folder:
+            self._place(f"{folder}/file")
+        waiting = [folder]
+        while waiting:
+            inside = waiting.pop()
+            for entry in self._entries(inside):
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                in_table = path.split("/", 1)[0] in TABLES
+                if path in (STAGING, UNFINISHED, VERIFIED):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                elif entry.is_dir() and in_table:
+                    raise _linked(self.folder / path)
+                elif entry.is_file(follow_symlinks=not in_table):
+                    with contextlib.suppress(FileNotFoundError):
+                        found[path] = entry.stat().st_size
+                elif in_table:
+                    with contextlib.suppress(FileNotFoundError):
+                        strange[path] = _kind(entry.stat(follow_symlinks=False).st_mode)
+        return dict(sorted(found.items())), dict(sorted(strange.items()))
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.folder / folder) as entries:
+                return list(entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except PermissionError:
+            if folder.split("/", 1)[0] in TABLES:
+                raise
+            return []  # such as `lost+found`
+
+    def _place(self, path: str) -> Path:
+        """Where a path is.
+
+        Raises:
+            StoreUnusable: it is in a table, and one of the folders on the way is a link.
+        """
+        place = self.folder / path
+        if place.parent not in self._real_parents and path.split("/", 1)[0] in TABLES:
+            folder = place.parent
+            while folder != self.folder:
+                if folder.is_symlink():
+                    raise _linked(folder)
+                folder = folder.parent
+            if place.parent.is_dir():
+                self._real_parents.add(place.parent)
+        return place
+
+    def _check_file(self, path: str) -> Path:
+        """Where a file is.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StoreUnusable: something else is there, in the place of a table's file.
+        """
+        place = self._place(path)
+        in_table = path.split("/", 1)[0] in TABLES
+        try:
+            mode = place.stat(follow_symlinks=not in_table).st_mode
+        except NotADirectoryError as error:
+            raise FileNotFoundError(str(error)) from error
+        if in_table and not stat.S_ISREG(mode):
+            raise StoreUnusable(
+                f"{place} is no file but {_kind(mode)}: `stepmill doctor --repair` moves it away"
+            )
+        return place
 
     @override
     def remove(self, path: str) -> None:
@@ -153,9 +243,9 @@ class LocalRoot(Root):
         staging.mkdir(exist_ok=True)
         too_old = time.time() - _STAGING_LIFE_S
         for path in staging.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < too_old:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime < too_old:
+                    _remove_unheld(path)
         return staging
 
 
@@ -263,6 +353,10 @@ class ObjectRoot(Root):
         return {key[skip:]: info["size"] for key, info in sorted(found.items())}
 
     @override
+    def strange_files(self) -> dict[str, str]:
+        return {}
+
+    @override
     def remove(self, path: str) -> None:
         with self._translated(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._key(path))
@@ -295,9 +389,69 @@ def scratch_folder(root: Root) -> Iterator[Path]:
     folder = root.scratch_parent() / f"stepmill-{uuid.uuid4().hex}"
     folder.mkdir()
     try:
-        yield folder
+        with _held(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def staged_file(root: Root, suffix: str) -> Iterator[Path]:
+    """An empty local file to be finished and then `put`, removed afterwards."""
+    path = root.scratch_parent() / f"{uuid.uuid4().hex}{suffix}"
+    path.touch(exist_ok=False)
+    try:
+        with _held(path):
+            yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Lock something unfinished for as long as its writer lives, whatever the clocks say."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_unheld(path: Path) -> None:
+    """Remove what a process left that has died; what a living one writes is kept.
+
+    Raises:
+        OSError: it is held, or there are no locks to tell.
+    """
+    if path.is_symlink() or not (path.is_dir() or path.is_file()):
+        path.unlink()
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _linked(folder: Path) -> StoreUnusable:
+    return StoreUnusable(
+        f"{folder} is a link: a folder of a table must be in the store itself, since listings do "
+        "not follow links; move its content here, or link the whole store"
+    )
+
+
+def _kind(mode: int) -> str:
+    """What is there instead of a file."""
+    kinds = {
+        stat.S_IFLNK: "a link",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe (FIFO)",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _error_code(error: OSError) -> str | None:
