@@ -34,7 +34,7 @@ from storage.folded import (
 )
 from storage.folders import cache_folder, fetch_folder
 from storage.locks import shared
-from storage.marker import MARKER, raise_version, read_version
+from storage.marker import MARKER, check_keeps_files, raise_version, read_version
 from storage.older_rows import present_records
 from storage.roots import UNFINISHED, LocalRoot, ObjectRoot, open_root, scratch_folder, staged_file
 
@@ -117,6 +117,7 @@ class Store:
                 write_page_checksum=True,
             )
             seal(staged)
+            check_keeps_files(self.files_root)
             self.raise_version()
             with self._no_compaction():
                 was_there = unit.path in self._places_beside(unit.path)
@@ -223,6 +224,7 @@ class Store:
                 if not target.is_dir():
                     raise
             return
+        check_keeps_files(self.files_root)
         for file in sorted(local.rglob("*")):
             if file.is_file():
                 self.files_root.put(file, f"{name}/{file.relative_to(local).as_posix()}")
