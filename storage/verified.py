@@ -67,7 +67,7 @@ class Looks:
         waiting = []
         for path, size in files.items():
             with contextlib.suppress(FileNotFoundError):
-                status = os.stat(self._store.root / path)
+                status = (self._store.root / path).stat()
                 mark = f"{path}\0{size}\0{status.st_ino}\0{status.st_mtime_ns}"
                 digest = hashlib.blake2b(mark.encode(), digest_size=_KEY_BYTES).digest()
                 key = int.from_bytes(digest, "little")
