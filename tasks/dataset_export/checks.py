@@ -20,7 +20,7 @@ _WORD = re.compile(
     | \w+
     | (?<=\d)!|(?<=\))!(?=\s*[-+*/^=<>])  # a factorial; elsewhere an exclamation
     | -(?=\s*(?:[\d.({$\\]|[^\W\d_](?!\w)))   # a minus; before a longer word a hyphen or a dash
-    | [^\w\s.,;:?!"'`\u2018\u2019\u201c\u201d()\[\]{}$\\-]        # other operators; punctuation and markup do not count
+    | [^\w\s.,;:?!"'`\u2018\u2019\u201c\u201d()\[\]{}$\\-]  # other operators, no markup
     | \((?=[^()]*[-+*/^=<>][^()]*\)) # parentheses around an operation
     """,
     re.VERBOSE,
