@@ -6,7 +6,6 @@ one PutObject with `If-None-Match: *`. Paths are relative to the root and use `/
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -22,6 +21,7 @@ from typing_extensions import override
 
 from schemas.errors import StoreUnreachable, StoreUnusable
 from schemas.rows import TABLES
+from storage.local_files import flush, held, kind_of, linked_folder, remove_unheld
 
 STAGING = ".staging"
 VERIFIED = ".verified"
@@ -120,12 +120,12 @@ class LocalRoot(Root):
     def put(self, file: Path, path: str) -> bool:
         target = self._place(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _flush(file)
+        flush(file)
         try:
             os.link(file, target)
         except FileExistsError:
             return False
-        _flush(target.parent)
+        flush(target.parent)
         return True
 
     @override
@@ -177,13 +177,13 @@ class LocalRoot(Root):
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(path)
                 elif entry.is_dir() and in_table:
-                    raise _linked(self.folder / path)
+                    raise linked_folder(self.folder / path)
                 elif entry.is_file(follow_symlinks=not in_table):
                     with contextlib.suppress(FileNotFoundError):
                         found[path] = entry.stat().st_size
                 elif in_table:
                     with contextlib.suppress(FileNotFoundError):
-                        strange[path] = _kind(entry.stat(follow_symlinks=False).st_mode)
+                        strange[path] = kind_of(entry.stat(follow_symlinks=False).st_mode)
         return dict(sorted(found.items())), dict(sorted(strange.items()))
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
@@ -208,7 +208,7 @@ class LocalRoot(Root):
             folder = place.parent
             while folder != self.folder:
                 if folder.is_symlink():
-                    raise _linked(folder)
+                    raise linked_folder(folder)
                 folder = folder.parent
             if place.parent.is_dir():
                 self._real_parents.add(place.parent)
@@ -229,7 +229,7 @@ class LocalRoot(Root):
             raise FileNotFoundError(str(error)) from error
         if in_table and not stat.S_ISREG(mode):
             raise StoreUnusable(
-                f"{place} is no file but {_kind(mode)}: `stepmill doctor --repair` moves it away"
+                f"{place} is no file but {kind_of(mode)}: `stepmill doctor --repair` moves it away"
             )
         return place
 
@@ -245,7 +245,7 @@ class LocalRoot(Root):
         for path in staging.iterdir():
             with contextlib.suppress(OSError):
                 if path.lstat().st_mtime < too_old:
-                    _remove_unheld(path)
+                    remove_unheld(path)
         return staging
 
 
@@ -389,7 +389,7 @@ def scratch_folder(root: Root) -> Iterator[Path]:
     folder = root.scratch_parent() / f"stepmill-{uuid.uuid4().hex}"
     folder.mkdir()
     try:
-        with _held(folder):
+        with held(folder):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -401,68 +401,13 @@ def staged_file(root: Root, suffix: str) -> Iterator[Path]:
     path = root.scratch_parent() / f"{uuid.uuid4().hex}{suffix}"
     path.touch(exist_ok=False)
     try:
-        with _held(path):
+        with held(path):
             yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Lock something unfinished for as long as its writer lives, whatever the clocks say."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_unheld(path: Path) -> None:
-    """Remove what a process left that has died; what a living one writes is kept.
-
-    Raises:
-        OSError: it is held, or there are no locks to tell.
-    """
-    if path.is_symlink() or not (path.is_dir() or path.is_file()):
-        path.unlink()
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _linked(folder: Path) -> StoreUnusable:
-    return StoreUnusable(
-        f"{folder} is a link: a folder of a table must be in the store itself, since listings do "
-        "not follow links; move its content here, or link the whole store"
-    )
-
-
-def _kind(mode: int) -> str:
-    """What is there instead of a file."""
-    kinds = {
-        stat.S_IFLNK: "a link",
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a named pipe (FIFO)",
-        stat.S_IFSOCK: "a socket",
-    }
-    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _error_code(error: OSError) -> str | None:
     """S3's code of the error that this one was translated from."""
     response = getattr(error.__cause__, "response", None) or {}
     return response.get("Error", {}).get("Code")
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
