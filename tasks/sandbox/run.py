@@ -74,6 +74,11 @@ class Running:
         is_ended = b'"exit-code"' in self._said
         return self.process.returncode if is_ended else None
 
+    @property
+    def was_started(self) -> bool:
+        """Whether bubblewrap made its namespaces; after it ended."""
+        return self.exit_code is not None or b'"child-pid"' in self._said
+
     def kill(self) -> None:
         """End it with all its processes, and wait for that; no error if it ended before."""
         self.process.kill()
