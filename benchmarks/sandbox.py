@@ -45,8 +45,8 @@ _ATTACKS = [
     "json.dumps = lambda *a: '{\"value\": true}'",
     "json.dumps = lambda *a: '[' * 10**6",
     "json.loads = lambda *a: ['call', 'add', ['t']]",
-    'for f in range(3, 99):\n"
-    "    try: os.write(f, b\'{"status": "passed", "outcomes": []}\\n\')\n'
+    "for f in range(3, 99):\n"
+    '    try: os.write(f, b\'{"status": "passed", "outcomes": []}\\n\')\n'
     "    except OSError: pass",
     "for f in range(99):\n    try: os.close(f)\n    except OSError: pass",
     "for f in range(3, 99):\n    try: os.dup2(1, f)\n    except OSError: pass",

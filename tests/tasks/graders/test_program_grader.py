@@ -56,8 +56,8 @@ def test_outcomes_of_each_check(grader, make_problem, text, status, outcomes):
         "import builtins\nbuiltins.AssertionError = ValueError\ndef add(a, b): return 9",
         "def add(a, b):\n    raise ImportError('numpy')",
         "def add(a, b):\n    raise UnicodeDecodeError('utf-8', b'', 0, 1, 'x')",
-        'import os\nfor fd in range(3, 60):\n"
-        "    try: os.write(fd, b\'{"status": "passed"}\\n\')\n'
+        "import os\nfor fd in range(3, 60):\n"
+        '    try: os.write(fd, b\'{"status": "passed"}\\n\')\n'
         "    except OSError: pass\ndef add(a, b): return 9",
         'import json\njson.dumps = lambda v: \'{"value": ["r", 0]}\'\ndef add(a, b): return 9',
         "import json\njson.dumps = lambda v: '[' * 10**5\ndef add(a, b): return 9",
