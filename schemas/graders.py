@@ -1,7 +1,6 @@
 """How an answer is graded: a config per kind of answer, in a union on `type`."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -72,14 +71,11 @@ class PlantedGraderConfig(FrozenConfig):
 
 
 class ProofGraderConfig(FrozenConfig):
-    """Proofs of the theorem in a problem's check, by Coq or Lean 4 in the sandbox."""
+    """Proofs of the theorem in a problem's check, by Coq in the sandbox."""
 
     type: Literal["proof"] = "proof"
-    checker: Literal["coq", "lean"] = "coq"
-    """`coq`: `coqc`. `lean`: `lake env lean` in `project`."""
-    project: Path | None = None
-    """A Lean project with its libraries built, such as one that requires Mathlib; None for Lean
-    alone."""
+    checker: Literal["coq"] = "coq"
+    """`coq`: `coqc`, as installed in /usr."""
     timeout_s: Annotated[int, Field(ge=1, le=600)] = 10
     """Processor seconds for one proof; if it takes longer, it proves nothing: wrong, not null."""
     memory_mb: Annotated[int, Field(ge=256)] = 2048

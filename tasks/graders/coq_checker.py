@@ -11,8 +11,9 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from schemas.rows import CheckResult
 from tasks.graders.coq_text import Refused, read_tactics
-from tasks.graders.proof_tasks import Checked, Theorem
+from tasks.graders.proof_tasks import Theorem, checked
 from tasks.sandbox import Limits, run_command, sandbox_fault
 
 _FINDLIB = Path("/etc/ocamlfind.conf")
@@ -38,12 +39,12 @@ def coq_version() -> str:
     return done.stdout.split()[0]
 
 
-def check_coq(theorem: Theorem, proof: str, limits: Limits) -> Checked:
+def check_coq(theorem: Theorem, proof: str, limits: Limits) -> CheckResult:
     """Say whether a text proves a theorem without axioms but those that the theorem allows."""
     try:
         tactics = read_tactics(proof, theorem.statement)
     except Refused as error:
-        return Checked("refused", str(error))
+        return checked("refused", str(error))
     lines = [_begin(theorem), f"Theorem goal : {_enclosed(theorem)}.", "Proof.", tactics, "Qed."]
     files = {
         "/tmp/Proof.v": "\n".join(lines),
@@ -63,11 +64,12 @@ def check_coq(theorem: Theorem, proof: str, limits: Limits) -> Checked:
 def check_coq_statement(theorem: Theorem, limits: Limits) -> str | None:
     """Say why Coq does not take a text for a proposition, or None."""
     text = f"{_begin(theorem)}\nDefinition asked : Type := {_enclosed(theorem)}."
-    checked = _run(theorem, {"/tmp/Check.v": text + '\nCheck I.\n'}, f"{_COQC} Check.v", limits)
-    return None if checked.status == "stated" else checked.message
+    text += "\nDefinition proved := I.\nPrint Assumptions proved."
+    said = _run(theorem, {"/tmp/Check.v": text}, f"{_COQC} Check.v", limits)
+    return None if said.status == "passed" else said.message or said.status
 
 
-def _run(theorem: Theorem, files: dict[str, str], command: str, limits: Limits) -> Checked:
+def _run(theorem: Theorem, files: dict[str, str], command: str, limits: Limits) -> CheckResult:
     if theorem.definitions:
         files["/tmp/Given.v"] = f"{theorem.header}\n{theorem.definitions}\n"
         command = f"{_COQC} Given.v >&2 || exit {_BAD_STATEMENT}; {command}"
@@ -75,25 +77,25 @@ def _run(theorem: Theorem, files: dict[str, str], command: str, limits: Limits) 
     done = run_command(["/bin/sh", "-c", command], limits=limits, files=files)
     said = done.stderr.decode(errors="replace").strip()[-500:]
     if done.outcome != "exited":
-        return Checked(done.outcome, said)
+        return checked(done.outcome, said)
     if done.exit_code == _BAD_STATEMENT:
-        return Checked("bad_check", said)
+        return checked("bad_check", said)
     if done.exit_code:
-        return Checked("failed", said)
+        return checked("failed", said)
     return _read_axioms(done.stdout.decode(errors="replace"), theorem.axioms)
 
 
-def _read_axioms(printed: str, allowed: tuple[str, ...]) -> Checked:
+def _read_axioms(printed: str, allowed: tuple[str, ...]) -> CheckResult:
     printed = printed.strip()
     if printed == _CLOSED:
-        return Checked("passed")
-    if printed.startswith("I\n"):
-        return Checked("stated")
+        return checked("passed")
     first, *lines = printed.split("\n")
     names = [line.split()[0] for line in lines if line[:1].strip()]
     if first == "Axioms:" and names and set(names) <= set(allowed):
-        return Checked("passed")
-    return Checked("refused", f"expected a proof without axioms, got {' '.join(printed.split())}"[:500])
+        return checked("passed")
+    return checked(
+        "refused", f"expected a proof without axioms, got {' '.join(printed.split())}"[:500]
+    )
 
 
 def _begin(theorem: Theorem) -> str:

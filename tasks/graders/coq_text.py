@@ -99,7 +99,8 @@ def code_of(sentence: str) -> str:
 
 def _lex(text: str) -> list[tuple[bool, str]]:
     """Code and strings in order, as (is code, text); comments, which nest and hold strings, become
-    a space. Code ends only at strings, so a full stop before a comment is not one at the end."""
+    a space. Code ends only at strings, so a full stop before a comment is not one at the end.
+    """
     parts: list[tuple[bool, str]] = []
     code: list[str] = []
     at = depth = 0

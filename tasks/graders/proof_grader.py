@@ -1,4 +1,4 @@
-"""Proofs of the theorem in a problem's check, by Coq or Lean.
+"""Proofs of the theorem in a problem's check, by Coq.
 
 The text is the proof alone, bare or in a fenced block. A proof that does not end within its limits is
 not one. Without the checker or the sandbox every proof is ungraded.
@@ -7,12 +7,11 @@ not one. Without the checker or the sandbox every proof is ungraded.
 from functools import lru_cache
 
 from schemas.graders import ProofGraderConfig
-from schemas.rows import Problem
+from schemas.rows import CheckResult, Problem
 from tasks.graders.base import Grade, Incomparable
 from tasks.graders.coq_checker import check_coq, check_coq_statement, coq_fault, coq_version
 from tasks.graders.coq_text import find_proof
-from tasks.graders.lean_checker import check_lean, check_lean_statement, lean_fault, lean_version
-from tasks.graders.proof_tasks import Checked, Theorem, read_theorem
+from tasks.graders.proof_tasks import UNDECIDED, Theorem, checked, read_theorem
 from tasks.sandbox import Limits
 
 _RULES = 1
@@ -23,9 +22,7 @@ class ProofGrader(Incomparable):
 
     def __init__(self, config: ProofGraderConfig) -> None:
         """Make a grader named after its checker and that one's version; nothing is started."""
-        version = coq_version() if config.checker == "coq" else lean_version(config.project)
-        self.name = f"proof-{config.checker}-{version}+rules-{_RULES}"
-        self._config = config
+        self.name = f"proof-{config.checker}-{coq_version()}+rules-{_RULES}"
         self._limits = Limits(cpu_s=config.timeout_s, memory_mb=config.memory_mb)
         self._checked = lru_cache(config.cache_size)(self._run)
         self._stated = lru_cache(config.cache_size)(self._run_statement)
@@ -34,22 +31,22 @@ class ProofGrader(Incomparable):
         """Judge a proof; a theorem that cannot be read, or a checker that cannot run, is null."""
         proof = find_proof(text)
         if not proof:
-            return Grade(None, False)
-        checked = self.check(proof, problem)
-        return Grade(proof, checked.correct)
+            return Grade(None, False, checked("missing"))
+        said = self.check(proof, problem)
+        return Grade(proof, None if said.status in UNDECIDED else said.status == "passed", said)
 
-    def check(self, proof: str, problem: Problem) -> Checked:
+    def check(self, proof: str, problem: Problem) -> CheckResult:
         """What the checker says about a proof."""
         try:
             theorem = read_theorem(problem)
         except ValueError as error:
-            return Checked("bad_check", str(error))
-        if fault := self._fault():
-            return Checked("sandbox_down", fault)
-        checked = self._checked(theorem, proof)
-        if checked.status == "failed" and (fault := self._stated(theorem)) is not None:
-            return Checked("bad_check", fault)
-        return checked
+            return checked("bad_check", str(error))
+        if fault := coq_fault():
+            return checked("sandbox_down", fault)
+        said = self._checked(theorem, proof)
+        if said.status == "failed" and (fault := self._stated(theorem)) is not None:
+            return checked("bad_check", fault)
+        return said
 
     def check_gold(self, problem: Problem) -> str | None:
         """Say why the theorem cannot be asked: no check, no statement, or one that does not parse."""
@@ -57,21 +54,13 @@ class ProofGrader(Incomparable):
             theorem = read_theorem(problem)
         except ValueError as error:
             return str(error)
-        return self._fault() or self._stated(theorem)
+        return coq_fault() or self._stated(theorem)
 
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _fault(self) -> str | None:
-        is_coq = self._config.checker == "coq"
-        return coq_fault() if is_coq else lean_fault(self._config.project)
-
-    def _run(self, theorem: Theorem, proof: str) -> Checked:
-        if self._config.checker == "coq":
-            return check_coq(theorem, proof, self._limits)
-        return check_lean(theorem, proof, self._limits, self._config.project)
+    def _run(self, theorem: Theorem, proof: str) -> CheckResult:
+        return check_coq(theorem, proof, self._limits)
 
     def _run_statement(self, theorem: Theorem) -> str | None:
-        if self._config.checker == "coq":
-            return check_coq_statement(theorem, self._limits)
-        return check_lean_statement(theorem, self._limits, self._config.project)
+        return check_coq_statement(theorem, self._limits)
