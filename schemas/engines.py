@@ -37,6 +37,7 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "openai": ("generate", "score"),
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
+    "tactics": ("generate", "score"),
 }
 """What engines of each type can do."""
 
@@ -345,8 +346,19 @@ class MarkovConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class TacticsConfig(FrozenConfig):
+    """Random tactics for the shipped theorems: which proofs Coq accepts is known in advance."""
+
+    type: Literal["tactics"] = "tactics"
+    p_end: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Chance that a proof of one or two tactics ends there; one of three always does."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
 EngineConfig = Annotated[
-    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")
+    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig | TacticsConfig,
+    Field(discriminator="type"),
 ]
 
 

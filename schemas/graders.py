@@ -84,7 +84,25 @@ class ProgramGraderConfig(FrozenConfig):
     """Programs that are run at one time."""
 
 
+class ProofGraderConfig(FrozenConfig):
+    """Proofs of the theorem in a problem's check, by Coq in the sandbox."""
+
+    type: Literal["proof"] = "proof"
+    checker: Literal["coq"] = "coq"
+    """`coq`: `coqc`, as installed in /usr."""
+    timeout_s: Annotated[int, Field(ge=1, le=600)] = 10
+    """Processor seconds for one proof; if it takes longer, it proves nothing: wrong, not null."""
+    memory_mb: Annotated[int, Field(ge=256)] = 2048
+    """Address space of the checker."""
+    cache_size: Annotated[int, Field(ge=0)] = 65536
+    """Checked proofs whose verdicts are cached."""
+
+
 GraderConfig = Annotated[
-    MathGraderConfig | ExactGraderConfig | PlantedGraderConfig | ProgramGraderConfig,
+    MathGraderConfig
+    | ExactGraderConfig
+    | PlantedGraderConfig
+    | ProgramGraderConfig
+    | ProofGraderConfig,
     Field(discriminator="type"),
 ]

@@ -56,6 +56,16 @@ class WorldProblemsConfig(FrozenConfig):
     """Difficulty levels, used in turn."""
 
 
+class TheoremProblemsConfig(FrozenConfig):
+    """The theorems that come with the package (logic, naturals, lists), to be proved in Coq."""
+
+    type: Literal["theorems"] = "theorems"
+    split: Literal["test"] = "test"
+    """There is one split."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Use only the first theorems; None for all."""
+
+
 class ColumnsConfig(FrozenConfig):
     """Which columns of a table hold what."""
 
@@ -146,7 +156,11 @@ class NamedProblemsConfig(FrozenConfig):
 
 
 ProblemsConfig = Annotated[
-    WorldProblemsConfig | HubProblemsConfig | FileProblemsConfig | NamedProblemsConfig,
+    WorldProblemsConfig
+    | HubProblemsConfig
+    | FileProblemsConfig
+    | NamedProblemsConfig
+    | TheoremProblemsConfig,
     Field(discriminator="type"),
 ]
 

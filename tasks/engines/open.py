@@ -9,6 +9,7 @@ from schemas.engines import (
     MarkovConfig,
     OpenAIConfig,
     PlantedConfig,
+    TacticsConfig,
     VLLMConfig,
 )
 from schemas.errors import ModelUnusable
@@ -128,11 +129,15 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
     return _open_analytic(config).model_id
 
 
-def _open_analytic(config: PlantedConfig | MarkovConfig) -> Engine:
+def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig) -> Engine:
     if isinstance(config, PlantedConfig):
         from tasks.engines.planted_engine import PlantedEngine
 
         return PlantedEngine(config)
+    if isinstance(config, TacticsConfig):
+        from tasks.engines.tactics_engine import TacticsEngine
+
+        return TacticsEngine(config)
     from tasks.engines.markov_engine import MarkovEngine
 
     return MarkovEngine(config)

@@ -14,6 +14,7 @@ from schemas.graders import (
     MathGraderConfig,
     PlantedGraderConfig,
     ProgramGraderConfig,
+    ProofGraderConfig,
 )
 from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
@@ -22,6 +23,7 @@ from tasks.graders.extraction import extract_answer, gold_from_solution
 from tasks.graders.math_grader import MathGrader
 from tasks.graders.planted_grader import PlantedGrader
 from tasks.graders.program_grader import ProgramGrader
+from tasks.graders.proof_grader import ProofGrader
 
 __all__ = [
     "GRADERS",
@@ -48,6 +50,7 @@ GRADERS: dict[type[FrozenConfig], _GraderClass] = {
     ExactGraderConfig: ExactGrader,
     PlantedGraderConfig: PlantedGrader,
     ProgramGraderConfig: ProgramGrader,
+    ProofGraderConfig: ProofGrader,
 }
 
 

@@ -16,6 +16,7 @@ from schemas.problems import (
     HubProblemsConfig,
     NamedProblemsConfig,
     ProblemsConfig,
+    TheoremProblemsConfig,
     WorldProblemsConfig,
 )
 from schemas.rows import Problem
@@ -23,6 +24,7 @@ from schemas.units import derive_id, derive_seed
 from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
 from tasks.problems.hub import load_hub_rows, name_hub_rows
 from tasks.problems.named import read_named
+from tasks.problems.theorems import theorem_problems
 from tasks.world.problems import WorldProblem, iterate_problems
 from tasks.world.students import write_solution
 
@@ -51,6 +53,8 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
             problems, notes = _to_problems(rows, config, source, config.split)
         case NamedProblemsConfig():
             problems, notes = read_named(config)
+        case TheoremProblemsConfig():
+            problems, notes = theorem_problems(config.limit, config.split), []
     if not problems:
         what = f"none of its {len(notes)} rows can be used; {notes[0]}" if notes else "it is empty"
         raise ValueError(f"expected at least one problem in {_name(config)}: {what}")
@@ -125,3 +129,5 @@ def _name(config: ProblemsConfig) -> str:
             return str(config.path)
         case NamedProblemsConfig():
             return f"data set {config.name}, split {config.split}"
+        case TheoremProblemsConfig():
+            return "the shipped theorems"
