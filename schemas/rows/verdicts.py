@@ -7,6 +7,15 @@ from schemas.tables import TableSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberVerdict:
+    """What a member of an ensemble of graders said."""
+
+    grader: str
+    answer: str | None
+    correct: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """A later grading of a trajectory; the newest one replaces the trajectory's own grade."""
 
@@ -15,6 +24,8 @@ class Verdict:
     answer: str | None
     correct: bool | None
     created_at: datetime
+    members: tuple[MemberVerdict, ...] | None = None
+    """What each grader of an ensemble said; None for a single grader."""
 
 
 VERDICTS = TableSpec("verdicts", Verdict)
