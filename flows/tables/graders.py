@@ -69,7 +69,7 @@ def grader_words(metrics: Sequence[Metric]) -> list[str]:
             for name in (*_BIN_FIGURES, "undecided_rate", "self_preference")
             if name in found
         ]
-        num = next((value_words(r) for r in rows if r.metric == "num_graded"), "0")
+        num = next((f"{r.value:,.0f}" for r in rows if r.metric == "num_graded"), "0")
         sentences.append(f"{_heading(key)}: {num} solutions, {', '.join(parts)}.")
     return sentences
 
