@@ -11,6 +11,7 @@ from schemas.rows.check_results import CheckResult, CheckStatus
 from schemas.rows.critiques import CRITIQUES, Critique, CritiqueStep
 from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
 from schemas.rows.failures import FAILURES, Failure
+from schemas.rows.judgements import JUDGEMENTS, Judgement
 from schemas.rows.metrics import METRICS, Metric
 from schemas.rows.models import MODELS, Model, ModelRole
 from schemas.rows.planted_samples import PLANTED_SAMPLES, PlantedSample
@@ -22,13 +23,14 @@ from schemas.rows.step_scores import STEP_SCORES, StepScores
 from schemas.rows.token_rewards import TOKEN_REWARDS, TokenRewards
 from schemas.rows.training_sets import TRAINING_SETS, TrainingSet
 from schemas.rows.trajectories import TRAJECTORIES, Status, Step, Trajectory
-from schemas.rows.verdicts import VERDICTS, Verdict
+from schemas.rows.verdicts import VERDICTS, MemberVerdict, Verdict
 from schemas.tables import SCHEMA_VERSION, TableSpec, from_table, now, to_table
 
 __all__ = [
     "CRITIQUES",
     "DECISIONS",
     "FAILURES",
+    "JUDGEMENTS",
     "METRICS",
     "MODELS",
     "PLANTED_SAMPLES",
@@ -51,7 +53,9 @@ __all__ = [
     "DecisionStatus",
     "Evidence",
     "Failure",
+    "Judgement",
     "MeasuredRelation",
+    "MemberVerdict",
     "Metric",
     "Model",
     "ModelRole",
