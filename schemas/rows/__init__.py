@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 
 from schemas.rows.critiques import CRITIQUES, Critique, CritiqueStep
 from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
+from schemas.rows.documents import DOCUMENTS, Document
 from schemas.rows.failures import FAILURES, Failure
 from schemas.rows.metrics import METRICS, Metric
 from schemas.rows.models import MODELS, Model, ModelRole
@@ -27,6 +28,7 @@ from schemas.tables import SCHEMA_VERSION, TableSpec, from_table, now, to_table
 __all__ = [
     "CRITIQUES",
     "DECISIONS",
+    "DOCUMENTS",
     "FAILURES",
     "METRICS",
     "MODELS",
@@ -46,6 +48,7 @@ __all__ = [
     "CritiqueStep",
     "Decision",
     "DecisionStatus",
+    "Document",
     "Evidence",
     "Failure",
     "MeasuredRelation",
