@@ -8,8 +8,8 @@ best thought.
 
 Choices that the paper leaves open: the first thoughts read about as many documents as the job's
 `num_documents` (that many, one fewer, one more, ...), later ones one, two, ... more than the one
-that they come from; one query is made per thought that is gone on from. No two thoughts read the
-same documents. Among thoughts of equal value the more likely one, by its mean log probability, is
+that they come from; one query is made per thought that is gone on from. No two thoughts of a
+tree read the same documents; without a tree the lists of documents are gone through again. Among thoughts of equal value the more likely one, by its mean log probability, is
 the better. A thought that was not finished is worth 0. Equal limits and seeds make the same tree.
 """
 
@@ -88,7 +88,7 @@ class _Thoughts:
                 continue
             documents, other = origin.actions.pop(0)
             key = frozenset(ids_of(documents))
-            if key in self._known:
+            if key in self._known and self._config.select == "uct":
                 continue
             self._known.add(key)
             thought = await self._think(documents, origin, other)
@@ -117,6 +117,9 @@ class _Thoughts:
         """Make the query of a thought; what can be made from it then is known."""
         config, held = self._config, origin.documents
         origin.actions = []
+        is_flat = config.select == "flat"
+        if is_flat and origin is not self._question:
+            return
         room = config.max_documents - len(held)
         if room > 0 and self._num_retrievals < config.max_retrievals:
             self._num_retrievals += 1
@@ -126,8 +129,9 @@ class _Thoughts:
             )
             found = tuple(await self._search.context.retriever.retrieve(request))
             most = len(found)
-            if config.select == "flat":
+            if is_flat:
                 sizes = first_sizes(self._retrieval.num_documents, most, most)
+                sizes *= math.ceil(self._search.budget / max(most, 1))
             elif origin is self._question:
                 sizes = first_sizes(self._retrieval.num_documents, config.width, most)
             else:

@@ -17,7 +17,9 @@ PROBLEMS = WorldProblemsConfig(num_problems=40, diaries=True)
 
 def test_rows_without_text_are_left_out_and_named(tmp_path):
     path = tmp_path / "notes.jsonl"
-    path.write_text('{"text": "one", "t": "T"}\n{"text": " "}\n{"t": "x"}\n[1]\n{"text": " two "}\n')
+    path.write_text(
+        '{"text": "one", "t": "T"}\n{"text": " "}\n{"t": "x"}\n[1]\n{"text": " two "}\n'
+    )
     documents, notes = load_documents(FileDocumentsConfig(path=path, title_column="t"))
     assert [(d.text, d.title, d.position) for d in documents] == [("one", "T", 0), ("two", None, 4)]
     assert [note.split(":")[0] for note in notes] == [f"row {n} is left out" for n in (1, 2, 3)]

@@ -153,9 +153,7 @@ def test_model_calls_are_bounded_critiques_included(look, num_calls):
 
 
 def test_queries_are_bounded(look):
-    rows, _, _ = look(
-        RatpConfig(scorer="likelihood", max_retrievals=1), needs(9), num_documents=1
-    )
+    rows, _, _ = look(RatpConfig(scorer="likelihood", max_retrievals=1), needs(9), num_documents=1)
     assert sum(row.num_retrievals for row in rows) == 1
     assert {row.retrieval_ids for row in rows} <= {("d0",), ("d0", "d2"), ("d0", "d2", "d3")} | {
         row.retrieval_ids for row in rows if row.parent_id is not None
@@ -180,12 +178,13 @@ def test_a_verifier_reads_thoughts_after_their_own_prompts(look, table_engine):
 
 
 def test_flat_thoughts_read_lists_of_several_lengths(look):
-    rows, _, _ = look(
-        RatpConfig(scorer="likelihood", select="flat"), needs(9), num_documents=2, budget=3
+    rows, _, policy = look(
+        RatpConfig(scorer="likelihood", select="flat"), needs(9), num_documents=2, budget=5
     )
-    first = [row for row in rows if row.parent_id is None]
-    assert sorted(len(row.retrieval_ids) for row in first) == [1, 2, 3]
-    assert sum(row.num_retrievals for row in first) == 1
+    assert {row.parent_id for row in rows} == {None}
+    assert sorted(len(row.retrieval_ids) for row in rows) == [1, 1, 2, 2, 3]
+    assert sum(row.num_retrievals for row in rows) == 1
+    assert len({request.seed for request in policy.requests}) == 5
 
 
 def test_sizes_begin_near_the_wanted_number():
