@@ -9,8 +9,9 @@ best thought.
 Choices that the paper leaves open: the first thoughts read about as many documents as the job's
 `num_documents` (that many, one fewer, one more, ...), later ones one, two, ... more than the one
 that they come from; one query is made per thought that is gone on from. No two thoughts of a
-tree read the same documents; without a tree the lists of documents are gone through again. Among thoughts of equal value the more likely one, by its mean log probability, is
-the better. A thought that was not finished is worth 0. Equal limits and seeds make the same tree.
+tree read the same documents; without a tree the lists of documents are gone through again. Among
+thoughts of equal value the more likely one, by its mean log probability, is the better. A thought
+that was not finished is worth 0. Equal limits and seeds make the same tree.
 """
 
 import math

@@ -42,7 +42,8 @@ def test_a_story_is_whole_in_the_diaries_and_nowhere_in_its_question():
     assert len({problem.question for problem in problems}) == len(problems)
     for problem, story, week in zip(problems, stories, assign_weeks(stories), strict=True):
         told = re.fullmatch(r"Week (\d+): (How many .+\?)", problem.question)
-        assert told is not None and int(told[1]) == week
+        assert told is not None
+        assert int(told[1]) == week
         of_story = [
             d.text
             for d in documents

@@ -147,7 +147,8 @@ def test_an_index_is_an_engine_that_only_retrieves(tmp_path):
     build_index(make_documents(), Bm25Config(), folder)
     config = IndexConfig(path=str(folder))
     engine = asyncio.run(open_engine(config, "retriever", separator="\n"))
-    assert isinstance(engine, Engine) and isinstance(engine, Retriever)
+    assert isinstance(engine, Engine)
+    assert isinstance(engine, Retriever)
     assert engine.model_id == identify_engine(config, "retriever")
     found = asyncio.run(engine.retrieve(RetrievalRequest(query="Cara", num=2)))
     assert [document.text for document in found] == ["Cara sings"]

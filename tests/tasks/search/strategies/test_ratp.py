@@ -120,7 +120,8 @@ def test_a_later_query_finds_what_the_question_does_not(look):
     assert best.trajectory_id == main.trajectory_id
     assert {"d0", "d1"} <= set(best.retrieval_ids)
     once, _, _ = look(MajorityConfig(), needs(0, 1), budget=1, num_documents=4)
-    assert set(once[0].retrieval_ids) == {"d0", "d2", "d3"} and not once[0].correct
+    assert set(once[0].retrieval_ids) == {"d0", "d2", "d3"}
+    assert not once[0].correct
     assert once[0].num_retrievals == 1
 
 
@@ -162,7 +163,8 @@ def test_queries_are_bounded(look):
 
 def test_self_critique_chooses_what_it_calls_right(look):
     rows, main, _ = look(RatpConfig(), needs(0, 1), num_documents=1)
-    assert main.correct and main.answer == "4"
+    assert main.correct
+    assert main.answer == "4"
     verdicts = {row.parent_id: row.answer for row in rows if row.role == "critic"}
     assert verdicts[main.trajectory_id] == "right"
 
