@@ -84,8 +84,8 @@ def test_an_index_refuses_other_documents(tmp_path):
     assert digest_documents(documents[::-1]) != digest
     with pytest.raises(ValueError, match=f"of the documents {other}, got one of the 4"):
         load_index(str(folder), other)
-    with pytest.raises(ModelUnusable, match="retriever: index .* make it again"):
-        config = IndexConfig(path=str(folder), documents=other)
+    config = IndexConfig(path=str(folder), documents=other)
+    with pytest.raises(ModelUnusable, match=r"retriever: index .* make it again"):
         asyncio.run(open_engine(config, "retriever", separator="\n"))
 
 
