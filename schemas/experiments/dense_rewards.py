@@ -33,6 +33,7 @@ class DenseRewardsConfig(ExperimentConfig):
     name: ClassVar[str] = "dense_rewards"
     subject: ClassVar[Subject] = "What verification buys"
     details: ClassVar[str] = "dense-rewards.md"
+    quick_minutes: ClassVar[float | None] = 5.0
     other_parts: ClassVar[tuple[str, ...]] = ("line",)
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "line": QUICK_LINE,

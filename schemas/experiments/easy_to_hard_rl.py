@@ -18,6 +18,7 @@ class EasyToHardRlConfig(ExperimentConfig):
     name: ClassVar[str] = "easy_to_hard_rl"
     subject: ClassVar[Subject] = "Self-improvement"
     details: ClassVar[str] = "loops.md#easy-to-hard"
+    quick_minutes: ClassVar[float | None] = 4.5
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "loop": {
             **QUICK_LOOP,

@@ -34,7 +34,7 @@ class VerificationExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "verification"
     subject: ClassVar[Subject] = "What verification buys"
     details: ClassVar[str] = "verification.md"
-    quick_minutes: ClassVar[float | None] = 4.0
+    quick_minutes: ClassVar[float | None] = 2.5
     quick_fields: ClassVar[Mapping[str, Any]] = {
         "holds": ({"hold": "gamma", "spreads": (0.4,)},),
         "binary_holds": (),
