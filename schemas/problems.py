@@ -54,6 +54,9 @@ class WorldProblemsConfig(FrozenConfig):
     """A different seed makes a different set of the same split."""
     levels: Annotated[tuple[LevelNumber, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
     """Difficulty levels, used in turn."""
+    diaries: Annotated[bool, Since(4)] = False
+    """Whether questions leave out their stories, whose sentences are then in the documents of type
+    `diaries` (see docs/retrieval.md)."""
 
 
 class TheoremProblemsConfig(FrozenConfig):

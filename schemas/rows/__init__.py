@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from schemas.rows.check_results import CheckResult, CheckStatus
 from schemas.rows.critiques import CRITIQUES, Critique, CritiqueStep
 from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
+from schemas.rows.documents import DOCUMENTS, Document
 from schemas.rows.failures import FAILURES, Failure
 from schemas.rows.judgements import JUDGEMENTS, Judgement
 from schemas.rows.metrics import METRICS, Metric
@@ -29,6 +30,7 @@ from schemas.tables import SCHEMA_VERSION, TableSpec, from_table, now, to_table
 __all__ = [
     "CRITIQUES",
     "DECISIONS",
+    "DOCUMENTS",
     "FAILURES",
     "JUDGEMENTS",
     "METRICS",
@@ -51,6 +53,7 @@ __all__ = [
     "CritiqueStep",
     "Decision",
     "DecisionStatus",
+    "Document",
     "Evidence",
     "Failure",
     "Judgement",

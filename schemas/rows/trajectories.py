@@ -92,6 +92,10 @@ class Trajectory:
     """Tokens that a generative verifier wrote about it; None for one that only reads."""
     segments: tuple[str, ...] | None = None
     """[num_steps] of a self-talk, what each step is: `step`, `critique` or `revision`."""
+    retrieval_ids: tuple[str, ...] | None = None
+    """The documents in its prompt, in the order shown; None for a search without documents."""
+    num_retrievals: Int32 | None = None
+    """Queries that were made for it; those that several rows share are in the first of them."""
 
     check_result: CheckResult | None = None
     """What running tests, a proof checker or a judge said; None where an answer was compared."""

@@ -53,6 +53,10 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: StepE
         if not is_verifier:
             return served
         return await _as_verifier(served, config, role, can_continue=served.can_continue)
+    if config.type == "index":
+        from tasks.engines.index_engine import open_index_engine
+
+        return await open_index_engine(config)
     return _open_analytic(config)
 
 
@@ -126,6 +130,10 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
         if is_verifier:
             return f"{model_id}--generative-{config.generative.config_hash()[:8]}"
         return model_id
+    if config.type == "index":
+        from tasks.retrieval.index import identify_index
+
+        return identify_index(config.path)
     return _open_analytic(config).model_id
 
 

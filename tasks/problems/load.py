@@ -7,6 +7,7 @@ equal text stay two problems.
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -25,6 +26,8 @@ from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_co
 from tasks.problems.hub import load_hub_rows, name_hub_rows
 from tasks.problems.named import read_named
 from tasks.problems.theorems import theorem_problems
+from tasks.world.diaries import SOURCE as DIARIES_SOURCE
+from tasks.world.diaries import assign_weeks, diary_question
 from tasks.world.problems import WorldProblem, iterate_problems
 from tasks.world.students import write_solution
 
@@ -62,13 +65,35 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
 
 
 def _make_world_problems(config: WorldProblemsConfig) -> list[Problem]:
+    """The first different problems of the world's stream, as rows."""
+    stories = world_stories(config)
+    if config.diaries:
+        weeks = assign_weeks(stories)
+        return [
+            _to_diary_row(story, row, config.split, week)
+            for row, (story, week) in enumerate(zip(stories, weeks, strict=True))
+        ]
+    return [_to_row(problem, row, config.split) for row, problem in enumerate(stories)]
+
+
+def world_stories(config: WorldProblemsConfig) -> list[WorldProblem]:
     """The first different problems of the world's stream."""
     stream = iterate_problems(config.seed, config.split, config.levels)
     different: dict[str, WorldProblem] = {}
     while len(different) < config.num_problems:
         problem = next(stream)
         different.setdefault(problem.question, problem)
-    return [_to_row(problem, row, config.split) for row, problem in enumerate(different.values())]
+    return list(different.values())
+
+
+def _to_diary_row(story: WorldProblem, row: int, split: str, week: int) -> Problem:
+    question = diary_question(story, week)
+    return replace(
+        _to_row(story, row, split),
+        problem_id=derive_id(DIARIES_SOURCE, row, question, story.question),
+        source=DIARIES_SOURCE,
+        question=question,
+    )
 
 
 def _to_row(problem: WorldProblem, row: int, split: str) -> Problem:
