@@ -2,7 +2,8 @@
 
 A proof is one to three of eight tactics, a line each and equally likely, and `Qed.`. After the
 first tactic it ends with probability `p_end`. `tactic_proofs.json` has, for each theorem, every
-sequence of up to three tactics that closes it in Coq 8.16 (found depth-first in coqtop), so success probabilities are sums over it. A tactic after a closed goal is an error in Coq.
+sequence of up to three tactics that closes it in Coq 8.16 (found depth-first in coqtop), so success
+probabilities are sums over it. A tactic after a closed goal is an error in Coq.
 """
 
 import json

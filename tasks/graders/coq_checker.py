@@ -1,8 +1,8 @@
 """Coq proofs, checked by `coqc` in the sandbox.
 
 One process compiles the proof. A second, in files that the first cannot write, parses the statement
-before it loads the compiled proof, has the kernel compare the types, and prints the axioms; only what
-that one prints counts. Without the sandbox nothing is checked.
+before it loads the compiled proof, has the kernel compare the types, and prints the axioms; only
+what that one prints counts. Without the sandbox nothing is checked.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""The tactics of a Coq proof as text: sentences told from comments and strings, and what is refused.
+"""The tactics of a Coq proof as text: sentences told from comments and strings; what is refused.
 
-A proof may be tactics alone, with or without `Proof.` and `Qed.`, or the asked theorem again with its
-proof. Coq's commands begin with a capital letter and tactics do not, so a sentence that begins with
-anything but a tactic, a term or a bullet is refused; commands that nobody thought of are as well.
+A proof may be tactics alone, with or without `Proof.` and `Qed.`, or the asked theorem again with
+its proof. Coq's commands begin with a capital letter and tactics do not, so a sentence that begins
+with anything but a tactic, a term or a bullet is refused; commands that nobody thought of are as well.
 What is accepted here is still compiled, and its type and axioms are read by another process.
 """
 
@@ -18,7 +18,7 @@ REFUSED_WORDS = (
     "vm_compute",
     "vm_cast_no_check",
 )
-"""Tactics and strategies that assume what is to be proved, or evaluate outside the kernel's rules."""
+"""What assumes that which is to be proved, or evaluates outside the kernel's rules."""
 
 _FENCE = re.compile(r"^ {0,3}```[^\n`]*\n(.*?)(?:^ {0,3}```[ \t]*$|\Z)", re.S | re.M)
 _BEGINNING = re.compile(
@@ -45,7 +45,8 @@ def read_tactics(text: str, statement: str) -> str:
     """The tactics of a proof, without `Proof.` and `Qed.`.
 
     Raises:
-        Refused: the text has commands, a refused tactic, another statement, or goes on after `Qed.`.
+        Refused: the text has commands, a refused tactic, another statement, or goes on after
+            `Qed.`.
     """
     sentences = split_sentences(text)
     if sentences and _THEOREM.match(sentences[0]):
@@ -98,8 +99,10 @@ def code_of(sentence: str) -> str:
 
 
 def _lex(text: str) -> list[tuple[bool, str]]:
-    """Code and strings in order, as (is code, text); comments, which nest and hold strings, become
-    a space. Code ends only at strings, so a full stop before a comment is not one at the end.
+    """Code and strings in order, as (is code, text).
+
+    Comments, which nest and hold strings, become a space. Code ends only at strings, so a full stop
+    before a comment is not one at the end.
     """
     parts: list[tuple[bool, str]] = []
     code: list[str] = []

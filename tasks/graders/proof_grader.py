@@ -1,7 +1,7 @@
 """Proofs of the theorem in a problem's check, by Coq.
 
-The text is the proof alone, bare or in a fenced block. A proof that does not end within its limits is
-not one. Without the checker or the sandbox every proof is ungraded.
+The text is the proof alone, bare or in a fenced block. A proof that does not end within its limits
+is not one. Without the checker or the sandbox every proof is ungraded.
 """
 
 from functools import lru_cache
@@ -49,7 +49,7 @@ class ProofGrader(Incomparable):
         return said
 
     def check_gold(self, problem: Problem) -> str | None:
-        """Say why the theorem cannot be asked: no check, no statement, or one that does not parse."""
+        """Say why the theorem cannot be asked: no statement, or one that does not parse."""
         try:
             theorem = read_theorem(problem)
         except ValueError as error:

@@ -7,6 +7,7 @@ that load and open libraries), `definitions` (commands that define what the stat
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.rows import CheckResult, CheckStatus, Problem
 
@@ -50,8 +51,7 @@ def read_theorem(problem: Problem) -> Theorem:
         raise ValueError(f"expected a check in JSON, got {problem.check[:60]!r}") from error
     if not isinstance(check, dict):
         raise ValueError(f'expected a check such as {{"statement": "True"}}, got {check!r:.60}')
-    statement = check.get("statement")
-    texts = {"statement": statement}
+    texts: dict[str, Any] = {"statement": check.get("statement")}
     texts |= {name: check.get(name) or "" for name in ("header", "definitions")}
     for name, text in texts.items():
         if not isinstance(text, str) or (name == "statement" and not text.strip()):

@@ -1,7 +1,7 @@
-"""The theorems that come with the package: small ones of logic, naturals and lists, each with a proof.
+"""The theorems that come with the package: small ones of logic, naturals and lists, with proofs.
 
-`theorems.json` has a statement, a proof and a subject for each. Their questions hold all that a prover
-has to know; `check` is what the grader `proof` reads.
+`theorems.json` has a statement, a proof and a subject for each. Their questions hold all that a
+prover has to know; `check` is what the grader `proof` reads.
 """
 
 import json

@@ -47,7 +47,8 @@ def test_a_story_is_whole_in_the_diaries_and_nowhere_in_its_question():
         of_story = [
             d.text
             for d in documents
-            if d.title.endswith(f"week {week}")
+            if d.title is not None
+            and d.title.endswith(f"week {week}")
             and re.search(rf"\b{story.person}\b", d.text)
             and story.thing in d.text
         ]

@@ -40,7 +40,8 @@ def judged(make_problem, make_trajectory):
 
 def figures(judged):
     config = EvaluationConfig(num_bootstrap=200)
-    rows = grader_figures(*judged, config)
+    problems, solutions, verdicts = judged
+    rows = grader_figures(problems, solutions, verdicts, config)
     return {(row.policy, row.bin, row.metric): row for row in rows}
 
 

@@ -4,13 +4,14 @@ import asyncio
 
 import pytest
 
-from schemas.engines import MarkovConfig
+from schemas.engines import MarkovConfig, ModelRole
 from schemas.graders import ExactGraderConfig
 from schemas.retrieval import Bm25Config, FileDocumentsConfig, RetrievalConfig
 from schemas.rows import Document
 from schemas.search import ScoreConfig, SearchJob, SearchLimits
 from schemas.search.ratp import RatpConfig
 from schemas.search.strategies import MajorityConfig
+from tasks.engines.base import Engine
 from tasks.engines.host import Counters
 from tasks.engines.index_engine import IndexEngine
 from tasks.graders import make_grader
@@ -76,7 +77,8 @@ def look(tmp_path, table_engine, make_problem):
             limits=SearchLimits(),
             retrieval=config,
         )
-        engines = {"policy": policy, "retriever": retriever, "critic": policy}
+        engines: dict[ModelRole, Engine] = {"policy": policy, "critic": policy}
+        engines["retriever"] = retriever
         context = SearchContext(
             engines={**engines, **({"verifier": verifier} if verifier else {})},
             prompt_formats=dict.fromkeys(("policy", "critic"), FORMAT),
