@@ -2,7 +2,8 @@
 
 A proof may be tactics alone, with or without `Proof.` and `Qed.`, or the asked theorem again with
 its proof. Coq's commands begin with a capital letter and tactics do not, so a sentence that begins
-with anything but a tactic, a term or a bullet is refused; commands that nobody thought of are as well.
+with anything but a tactic, a term or a bullet is refused; commands that nobody thought of are as
+well.
 What is accepted here is still compiled, and its type and axioms are read by another process.
 """
 
