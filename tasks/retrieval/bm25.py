@@ -1,5 +1,6 @@
 """Documents by the words that they share with a query: BM25, by `bm25s` (arXiv:2407.03618)."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ class Bm25Matcher:
         Raises:
             ValueError: none of them has a word.
         """
-        import bm25s
+        bm25s = _library()
 
         words = _words(texts, config)
         if not any(words):
@@ -35,7 +36,7 @@ class Bm25Matcher:
     @classmethod
     def load(cls, folder: Path, config: Bm25Config) -> "Bm25Matcher":
         """The index that `save` wrote."""
-        import bm25s
+        bm25s = _library()
 
         return cls(bm25s.BM25.load(folder / _FOLDER, show_progress=False), config)
 
@@ -53,7 +54,7 @@ class Bm25Matcher:
 
 
 def _words(texts: Sequence[str], config: Bm25Config) -> list[list[str]]:
-    import bm25s
+    bm25s = _library()
 
     found = bm25s.tokenize(
         list(texts),
@@ -64,3 +65,20 @@ def _words(texts: Sequence[str], config: Bm25Config) -> list[list[str]]:
     )
     assert isinstance(found, list)
     return found
+
+
+def _library() -> Any:
+    """`bm25s` without numba, which it loads where it finds it.
+
+    An object of numba's llvmlite has no dictionary of attributes, and vLLM (0.32), which looks at
+    all that modules hold, cannot start after it in the same process.
+    """
+    if "bm25s" not in sys.modules and "numba" not in sys.modules:
+        sys.modules["numba"] = None  # type: ignore[assignment]
+        try:
+            import bm25s
+        finally:
+            del sys.modules["numba"]
+    import bm25s
+
+    return bm25s

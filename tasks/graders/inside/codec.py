@@ -35,7 +35,7 @@ def encode(value: Any, refer: Callable[[Any], int], depth: int = 0) -> Any:
         return ["c", float.hex(value.real), float.hex(value.imag)]
     if isinstance(value, bytes):
         return ["b", bytes.hex(value)]
-    kinds: tuple[tuple[Any, str], ...] = ((list, "l"), (tuple, "t"), (set, "s"), (frozenset, "z"))
+    kinds: Any = ((list, "l"), (tuple, "t"), (set, "s"), (frozenset, "z"))
     for kind, mark in kinds:
         if isinstance(value, kind):
             items = kind.__iter__(value)

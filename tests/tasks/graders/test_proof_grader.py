@@ -37,7 +37,7 @@ NO_PROOFS = {
     "admit.": "refused",
     "intros. admit. Admitted.": "refused",
     "Admitted.": "refused",
-    "Abort. Axiom cheat : forall n : nat, n + 0 = n. Theorem t : forall n, n + 0 = n. exact cheat. Qed.": "refused",
+    "Abort. Axiom cheat : forall n : nat, n + 0 = n. Goal True. exact cheat. Qed.": "refused",
     "induction n; simpl; congruence. Qed. Theorem other : False. admit.": "refused",
     "Theorem t : True. Proof. exact I. Qed.": "refused",
     "Unset Guard Checking. fix f 1. exact f.": "refused",
