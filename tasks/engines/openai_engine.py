@@ -27,12 +27,11 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
+from tasks.engines.openai_answers import Continuation, read_continuation, read_models
 from tasks.engines.openai_requests import (
-    Continuation,
     Served,
     describe_server,
-    read_continuation,
-    read_models,
+    max_answer_bytes,
     request_body,
 )
 from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
@@ -171,10 +170,12 @@ class OpenAIEngine:
             RequestRejected: this server cannot continue a prefix over its chat API.
         """
         start = None if self._codec is None else self._codec.start_of(request)
+        body = request_body(request, index, self._config, self._served, start=start)
         return Ask(
             "/chat/completions" if self._config.api == "chat" else "/completions",
-            request_body(request, index, self._config, self._served, start=start),
+            body,
             lambda answer: self._read(answer, request, start),
+            max_answer_bytes(request, body),
         )
 
     @property
