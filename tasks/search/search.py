@@ -22,6 +22,7 @@ from tasks.search.context import SearchContext
 from tasks.search.rows import make_rows
 from tasks.search.session import Search
 from tasks.search.strategies.registry import STRATEGIES
+from tasks.tools.engine import with_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,10 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
 def _engines(job: SearchJob, strategy: Strategy, context: UnitContext) -> dict[ModelRole, Engine]:
     """The engines of a strategy by role; the policy's for a role that it stands in for."""
     found = dict.fromkeys(strategy.optional_roles, context.engine("policy"))
-    return {**found, **{role: context.engine(role) for role in job.engines(strategy)}}
+    found |= {role: context.engine(role) for role in job.engines(strategy)}
+    if "policy" in found:
+        found["policy"] = with_tools(found["policy"], job.prompt)
+    return found
 
 
 def _prompt_formats(job: SearchJob, strategy: Strategy) -> dict[ModelRole, PromptFormat]:
