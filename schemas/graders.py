@@ -70,6 +70,21 @@ class PlantedGraderConfig(FrozenConfig):
     type: Literal["planted"] = "planted"
 
 
+class ProgramGraderConfig(FrozenConfig):
+    """Programs that are right when they pass their problem's unit tests, run in a sandbox."""
+
+    type: Literal["program"] = "program"
+    timeout_s: Annotated[int, Field(ge=1, le=600)] = 6
+    """Processor seconds of a program; five times as many seconds may pass."""
+    memory_mb: Annotated[int, Field(ge=64)] = 512
+    """Address space of each process of a program."""
+    num_processes: Annotated[int, Field(ge=2)] = 16
+    """Processes and threads that a program may have at one time."""
+    num_sandboxes: Annotated[int, Field(ge=1)] = 2
+    """Programs that are run at one time."""
+
+
 GraderConfig = Annotated[
-    MathGraderConfig | ExactGraderConfig | PlantedGraderConfig, Field(discriminator="type")
+    MathGraderConfig | ExactGraderConfig | PlantedGraderConfig | ProgramGraderConfig,
+    Field(discriminator="type"),
 ]

@@ -34,7 +34,8 @@ SCHEMA_VERSION = 4
 `training_sets`, and `budget`, `verifier` and `reason` of `trajectories`; version 4
 `problems.check`, `pick`, `arm` and `against` of `metrics`, and `role`, `reward`, `group_id`,
 `training_step`, `token_ids`, `vocabulary`, `changed_boundaries`, `thinking_tokens`, `critique_id`,
-`error_step` and `error_note` of `trajectories`, and the tables `critiques`,
+`error_step`, `error_note` and `check_result` of `trajectories`, `check_result` of `verdicts`,
+and the tables `critiques`,
 `relations`, `token_rewards` and `planted_samples`."""
 
 VERSION_KEY = b"stepmill_schema_version"
@@ -52,7 +53,7 @@ _SCALARS: dict[Any, pa.DataType] = {
 }
 _EXPECTED = (
     "str, bool, int, Int32, float, datetime, a Literal of strings, a frozen dataclass, or "
-    "tuple[X, ...] of one of them; and `| None` for nulls, but not of a dataclass or in a tuple"
+    "tuple[X, ...] of one of them; and `| None` for nulls, but not in a tuple"
 )
 
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, AttributeError)
@@ -159,6 +160,11 @@ class _Struct:
         self.from_arrow = _maker(record, columns)
 
     def to_array(self, values: list[Any]) -> pa.Array:
+        if None in values:
+            present = [value for value in values if value is not None]
+            places = iter(range(len(present)))
+            indices = [None if value is None else next(places) for value in values]
+            return self.to_array(present).take(pa.array(indices, type=pa.int64()))
         # Field by field: a dict per record would take longer than everything else done with it.
         arrays = [column.to_array(values) for column in self._columns]
         return pa.StructArray.from_arrays(arrays, fields=[c.field for c in self._columns])
@@ -250,8 +256,6 @@ def _column(name: str, annotation: Any, place: str) -> _Column:
     if len(present) != 1:
         raise _not_a_column(annotation, place)
     kind, nullable = _kind(present[0], place), len(options) > 1
-    if nullable and isinstance(kind, _Struct):
-        raise _not_a_column(annotation, place)
     return _Column(pa.field(name, kind.type, nullable=nullable), kind)
 
 

@@ -7,6 +7,7 @@ view of each.
 from importlib import import_module
 from pkgutil import iter_modules
 
+from schemas.rows.check_results import CheckResult, CheckStatus
 from schemas.rows.critiques import CRITIQUES, Critique, CritiqueStep
 from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
 from schemas.rows.failures import FAILURES, Failure
@@ -42,6 +43,8 @@ __all__ = [
     "TRAINING_SETS",
     "TRAJECTORIES",
     "VERDICTS",
+    "CheckResult",
+    "CheckStatus",
     "Critique",
     "CritiqueStep",
     "Decision",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from schemas.rows.check_results import CheckResult
 from schemas.tables import Int32, TableSpec
 
 Status = Literal["finished", "truncated", "pruned", "error"]
@@ -95,6 +96,9 @@ class Trajectory:
     tool_tokens: Int32 | None = None
     """Tokens of its steps that are outputs of programs; they are not among `generated_tokens`. None
     for a solution that ran none."""
+
+    check_result: CheckResult | None = None
+    """What running tests, a proof checker or a judge said; None where an answer was compared."""
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.rows.check_results import CheckResult
 from schemas.tables import TableSpec
 
 
@@ -15,6 +16,8 @@ class Verdict:
     answer: str | None
     correct: bool | None
     created_at: datetime
+    check_result: CheckResult | None = None
+    """What running tests, a proof checker or a judge said; None where an answer was compared."""
 
 
 VERDICTS = TableSpec("verdicts", Verdict)

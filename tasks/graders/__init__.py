@@ -13,6 +13,7 @@ from schemas.graders import (
     GraderConfig,
     MathGraderConfig,
     PlantedGraderConfig,
+    ProgramGraderConfig,
 )
 from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
@@ -20,6 +21,7 @@ from tasks.graders.exact_grader import ExactGrader
 from tasks.graders.extraction import extract_answer, gold_from_solution
 from tasks.graders.math_grader import MathGrader
 from tasks.graders.planted_grader import PlantedGrader
+from tasks.graders.program_grader import ProgramGrader
 
 __all__ = [
     "GRADERS",
@@ -45,6 +47,7 @@ GRADERS: dict[type[FrozenConfig], _GraderClass] = {
     MathGraderConfig: MathGrader,
     ExactGraderConfig: ExactGrader,
     PlantedGraderConfig: PlantedGrader,
+    ProgramGraderConfig: ProgramGrader,
 }
 
 

@@ -93,6 +93,7 @@ class Regrader:
             answer=counted.answer,
             correct=counted.correct,
             created_at=now(),
+            check_result=counted.check,
         )
 
 

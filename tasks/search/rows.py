@@ -116,6 +116,7 @@ def _row(
         thinking_tokens=context.prompt_formats[leaf.writer].count_thinking(steps, before),
         answer=grade.answer if leaf.verdict is None else "right" if leaf.verdict else "wrong",
         correct=grade.correct,
+        check_result=grade.check,
         grader="",
         temperature=context.limits.temperature if leaf.temperature is None else leaf.temperature,
         top_p=context.limits.top_p,
