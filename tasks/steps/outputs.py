@@ -3,15 +3,20 @@
 An output is a step of its own, of kind `output` in the `segments` of its row.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import accumulate, groupby
 from typing import TypedDict
 
 from schemas.engines import Completion
 from schemas.rows import Step
+from schemas.tools import OUTPUT_LABEL
 
 OUTPUT = "output"
 STEP = "step"
+
+
+_BLOCK = re.compile(rf"^```{OUTPUT_LABEL}\n.*?^```[ \t]*(?:\n+|\Z)", re.DOTALL | re.MULTILINE)
 
 
 class OutputColumns(TypedDict):
@@ -67,20 +72,9 @@ def columns_of_kinds(kinds: Sequence[str] | None, steps: Sequence[Step]) -> Outp
     )
 
 
-def output_mask(
-    kinds: Sequence[str] | None, counts: Sequence[int], num_tokens: int
-) -> tuple[bool, ...] | None:
-    """[num_tokens] whether a token is an output's; None where no step is one.
-
-    Args:
-        kinds: [num_steps] of a row.
-        counts: [num_steps] the tokens of each step.
-        num_tokens: all tokens; those behind the steps are an end of text.
-    """
-    if kinds is None or OUTPUT not in kinds:
-        return None
-    marks = [kind == OUTPUT for kind, num in zip(kinds, counts, strict=True) for _ in range(num)]
-    return tuple(marks + [False] * (num_tokens - len(marks)))
+def output_spans(text: str) -> list[tuple[int, int]]:
+    """Where the output blocks of a solution begin and end, in characters."""
+    return [block.span() for block in _BLOCK.finditer(text)]
 
 
 def runs_of(completion: Completion) -> list[tuple[bool, Completion]]:

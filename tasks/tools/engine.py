@@ -11,8 +11,7 @@ back, and counts as generated. Everything counts against `max_tokens`; an output
 no room cuts the solution. A sandbox that cannot run programs, or an engine that does not tell which
 token wrote what, ends the solution with an error.
 
-Deviations from ToRA: it is stopped at the end of the block of code, not at the word `output`, and an
-output is no part of what is graded as written, but graders read the whole text.
+Deviation from ToRA: it is stopped at the end of the block of code, not at the word `output`.
 """
 
 import asyncio

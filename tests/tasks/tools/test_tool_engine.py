@@ -35,7 +35,9 @@ def test_the_output_comes_back_and_the_policy_copies_it(calculator, products, ru
         assert engine.decode(completion.token_ids) == completion.text
         assert "".join(completion.token_texts or ()) == completion.text
         assert completion.outputs is not None
-        shown = [i for i, mark in zip(completion.token_ids, completion.outputs, strict=True) if mark]
+        shown = [
+            i for i, mark in zip(completion.token_ids, completion.outputs, strict=True) if mark
+        ]
         assert engine.decode(shown) == OUTPUT
         assert completion.logprobs is not None
         assert [p == 0 for p in completion.logprobs] == list(completion.outputs)
