@@ -34,6 +34,7 @@ from schemas.problems import ProblemsConfig, ProblemsJob
 from schemas.prompt_presets import PRESETS
 from schemas.prompts import GivenPromptConfig
 from schemas.regrading import RegradingJob
+from schemas.retrieval import DocumentsConfig, DocumentsJob, RetrieverConfig
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.search import SearchJob
@@ -100,6 +101,7 @@ _FLOWS = (
         ),
     ),
     Flow("problems", "problems", ProblemsJob),
+    Flow("documents", "load_documents", DocumentsJob),
     Flow("pretraining", "pretrain", PretrainingConfig),
     Flow("sampling", "sample", SamplingJob),
     Flow("imports", "import_solutions", ImportsJob),
@@ -144,6 +146,8 @@ _UNIONS: dict[str, Any] = {
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,
     "engine": EngineConfig,
+    "documents": DocumentsConfig,
+    "retriever": RetrieverConfig,
 }
 
 VARIANTS: dict[str, dict[str, type[FrozenConfig]]] = {

@@ -19,14 +19,14 @@ SHIPPED_POLICY = "world-policy"
 UNTOLD_TOKEN = -1
 """Stands for a token whose id the engine does not report."""
 
-Work = Literal["generate", "score", "embed"]
+Work = Literal["generate", "score", "retrieve"]
 
 ROLE_WORK: dict[ModelRole, Work] = {
     "policy": "generate",
     "verifier": "score",
     "critic": "generate",
     "judge": "generate",
-    "retriever": "embed",
+    "retriever": "retrieve",
     "reference": "generate",
     "annotator": "generate",
 }
@@ -37,6 +37,8 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "openai": ("generate", "score"),
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
+    "tactics": ("generate", "score"),
+    "index": ("retrieve",),
 }
 """What engines of each type can do."""
 
@@ -189,6 +191,29 @@ class StepScoring:
     """How many of them came from the prefix cache; the model computed the others."""
     generated_tokens: int = 0
     """Tokens that a generative verifier wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalRequest:
+    """A query for the best documents."""
+
+    query: str
+    num: int
+    without: frozenset[str] = frozenset()
+    """Ids of documents that are known and not wanted again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedDocument:
+    """A document that a query found."""
+
+    document_id: str
+    title: str | None
+    text: str
+    position: int
+    """Its number in the indexed set, from 0."""
+    score: float
+    """Higher is better; comparable only within one query."""
 
 
 class VLLMConfig(FrozenConfig):
@@ -352,8 +377,29 @@ class MarkovConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class TacticsConfig(FrozenConfig):
+    """Random tactics for the shipped theorems: which proofs Coq accepts is known in advance."""
+
+    type: Literal["tactics"] = "tactics"
+    p_end: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Chance that a proof of one or two tactics ends there; one of three always does."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
+class IndexConfig(FrozenConfig):
+    """A retriever over a finished index of documents (`stepmill run documents`)."""
+
+    type: Literal["index"] = "index"
+    path: Annotated[str, Field(min_length=1)]
+    """Folder of the index, or its URL."""
+    documents: str | None = None
+    """The digest of the documents that it must be of; None for any."""
+
+
 EngineConfig = Annotated[
-    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")
+    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig | TacticsConfig | IndexConfig,
+    Field(discriminator="type"),
 ]
 
 

@@ -10,8 +10,11 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from schemas.base import FrozenConfig
+from schemas.graders import judges_in
+from schemas.units import Stage
 from storage import Store
 from storage.runs import recorded_run
+from tasks.graders.judge_grader import REFUSAL
 
 
 @contextlib.contextmanager
@@ -39,7 +42,10 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
+        ValueError: the config grades by a judge, which only regrading can.
     """
+    if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
+        raise ValueError(REFUSAL)
     store, run_id = Store(root), run_id or prefect_run_id(flow)
     with (
         recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part),

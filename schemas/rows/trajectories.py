@@ -96,6 +96,10 @@ class Trajectory:
     tool_tokens: Int32 | None = None
     """Tokens of its steps that are outputs of programs; they are not among `generated_tokens`. None
     for a solution that ran none."""
+    retrieval_ids: tuple[str, ...] | None = None
+    """The documents in its prompt, in the order shown; None for a search without documents."""
+    num_retrievals: Int32 | None = None
+    """Queries that were made for it; those that several rows share are in the first of them."""
 
     check_result: CheckResult | None = None
     """What running tests, a proof checker or a judge said; None where an answer was compared."""

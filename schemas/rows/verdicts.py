@@ -8,6 +8,15 @@ from schemas.tables import TableSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberVerdict:
+    """What a member of an ensemble of graders said."""
+
+    grader: str
+    answer: str | None
+    correct: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """A later grading of a trajectory; the newest one replaces the trajectory's own grade."""
 
@@ -18,6 +27,8 @@ class Verdict:
     created_at: datetime
     check_result: CheckResult | None = None
     """What running tests, a proof checker or a judge said; None where an answer was compared."""
+    members: tuple[MemberVerdict, ...] | None = None
+    """What each grader of an ensemble said; None for a single grader."""
 
 
 VERDICTS = TableSpec("verdicts", Verdict)

@@ -35,7 +35,8 @@ def encode(value: Any, refer: Callable[[Any], int], depth: int = 0) -> Any:
         return ["c", float.hex(value.real), float.hex(value.imag)]
     if isinstance(value, bytes):
         return ["b", bytes.hex(value)]
-    for kind, mark in ((list, "l"), (tuple, "t"), (set, "s"), (frozenset, "z")):
+    kinds: Any = ((list, "l"), (tuple, "t"), (set, "s"), (frozenset, "z"))
+    for kind, mark in kinds:
         if isinstance(value, kind):
             items = kind.__iter__(value)
             return [mark, *(encode(item, refer, depth + 1) for item in items)]

@@ -16,6 +16,7 @@ import random
 import select
 import sys
 import time
+from typing import Any
 
 sys.path.insert(0, "/harness")
 from tasks.graders.inside.codec import decode, encode
@@ -227,7 +228,7 @@ def judge(job):
         status = first.get("failed")
         status = status if status in known else "failed"
         return {"status": status, "outcomes": [], "message": str(first.get("message"))[:500]}
-    names = {"__name__": "tests"}
+    names: dict[str, Any] = {"__name__": "tests"}
     try:
         exec(job["preamble"], names)
     except Exception:  # the question is prose, or defines less

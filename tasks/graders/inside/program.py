@@ -52,7 +52,7 @@ def main() -> None:
         return
     entry = job["entry"]
     solution = names.get("Solution")
-    if entry and entry not in names and hasattr(solution, entry):
+    if entry and entry not in names and solution is not None and hasattr(solution, entry):
         names[entry] = lambda *args, **kwargs: getattr(solution(), entry)(*args, **kwargs)
     if entry and not callable(names.get(entry)):
         reply({"failed": "missing", "message": f"no function {entry} is defined"})

