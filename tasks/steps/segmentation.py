@@ -204,11 +204,11 @@ def _joined(before: Sequence[Step], step: Step) -> Step:
     if not before:
         return step
     (first,) = before
-    is_known = first.logprob is not None and step.logprob is not None
+    one, other = first.logprob, step.logprob
     return Step(
         text=first.text + step.text,
         num_tokens=first.num_tokens + step.num_tokens,
-        logprob=first.logprob + step.logprob if is_known else None,
+        logprob=None if one is None or other is None else one + other,
     )
 
 

@@ -48,7 +48,7 @@ def test_sampled_rows_tell_outputs_and_count_them_apart(calculator, products):
         shown = row.steps[row.segments.index("output")]
         assert shown.text.startswith("```output")
         assert row.tool_tokens == shown.num_tokens
-        assert len(row.token_ids or ()) == row.generated_tokens + row.tool_tokens
+        assert len(row.token_ids or ()) == row.generated_tokens + shown.num_tokens
 
 
 def byte_tokenizer():
