@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -163,12 +162,13 @@ def plan_flow(
     from flows.runs.forecast import Assumptions
     from flows.runs.forecast_flows import forecast
     from flows.tables.forecast import forecast_table
+    from flows.tables.output import open_console
 
     flow = flow_for(name, config_file)
     config = read_config(flow.config, config_file, changes, values)
     assumed = Assumptions(solution_tokens=expected_tokens)
     table = forecast_table(forecast(config, assumed), assumed, tokens_per_second)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    open_console().print(table)
 
 
 def wants_plan(dry_run: bool, rate: float | None, expected_tokens: int | None) -> bool:
