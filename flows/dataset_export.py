@@ -9,6 +9,7 @@ from flows.pages.artifacts import publish_table, to_key
 from flows.runs.export_plan import input_files, plan_export
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, prefect_run_id, recorded_flow
+from flows.runs.sets import look_for
 from flows.runs.shares import say_set
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import TRAINING_SETS, TrainingSet
@@ -23,6 +24,7 @@ from tasks.dataset_export.task import build_unit
 @flow(name="dataset_export", flow_run_name=name_run)
 def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
     """Build a set from the solutions of an existing run; the name of the set."""
+    look_for(root, run_id, ())
     store, run_id = Store(root), run_id or prefect_run_id(Stage.DATASET_EXPORT)
     plan = plan_export(store, job, run_id)
     # Other solutions, labels, scores or verdicts make another set.

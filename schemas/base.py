@@ -65,6 +65,13 @@ class FrozenConfig(BaseModel):
     identity_order: ClassVar[tuple[str, ...]] = ()
     """The order of the fields in the identity, if it differs from that of the definition."""
 
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The sets of problems that a run must already have for this job; None if it needs no run.
+
+        Empty if it needs a run, and looks for the sets itself.
+        """
+        return None
+
     def __hash__(self) -> int:
         """Equal for equal configs, also of fields that are dictionaries."""
         return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))

@@ -24,6 +24,7 @@ from flows.commands.options import (
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
 from flows.runs.progress import say
+from flows.runs.sets import look_for
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
@@ -101,11 +102,14 @@ def run_flow(
         values: `given` of `read_values`.
 
     Raises:
-        ValueError: the flow does not exist, or a field of the config does not fit; it is named.
+        ValueError: the flow does not exist, a field of the config does not fit and is named, or the
+            flow works on a run that does not exist; nothing is written then.
     """
     console = Console(stderr=True)
     flow = flow_for(name, config_file)
     config = read_config(flow.config, config_file, changes, values)
+    if (sets := config.stored_sets()) is not None:
+        look_for(root, run_id, sets)
     run_id = check_name("run id", run_id or new_run_id(name))
     check_models_of(config)
     asked = asked_lines(config)
