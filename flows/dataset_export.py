@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows.pages.artifacts import publish_table, to_key
 from flows.runs.export_plan import input_files, plan_export
+from flows.runs.own_commands import as_typed
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, prefect_run_id, recorded_flow
 from flows.runs.sets import look_for
@@ -66,6 +67,7 @@ def _show(built: TrainingSet, store: Store) -> None:
     """Show what was built, on the terminal and in Prefect's UI."""
     words = f"{built.name}: {built.num_rows:,} rows of the form {built.form}"
     command = f"stepmill export {built.name} --root {shlex.quote(store.url)} --to FOLDER"
+    command = as_typed(command)
     say(f"{words} in {store.url}/{built.path}\nnext: {command}")
     say_set(f"build {built.kind}", json.loads(built.counts))
     rows = [

@@ -23,6 +23,7 @@ from flows.commands.options import (
 )
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
+from flows.runs.own_commands import as_typed
 from flows.runs.progress import say
 from flows.runs.sets import look_for
 from flows.server.prefect_server import ensure_server
@@ -290,7 +291,7 @@ def _stop_soon_when_interrupted(run_id: str) -> None:
 def _show_next(flow: Flow, store: Store, run_id: str) -> None:
     """Print the flow's results, if it shows any, and the commands that come next."""
     places = {"run_id": run_id, "root": shlex.quote(store.url)}
-    commands = [command.format(**places) for command in flow.next_commands]
+    commands = [as_typed(command.format(**places)) for command in flow.next_commands]
     if not flow.shows_report:
         for command in commands:
             say(f"next: {command}")
