@@ -34,6 +34,7 @@ from schemas.problems import ProblemsConfig, ProblemsJob
 from schemas.prompt_presets import PRESETS
 from schemas.prompts import GivenPromptConfig
 from schemas.regrading import RegradingJob
+from schemas.retrieval import DocumentsConfig, DocumentsJob, RetrieverConfig
 from schemas.sampling import SamplingJob
 from schemas.scoring import ScoringJob
 from schemas.search import SearchJob
@@ -100,6 +101,7 @@ _FLOWS = (
         ),
     ),
     Flow("problems", "problems", ProblemsJob),
+    Flow("documents", "load_documents", DocumentsJob),
     Flow("pretraining", "pretrain", PretrainingConfig),
     Flow("sampling", "sample", SamplingJob),
     Flow("imports", "import_solutions", ImportsJob),
@@ -144,6 +146,8 @@ _UNIONS: dict[str, Any] = {
     "problems": ProblemsConfig,
     "prompt": GivenPromptConfig,
     "engine": EngineConfig,
+    "documents": DocumentsConfig,
+    "retriever": RetrieverConfig,
 }
 
 VARIANTS: dict[str, dict[str, type[FrozenConfig]]] = {
@@ -189,12 +193,12 @@ def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
 def names_of(kind: str) -> list[str]:
     """The names of everything of a kind: `flow`, or a kind of flow, variant or record.
 
-    An experiment has a shorter name than its flow.
+    An experiment has a shorter name than its flow. Variants that are not offered are left out.
     """
     if kind == "experiment":
         return list(experiment_configs())
     if kind in VARIANTS:
-        return list(VARIANTS[kind])
+        return [name for name, config in VARIANTS[kind].items() if config.is_offered]
     if kind in RECORDS:
         return list(RECORDS[kind])
     return [flow.name for flow in _FLOWS if kind in ("flow", flow.kind)]

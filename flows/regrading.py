@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prefect import flow
 
+from flows.pages.graders import publish_graders
 from flows.runs.critics import refinement_files
+from flows.runs.graders import measure_graders
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (
@@ -15,19 +18,26 @@ from flows.runs.sets import (
     sampled_files,
     verdict_files,
 )
+from flows.runs.units import run_on_engines, unit_runner
+from schemas.evaluation import EvaluationConfig
+from schemas.graders import EnsembleGraderConfig, judges_in
+from schemas.judging import JudgeGraderConfig
 from schemas.regrading import RegradingJob
-from schemas.rows import VERDICTS
+from schemas.rows import JUDGEMENTS, VERDICTS
 from schemas.unit_names import (
     ErrorPathsName,
+    JudgementsName,
     LabelsName,
     RefinementsName,
     SolutionsName,
     VerdictsName,
 )
-from schemas.units import Stage, Unit, UnitPath
+from schemas.units import Stage, Unit, UnitPath, derive_id
 from storage import Store
+from tasks.engines.engine_set import EngineSet
+from tasks.regrading.judge import judge_name
 from tasks.regrading.regrade import Change, Regrader
-from tasks.regrading.task import regrade_unit
+from tasks.regrading.task import judge_unit, regrade_unit
 
 _GRADED: dict[str, type[SolutionsName | LabelsName | RefinementsName | ErrorPathsName]] = {
     Stage.ERROR_PATHS: ErrorPathsName,
@@ -36,8 +46,10 @@ _GRADED: dict[str, type[SolutionsName | LabelsName | RefinementsName | ErrorPath
 }
 """The names of the units of a stage, where they are not those of solutions."""
 
+_MADE_HERE = (f"{VERDICTS.name}/", f"{JUDGEMENTS.name}/")
 
-@flow(name="regrading", flow_run_name=name_run)
+
+@flow(name="regrading", flow_run_name=name_run, task_runner=unit_runner())
 def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[Change]:
     """Grade a set's solutions again; how the newest verdicts differ from those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
@@ -53,7 +65,9 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
         units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)
-        total = sum(map(store.num_rows, paths))
+        for judge in judges_in(job.grader):
+            units = have_judged(judge, units, store, job.set_name)
+        total = sum(store.num_rows(unit.inputs[0]) for unit in units)
         try:
             with stage_progress(
                 f"regrade {job.set_name}", lambda: (changes.total(), total, 0), unit="verdicts"
@@ -62,7 +76,46 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
                     changes += regrade_unit(store.url, unit, regrader)
         finally:
             regrader.close()
+        if judges_in(job.grader) or isinstance(job.grader, EnsembleGraderConfig):
+            metrics = measure_graders(store, run_id, job.set_name, EvaluationConfig())
+            publish_graders(store, run_id, metrics, set_name=job.set_name)
         return changes
+
+
+def have_judged(
+    judge: JudgeGraderConfig, units: Sequence[Unit], store: Store, set_name: str
+) -> list[Unit]:
+    """Have a judge judge what units of verdicts grade; the units with its judgements as inputs.
+
+    Units whose judgements were quarantined are left out.
+    """
+    digest = derive_id(judge_name(judge))
+    to_judge = [
+        Unit(
+            run_id=unit.run_id,
+            stage=Stage.REGRADING,
+            name=str(JudgementsName(VerdictsName.parse(unit.name).graded, digest)),
+            table=JUDGEMENTS.name,
+            inputs=tuple(p for p in unit.inputs if not p.startswith(_MADE_HERE)),
+        )
+        for unit in units
+    ]
+    receipts = run_on_engines(
+        judge_unit,
+        to_judge,
+        judge,
+        store=store,
+        engines=EngineSet(judge=judge.engine),
+        pool=judge.pool,
+        total_rows=sum(store.num_rows(unit.inputs[0]) for unit in units) * judge.num_judgements,
+        title=f"judge {set_name}",
+    )
+    written = {receipt.path for receipt in receipts}
+    return [
+        replace(unit, inputs=(*unit.inputs, judged.path))
+        for unit, judged in zip(units, to_judge, strict=True)
+        if judged.path in written
+    ]
 
 
 def regrading_units(

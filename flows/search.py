@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows.documents import retriever_of
 from flows.pages.pictures import draw_searches
 from flows.pages.searches import publish_searches
 from flows.problems import problems_of
@@ -43,13 +44,14 @@ def search(job: SearchJob, root: str, run_id: str | None = None) -> str:
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.SEARCH, job, root, run_id, part=part) as (store, run_id):
         path = problems_of(job, store, run_id)
+        retriever = retriever_of(job.retrieval, store, run_id) if job.retrieval else None
         plan = search_plan(job, run_id)
         receipts = run_on_engines(
             search_unit,
             tree_units(plan, run_id, path, store),
             plan,
             store=store,
-            engines=EngineSet(separator=job.prompt.step_rule, **job.engines()),
+            engines=EngineSet(separator=job.prompt.step_rule, **job.engines(), retriever=retriever),
             pool=job.pool,
             title=f"search {job.set_name}",
         )

@@ -70,6 +70,10 @@ class FrozenConfig(BaseModel):
     identity_order: ClassVar[tuple[str, ...]] = ()
     """The order of the fields in the identity, if it differs from that of the definition."""
 
+    is_offered: ClassVar[bool] = True
+    """Whether lists, help and messages name this variant as a choice. One that is not offered, as
+    an engine with known probabilities, is accepted and described by its name all the same."""
+
     def stored_sets(self) -> tuple[str, ...] | None:
         """The sets of problems that a run must already have for this job; None if it needs no run.
 

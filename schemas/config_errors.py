@@ -6,9 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.fields import configs_in, variant_of
+from schemas.fields import configs_in, is_offered, variant_of
 
-_FOR_TESTS = ("planted", "markov")
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "more than"),
@@ -61,14 +60,13 @@ def _describe(config_class: type[BaseModel], error: Any) -> str:
 
 
 def _expected_type(error: Any, variants: Sequence[str]) -> str:
-    """Which variants there are; engines for tests of search and evaluation are not offered."""
-    known = [tag for tag in variants if tag not in _FOR_TESTS]
+    """Which variants there are, among those that are offered."""
     given = error["input"]
     tag = given.get("type") if isinstance(given, Mapping) else None
-    among = f", one of {', '.join(known)}" if known else ""
+    among = f", one of {', '.join(variants)}" if variants else ""
     if tag is None:
         return f"expected a `type`{among}, got {given!r}"
-    near = get_close_matches(str(tag), known, n=1)
+    near = get_close_matches(str(tag), variants, n=1)
     suggestion = f"; did you mean {near[0]}?" if near else ""
     return f"expected a known `type`{among}, got {tag!r}{suggestion}"
 
@@ -96,7 +94,7 @@ def _words_for(error: Any) -> str:
 def _follow(
     config_class: type[BaseModel], location: Sequence[int | str]
 ) -> tuple[list[str], list[str], list[str]]:
-    """The path of a field as the caller wrote it, its siblings, and the variants that it may be.
+    """The path of a field as the caller wrote it, its siblings, and the variants that it offers.
 
     If `type` chose one of several configs, pydantic's location also contains the chosen name, which
     the caller did not write.
@@ -116,5 +114,6 @@ def _follow(
         siblings = list(here[0].model_fields) if len(here) == 1 else []
         fields = [config.model_fields[part] for config in here if part in config.model_fields]
         here = [config for field in fields for config in configs_in(field.annotation)]
-    variants = [str(variant) for config in here if (variant := variant_of(config)) is not None]
+    offered = [config for config in here if is_offered(config)]
+    variants = [str(variant) for config in offered if (variant := variant_of(config)) is not None]
     return names, siblings, variants

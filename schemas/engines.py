@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -19,14 +19,14 @@ SHIPPED_POLICY = "world-policy"
 UNTOLD_TOKEN = -1
 """Stands for a token whose id the engine does not report."""
 
-Work = Literal["generate", "score", "embed"]
+Work = Literal["generate", "score", "retrieve"]
 
 ROLE_WORK: dict[ModelRole, Work] = {
     "policy": "generate",
     "verifier": "score",
     "critic": "generate",
     "judge": "generate",
-    "retriever": "embed",
+    "retriever": "retrieve",
     "reference": "generate",
     "annotator": "generate",
 }
@@ -37,6 +37,8 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "openai": ("generate", "score"),
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
+    "tactics": ("generate", "score"),
+    "index": ("retrieve",),
 }
 """What engines of each type can do."""
 
@@ -184,6 +186,29 @@ class StepScoring:
     """Tokens that a generative verifier wrote."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalRequest:
+    """A query for the best documents."""
+
+    query: str
+    num: int
+    without: frozenset[str] = frozenset()
+    """Ids of documents that are known and not wanted again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedDocument:
+    """A document that a query found."""
+
+    document_id: str
+    title: str | None
+    text: str
+    position: int
+    """Its number in the indexed set, from 0."""
+    score: float
+    """Higher is better; comparable only within one query."""
+
+
 class VLLMConfig(FrozenConfig):
     """A language model or a verifier that runs in vLLM."""
 
@@ -319,6 +344,7 @@ NUM_PLANTED_GOLD = 5
 class PlantedConfig(FrozenConfig):
     """The planted-subsequence policy of arXiv:2502.12118: every probability is known."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["planted"] = "planted"
     gammas: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
         0.25,
@@ -334,6 +360,7 @@ class PlantedConfig(FrozenConfig):
 class MarkovConfig(FrozenConfig):
     """A solver that walks a chain of right and wrong steps: every probability is known."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["markov"] = "markov"
     num_steps: Annotated[int, Field(ge=1)] = 5
     """Steps before the answer line."""
@@ -345,8 +372,31 @@ class MarkovConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class TacticsConfig(FrozenConfig):
+    """Random tactics for the shipped theorems: which proofs Coq accepts is known in advance."""
+
+    is_offered: ClassVar[bool] = False
+    type: Literal["tactics"] = "tactics"
+    p_end: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Chance that a proof of one or two tactics ends there; one of three always does."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
+class IndexConfig(FrozenConfig):
+    """A retriever over a finished index of documents (`stepmill run documents`)."""
+
+    is_offered: ClassVar[bool] = False
+    type: Literal["index"] = "index"
+    path: Annotated[str, Field(min_length=1)]
+    """Folder of the index, or its URL."""
+    documents: str | None = None
+    """The digest of the documents that it must be of; None for any."""
+
+
 EngineConfig = Annotated[
-    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig, Field(discriminator="type")
+    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig | TacticsConfig | IndexConfig,
+    Field(discriminator="type"),
 ]
 
 

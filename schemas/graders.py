@@ -1,11 +1,12 @@
 """How an answer is graded: a config per kind of answer, in a union on `type`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import FrozenConfig, Since
+from schemas.judging import JudgeGraderConfig
 
 
 def _check_marks(marks: tuple[str, ...] | str) -> tuple[str, ...] | str:
@@ -67,9 +68,94 @@ class ExactGraderConfig(FrozenConfig):
 class PlantedGraderConfig(FrozenConfig):
     """Texts that contain the gold symbols in order, others between them (arXiv:2502.12118)."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["planted"] = "planted"
 
 
-GraderConfig = Annotated[
-    MathGraderConfig | ExactGraderConfig | PlantedGraderConfig, Field(discriminator="type")
+class ProgramGraderConfig(FrozenConfig):
+    """Programs that are right when they pass their problem's unit tests, run in a sandbox."""
+
+    type: Literal["program"] = "program"
+    timeout_s: Annotated[int, Field(ge=1, le=600)] = 6
+    """Processor seconds of a program; five times as many seconds may pass."""
+    memory_mb: Annotated[int, Field(ge=64)] = 512
+    """Address space of each process of a program."""
+    num_processes: Annotated[int, Field(ge=2)] = 16
+    """Processes and threads that a program may have at one time."""
+    num_sandboxes: Annotated[int, Field(ge=1)] = 2
+    """Programs that are run at one time."""
+
+
+class ProofGraderConfig(FrozenConfig):
+    """Proofs of the theorem in a problem's check, by Coq in the sandbox."""
+
+    type: Literal["proof"] = "proof"
+    checker: Literal["coq"] = "coq"
+    """`coq`: `coqc`, as installed in /usr."""
+    timeout_s: Annotated[int, Field(ge=1, le=600)] = 10
+    """Processor seconds for one proof; if it takes longer, it proves nothing: wrong, not null."""
+    memory_mb: Annotated[int, Field(ge=256)] = 2048
+    """Address space of the checker."""
+    cache_size: Annotated[int, Field(ge=0)] = 65536
+    """Checked proofs whose verdicts are cached."""
+
+
+MemberConfig = Annotated[
+    MathGraderConfig
+    | ExactGraderConfig
+    | PlantedGraderConfig
+    | ProgramGraderConfig
+    | ProofGraderConfig
+    | JudgeGraderConfig,
+    Field(discriminator="type"),
 ]
+"""A grader that an ensemble may have."""
+
+
+class EnsembleGraderConfig(FrozenConfig):
+    """Several graders whose verdicts are combined; a member may be a judge."""
+
+    type: Literal["ensemble"] = "ensemble"
+    graders: Annotated[tuple[MemberConfig, ...], Field(min_length=1)] = (
+        MathGraderConfig(),
+        ExactGraderConfig(),
+    )
+    """The members, in order; the answer is that of the first that finds one."""
+    combine: Literal["first", "majority", "all", "any"] = "first"
+    """`first`: the first member that decides. `majority` of those that decide, null at a tie. `all`
+    must say right: one wrong decides, else one null leaves it open. `any` may say right: one right
+    decides, else one null leaves it open."""
+
+    @model_validator(mode="after")
+    def _members_differ(self) -> Self:
+        hashes = [member.config_hash() for member in self.graders]
+        for index, digest in enumerate(hashes):
+            if digest in hashes[:index]:
+                raise ValueError(
+                    f"graders: expected members that differ, got member {index} "
+                    f"({self.graders[index].type}) equal to member {hashes.index(digest)}"
+                )
+        return self
+
+
+GraderConfig = Annotated[
+    MathGraderConfig
+    | ExactGraderConfig
+    | PlantedGraderConfig
+    | ProgramGraderConfig
+    | ProofGraderConfig
+    | JudgeGraderConfig
+    | EnsembleGraderConfig,
+    Field(discriminator="type"),
+]
+
+
+def members_of(config: GraderConfig) -> tuple[MemberConfig, ...]:
+    """The graders of an ensemble, or the grader itself."""
+    return config.graders if isinstance(config, EnsembleGraderConfig) else (config,)
+
+
+def judges_in(config: object) -> tuple[JudgeGraderConfig, ...]:
+    """The judges among a grader and its members; none for what is no config of a grader."""
+    members = config.graders if isinstance(config, EnsembleGraderConfig) else (config,)
+    return tuple(member for member in members if isinstance(member, JudgeGraderConfig))

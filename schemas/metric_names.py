@@ -32,6 +32,9 @@ RETRY = "retry"
 FIRST_ATTEMPT = "first_attempt"
 """What the gain of second attempts is over."""
 
+GRADING = "grading"
+"""The strategy of the figures of judges and ensembles as graders."""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:

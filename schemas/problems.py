@@ -54,6 +54,19 @@ class WorldProblemsConfig(FrozenConfig):
     """A different seed makes a different set of the same split."""
     levels: Annotated[tuple[LevelNumber, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
     """Difficulty levels, used in turn."""
+    diaries: Annotated[bool, Since(4)] = False
+    """Whether questions leave out their stories, whose sentences are then in the documents of type
+    `diaries` (see docs/retrieval.md)."""
+
+
+class TheoremProblemsConfig(FrozenConfig):
+    """The theorems that come with the package (logic, naturals, lists), to be proved in Coq."""
+
+    type: Literal["theorems"] = "theorems"
+    split: Literal["test"] = "test"
+    """There is one split."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Use only the first theorems; None for all."""
 
 
 class ColumnsConfig(FrozenConfig):
@@ -146,7 +159,11 @@ class NamedProblemsConfig(FrozenConfig):
 
 
 ProblemsConfig = Annotated[
-    WorldProblemsConfig | HubProblemsConfig | FileProblemsConfig | NamedProblemsConfig,
+    WorldProblemsConfig
+    | HubProblemsConfig
+    | FileProblemsConfig
+    | NamedProblemsConfig
+    | TheoremProblemsConfig,
     Field(discriminator="type"),
 ]
 

@@ -34,7 +34,8 @@ SCHEMA_VERSION = 4
 `training_sets`, and `budget`, `verifier` and `reason` of `trajectories`; version 4
 `problems.check`, `pick`, `arm` and `against` of `metrics`, and `role`, `reward`, `group_id`,
 `training_step`, `token_ids`, `vocabulary`, `changed_boundaries`, `thinking_tokens`, `critique_id`,
-`error_step` and `error_note` of `trajectories`, and the tables `critiques`,
+`error_step`, `error_note`, `check_result`, `retrieval_ids` and `num_retrievals` of `trajectories`,
+`check_result` and `members` of `verdicts`, and the tables `critiques`, `documents`, `judgements`,
 `relations`, `token_rewards` and `planted_samples`."""
 
 VERSION_KEY = b"stepmill_schema_version"
@@ -52,7 +53,7 @@ _SCALARS: dict[Any, pa.DataType] = {
 }
 _EXPECTED = (
     "str, bool, int, Int32, float, datetime, a Literal of strings, a frozen dataclass, or "
-    "tuple[X, ...] of one of them; and `| None` for nulls, but not of a dataclass or in a tuple"
+    "tuple[X, ...] of one of them; and `| None` for nulls, but not in a tuple"
 )
 
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, AttributeError)
@@ -155,13 +156,26 @@ class _Struct:
 
     def __init__(self, record: type, columns: "tuple[_Column, ...]") -> None:
         self._columns = columns
-        self.type = pa.struct([column.field for column in columns])
+        self._fields = [column.field for column in columns]
+        self._is_optional = False
+        self.type = pa.struct(self._fields)
         self.from_arrow = _maker(record, columns)
 
+    def allow_null(self) -> None:
+        """Let its fields hold nulls in files: Parquet takes no null record without them."""
+        self._is_optional = True
+        self._fields = [part.with_nullable(True) for part in self._fields]
+        self.type = pa.struct(self._fields)
+
     def to_array(self, values: list[Any]) -> pa.Array:
+        if self._is_optional and None in values:
+            present = [value for value in values if value is not None]
+            places = iter(range(len(present)))
+            indices = [None if value is None else next(places) for value in values]
+            return self.to_array(present).take(pa.array(indices, type=pa.int64()))
         # Field by field: a dict per record would take longer than everything else done with it.
         arrays = [column.to_array(values) for column in self._columns]
-        return pa.StructArray.from_arrays(arrays, fields=[c.field for c in self._columns])
+        return pa.StructArray.from_arrays(arrays, fields=self._fields)
 
 
 class _List:
@@ -251,7 +265,7 @@ def _column(name: str, annotation: Any, place: str) -> _Column:
         raise _not_a_column(annotation, place)
     kind, nullable = _kind(present[0], place), len(options) > 1
     if nullable and isinstance(kind, _Struct):
-        raise _not_a_column(annotation, place)
+        kind.allow_null()
     return _Column(pa.field(name, kind.type, nullable=nullable), kind)
 
 

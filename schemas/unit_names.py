@@ -16,6 +16,8 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
                                        finished talks
     eval.00000-000-942a4af785d435cb    a grader's verdicts on a unit of solutions, rollouts,
                                        second attempts or error paths
+    eval.00000-5b0c61d2a7b3e894        a judge's judgements of such a unit, of which its verdicts
+                                       are made
     eval.beam-n4-421984db8386.00000    trees, and their decisions, of a cell of a search
     verifier-c8ebf8585bb9b03d          a model or figures, with a digest of all their inputs
 """
@@ -224,6 +226,18 @@ class VerdictsName(NameAfterAnother):
     pattern = re.compile(rf"(?P<graded>.+)-(?P<number>{_NUMBER})-(?P<grader_id>[0-9a-f]{{16}})")
 
 
+@dataclass(frozen=True, slots=True)
+class JudgementsName(NameAfterAnother):
+    """A judge's judgements of a unit's rows; the digest covers model and settings."""
+
+    judged: SolutionsName | LabelsName | RefinementsName | ErrorPathsName
+    digest: str
+
+    form = "eval.00000-5b0c61d2a7b3e894"
+    template = "{0.judged}-{0.digest}"
+    pattern = re.compile(r"(?P<judged>.+)-(?P<digest>[0-9a-f]{16})")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class SearchCell(UnitName):
     """A strategy at a budget over a set; the digest covers everything that decides the rows."""
@@ -285,6 +299,7 @@ UNITS_READ: dict[tuple[str, str], type[UnitName]] = {
     ("step_scores", "scoring"): ScoresName,
     ("step_scores", "imports"): ScoresName,
     ("verdicts", "regrading"): VerdictsName,
+    ("judgements", "regrading"): JudgementsName,
     ("trajectories", "error_paths"): ErrorPathsName,
     ("critiques", "critiques"): CritiquesName,
     ("trajectories", "refinements"): RefinementsName,

@@ -26,6 +26,7 @@ class Stage(StrEnum):
     REFINEMENTS = "refinements"
     SELF_TALK = "self_talk"
     REGRADING = "regrading"
+    DOCUMENTS = "documents"
     SEARCH = "search"
     EVALUATION = "evaluation"
     DATASET_EXPORT = "dataset_export"

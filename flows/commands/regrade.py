@@ -24,6 +24,14 @@ def regrade(
     run_id: Annotated[str, typer.Option(help="The run.")],
     set_name: Annotated[str, typer.Option(help="The set of solutions.")] = "eval",
     grader: Annotated[str, typer.Option(help="{names of grader}.")] = "math",
+    judge: Annotated[
+        str | None,
+        typer.Option(help="With --grader judge: a folder or Hugging Face id, if not the policy's."),
+    ] = None,
+    told: Annotated[
+        str | None,
+        typer.Option(help="With --grader judge: what it knows: nothing, answer or solution."),
+    ] = None,
     rollouts: Annotated[
         bool, typer.Option(help="Include the rollouts from its solutions.")
     ] = False,
@@ -37,10 +45,22 @@ def regrade(
     output: Format = "table",
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Grade stored solutions again and print what changed; every view uses the newest verdict."""
+    """Grade stored solutions again and print what changed; every view uses the newest verdict.
+
+    A judge is a model that reads each solution; how it agrees with the graders before it is
+    measured. `stepmill describe judge` prints every field. For example:
+
+    - `stepmill regrade --run-id first --grader exact`
+    - `stepmill regrade --run-id first --grader judge --judge models/judge --told answer
+      --set grader.layout.type=rubric`
+    """
+    of_judge = {"engine": judge and {"type": "vllm", "model": judge}, "told": told}
+    given = {name: value for name, value in of_judge.items() if value is not None}
+    if given and grader != "judge":
+        raise ValueError(f"expected --judge and --told with --grader judge, got {grader}")
     values = {
         "set_name": set_name,
-        "grader": {"type": grader},
+        "grader": {"type": grader, **given},
         "with_rollouts": rollouts,
         "with_refinements": refinements,
         "with_error_paths": error_paths,

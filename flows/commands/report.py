@@ -27,6 +27,12 @@ from flows.tables.critique_searches import critique_tables
 from flows.tables.figures import best_words
 from flows.tables.formats import check_format
 from flows.tables.gates import gate_summary, split_gates
+from flows.tables.graders import (
+    disagreements_summary,
+    grader_bins_summary,
+    grader_words,
+    graders_summary,
+)
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.relations import relations_summary, sentence
 from flows.tables.rounds import rounds_summary
@@ -39,6 +45,7 @@ from flows.tables.searches import (
 )
 from flows.tables.truth import pick_summary, truth_summary
 from schemas.evaluation import BinKind
+from schemas.metric_names import GRADING
 from schemas.rows import METRICS, MeasuredRelation, Metric, from_table
 from schemas.units import Stage
 from storage.queries import ask, relation
@@ -135,7 +142,11 @@ def show_report(
         print_critics(
             open_console(), [row for row in metrics if set_name in (None, row.set_name)], by
         )
+        print_graders(
+            open_console(), [row for row in metrics if set_name in (None, row.set_name)], by
+        )
         if by is None:
+            _print_disagreements(open_console(), connection, run_id)
             _print_truth(open_console(), about if set_name else other_rows(metrics))
             _print_rows(open_console(), connection, run_id)
     else:
@@ -230,6 +241,35 @@ def print_critics(console: Console, metrics: Sequence[Metric], by: str | None) -
                 console.print(table)
         for critic in () if by else critics_in(rows):
             console.print(Text(critic_words(rows, critic)), soft_wrap=True)
+
+
+def print_graders(console: Console, metrics: Sequence[Metric], by: str | None) -> None:
+    """Print tables and sentences of each set with judges or ensembles.
+
+    Args:
+        console: where.
+        metrics: figures of a run.
+        by: a kind of bins; None for everything.
+    """
+    graded = [row for row in metrics if row.strategy == GRADING]
+    for name in sorted({row.set_name or "" for row in graded}):
+        rows = [row for row in graded if (row.set_name or "") == name]
+        kinds = ("level", "length_fifth") if by is None else (by,)
+        bins = [grader_bins_summary(rows, kind) for kind in kinds]
+        for table in (None if by else graders_summary(rows), *bins):
+            if table is not None:
+                table.title = f"{table.title}, set {escape(name)}"
+                console.print(table)
+        for words in () if by else grader_words(rows):
+            console.print(Text(words), soft_wrap=True)
+
+
+def _print_disagreements(
+    console: Console, connection: duckdb.DuckDBPyConnection, run_id: str
+) -> None:
+    rows = ask(connection, "disagreements_of_run", run_id=run_id)
+    if (table := disagreements_summary(rows)) is not None:
+        console.print(table)
 
 
 def _print_sentence(console: Console, metrics: Sequence[Metric]) -> None:

@@ -8,9 +8,11 @@ from schemas.problems import (
     HubProblemsConfig,
     NamedProblemsConfig,
     ProblemsConfig,
+    TheoremProblemsConfig,
     WorldProblemsConfig,
 )
 from tasks.problems.files import iterate_rows
+from tasks.problems.theorems import read_theorems
 
 
 def count_problems(config: ProblemsConfig) -> int:
@@ -19,16 +21,19 @@ def count_problems(config: ProblemsConfig) -> int:
     Raises:
         ValueError: that is not known without loading the set, or there is no such file.
     """
+    known: int | None
     match config:
         case WorldProblemsConfig():
             return config.num_problems
+        case TheoremProblemsConfig():
+            known = len(read_theorems())
         case FileProblemsConfig():
             return _rows_of(config.path, config.limit)
         case NamedProblemsConfig():
             path = config.path
             if path is not None and path.suffix in (".jsonl", ".parquet") and path.is_file():
                 return _rows_of(path, config.limit)
-            known: int | None = config.data_set.num_rows[str(config.split)]
+            known = config.data_set.num_rows[str(config.split)]
         case HubProblemsConfig():
             known = _published_rows(config)
             if known is None and config.limit is None:

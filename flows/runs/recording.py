@@ -11,8 +11,11 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
+from schemas.graders import judges_in
+from schemas.units import Stage
 from storage import Store
 from storage.runs import recorded_run
+from tasks.graders.judge_grader import REFUSAL
 
 
 @contextlib.contextmanager
@@ -40,8 +43,11 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config needs a run, or sets of one, that do not exist; nothing is written.
+        ValueError: the config needs a run, or sets of one, that do not exist, or grades by a judge,
+            which only regrading can; nothing is written.
     """
+    if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
+        raise ValueError(REFUSAL)
     if (sets := config.stored_sets()) is not None:
         look_for(root, run_id, sets)
     store, run_id = Store(root), run_id or prefect_run_id(flow)

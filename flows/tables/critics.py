@@ -10,7 +10,7 @@ from rich.table import Table
 from flows.tables.accuracies import figure_cell
 from flows.tables.figures import figure_words, value_words
 from flows.tables.names import CRITIC_FIGURES, GLOSSARY
-from schemas.metric_names import CRITIQUE, FIRST_ATTEMPT, RETRY, Bin
+from schemas.metric_names import CRITIQUE, FIRST_ATTEMPT, GRADING, RETRY, Bin
 from schemas.rows import Metric
 
 _BY_DIFFICULTY = ("flags_wrong", "passes_right", "accuracy_before", "accuracy_after")
@@ -38,8 +38,8 @@ def critic_rows(metrics: Sequence[Metric]) -> list[Metric]:
 
 
 def other_rows(metrics: Sequence[Metric]) -> list[Metric]:
-    """The figures of anything but critics."""
-    return [row for row in metrics if row.strategy not in (CRITIQUE, RETRY)]
+    """The figures of anything but critics and graders."""
+    return [row for row in metrics if row.strategy not in (CRITIQUE, RETRY, GRADING)]
 
 
 def critics_in(metrics: Sequence[Metric]) -> list[Critic]:

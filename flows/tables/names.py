@@ -75,6 +75,17 @@ CRITIC_FIGURES = {
     "attempt_tokens": "tokens of a second attempt",
 }
 """Figures of critics, in the order of the tables."""
+GRADER_FIGURES = {
+    "num_graded": "graded solutions",
+    "undecided_rate": "without a verdict",
+    "agreement": "agreement",
+    "kappa": "Cohen's kappa",
+    "false_positive_rate": "wrong called right",
+    "false_negative_rate": "right called wrong",
+    "leniency": "leniency",
+    "self_preference": "self-preference",
+}
+"""Figures of judges and ensembles as graders, in the order of the tables."""
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
 ROW_FIGURES = {
     "num_ended": "rows",

@@ -16,6 +16,7 @@ from flows.tables.critiqued import (
     find_critiqued,
     print_critiqued,
 )
+from flows.tables.graders import verdicts_table
 from flows.tables.output import open_console, visible
 from storage.queries import ask
 
@@ -38,15 +39,21 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
     key = {"trajectory_id": row["trajectory_id"], "run_id": row["run_id"]}
     labels = ask(connection, "labels_of_trajectory", **key)
     scores = ask(connection, "scores_of_trajectory", **key)
+    verdicts = ask(connection, "verdicts_of_trajectory", **key)
+    judgements = ask(connection, "judgements_of_trajectory", **key)
     problem = ask(connection, "problem_of_run", problem_id=row["problem_id"], run_id=row["run_id"])
     if output == "json":
         whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
+        if len(verdicts) > 1:
+            whole |= {"verdicts": verdicts, "judgements": judgements}
         if critiques or attempts:
             whole |= {"solution": first, "critiques": critiques, "refinements": attempts}
         sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
     elif output == "text":
         console = open_console()
         _print_trajectory(console, row, problem, labels, scores)
+        if len(verdicts) > 1:
+            console.print(verdicts_table(verdicts, judgements))
         print_critiqued(console, first, critiques, attempts)
     else:
         raise ValueError(f"expected --format text or json, got {output!r}")

@@ -1,6 +1,7 @@
 """Programs to write, tested by running them.
 
-No grader runs programs, so their solutions are stored ungraded, and `problems` says so of each.
+The grader `program` runs their tests; under another one, `problems` says of each that it cannot be
+graded.
 """
 
 from schemas.data_sets.record import DataSet, by_name

@@ -7,9 +7,12 @@ view of each.
 from importlib import import_module
 from pkgutil import iter_modules
 
+from schemas.rows.check_results import CheckResult, CheckStatus
 from schemas.rows.critiques import CRITIQUES, Critique, CritiqueStep
 from schemas.rows.decisions import DECISIONS, Decision, DecisionStatus
+from schemas.rows.documents import DOCUMENTS, Document
 from schemas.rows.failures import FAILURES, Failure
+from schemas.rows.judgements import JUDGEMENTS, Judgement
 from schemas.rows.metrics import METRICS, Metric
 from schemas.rows.models import MODELS, Model, ModelRole
 from schemas.rows.planted_samples import PLANTED_SAMPLES, PlantedSample
@@ -21,13 +24,15 @@ from schemas.rows.step_scores import STEP_SCORES, StepScores
 from schemas.rows.token_rewards import TOKEN_REWARDS, TokenRewards
 from schemas.rows.training_sets import TRAINING_SETS, TrainingSet
 from schemas.rows.trajectories import TRAJECTORIES, Status, Step, Trajectory
-from schemas.rows.verdicts import VERDICTS, Verdict
+from schemas.rows.verdicts import VERDICTS, MemberVerdict, Verdict
 from schemas.tables import SCHEMA_VERSION, TableSpec, from_table, now, to_table
 
 __all__ = [
     "CRITIQUES",
     "DECISIONS",
+    "DOCUMENTS",
     "FAILURES",
+    "JUDGEMENTS",
     "METRICS",
     "MODELS",
     "PLANTED_SAMPLES",
@@ -42,13 +47,18 @@ __all__ = [
     "TRAINING_SETS",
     "TRAJECTORIES",
     "VERDICTS",
+    "CheckResult",
+    "CheckStatus",
     "Critique",
     "CritiqueStep",
     "Decision",
     "DecisionStatus",
+    "Document",
     "Evidence",
     "Failure",
+    "Judgement",
     "MeasuredRelation",
+    "MemberVerdict",
     "Metric",
     "Model",
     "ModelRole",

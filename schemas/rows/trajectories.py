@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from schemas.rows.check_results import CheckResult
 from schemas.tables import Int32, TableSpec
 
 Status = Literal["finished", "truncated", "pruned", "error"]
@@ -91,6 +92,13 @@ class Trajectory:
     """Tokens that a generative verifier wrote about it; None for one that only reads."""
     segments: tuple[str, ...] | None = None
     """[num_steps] of a self-talk, what each step is: `step`, `critique` or `revision`."""
+    retrieval_ids: tuple[str, ...] | None = None
+    """The documents in its prompt, in the order shown; None for a search without documents."""
+    num_retrievals: Int32 | None = None
+    """Queries that were made for it; those that several rows share are in the first of them."""
+
+    check_result: CheckResult | None = None
+    """What running tests, a proof checker or a judge said; None where an answer was compared."""
 
     @property
     def text(self) -> str:

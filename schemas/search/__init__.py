@@ -12,6 +12,7 @@ from schemas.pool import PoolConfig
 from schemas.problems import ProblemsConfig, WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig, PromptConfig
 from schemas.reductions import FALLBACK
+from schemas.retrieval import DiariesConfig, RetrievalConfig
 from schemas.rows import ModelRole
 from schemas.sampling_parameters import PromptedConfig, SamplingParameters
 from schemas.search.strategies import BeamConfig, Strategy, StrategyConfig
@@ -100,12 +101,18 @@ class SearchJob(PromptedConfig):
     """Combined with problem, strategy and budget into the seed of each draw."""
     roles: Annotated[dict[ModelRole, RoleConfig], Since(4)] = {}  # noqa: RUF012
     """Models that strategies prompt besides policy and verifier, such as a judge or a critic."""
+    retrieval: Annotated[RetrievalConfig | None, Since(4)] = None
+    """Documents that are retrieved and shown with the questions; None for none."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for strategy in self.strategies:
             for budget in self.budgets:
                 strategy.check_budget(budget)
+            if strategy.needs_documents and self.retrieval is None:
+                raise ValueError(
+                    f"retrieval: expected documents, as {strategy.type} retrieves some, got none"
+                )
         labels = [strategy.label() for strategy in self.strategies]
         if len(set(labels)) < len(labels) or len(set(self.budgets)) < len(self.budgets):
             raise ValueError(
@@ -125,6 +132,7 @@ class SearchJob(PromptedConfig):
                     f"roles: expected a role that one of the strategies uses ({others}), "
                     f"got {role!r}"
                 )
+        self._check_diaries()
         for strategy in self.strategies:
             for role in strategy.roles:
                 if role not in self.engines():
@@ -133,6 +141,20 @@ class SearchJob(PromptedConfig):
                         f"{place}: expected a {role}, as {strategy.type} needs it, got none"
                     )
         return self
+
+    def _check_diaries(self) -> None:
+        documents = None if self.retrieval is None else self.retrieval.documents
+        if not isinstance(documents, DiariesConfig):
+            return
+        told = documents.problems.num_problems
+        asked = self.problems
+        if isinstance(asked, WorldProblemsConfig) and asked.num_problems <= told:
+            asked = asked.with_fields(num_problems=told)
+        if asked != documents.problems:
+            raise ValueError(
+                "problems: expected those whose stories are in the diaries (retrieval.documents."
+                f"problems: {documents.problems}), or the first of them, got {self.problems}"
+            )
 
     def roles_of(self, strategy: StrategyConfig) -> dict[ModelRole, RoleConfig]:
         """The models besides policy and verifier that one strategy prompts."""

@@ -14,6 +14,7 @@ from schemas.critique_formats import CritiqueFormatConfig
 from schemas.fields import variants_of
 from schemas.rows import ModelRole
 from schemas.search.critique import CritiqueConfig
+from schemas.search.ratp import RatpConfig
 from schemas.search.strategy import Pick, StrategyConfig, check_places
 
 Width = Annotated[int, Field(ge=1)]
@@ -331,7 +332,8 @@ Strategy = Annotated[
     | ConfidenceVoteConfig
     | GenerativeSelectionConfig
     | ParticleFilteringConfig
-    | CritiqueConfig,
+    | CritiqueConfig
+    | RatpConfig,
     Field(discriminator="type"),
 ]
 

@@ -51,6 +51,9 @@ class StrategyConfig(FrozenConfig):
     stops_early: ClassVar[bool] = False
     """Whether it may draw fewer than N solutions; the figure `saved_rate` says how many fewer."""
 
+    needs_documents: ClassVar[bool] = False
+    """Whether it retrieves documents by itself, so that the job needs them."""
+
     type: str
 
     @property

@@ -12,7 +12,7 @@
 -- the model is the mixture.
 -- `num_kept` counts the useful results, and `kept` names them: solutions that are right by their
 -- newest verdict, steps of the stage that got a hard label from rollouts (those of a consensus once), solutions scored without
--- an error, critiques without a fault, or solutions whose reward was divided among their tokens. `tokens_per_kept` is the generated and scored tokens per result, null without any.
+-- an error, critiques without a fault, judgements with a verdict, or solutions whose reward was divided among their tokens. `tokens_per_kept` is the generated and scored tokens per result, null without any.
 with labelled as (
     select run_id, stage, completer as model, count(*) as num_labelled
     from step_labels
@@ -106,6 +106,20 @@ spent as (
         'readable critiques' as kept,
         count(*) filter (fault is null) as num_kept
     from critiques
+    group by all
+    union all
+    select
+        'judgements' as table_name,
+        run_id, stage, 'judge' as strategy, 'judge' as role, judge as model,
+        count(*) as num_rows,
+        sum(prompt_tokens) as prompt_tokens,
+        sum(cached_tokens) as cached_tokens,
+        sum(generated_tokens) as generated_tokens,
+        0 as scored_tokens,
+        null as thinking_tokens,
+        'verdicts' as kept,
+        count(*) filter (verdict is not null) as num_kept
+    from judgements
     group by all
     union all
     select

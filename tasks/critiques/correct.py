@@ -102,4 +102,4 @@ async def _correct(
     if not joiner or not critique.strip() or not correction.strip():
         return replace(row, status="pruned", reason=NO_CORRECTION)
     grade = verdict((await grade_all(grader, [correction], problem))[0], row.status, "solution")
-    return replace(row, answer=grade.answer, correct=grade.correct)
+    return replace(row, answer=grade.answer, correct=grade.correct, check_result=grade.check)

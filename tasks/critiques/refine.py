@@ -115,6 +115,7 @@ class _Actor:
                     steps=steps,
                     answer=grade.answer,
                     correct=grade.correct,
+                    check_result=grade.check,
                     grader=self.grader.name,
                     temperature=self.config.temperature,
                     top_p=self.config.top_p,

@@ -209,7 +209,7 @@ class _Writer:
     async def _graded(self, problem: Problem, row: Trajectory) -> Trajectory:
         (judged,) = await grade_all(self.grader, [row.text], problem)
         grade = verdict(judged, row.status, "solution")
-        return replace(row, answer=grade.answer, correct=grade.correct)
+        return replace(row, answer=grade.answer, correct=grade.correct, check_result=grade.check)
 
 
 class _Annotator:

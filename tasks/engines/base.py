@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from schemas.engines import Generation, GenerationRequest, ScoringRequest, StepScoring
+from schemas.engines import (
+    Generation,
+    GenerationRequest,
+    RetrievalRequest,
+    RetrievedDocument,
+    ScoringRequest,
+    StepScoring,
+)
 
 
 @runtime_checkable
@@ -41,4 +48,17 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Release the engine's resources."""
+        ...
+
+
+@runtime_checkable
+class Retriever(Engine, Protocol):
+    """An engine that finds documents."""
+
+    async def retrieve(self, request: RetrievalRequest) -> Sequence[RetrievedDocument]:
+        """The best documents for a query, the best first; equal ones in the order of the index.
+
+        Raises:
+            EngineFailed: the engine is gone.
+        """
         ...

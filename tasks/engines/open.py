@@ -9,6 +9,7 @@ from schemas.engines import (
     MarkovConfig,
     OpenAIConfig,
     PlantedConfig,
+    TacticsConfig,
     VLLMConfig,
 )
 from schemas.errors import ModelUnusable
@@ -52,6 +53,10 @@ async def open_engine(config: EngineConfig, role: ModelRole, *, separator: StepE
         if not is_verifier:
             return served
         return await _as_verifier(served, config, role, can_continue=served.can_continue)
+    if config.type == "index":
+        from tasks.engines.index_engine import open_index_engine
+
+        return await open_index_engine(config)
     return _open_analytic(config)
 
 
@@ -125,14 +130,22 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
         if is_verifier:
             return f"{model_id}--generative-{config.generative.config_hash()[:8]}"
         return model_id
+    if config.type == "index":
+        from tasks.retrieval.index import identify_index
+
+        return identify_index(config.path)
     return _open_analytic(config).model_id
 
 
-def _open_analytic(config: PlantedConfig | MarkovConfig) -> Engine:
+def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig) -> Engine:
     if isinstance(config, PlantedConfig):
         from tasks.engines.planted_engine import PlantedEngine
 
         return PlantedEngine(config)
+    if isinstance(config, TacticsConfig):
+        from tasks.engines.tactics_engine import TacticsEngine
+
+        return TacticsEngine(config)
     from tasks.engines.markov_engine import MarkovEngine
 
     return MarkovEngine(config)

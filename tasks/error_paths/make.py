@@ -257,6 +257,7 @@ class _Maker:
             steps=steps,
             answer=counted.answer,
             correct=counted.correct,
+            check_result=counted.check,
             grader=self.grader.name,
             temperature=rest.temperature,
             top_p=self.config.top_p,

@@ -14,6 +14,7 @@ from schemas.units import Receipt, Unit
 from storage import Store
 from tasks.evaluation.critics.attempts import Batch
 from tasks.evaluation.critics.figures import critic_figures
+from tasks.evaluation.graders import grader_figures
 from tasks.evaluation.searches.bins import search_bins
 from tasks.evaluation.searches.critique_figures import critique_figures, plain_curve
 from tasks.evaluation.searches.figures import search_figures, solve_rates_of
@@ -162,6 +163,25 @@ def evaluate_critics(
         for path, paths in followed.items()
     ]
     rows = critic_figures(problems, solutions, batches, truths, config)
+    return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
+
+
+@task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def evaluate_graders(root: str, unit: Unit, config: EvaluationConfig, *, set_name: str) -> Receipt:
+    """Measure every judge and ensemble that graded solutions of a set.
+
+    The unit's inputs are files of problems, sampled solutions and verdicts, in any order.
+    """
+    store = Store(root)
+    if store.has(unit):
+        return store.receipt(unit)
+    start = time.monotonic()
+    rows = grader_figures(
+        _read(store, unit, "problems"),
+        _read(store, unit, "trajectories"),
+        _read(store, unit, "verdicts"),
+        config,
+    )
     return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
 
 

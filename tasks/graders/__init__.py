@@ -9,17 +9,25 @@ from typing import Any, Protocol
 
 from schemas.base import FrozenConfig
 from schemas.graders import (
+    EnsembleGraderConfig,
     ExactGraderConfig,
     GraderConfig,
     MathGraderConfig,
     PlantedGraderConfig,
+    ProgramGraderConfig,
+    ProofGraderConfig,
 )
+from schemas.judging import JudgeGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
+from tasks.graders.ensemble_grader import EnsembleGrader
 from tasks.graders.exact_grader import ExactGrader
 from tasks.graders.extraction import extract_answer, gold_from_solution
+from tasks.graders.judge_grader import JudgeGrader
 from tasks.graders.math_grader import MathGrader
 from tasks.graders.planted_grader import PlantedGrader
+from tasks.graders.program_grader import ProgramGrader
+from tasks.graders.proof_grader import ProofGrader
 
 __all__ = [
     "GRADERS",
@@ -38,18 +46,24 @@ class _GraderClass(Protocol):
 
     comparable: bool
 
-    def __call__(self, config: Any, /) -> Grader: ...
+    def __call__(self, config: Any, /, *members: Any) -> Grader: ...
 
 
 GRADERS: dict[type[FrozenConfig], _GraderClass] = {
     MathGraderConfig: MathGrader,
     ExactGraderConfig: ExactGrader,
     PlantedGraderConfig: PlantedGrader,
+    ProgramGraderConfig: ProgramGrader,
+    ProofGraderConfig: ProofGrader,
+    JudgeGraderConfig: JudgeGrader,
+    EnsembleGraderConfig: EnsembleGrader,
 }
 
 
 def make_grader(config: GraderConfig) -> Grader:
     """Build the grader a config describes; nothing heavy is loaded before it is needed."""
+    if isinstance(config, EnsembleGraderConfig):
+        return EnsembleGrader(config, [make_grader(member) for member in config.graders])
     return GRADERS[type(config)](config)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from schemas.rows import Problem
+from schemas.rows import CheckResult, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class Grade:
     """As written in the text, without surrounding markup; None if the text marks no answer."""
     correct: bool | None
     """None if ungraded: the problem cannot be used for grading, or a limit was hit."""
+    check: CheckResult | None = None
+    """What running tests, a proof checker or a judge said; None where an answer was compared."""
 
 
 UNGRADED = Grade(None, None)

@@ -81,6 +81,12 @@ def apply_verdicts(
     return [
         row
         if (later := newest.get(row.trajectory_id)) is None
-        else replace(row, answer=later.answer, correct=later.correct, grader=later.grader)
+        else replace(
+            row,
+            answer=later.answer,
+            correct=later.correct,
+            grader=later.grader,
+            check_result=later.check_result,
+        )
         for row in trajectories
     ]

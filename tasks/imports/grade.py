@@ -92,6 +92,7 @@ def _to_trajectory(
         steps=tuple(Step(text=text, num_tokens=0) for text in texts),
         answer=grade.answer,
         correct=grade.correct,
+        check_result=grade.check,
         grader=grader if solution is None else STRATEGY,
         temperature=0.0,
         top_p=0.0,

@@ -7,6 +7,7 @@ equal text stay two problems.
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from schemas.problems import (
     HubProblemsConfig,
     NamedProblemsConfig,
     ProblemsConfig,
+    TheoremProblemsConfig,
     WorldProblemsConfig,
 )
 from schemas.rows import Problem
@@ -23,6 +25,9 @@ from schemas.units import derive_id, derive_seed
 from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
 from tasks.problems.hub import load_hub_rows, name_hub_rows
 from tasks.problems.named import read_named
+from tasks.problems.theorems import theorem_problems
+from tasks.world.diaries import SOURCE as DIARIES_SOURCE
+from tasks.world.diaries import assign_weeks, diary_question
 from tasks.world.problems import WorldProblem, iterate_problems
 from tasks.world.students import write_solution
 
@@ -51,6 +56,8 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
             problems, notes = _to_problems(rows, config, source, config.split)
         case NamedProblemsConfig():
             problems, notes = read_named(config)
+        case TheoremProblemsConfig():
+            problems, notes = theorem_problems(config.limit, config.split), []
     if not problems:
         what = f"none of its {len(notes)} rows can be used; {notes[0]}" if notes else "it is empty"
         raise ValueError(f"expected at least one problem in {_name(config)}: {what}")
@@ -58,13 +65,35 @@ def load_problems(config: ProblemsConfig) -> tuple[list[Problem], list[str]]:
 
 
 def _make_world_problems(config: WorldProblemsConfig) -> list[Problem]:
+    """The first different problems of the world's stream, as rows."""
+    stories = world_stories(config)
+    if config.diaries:
+        weeks = assign_weeks(stories)
+        return [
+            _to_diary_row(story, row, config.split, week)
+            for row, (story, week) in enumerate(zip(stories, weeks, strict=True))
+        ]
+    return [_to_row(problem, row, config.split) for row, problem in enumerate(stories)]
+
+
+def world_stories(config: WorldProblemsConfig) -> list[WorldProblem]:
     """The first different problems of the world's stream."""
     stream = iterate_problems(config.seed, config.split, config.levels)
     different: dict[str, WorldProblem] = {}
     while len(different) < config.num_problems:
         problem = next(stream)
         different.setdefault(problem.question, problem)
-    return [_to_row(problem, row, config.split) for row, problem in enumerate(different.values())]
+    return list(different.values())
+
+
+def _to_diary_row(story: WorldProblem, row: int, split: str, week: int) -> Problem:
+    question = diary_question(story, week)
+    return replace(
+        _to_row(story, row, split),
+        problem_id=derive_id(DIARIES_SOURCE, row, question, story.question),
+        source=DIARIES_SOURCE,
+        question=question,
+    )
 
 
 def _to_row(problem: WorldProblem, row: int, split: str) -> Problem:
@@ -125,3 +154,5 @@ def _name(config: ProblemsConfig) -> str:
             return str(config.path)
         case NamedProblemsConfig():
             return f"data set {config.name}, split {config.split}"
+        case TheoremProblemsConfig():
+            return "the shipped theorems"

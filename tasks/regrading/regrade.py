@@ -3,20 +3,36 @@
 Reads one trajectories file, the problems, the earlier verdicts, and for rollouts the solutions that
 they continue, as a rollout is judged by its whole text. Nothing is sampled and no row is touched.
 Rows without a text to judge (status `error` or `pruned`) get no verdict; for cut texts the rule is
-the one that holds when rows are made (`tasks.graders.verdicts`).
+the one that holds when rows are made (`tasks.graders.verdicts`). A judge's verdicts are made from
+its stored judgements, and an ensemble's from those of its members, which the rows keep.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.graders import GraderConfig
-from schemas.rows import TRAJECTORIES, VERDICTS, Problem, Trajectory, Verdict, now
+from schemas.graders import EnsembleGraderConfig, GraderConfig, members_of
+from schemas.judging import JudgeGraderConfig
+from schemas.rows import (
+    JUDGEMENTS,
+    TRAJECTORIES,
+    VERDICTS,
+    Judgement,
+    MemberVerdict,
+    Problem,
+    Trajectory,
+    Verdict,
+    now,
+)
 from schemas.units import Unit, derive_id
 from storage import Store
-from tasks.graders import Grade, grade_all, make_grader
+from tasks.graders import Grade, Grader, extract_answer, grade_all, make_grader
+from tasks.graders.base import UNGRADED
+from tasks.graders.ensemble_grader import combine_grades, ensemble_name
+from tasks.graders.judge_grader import combine_judgements
 from tasks.graders.verdicts import apply_verdicts, kind_of, verdict
+from tasks.regrading.judge import judge_name, own_settings
 from tasks.thinking.thoughts import answer_text
 
 
@@ -30,28 +46,49 @@ class Change:
     after: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A grader, or a judge, whose grades are made of its judgements."""
+
+    name: str
+    grader: Grader | None
+    judge: JudgeGraderConfig | None
+
+
 class Regrader:
     """One grader over many files; problems and the grader's processes are loaded once."""
 
     def __init__(self, store: Store, config: GraderConfig) -> None:
+        """A grader, or an ensemble.
+
+        Raises:
+            ModelUnusable: the model of a judge does not exist.
+        """
         self._store = store
-        self._grader = make_grader(config)
+        self._config = config
+        self._members = [_make_member(member) for member in members_of(config)]
         self._problems: dict[str, dict[str, Problem]] = {}
-        self.grader_id = derive_id(self._grader.name, config.config_hash())
+        names = [member.name for member in self._members]
+        is_ensemble = isinstance(config, EnsembleGraderConfig)
+        self.name = ensemble_name(config, names) if is_ensemble else names[0]
+        """The value of the `grader` column."""
+        self.grader_id = derive_id(self.name, _hash(config))
         """Differs where kind, version or options of the grader do."""
 
     def close(self) -> None:
         """End the grader's processes."""
-        self._grader.close()
+        for member in self._members:
+            if member.grader is not None:
+                member.grader.close()
 
     async def judge(self, unit: Unit) -> list[Verdict]:
         """The verdicts on a unit's trajectories, in their order.
 
         The unit's inputs are the trajectories, the problems, files of trajectories that the first
-        ones continue, and earlier verdicts.
+        ones continue, the judgements of judges, and earlier verdicts.
 
         Raises:
-            ValueError: a rollout's solution is not among the inputs.
+            ValueError: a rollout's solution, or a judgement, is not among the inputs.
         """
         problems = self._problems_of(unit.inputs[1])
         before: dict[str, Trajectory] = {
@@ -65,19 +102,39 @@ class Regrader:
             if row.status in ("finished", "truncated")
         ]
         texts = [answer_text(row, before) for row in rows]
-        by_problem: dict[str, list[int]] = {}
-        for index, row in enumerate(rows):
-            by_problem.setdefault(row.problem_id, []).append(index)
-        graded = await asyncio.gather(
-            *(
-                grade_all(self._grader, [texts[i] for i in indices], problems[problem_id])
-                for problem_id, indices in by_problem.items()
+        grades = [
+            self._read_judge(unit, rows, texts, member.name, member.judge)
+            if member.judge is not None
+            else await _grade(member.grader, rows, texts, problems)
+            for member in self._members
+        ]
+        return [
+            self._verdict(row, [of_member[index] for of_member in grades])
+            for index, row in enumerate(rows)
+        ]
+
+    def _read_judge(
+        self,
+        unit: Unit,
+        rows: Sequence[Trajectory],
+        texts: Sequence[str],
+        name: str,
+        config: JudgeGraderConfig,
+    ) -> list[Grade]:
+        """What a judge's stored judgements come to, row by row."""
+        said: dict[str, list[bool | None]] = {}
+        for path in _of_table(unit.inputs, JUDGEMENTS.name):
+            judgements: list[Judgement] = self._store.read(path)
+            for each in judgements:
+                if each.grader == name:
+                    said.setdefault(each.trajectory_id, []).append(each.verdict)
+        return [
+            Grade(
+                extract_answer(text),
+                combine_judgements(said.get(row.trajectory_id, ()), config),
             )
-        )
-        grade_of: dict[int, Grade] = {}
-        for indices, grades in zip(by_problem.values(), graded, strict=True):
-            grade_of |= dict(zip(indices, grades, strict=True))
-        return [self._verdict(row, grade_of[index]) for index, row in enumerate(rows)]
+            for row, text in zip(rows, texts, strict=True)
+        ]
 
     def _problems_of(self, path: str) -> dict[str, Problem]:
         if path not in self._problems:
@@ -85,14 +142,24 @@ class Regrader:
             self._problems[path] = {problem.problem_id: problem for problem in problems}
         return self._problems[path]
 
-    def _verdict(self, row: Trajectory, grade: Grade) -> Verdict:
-        counted = verdict(grade, row.status, kind_of(row))
+    def _verdict(self, row: Trajectory, grades: Sequence[Grade]) -> Verdict:
+        """The row's verdict from the grade of each member."""
+        counted = [verdict(grade, row.status, kind_of(row)) for grade in grades]
+        whole, members = counted[0], None
+        if isinstance(self._config, EnsembleGraderConfig):
+            whole = combine_grades(counted, self._config.combine)
+            members = tuple(
+                MemberVerdict(grader=member.name, answer=grade.answer, correct=grade.correct)
+                for member, grade in zip(self._members, counted, strict=True)
+            )
         return Verdict(
             trajectory_id=row.trajectory_id,
-            grader=self._grader.name,
-            answer=counted.answer,
-            correct=counted.correct,
+            grader=self.name,
+            answer=whole.answer,
+            correct=whole.correct,
             created_at=now(),
+            check_result=whole.check,
+            members=members,
         )
 
 
@@ -112,3 +179,43 @@ def count_changes(store: Store, unit: Unit) -> Counter[Change]:
 def _of_table(paths: Sequence[str], table: str) -> list[str]:
     """The paths that are files of a table."""
     return [path for path in paths if path.startswith(f"{table}/")]
+
+
+def _make_member(config: GraderConfig) -> _Member:
+    if isinstance(config, JudgeGraderConfig):
+        return _Member(judge_name(config), None, config)
+    grader = make_grader(config)
+    return _Member(grader.name, grader, None)
+
+
+def _hash(config: GraderConfig) -> str:
+    """The hash of a config, in which a judge's model is known by its content and not its place."""
+    if isinstance(config, EnsembleGraderConfig):
+        return derive_id(config.combine, *map(_hash, config.graders))
+    if isinstance(config, JudgeGraderConfig):
+        return own_settings(config)
+    return config.config_hash()
+
+
+async def _grade(
+    grader: Grader | None,
+    rows: Sequence[Trajectory],
+    texts: Sequence[str],
+    problems: Mapping[str, Problem],
+) -> list[Grade]:
+    """The grader's grade of each text, problem by problem."""
+    assert grader is not None
+    by_problem: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_problem.setdefault(row.problem_id, []).append(index)
+    graded = await asyncio.gather(
+        *(
+            grade_all(grader, [texts[i] for i in indices], problems[problem_id])
+            for problem_id, indices in by_problem.items()
+        )
+    )
+    grades = [UNGRADED] * len(rows)
+    for indices, found in zip(by_problem.values(), graded, strict=True):
+        for index, grade in zip(indices, found, strict=True):
+            grades[index] = grade
+    return grades

@@ -1,4 +1,4 @@
-"""The regrading stage's Prefect task: one file of trajectories."""
+"""The regrading stage's Prefect tasks: the judgements and the verdicts on one file."""
 
 import asyncio
 import time
@@ -9,7 +9,16 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.units import Unit
 from storage import Store
+from tasks.engines.task import unit_task
+from tasks.regrading.judge import judge_trajectories
 from tasks.regrading.regrade import Change, Regrader, count_changes
+
+judge_unit = unit_task(
+    judge_trajectories,
+    name="judge_solutions",
+    verb="judge",
+    description="Have a model judge one unit's trajectories.",
+)
 
 
 @task(task_run_name="regrade {unit.name}", cache_policy=NO_CACHE, persist_result=False)

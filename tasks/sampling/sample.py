@@ -101,6 +101,7 @@ async def sample_problem(
             steps=steps,
             answer=grade.answer,
             correct=grade.correct,
+            check_result=grade.check,
             grader=grader.name,
             temperature=config.temperature,
             top_p=config.top_p,

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.retrieval import RetrievalConfig
 from schemas.rows import ModelRole
 from schemas.search import ScoreConfig, SearchLimits
-from tasks.engines.base import Engine
+from tasks.engines.base import Engine, Retriever
 from tasks.engines.host import Counters
 from tasks.prompts.formats import PromptFormat
 
@@ -23,6 +24,8 @@ class SearchContext:
     needs_likelihood: bool
     """Whether a continuation without log probabilities cannot be used."""
     counters: Counters
+    retrieval: RetrievalConfig | None = None
+    """How documents are retrieved and shown; None for a search without documents."""
 
     @property
     def policy(self) -> Engine:
@@ -33,6 +36,14 @@ class SearchContext:
     def prompt_format(self) -> PromptFormat:
         """How the policy is prompted, and what ends a step."""
         return self.prompt_formats["policy"]
+
+    @property
+    def retriever(self) -> Retriever:
+        """What finds documents, for searches with documents."""
+        found = self.engines.get("retriever")
+        if not isinstance(found, Retriever):
+            raise ValueError("expected a search with documents, got one without a retriever")
+        return found
 
     @property
     def verifier(self) -> Engine | None:

@@ -23,6 +23,7 @@ async def critique(
     role: ModelRole,
     max_tokens: int,
     temperature: float,
+    question: str | None = None,
 ) -> Node:
     """A critique of a finished solution, with its verdict; it may be cut, or an error.
 
@@ -34,9 +35,10 @@ async def critique(
         role: of the critic; the policy stands in for a role without a model.
         max_tokens: maximum tokens of the critique.
         temperature: at which it is drawn.
+        question: the question as the solution's writer read it; None for the search's.
     """
     shown, writer = show(search, end), search.context.writer(role)
-    messages = ask_critic(config, search.question, shown)
+    messages = ask_critic(config, search.question if question is None else question, shown)
     root = search.begin(messages, *places, after=end, role=role, writer=writer)
     (written,) = await search.complete(
         root, 1, with_scores=False, max_tokens=max_tokens, temperature=temperature

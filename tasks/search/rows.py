@@ -53,9 +53,10 @@ async def make_rows(
         for index, leaf in enumerate(order)
     }
     owners: dict[Node, str] = {}
+    retrievals = {root: root.num_retrievals for root in roots}
     rows = []
     for index, (leaf, row_id) in enumerate(ids.items()):
-        given = _root_of(leaf).given
+        root = _root_of(leaf)
         own = [node for node in leaf.lineage() if node not in owners]
         rows.append(
             replace(
@@ -66,8 +67,10 @@ async def make_rows(
                 role=leaf.role,
                 sample_index=index,
                 grader=grader.name,
-                critique_id=None if given is None else ids[given],
-                **_branch(leaf, own, owners),
+                critique_id=None if root.given is None else ids[root.given],
+                retrieval_ids=root.documents,
+                num_retrievals=_take_retrievals(root, retrievals),
+                **_branch(leaf, own, owners, ids),
             )
         )
         owners |= dict.fromkeys(own, row_id)
@@ -115,6 +118,7 @@ def _row(
         thinking_tokens=context.prompt_formats[leaf.writer].count_thinking(steps, before),
         answer=grade.answer if leaf.verdict is None else "right" if leaf.verdict else "wrong",
         correct=grade.correct,
+        check_result=grade.check,
         grader="",
         temperature=context.limits.temperature if leaf.temperature is None else leaf.temperature,
         top_p=context.limits.top_p,
@@ -144,8 +148,16 @@ def _own_ids(own: Sequence[Node]) -> list[int] | None:
     return ids
 
 
+def _take_retrievals(root: Node, left: dict[Node, int]) -> int | None:
+    """The queries of a root, for its first row; None in a search without documents."""
+    if root.documents is None:
+        return None
+    num, left[root] = left[root], 0
+    return num
+
+
 def _branch(
-    leaf: Node, own: Sequence[Node], owners: dict[Node, str]
+    leaf: Node, own: Sequence[Node], owners: dict[Node, str], ids: dict[Node, str]
 ) -> dict[str, str | int | None]:
     """The row that this one continues, and after how many of its steps."""
     root = _root_of(leaf)
@@ -153,7 +165,8 @@ def _branch(
     if parent is not None and parent in owners:
         return {"parent_id": owners[parent], "branch_step": len(parent.steps())}
     if root.after is not None:
-        return {"parent_id": owners[root.after], "branch_step": 0}
+        after = owners.get(root.after) or ids[root.after]
+        return {"parent_id": after, "branch_step": 0}
     return {"parent_id": None, "branch_step": None}
 
 

@@ -19,8 +19,8 @@ from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
 from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
+from tasks.search.documents import begin_search
 from tasks.search.rows import make_rows
-from tasks.search.session import Search
 from tasks.search.strategies.registry import STRATEGIES
 
 
@@ -51,16 +51,18 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
         score=job.score,
         needs_likelihood=job.needs_likelihood(task.strategy),
         counters=context.counters,
+        retrieval=job.retrieval,
     )
     grader = context.grader(job.grader)
 
     async def search_one(problem: Problem) -> list[Trajectory]:
-        search = Search(
+        search = await begin_search(
             problem.question,
             task.budget,
             shared,
             seed=search_seed(task, problem.problem_id),
             answers=Answers(grader, problem),
+            retrieves_itself=task.strategy.needs_documents,
         )
         candidates = await STRATEGIES[type(task.strategy)](search, task.strategy)
         rows = await make_rows(
@@ -81,6 +83,8 @@ async def search_problems(unit: Unit, plan: SearchPlan, context: UnitContext) ->
 def _engines(job: SearchJob, strategy: Strategy, context: UnitContext) -> dict[ModelRole, Engine]:
     """The engines of a strategy by role; the policy's for a role that it stands in for."""
     found = dict.fromkeys(strategy.optional_roles, context.engine("policy"))
+    if job.retrieval is not None:
+        found["retriever"] = context.engine("retriever")
     return {**found, **{role: context.engine(role) for role in job.engines(strategy)}}
 
 

@@ -43,23 +43,29 @@ class Search:
         *,
         seed: int,
         answers: Answers | None = None,
+        asked: str | None = None,
+        documents: tuple[str, ...] | None = None,
     ) -> None:
         """Start with an empty tree.
 
         Args:
-            question: the question of the problem.
+            question: the question as models read it, with any documents shown before it.
             budget: candidates to make (N).
             context: engines and limits.
             seed: the seed of everything that is drawn.
             answers: the problem's, for strategies that compare answers and for the rows.
+            asked: the question as retrievers read it; None for the same.
+            documents: the ids of the documents shown; None for a search without documents.
         """
         self.answers = answers
         self.question = question
+        self.asked = question if asked is None else asked
         self.budget = budget
         self.context = context
         self.seed = seed
         self.roots: list[Node] = []
         self.root = self.begin([user(question)])
+        self.root.documents = documents
         self._readings = Readings(question, self.root.prompt, context)
 
     def begin(

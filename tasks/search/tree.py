@@ -107,6 +107,10 @@ class Node:
     role: str | None = None
     """`judge`, `critic` or `lookahead` if this node and all nodes below it are not part of a
     solution; `refinement` if they are part of another attempt at one."""
+    documents: tuple[str, ...] | None = None
+    """For a root: the ids of the documents in its prompt; None for a search without documents."""
+    num_retrievals: int = 0
+    """For a root: the queries that were made for it."""
     verdict: bool | None = None
     """Whether the critique that ends here calls its solution right; None if it does not say."""
     error_step: int | None = None

@@ -229,6 +229,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
                 thinking_tokens=job.prompt_format.count_thinking(steps, text),
                 answer=grade.answer,
                 correct=grade.correct,
+                check_result=grade.check,
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
                 generated_tokens=len(generation.completions[offset].token_ids),

@@ -124,6 +124,7 @@ class DrawnRows:
                     thinking_tokens=thoughts and thoughts.num_tokens(steps, prefix),
                     answer=counted.answer,
                     correct=counted.correct,
+                    check_result=counted.check,
                     grader=grader,
                     temperature=1.0,
                     top_p=1.0,

@@ -125,7 +125,6 @@ def test_a_value_of_the_wrong_type_names_its_row_and_column(fields, message):
         str | int,
         str | int | None,
         Literal["a", 1],
-        Part | None,
         tuple[str | None, ...],
         bytes,
         Any,

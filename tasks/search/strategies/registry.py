@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from schemas.search.critique import CritiqueConfig
+from schemas.search.ratp import RatpConfig
 from schemas.search.strategies import (
     AdaptiveConsistencyConfig,
     BeamConfig,
@@ -34,6 +35,7 @@ from tasks.search.strategies.lookahead import lookahead_search
 from tasks.search.strategies.majority import sample_for_majority
 from tasks.search.strategies.mcts import tree_search
 from tasks.search.strategies.particle_filtering import particle_filtering
+from tasks.search.strategies.ratp import thought_search
 from tasks.search.strategies.rebase import rebase_search
 from tasks.search.strategies.revisions import revise
 from tasks.search.strategies.tree_of_thoughts import tree_of_thoughts
@@ -58,4 +60,5 @@ STRATEGIES: dict[type[StrategyConfig], SearchFunction] = {
     GenerativeSelectionConfig: generative_selection,
     ParticleFilteringConfig: particle_filtering,
     CritiqueConfig: critique_search,
+    RatpConfig: thought_search,
 }

@@ -119,7 +119,7 @@ def test_rates_and_intervals_are_those_of_resampled_problems(seed):
                 len({ids[i] for i in rows if (errors[i] is None) is is_right})
                 for is_right in (True, False)
             ]
-            low, high = agreement_interval(value, min(behind), (0.0, 1.0), 0.9)
+            low, high = agreement_interval(value or 0.0, min(behind), (0.0, 1.0), 0.9)
         assert (found.low[group, 2], found.high[group, 2]) == pytest.approx((low, high))
     assert found.value[2] == pytest.approx(found.value[:2].mean(axis=0))
 

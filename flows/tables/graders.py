@@ -1,0 +1,147 @@
+"""How judges and ensembles agree with exact graders, and where graders disagree, as tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from flows.tables.accuracies import figure_cell
+from flows.tables.critiqued import STYLES, VERDICT_WORDS
+from flows.tables.figures import figure_words, value_words
+from flows.tables.names import GLOSSARY, GRADER_FIGURES
+from flows.tables.output import visible
+from schemas.metric_names import Bin
+from schemas.rows import Metric
+from tasks.evaluation.graders import measured_graders
+
+Rows = Sequence[Mapping[str, Any]]
+
+_BIN_FIGURES = ("agreement", "kappa", "false_positive_rate", "false_negative_rate")
+_MAX_PROBLEMS = 10
+
+
+def graders_summary(metrics: Sequence[Metric]) -> Table | None:
+    """A column per judge or ensemble, a row per figure; None if none was measured."""
+    measured = measured_graders(metrics)
+    if not measured:
+        return None
+    table = Table(
+        title="Graders",
+        caption=f"against a grader without a model, interval by bootstrap; {GLOSSARY}",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("figure", overflow="fold")
+    for key in measured:
+        table.add_column(escape(_heading(key)), justify="right", overflow="fold")
+    cells = [{row.metric: row for row in rows if row.bin == "all"} for rows in measured.values()]
+    for metric, words in GRADER_FIGURES.items():
+        if any(metric in of for of in cells):
+            table.add_row(words, *(figure_cell(of.get(metric)) for of in cells))
+    return table
+
+
+def grader_bins_summary(metrics: Sequence[Metric], kind: str) -> Table | None:
+    """Grader x bin of a kind; None if it was not measured."""
+    table = Table(title=f"Graders by {kind.replace('_', ' ')}", caption=GLOSSARY, box=SIMPLE_HEAD)
+    for name in ("grader", kind.replace("_", " ")):
+        table.add_column(name, overflow="fold")
+    for name in ("num_graded", *_BIN_FIGURES):
+        table.add_column(GRADER_FIGURES[name], justify="right")
+    for key, rows in measured_graders(metrics).items():
+        bins = {where for row in rows if (where := Bin.parse(row.bin)).kind == kind}
+        for place, where in enumerate(sorted(bins, key=lambda each: each.order)):
+            of = {row.metric: value_words(row) for row in rows if row.bin == str(where)}
+            figures = (of.get(name, "") for name in ("num_graded", *_BIN_FIGURES))
+            table.add_row("" if place else escape(_heading(key)), escape(where.value), *figures)
+    return table if table.row_count else None
+
+
+def grader_words(metrics: Sequence[Metric]) -> list[str]:
+    """What each judge or ensemble gets wrong, in a sentence each."""
+    sentences = []
+    for key, rows in measured_graders(metrics).items():
+        found = {row.metric: figure_words(row) for row in rows if row.bin == "all"}
+        parts = [
+            f"{GRADER_FIGURES[name]} {found[name]}"
+            for name in (*_BIN_FIGURES, "undecided_rate", "self_preference")
+            if name in found
+        ]
+        num = next((f"{r.value:,.0f}" for r in rows if r.metric == "num_graded"), "0")
+        sentences.append(f"{_heading(key)}: {num} solutions, {', '.join(parts)}.")
+    return sentences
+
+
+def graders_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
+    """A row per grader and figure, for pages."""
+    return [
+        {
+            "grader": _heading(key),
+            "problems": row.bin,
+            "figure": GRADER_FIGURES[row.metric],
+            "value": figure_words(row),
+        }
+        for key, rows in measured_graders(metrics).items()
+        for row in rows
+    ]
+
+
+def disagreements_summary(rows: Rows) -> Table | None:
+    """Problems on whose solutions graders disagree most, with both answers of one; None without.
+
+    Args:
+        rows: of the statement `disagreements_of_run`.
+    """
+    if not rows:
+        return None
+    num = sum(row["num_solutions"] for row in rows)
+    table = Table(
+        title="Where graders disagree",
+        caption=f"{num:,} solutions; `grader_disagreements` lists them; {GLOSSARY}",
+        box=SIMPLE_HEAD,
+    )
+    for name in ("problem", "gold", "solutions", "grader", "says", "other", "says", "for example"):
+        table.add_column(name, overflow="fold", justify="right" if name == "solutions" else "left")
+    for row in rows[:_MAX_PROBLEMS]:
+        example = row["example"]
+        table.add_row(
+            Text(visible(row["problem_id"])),
+            Text(visible(str(row["gold"] or ""))),
+            f"{row['num_solutions']:,}",
+            Text(visible(row["grader"])),
+            _said(example["answer"], example["correct"]),
+            Text(visible(row["other"])),
+            _said(example["other_answer"], example["other_correct"]),
+            Text(visible(example["trajectory_id"])),
+        )
+    return table
+
+
+def verdicts_table(verdicts: Rows, judgements: Rows) -> Table:
+    """What each grader says of a solution, with the judges' words."""
+    table = Table(title="Graders", box=SIMPLE_HEAD)
+    for name in ("grader", "says", "judgement"):
+        table.add_column(name, overflow="fold")
+    for verdict in verdicts:
+        words = [each for each in judgements if each["grader"] == verdict["grader"]]
+        text = "\n---\n".join(_judgement_words(each) for each in words)
+        said = _said(verdict["answer"], verdict["correct"])
+        table.add_row(Text(visible(verdict["grader"])), said, Text(visible(text)))
+    return table
+
+
+def _judgement_words(row: Mapping[str, Any]) -> str:
+    fault = f" ({row['fault']})" if row["fault"] else ""
+    return f"{row['text'].strip()}{fault}".strip()
+
+
+def _said(answer: str | None, correct: bool | None) -> Text:
+    words = "no answer" if answer is None else visible(answer)
+    return Text(f"{words}: {VERDICT_WORDS[correct]}", style=STYLES[correct])
+
+
+def _heading(key: tuple[str, str, str]) -> str:
+    policy, grader, against = key
+    return f"{grader} against {against} on {policy}"

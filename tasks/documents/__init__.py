@@ -1,0 +1,1 @@
+"""The documents stage: documents into a run, and their index."""

@@ -1,0 +1,1 @@
+"""What runs inside the sandbox when programs are graded; the standard library only."""

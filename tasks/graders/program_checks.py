@@ -1,0 +1,109 @@
+"""The tests of a problem, from the columns of the public sets that carry tests.
+
+HumanEval and HumanEval+ (`test`, `entry_point`), MBPP and MBPP+ (`test_list`, or `test`), APPS
+(`inputs`, `outputs`, `fn_name`, by themselves or in `input_output`), LiveCodeBench
+(`public_test_cases` with `testtype`, `func_name` in `metadata`), a list of asserts, and a list of
+`{input, output}`. Compressed private tests of LiveCodeBench are pickles and are not read.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.rows import Problem
+
+_EXPECTED = (
+    "expected tests: test and entry_point, test_list, inputs and outputs, public_test_cases, or a "
+    "list of asserts or of {input, output}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramCheck:
+    """Tests of a program: Python code, or texts for stdin and what must be printed."""
+
+    tests: str = ""
+    """Code with asserts; empty for tests by stdin."""
+    entry: str = ""
+    """The function that the program must define; empty if the tests name what they use."""
+    preamble: str = ""
+    """Code of the question: imports, helpers and the function without a body; it may be prose."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Texts for stdin, and what must be printed."""
+
+
+def read_check(problem: Problem) -> ProgramCheck:
+    """The tests of a problem.
+
+    Raises:
+        ValueError: it has none, or they are in no known form.
+    """
+    if problem.check is None:
+        raise ValueError("expected a problem with tests, got one without a check")
+    try:
+        check = _read(json.loads(problem.check), problem.question)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{_EXPECTED}; got {problem.check[:80]} ({error!r})") from error
+    if not check.tests.strip() and not check.examples:
+        raise ValueError(f"{_EXPECTED}; got {problem.check[:80]}")
+    return check
+
+
+def _read(check: Any, question: str) -> ProgramCheck:
+    if isinstance(check, list):
+        is_code = all(isinstance(each, str) for each in check)
+        return ProgramCheck("\n".join(check)) if is_code else _examples(check, "")
+    if "input_output" in check:
+        return _read(_parsed(check["input_output"]), question)
+    if "inputs" in check:
+        pairs = zip(_parsed(check["inputs"]), _parsed(check["outputs"]), strict=True)
+        entry = check.get("fn_name") or ""
+        if entry:
+            return _calls([(list(args), expected) for args, expected in pairs], entry, True)
+        return _examples([{"input": given, "output": out} for given, out in pairs], "")
+    if "public_test_cases" in check:
+        metadata = _parsed(check.get("metadata") or "{}")
+        entry = metadata.get("func_name") or check.get("func_name") or ""
+        return _examples(_parsed(check["public_test_cases"]), entry)
+    setup = check.get("test_setup_code") or "\n".join(check.get("test_imports") or ())
+    if check.get("test"):
+        entry = check.get("entry_point") or ""
+        end = f"\n\ncheck({entry})\n" if entry and "def check(" in check["test"] else "\n"
+        preamble = f"{check.get('prompt') or question}\n    pass\n"
+        return ProgramCheck(f"{setup}\n{check['test']}{end}", entry, preamble)
+    lists = (check.get("test_list") or (), check.get("challenge_test_list") or ())
+    tests = [test for each in lists for test in _parsed(each)]
+    return ProgramCheck("\n".join([setup, *tests]) if tests else "")
+
+
+def _examples(cases: list[dict[str, Any]], entry: str) -> ProgramCheck:
+    if entry:
+        read = [
+            ([json.loads(line) for line in case["input"].splitlines()], json.loads(case["output"]))
+            for case in cases
+        ]
+        return _calls(read, entry, False)
+    return ProgramCheck(examples=tuple((_text(c["input"]), _text(c["output"])) for c in cases))
+
+
+def _calls(cases: list[tuple[list, Any]], entry: str, is_wrapped: bool) -> ProgramCheck:
+    """Calls with what they must return; APPS has some of it in a list of one, and no tuples."""
+    lines = [
+        "def _plain(v):",
+        "    return [_plain(i) for i in v] if isinstance(v, (list, tuple)) else v",
+    ]
+    for args, expected in cases:
+        call = f"_plain({entry}(*{args!r}))"
+        ways = [expected]
+        if is_wrapped and isinstance(expected, list) and len(expected) == 1:
+            ways.append(expected[0])
+        lines.append(f"assert {call} in {ways!r}")
+    return ProgramCheck("\n".join(lines) if cases else "", entry)
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _text(value: Any) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)

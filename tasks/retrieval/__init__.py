@@ -1,0 +1,1 @@
+"""Indexes of documents: made once, kept as folders, and searched by queries."""

@@ -1,0 +1,26 @@
+"""What a program in the sandbox may use."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one run; every process of the program is ended with it."""
+
+    cpu_s: int = 6
+    """Processor seconds of each process; at least 1."""
+    wall_s: float | None = None
+    """Seconds of the whole run; None for five times `cpu_s`, since the machine may be busy."""
+    memory_mb: int = 512
+    """Address space of each process."""
+    num_processes: int = 16
+    """Processes and threads at one time."""
+    file_mb: int = 16
+    """What can be written to /tmp, which is in memory, and the largest file."""
+    output_bytes: int = 1 << 20
+    """Bytes of stdout, and of stderr; a program that writes more is ended."""
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds after which the run is ended."""
+        return 5.0 * self.cpu_s if self.wall_s is None else self.wall_s
