@@ -27,9 +27,8 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     ],
 )
 def test_what_is_no_config_is_refused_at_once(text, said):
-    with pytest.raises(
-        ValueError, match=rf"job\.yaml: expected YAML, got something else: .*({said})"
-    ):
+    words = rf"job\.yaml: expected YAML, got something else: .*({said})"
+    with pytest.raises(ValueError, match=words):
         read_yaml("job.yaml", text)
 
 
