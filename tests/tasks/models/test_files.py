@@ -12,6 +12,7 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.prm_training import PrmTrainingJob
+from tasks.models.files import check_weights
 from tasks.models.folders import (
     _FILES_OF_A_MODEL,
     check_model_folder,
@@ -268,7 +269,6 @@ def test_weights_that_are_no_file_are_refused_before_they_are_opened(
             place.symlink_to("/dev/zero")
         case _:
             place.mkdir()
-    with pytest.raises(
-        ModelUnusable, match=r"expected model\.safetensors to be a file, it is none"
-    ):
+    said = r"expected model\.safetensors to be a file, it is none"
+    with pytest.raises(ModelUnusable, match=said):
         check_weights(tmp_path)
