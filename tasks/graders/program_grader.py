@@ -19,14 +19,15 @@ from schemas.rows import CheckResult, CheckStatus, Problem
 from tasks.graders.base import Grade, Incomparable
 from tasks.graders.program_checks import ProgramCheck, read_check
 from tasks.graders.program_code import find_program
-from tasks.sandbox import Limits, run_python, sandbox_fault, start
-from tasks.sandbox.bubblewrap import PYTHON
+from tasks.sandbox import Limits, run_python, sandbox_fault, start_script
 
 _RULES = 1
 """Counts up when the same text may get another verdict."""
 _UNGRADED = ("bad_check", "sandbox_down", "undecided")
 _JUDGE_MB = 1024
 _MAX_CODE = 200_000
+_END_S = 2.0
+_HARNESS = "/harness/tasks/graders/inside"
 _INSIDE = Path(__file__).with_name("inside")
 
 
@@ -135,24 +136,24 @@ def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> CheckResult
     ends = {*to_program, *to_judge}
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: [os.close(each) for each in ends])
-        theirs = start(
-            [PYTHON, "-I", "-S", "/harness/tasks/graders/inside/program.py"],
-            limits=limits,
+        theirs = start_script(
+            "",
             files=_harness("program"),
+            limits=limits,
             stdin=to_program[0],
             stdout=to_judge[1],
             stderr=subprocess.DEVNULL,
         )
         stack.callback(theirs.close)
-        ours = start(
-            [PYTHON, "-I", "-S", "/harness/tasks/graders/inside/judge.py"],
+        ours = start_script(
+            json.dumps(job),
+            files=_harness("judge"),
             limits=Limits(
                 cpu_s=limits.cpu_s + 4,
                 wall_s=limits.deadline_s + 5,
                 memory_mb=_JUDGE_MB,
                 output_bytes=4 << 20,
             ),
-            files={**_harness("judge"), "/job.json": json.dumps(job)},
             stdin=to_judge[0],
             stdout=to_program[1],
             with_packages=True,
@@ -177,8 +178,7 @@ def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> CheckResult
 
 def _how_it_ended(running) -> str:
     """Why a program that answers no more is gone."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        running.process.wait(2.0)
+    running.wait(_END_S)
     running.kill()
     code = running.exit_code
     if code is None and not running.was_started:
@@ -200,8 +200,7 @@ def _to_result(status: str, outcomes: list[str], message: str | None) -> CheckRe
 
 @functools.cache
 def _harness(side: str) -> dict[str, str]:
-    folder = "/harness/tasks/graders/inside"
-    return {f"{folder}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in ("codec", side)}
+    return {f"{_HARNESS}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in (side, "codec")}
 
 
 def _lines(text: str) -> list[str]:
