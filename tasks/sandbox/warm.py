@@ -23,6 +23,7 @@ from tasks.sandbox.processes import ForkedProcess
 
 _FORKER = "/forker.py"
 _START_S = 60.0
+_END_S = 5.0
 
 
 class WarmInterpreter:
@@ -131,6 +132,8 @@ class WarmInterpreter:
     def close(self) -> None:
         """End it with every program that it forked."""
         self._socket.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
         self._process.kill()
         self._process.wait()
         if self._process.stderr is not None:

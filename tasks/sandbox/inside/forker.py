@@ -58,9 +58,7 @@ def main() -> None:
     """Answer requests until the other side is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
     as_root = sys.argv[2] == "root"
-    for capability in range(64):
-        if _LIBC.prctl(_DROP_BOUNDING, capability, 0, 0, 0) != 0:
-            break
+    _drop_bounding()
     _check(_LIBC.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     sys.path.insert(0, "/harness")
     script, *modules = sys.argv[3:] or [None]
@@ -160,6 +158,7 @@ def _become(job: dict, status: int, theirs: list, code: object, as_root: bool) -
             ):
                 with open(f"/proc/self/{name}", "w") as file:
                     file.write(text)
+            _drop_bounding()
         _drop_capabilities()
         _check(_LIBC.prctl(_SET_DUMPABLE, 1, 0, 0, 0))
         os.chdir("/tmp")
@@ -242,6 +241,12 @@ def _open_standard_files() -> None:
         )
         setattr(sys, name, file)
         setattr(sys, f"__{name}__", file)
+
+
+def _drop_bounding() -> None:
+    for capability in range(64):
+        if _LIBC.prctl(_DROP_BOUNDING, capability, 0, 0, 0) != 0:
+            break
 
 
 def _drop_capabilities() -> None:
