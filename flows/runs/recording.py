@@ -10,10 +10,11 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from schemas.base import FrozenConfig
-from schemas.graders import judges_in
+from schemas.graders import GraderConfig, judges_in
 from schemas.units import Stage
 from storage import Store
 from storage.runs import recorded_run
+from tasks.graders import grader_fault
 from tasks.graders.judge_grader import REFUSAL
 
 
@@ -42,16 +43,26 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config grades by a judge, which only regrading can.
+        ValueError: the config grades by a judge, which only regrading can, or by what this machine
+            lacks.
     """
-    if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
-        raise ValueError(REFUSAL)
+    _check_grader(flow, getattr(config, "grader", None))
     store, run_id = Store(root), run_id or prefect_run_id(flow)
     with (
         recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part),
         without_heartbeats(),
     ):
         yield store, run_id
+
+
+def _check_grader(flow: str, grader: GraderConfig | None) -> None:
+    """Refuse a grader before any work; the evaluation grades nothing."""
+    if grader is None or flow == Stage.EVALUATION:
+        return
+    if flow != Stage.REGRADING and judges_in(grader):
+        raise ValueError(REFUSAL)
+    if (fault := grader_fault(grader)) is not None:
+        raise ValueError(fault)
 
 
 def without_heartbeats() -> AbstractContextManager[Any]:

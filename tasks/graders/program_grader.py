@@ -31,17 +31,15 @@ _HARNESS = "/harness/tasks/graders/inside"
 _INSIDE = Path(__file__).with_name("inside")
 
 
+class _SandboxDown(Exception):
+    """Nothing could be run, so nothing was found out."""
+
+
 class ProgramGrader(Incomparable):
     """Runs the program of a text against its problem's tests."""
 
     def __init__(self, config: ProgramGraderConfig) -> None:
-        """Prepare; nothing is started before the first text.
-
-        Raises:
-            ValueError: programs cannot be run in a sandbox on this machine.
-        """
-        if (fault := sandbox_fault()) is not None:
-            raise ValueError(f"grader program: {fault}")
+        """Prepare; nothing is started before the first text."""
         self._limits = Limits(
             cpu_s=config.timeout_s,
             memory_mb=config.memory_mb,
@@ -66,8 +64,12 @@ class ProgramGrader(Incomparable):
     def check_gold(self, problem: Problem) -> str | None:
         """Refuse a problem without tests, or whose tests fail on its reference solution."""
         key = (problem.question, problem.solution, problem.check or "")
-        if key not in self._faults:
+        if key in self._faults:
+            return self._faults[key]
+        try:
             self._faults[key] = self._find_fault(problem)
+        except _SandboxDown:
+            return None
         return self._faults[key]
 
     def close(self) -> None:
@@ -82,7 +84,9 @@ class ProgramGrader(Incomparable):
             return None
         program = find_program(problem.solution, check.entry, check.preamble)
         result = None if program is None else self._run(program, check)
-        if result is None or result.status in ("passed", "sandbox_down"):
+        if result is not None and result.status == "sandbox_down":
+            raise _SandboxDown
+        if result is None or result.status == "passed":
             return None
         return (
             f"expected tests that its reference solution passes, got {result.status}, "
@@ -92,6 +96,8 @@ class ProgramGrader(Incomparable):
     def _run(self, program: str, check: ProgramCheck) -> CheckResult:
         if len(program) > _MAX_CODE:
             return CheckResult(status="output", message=f"more than {_MAX_CODE} characters of code")
+        if (fault := sandbox_fault()) is not None:
+            return CheckResult(status="sandbox_down", message=fault[:500])
         with self._slots:
             try:
                 if check.examples:
@@ -200,7 +206,9 @@ def _to_result(status: str, outcomes: list[str], message: str | None) -> CheckRe
 
 @functools.cache
 def _harness(side: str) -> dict[str, str]:
-    return {f"{_HARNESS}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in (side, "codec")}
+    return {
+        f"{_HARNESS}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in (side, "codec")
+    }
 
 
 def _lines(text: str) -> list[str]:

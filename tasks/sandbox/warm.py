@@ -129,6 +129,11 @@ class WarmInterpreter:
         """Whether it still answers."""
         return self._process.poll() is None
 
+    @property
+    def process_id(self) -> int:
+        """The process of its bubblewrap."""
+        return self._process.pid
+
     def close(self) -> None:
         """End it with every program that it forked."""
         self._socket.close()

@@ -11,7 +11,7 @@ read by the forked process after it has lost every right. Per request:
 * the program, as a user of its own, without capabilities and privileges to gain, with its limits.
 """
 
-# ruff: noqa: PTH123, SIM115, BLE001
+# ruff: noqa: PTH123, SIM115
 
 import ast  # noqa: F401
 import atexit
