@@ -4,6 +4,7 @@ import re
 
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 _STARTS = re.compile(r"^(?:import |from \w|def |class |@|async def )", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 _AFTER_BODY = re.compile(r"\n(?:class |def |#|if |print|@|```|assert )")
 
 
@@ -29,6 +30,7 @@ def find_program(text: str, entry: str, preamble: str) -> str | None:
     if entry and not defines.search(text) and defines.search(preamble):
         body = _AFTER_BODY.split(text, maxsplit=1)[0]
         return preamble.removesuffix("    pass\n") + body if body.strip() else None
+    text = _FENCE.split(text, maxsplit=1)[0]
     start = _STARTS.search(text)
     if entry:
         return text[start.start() :] if start and defines.search(text) else None

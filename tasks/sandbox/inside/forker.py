@@ -17,6 +17,7 @@ import ast  # noqa: F401
 import atexit
 import bisect  # noqa: F401
 import collections  # noqa: F401
+import contextlib
 import copy  # noqa: F401
 import ctypes
 import datetime  # noqa: F401
@@ -52,6 +53,7 @@ _NOSUID, _NODEV, _NOEXEC, _RECURSIVE, _PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
 _SET_DUMPABLE, _DROP_BOUNDING, _NO_NEW_PRIVILEGES = 4, 24, 38
 _CAPABILITY_VERSION = 0x20080522
 _FIRST_FREE = 512
+_Code = types.CodeType | None
 
 
 def main() -> None:
@@ -61,11 +63,10 @@ def main() -> None:
     _drop_bounding()
     _check(_LIBC.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     sys.path.insert(0, "/harness")
-    script, *modules = sys.argv[3:] or [None]
-    for path in modules:
+    for path in sys.argv[4:]:
         importlib.import_module(path.removeprefix("/harness/")[:-3].replace("/", "."))
     code = None
-    if script is not None:
+    for script in sys.argv[3:4]:
         with open(script) as file:
             code = compile(file.read(), script, "exec")
     gc.freeze()
@@ -91,7 +92,7 @@ def _reap() -> None:
         pass
 
 
-def _keep(job: dict, descriptors: list, code: object, as_root: bool) -> None:
+def _keep(job: dict, descriptors: list, code: _Code, as_root: bool) -> None:
     """Start the program's namespaces, wait for their end, and say how it was."""
     status, leash, *theirs = descriptors
     try:
@@ -116,7 +117,7 @@ def _keep(job: dict, descriptors: list, code: object, as_root: bool) -> None:
     os._exit(0)
 
 
-def _begin(job: dict, status: int, theirs: list, code: object, as_root: bool) -> None:
+def _begin(job: dict, status: int, theirs: list, code: _Code, as_root: bool) -> None:
     """Be the first process: mount, fork the program, and pass on its exit status."""
     try:
         os.setsid()
@@ -138,7 +139,7 @@ def _begin(job: dict, status: int, theirs: list, code: object, as_root: bool) ->
     os._exit(0)
 
 
-def _become(job: dict, status: int, theirs: list, code: object, as_root: bool) -> None:
+def _become(job: dict, status: int, theirs: list, code: _Code, as_root: bool) -> None:
     """Lose every right, and run."""
     try:
         os.setsid()
@@ -179,7 +180,7 @@ def _become(job: dict, status: int, theirs: list, code: object, as_root: bool) -
     _run(code)
 
 
-def _run(code: object) -> None:
+def _run(code: _Code) -> None:
     """Run a script of this side, or the text that the descriptor 3 holds, to its end."""
     main_module = types.ModuleType("__main__")
     sys.modules["__main__"] = main_module
@@ -208,12 +209,12 @@ def _run(code: object) -> None:
     os._exit(status)
 
 
-def _exit_status(code: object) -> int:
+def _exit_status(code: _Code) -> int:
     if code is None:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    print(code, file=sys.stderr)
+    sys.stderr.write(f"{code}\n")
     return 1
 
 
@@ -223,7 +224,7 @@ def _print_error(error: BaseException) -> None:
     try:
         traceback.print_exception(type(error), error, frames)
     except BaseException:
-        print(type(error).__name__, file=sys.stderr)
+        sys.stderr.write(f"{type(error).__name__}\n")
 
 
 def _remember_lines(text: bytes) -> None:
@@ -268,10 +269,8 @@ def _check(result: int) -> None:
 def _say_fault(status: int, error: BaseException) -> None:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     said = f"{type(error).__name__}: {error} (line {frame.lineno} of {frame.name})"
-    try:
+    with contextlib.suppress(OSError):
         os.write(status, json.dumps({"fault": said}).encode() + b"\n")
-    except OSError:
-        pass
 
 
 main()

@@ -72,7 +72,7 @@ def test_a_grader_that_the_machine_cannot_have_is_refused_before_any_work(
     job = ProblemsJob(problems=WorldProblemsConfig(num_problems=1), grader=grader)
     try:
         with (
-            pytest.raises(ValueError, match="grader program: expected bwrap .* apt install"),
+            pytest.raises(ValueError, match=r"grader program: expected bwrap .* apt install"),
             recorded_flow("problems", job, store.url, "run"),
         ):
             raise AssertionError("the flow began")
