@@ -27,11 +27,12 @@ def find_program(text: str, entry: str, preamble: str) -> str | None:
         chosen = asked[-1] if asked else blocks[-1]
         is_body = not asked and entry and chosen[:1].isspace() and defines.search(preamble)
         return preamble.removesuffix("    pass\n") + chosen if is_body else chosen
-    if entry and not defines.search(text) and defines.search(preamble):
+    is_body = not defines.search(text) and not _STARTS.match(text.lstrip("\n"))
+    if entry and is_body and defines.search(preamble):
         body = _AFTER_BODY.split(text, maxsplit=1)[0]
         return preamble.removesuffix("    pass\n") + body if body.strip() else None
     text = _FENCE.split(text, maxsplit=1)[0]
     start = _STARTS.search(text)
     if entry:
-        return text[start.start() :] if start and defines.search(text) else None
+        return text[start.start() :] if start else None
     return text if text.strip() else None

@@ -21,7 +21,7 @@ from tasks.graders.program_checks import ProgramCheck, read_check
 from tasks.graders.program_code import find_program
 from tasks.sandbox import Limits, run_python, sandbox_fault, start_script
 
-_RULES = 1
+_RULES = 2
 """Counts up when the same text may get another verdict."""
 _UNGRADED = ("bad_check", "sandbox_down", "undecided")
 _JUDGE_MB = 1024
