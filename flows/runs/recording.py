@@ -9,6 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import GraderConfig, judges_in
 from schemas.units import Stage
@@ -43,10 +44,12 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config grades by a judge, which only regrading can, or by what this machine
-            lacks.
+        ValueError: the config needs a run, or sets of one, that do not exist, grades by a judge,
+            which only regrading can, or by what this machine lacks; nothing is written.
     """
     _check_grader(flow, getattr(config, "grader", None))
+    if (sets := config.stored_sets()) is not None:
+        look_for(root, run_id, sets)
     store, run_id = Store(root), run_id or prefect_run_id(flow)
     with (
         recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part),
