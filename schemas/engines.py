@@ -394,6 +394,7 @@ class TacticsConfig(FrozenConfig):
 class LinesConfig(FrozenConfig):
     """Small programs written line by line: whether they pass their tests has an exact chance."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["lines"] = "lines"
     num_lines: Annotated[int, Field(ge=1)] = 3
     """Lines between the first and the last, each right or wrong."""
