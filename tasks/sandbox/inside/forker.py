@@ -197,13 +197,12 @@ def _run(code: _Code) -> None:
     except BaseException as error:
         status = 1
         _print_error(error)
-    finally:
-        signal.alarm(0)
     try:
         threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for file in (sys.stdout, sys.stderr):
+            if file is not None and not file.closed:
+                file.flush()
     except BaseException:
         status = status or 120
     os._exit(status)

@@ -52,6 +52,7 @@ def test_nothing_of_a_program_is_seen_by_the_next():
         ("import atexit; atexit.register(print, 'end')", "exited", 0, ""),
         ("import threading as t; t.Thread(target=print, args=('in',)).start()", "exited", 0, ""),
         ("def f():\n    return 1 / 0\nf()", "exited", 1, "ZeroDivisionError: division by zero\n"),
+        ("import sys; print('all'); sys.stdout.close()", "exited", 0, ""),
         ("x = (", "exited", 1, "SyntaxError: '(' was never closed\n"),
         ("x = 'a' * 2**33", "memory", None, "MemoryError\n"),
         ("while True: print(1)", "output", None, ""),
