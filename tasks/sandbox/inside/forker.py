@@ -110,8 +110,9 @@ def _keep(job: dict, descriptors: list, code: _Code, as_root: bool) -> None:
         poll.register(ended, select.POLLIN)
         if not any(descriptor == ended for descriptor, _ in poll.poll()):
             os.kill(first, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
-        os.write(status, json.dumps({"killed": True} if code < 0 else {"code": code}).encode())
+        ended_by = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+        said = {"killed": True} if ended_by < 0 else {"code": ended_by}
+        os.write(status, json.dumps(said).encode())
     except BaseException as error:
         _say_fault(status, error)
     os._exit(0)
@@ -132,8 +133,8 @@ def _begin(job: dict, status: int, theirs: list, code: _Code, as_root: bool) -> 
         while True:
             ended, how = os.wait()
             if ended == program:
-                code = os.waitstatus_to_exitcode(how)
-                os._exit(code if code >= 0 else 128 - code)
+                ended_by = os.waitstatus_to_exitcode(how)
+                os._exit(ended_by if ended_by >= 0 else 128 - ended_by)
     except BaseException as error:
         _say_fault(status, error)
     os._exit(0)
@@ -208,7 +209,7 @@ def _run(code: _Code) -> None:
     os._exit(status)
 
 
-def _exit_status(code: _Code) -> int:
+def _exit_status(code: object) -> int:
     if code is None:
         return 0
     if isinstance(code, int):
