@@ -37,7 +37,8 @@ def problem_columns(config: ColumnsConfig) -> dict[str, str | None]:
     """From each field that names a column to that column."""
     fields = ("question", "answer", "solution", "level", "subject", "check")
     columns = {f"{name}_column": getattr(config, f"{name}_column") for name in fields}
-    if config.check_column is not None:
+    columns |= {f"check_columns.{i}": name for i, name in enumerate(config.check_columns)}
+    if config.check_column is not None or config.check_columns:
         del columns["answer_column"]  # rows with a check need no answer
     return columns
 
@@ -58,7 +59,7 @@ def to_problem(row: Row, index: int, config: ColumnsConfig, *, source: str, spli
     if isinstance(row, BadRow):
         raise row
     question = _read_text(row, config.question_column)
-    check = _read_check(row, config.check_column)
+    check = _read_check(row, config)
     is_checked = check is not None and row.get(config.answer_column) in (None, "")
     gold = "" if is_checked else _read_text(row, config.answer_column)
     is_plain = is_checked or config.gold_format == "plain"
@@ -114,9 +115,14 @@ def _plain_digits(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _read_check(row: dict[str, Any], column: str | None) -> str | None:
+def _read_check(row: dict[str, Any], config: ColumnsConfig) -> str | None:
     """What checks a row's solutions, as JSON text; None if the row has none."""
-    value = row.get(column) if column else None
+    if config.check_columns:
+        column = ", ".join(config.check_columns)
+        cells = {name: row[name] for name in config.check_columns if row.get(name) is not None}
+        value = cells or None
+    else:
+        column, value = config.check_column, row.get(config.check_column or "")
     if value is None:
         return None
     try:

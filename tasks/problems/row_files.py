@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from tasks.problems.numbers import shorten_floats
 
@@ -34,7 +34,7 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
 
     Args:
         path: a `.jsonl` or `.json` file with a row a line, or with one list of rows or one row over
-            several lines, which is read whole; or a `.parquet` file.
+            several lines, which is read whole; a `.jsonl.gz` with a row a line; or `.parquet`.
         limit: only the first rows; None for all.
 
     Raises:
@@ -45,6 +45,8 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
         raise ValueError(f"expected a file at {path}, there is none")
     if path.suffix == ".parquet":
         yield from islice(_iterate_parquet(path), limit)
+    elif path.suffixes[-2:] == [".jsonl", ".gz"]:
+        yield from islice(_iterate_packed(path), limit)
     elif path.suffix in (".jsonl", ".json"):
         rows = _read_whole(path)
         if rows is not None:
@@ -53,12 +55,23 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
         with path.open("rb") as stream:
             yield from islice(_iterate_lines(stream), limit)
     else:
-        raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
+        raise ValueError(f"expected a .jsonl, .jsonl.gz, .json or .parquet file, got {path}")
 
 
 def shorten(value: object) -> str:
     """A value as a note shows it: its beginning, control characters escaped."""
     return reprlib.repr(value)
+
+
+def _iterate_packed(path: Path) -> Iterator[Row]:
+    import gzip
+    import zlib
+
+    try:
+        with gzip.open(path) as stream:
+            yield from _iterate_lines(cast(BinaryIO, stream))
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is not a gzip file, or is damaged: {error}") from error
 
 
 def _iterate_lines(stream: BinaryIO) -> Iterator[Row]:
