@@ -21,12 +21,12 @@ from flows.commands.options import (
     RunId,
     set_option,
 )
-from flows.commands.yaml_values import read_yaml
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
 from flows.runs.own_commands import as_typed
 from flows.runs.progress import say
 from flows.runs.sets import look_for
+from flows.runs.yaml_values import read_yaml
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.commands.yaml_values import read_yaml
+from flows.runs.yaml_values import read_yaml
 from schemas.evaluation import EvaluationConfig
 from schemas.sampling import SamplingConfig
 
