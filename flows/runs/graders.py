@@ -1,10 +1,9 @@
 """The unit of the figures of a set's judges and ensembles as graders."""
 
+from flows.runs.measuring import measure_once
 from flows.runs.sets import problems_path, sampled_files, verdict_files
 from schemas.evaluation import EvaluationConfig
-from schemas.rows import METRICS, Metric
-from schemas.unit_names import DigestName
-from schemas.units import Stage, Unit
+from schemas.rows import Metric
 from storage import Store
 from tasks.evaluation.graders import choose_references, verdicts_by_grader
 from tasks.evaluation.task import evaluate_graders
@@ -33,17 +32,15 @@ def measure_graders(
         *sampled,
         *(path for paths in graded.values() for path in paths),
     )
-    named = () if against is None else (against,)
-    unit = Unit(
-        run_id=run_id,
-        stage=Stage.EVALUATION,
-        name=str(DigestName.derive(f"graders-{set_name}", config.config_hash(), *inputs, *named)),
-        table=METRICS.name,
-        inputs=inputs,
+    return measure_once(
+        store,
+        run_id,
+        f"graders-{set_name}",
+        inputs,
+        lambda unit: evaluate_graders(store.url, unit, config, set_name=set_name, against=against),
+        settings=config.config_hash(),
+        more=() if against is None else (against,),
     )
-    if not store.has(unit):
-        evaluate_graders(store.url, unit, config, set_name=set_name, against=against)
-    return store.read(unit.path)
 
 
 def check_reference(store: Store, run_id: str, set_name: str, against: str) -> None:

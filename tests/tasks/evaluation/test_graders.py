@@ -118,9 +118,14 @@ def twice_judged(make_problem, make_trajectory):
     return [make_problem(f"p{index}") for index in range(4)], rows, verdicts
 
 
+def compare(judged, config, against=None):
+    problems, solutions, verdicts = judged
+    return grader_figures(problems, solutions, verdicts, config, against)
+
+
 def test_judges_are_compared_on_what_both_decide(twice_judged):
     config = EvaluationConfig(num_bootstrap=400)
-    rows = grader_figures(*twice_judged, config)
+    rows = compare(twice_judged, config)
     ((key, found),) = compared_judges(rows).items()
     assert key[1:] == (JUDGE, OTHER, "exact")
     assert found["num_compared"].value == 5
@@ -148,10 +153,10 @@ def test_a_judge_that_is_twice_the_same_differs_by_nothing(twice_judged):
 
 def test_judges_may_be_measured_against_a_judge(twice_judged):
     config = EvaluationConfig(num_bootstrap=50)
-    rows = grader_figures(*twice_judged, config, "judge-1+policy-b")
+    rows = compare(twice_judged, config, "judge-1+policy-b")
     assert {(row.verifier, row.arm, row.against) for row in rows} == {(JUDGE, None, OTHER)}
     found = {row.metric: row.value for row in rows if row.bin == "all"}
     assert found["num_graded"] == 7
     assert found["agreement"] == pytest.approx(1 / 6)
     with pytest.raises(ValueError, match=r"against: expected .*exact, judge-1.*got 'math'"):
-        grader_figures(*twice_judged, config, "math")
+        compare(twice_judged, config, "math")

@@ -87,7 +87,7 @@ ENDLESS = "repeat (assert True by exact I)."
 
 
 def test_a_proof_that_needs_too_much_is_wrong_and_one_that_got_too_little_is_open():
-    theorem = Theorem(**SUM)
+    theorem = Theorem(SUM["statement"])
     limits = Limits(cpu_s=1, memory_mb=2048, wall_s=120.0)
     assert check_coq(theorem, ENDLESS, limits).status == "timeout"
     said = check_coq(theorem, ENDLESS, replace(limits, cpu_s=60, wall_s=0.2))
