@@ -22,3 +22,7 @@ class RegradingJob(FrozenConfig):
     against: Annotated[str | None, Since(4)] = None
     """How the names of the graders begin that judges and ensembles are measured against, which may
     be judges too; None for all that need no model."""
+
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)
