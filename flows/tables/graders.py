@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from flows.tables.accuracies import figure_cell
+from flows.tables.accuracies import figure_cell, figures_table
 from flows.tables.critiqued import STYLES, VERDICT_WORDS
 from flows.tables.figures import figure_words, value_words
 from flows.tables.names import GLOSSARY, GRADER_FIGURES, JUDGE_DIFFERENCES
@@ -28,19 +28,12 @@ def graders_summary(metrics: Sequence[Metric]) -> Table | None:
     measured = measured_graders(metrics)
     if not measured:
         return None
-    table = Table(
-        title="Graders",
-        caption=f"against a grader without a model, interval by bootstrap; {GLOSSARY}",
-        box=SIMPLE_HEAD,
-    )
-    table.add_column("figure", overflow="fold")
-    for key in measured:
-        table.add_column(escape(_heading(key)), justify="right", overflow="fold")
-    cells = [{row.metric: row for row in rows if row.bin == "all"} for rows in measured.values()]
-    for metric, words in GRADER_FIGURES.items():
-        if any(metric in of for of in cells):
-            table.add_row(words, *(figure_cell(of.get(metric)) for of in cells))
-    return table
+    columns = {
+        _heading(key): {GRADER_FIGURES[row.metric]: row for row in rows if row.bin == "all"}
+        for key, rows in measured.items()
+    }
+    caption = "against a grader without a model or the one asked for, interval by bootstrap"
+    return figures_table("Graders", caption, columns, GRADER_FIGURES.values())
 
 
 def grader_bins_summary(metrics: Sequence[Metric], kind: str) -> Table | None:
