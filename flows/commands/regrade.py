@@ -35,8 +35,8 @@ def regrade(
     against: Annotated[
         str | None,
         typer.Option(
-            help="With a judge or an ensemble: how the names of the graders begin that it is "
-            "measured against; by default all that need no model."
+            help="With a judge or an ensemble: the graders that it is measured against, by how "
+            "their names begin; by default all that need no model."
         ),
     ] = None,
     rollouts: Annotated[
