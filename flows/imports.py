@@ -2,7 +2,6 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from prefect import flow
@@ -11,12 +10,13 @@ from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.shares import say_rows
 from schemas.imports import ImportsJob
-from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, Trajectory
+from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES
 from schemas.unit_names import LabelsName, ScoresName, SolutionsGroup, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
 from storage.shares import count_rows
-from tasks.graders import has_votes, make_grader
+from tasks.graders import make_grader
+from tasks.imports.grade import find_unusable_checks
 from tasks.imports.read import FileSurvey, read_chunks, survey_file
 from tasks.imports.source import digest_source, name_format
 from tasks.imports.task import (
@@ -53,23 +53,8 @@ def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> l
         verdicts = _import_units(store, units, survey, job)
     paths = [unit.path for unit in units]
     say_rows(f"import {job.set_name}", count_rows(store, paths))
-    if not has_votes(job.grader):
-        for note in list(unusable_checks(store, paths))[:_MAX_NOTES]:
-            say(f"import {job.set_name}: {note}")
     _say_what_came(store, run_id, survey, verdicts, job)
     return paths
-
-
-def unusable_checks(store: Store, paths: Sequence[str]) -> Iterator[str]:
-    """A note per problem whose tests or theorem cannot be used, as the grades of its rows say."""
-    named: set[str] = set()
-    for path in paths:
-        rows: list[Trajectory] = store.read(path)
-        for row in rows:
-            said = row.check_result
-            if said and said.status == "bad_check" and row.problem_id not in named:
-                named.add(row.problem_id)
-                yield f"problem {row.problem_id} stays ungraded: {said.message}"
 
 
 def _name_everything(job: ImportsJob) -> ImportsJob:
@@ -116,6 +101,7 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
     files = [_files_of(unit, survey, job) for unit in units]
     missing = {unit.path for unit in store.missing([unit for of in files for unit in of.units])}
     verdicts: Verdicts = Counter()
+    unusable: list[str] = []
     grader = make_grader(job.grader)
     title = f"import {job.set_name}"
     try:
@@ -124,11 +110,16 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
                 if chunk.fingerprint not in survey.fingerprints[index : index + 1]:
                     raise ValueError(f"{job.place} changed while it was imported")
                 if any(unit.path in missing for unit in files[index].units):
+                    unusable += find_unusable_checks(chunk.new_problems, grader)
                     verdicts += import_chunk(store.url, files[index], chunk, job, grader)
                 else:
                     verdicts += count_verdicts(store, units[index])
     finally:
         grader.close()
+    for note in unusable[:_MAX_NOTES]:
+        say(f"import {job.set_name}: {note}")
+    if len(unusable) > _MAX_NOTES:
+        say(f"import {job.set_name}: {len(unusable) - _MAX_NOTES:,} more problems stay ungraded")
     return verdicts
 
 

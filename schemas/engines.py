@@ -38,6 +38,7 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
     "tactics": ("generate", "score"),
+    "lines": ("generate", "score"),
     "index": ("retrieve",),
 }
 """What engines of each type can do."""
@@ -390,6 +391,19 @@ class TacticsConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class LinesConfig(FrozenConfig):
+    """Small programs written line by line: whether they pass their tests has an exact chance."""
+
+    is_offered: ClassVar[bool] = False
+    type: Literal["lines"] = "lines"
+    num_lines: Annotated[int, Field(ge=1)] = 3
+    """Lines between the first and the last, each right or wrong."""
+    p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Chance that a line is right; one wrong line fails the tests."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
 class IndexConfig(FrozenConfig):
     """A retriever over a finished index of documents (`stepmill run documents`)."""
 
@@ -402,7 +416,13 @@ class IndexConfig(FrozenConfig):
 
 
 EngineConfig = Annotated[
-    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig | TacticsConfig | IndexConfig,
+    VLLMConfig
+    | OpenAIConfig
+    | PlantedConfig
+    | MarkovConfig
+    | TacticsConfig
+    | LinesConfig
+    | IndexConfig,
     Field(discriminator="type"),
 ]
 
