@@ -38,6 +38,7 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
     "tactics": ("generate", "score"),
+    "calculator": ("generate", "score"),
     "index": ("retrieve",),
 }
 """What engines of each type can do."""
@@ -387,6 +388,16 @@ class TacticsConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class CalculatorConfig(FrozenConfig):
+    """A policy that writes programs and cannot compute: exact with tools and without."""
+
+    type: Literal["calculator"] = "calculator"
+    p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Chance that a program multiplies, as it should; else it adds."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
 class IndexConfig(FrozenConfig):
     """A retriever over a finished index of documents (`stepmill run documents`)."""
 
@@ -398,7 +409,13 @@ class IndexConfig(FrozenConfig):
 
 
 EngineConfig = Annotated[
-    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig | TacticsConfig | IndexConfig,
+    VLLMConfig
+    | OpenAIConfig
+    | PlantedConfig
+    | MarkovConfig
+    | TacticsConfig
+    | CalculatorConfig
+    | IndexConfig,
     Field(discriminator="type"),
 ]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from schemas.engines import (
     ENGINE_WORK,
     ROLE_WORK,
+    CalculatorConfig,
     EngineConfig,
     MarkovConfig,
     OpenAIConfig,
@@ -137,7 +138,9 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
     return _open_analytic(config).model_id
 
 
-def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig) -> Engine:
+def _open_analytic(
+    config: PlantedConfig | MarkovConfig | TacticsConfig | CalculatorConfig,
+) -> Engine:
     if isinstance(config, PlantedConfig):
         from tasks.engines.planted_engine import PlantedEngine
 
@@ -146,6 +149,10 @@ def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig) -> Engi
         from tasks.engines.tactics_engine import TacticsEngine
 
         return TacticsEngine(config)
+    if isinstance(config, CalculatorConfig):
+        from tasks.engines.calculator_engine import CalculatorEngine
+
+        return CalculatorEngine(config)
     from tasks.engines.markov_engine import MarkovEngine
 
     return MarkovEngine(config)

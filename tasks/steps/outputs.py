@@ -44,6 +44,15 @@ def written_text(completion: Completion) -> str:
     )
 
 
+def written_confidences(completion: Completion) -> tuple[float, ...] | None:
+    """The confidences of the tokens that the model wrote itself; None if none are known."""
+    confidences, outputs = completion.confidences, completion.outputs
+    if confidences is None or outputs is None:
+        return confidences
+    marked = zip(confidences, outputs, strict=True)
+    return tuple(confidence for confidence, is_output in marked if not is_output)
+
+
 def kinds_of(completion: Completion, steps: Sequence[Step]) -> tuple[str, ...] | None:
     """[num_steps] what each measured step of a completion is; None where no program was run."""
     if completion.outputs is None:

@@ -148,3 +148,17 @@ async def run_here(source: str) -> ProgramRun:
 @pytest.fixture
 def runner() -> Callable:
     return run_here
+
+
+@pytest.fixture
+def remembering() -> Callable:
+    """Runs each program once, so that hundreds of solutions cost a handful of processes."""
+    runs: dict[str, asyncio.Future[ProgramRun]] = {}
+
+    async def run(source: str) -> ProgramRun:
+        if source not in runs:
+            runs[source] = asyncio.get_running_loop().create_future()
+            runs[source].set_result(await run_here(source))
+        return await runs[source]
+
+    return run
