@@ -33,6 +33,13 @@ def num_written(completion: Completion) -> int:
     return len(completion.token_ids) - sum(completion.outputs or ())
 
 
+def written_mask(completion: Completion) -> list[int]:
+    """[num_tokens] 1 for a token that the model wrote, 0 for one that a program printed."""
+    if completion.outputs is None:
+        return [1] * len(completion.token_ids)
+    return [int(not is_output) for is_output in completion.outputs]
+
+
 def written_text(completion: Completion) -> str:
     """The text of the same length in which null characters stand for outputs."""
     outputs, pieces = completion.outputs, completion.token_texts

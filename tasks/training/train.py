@@ -179,11 +179,6 @@ def check_set(training_set: TrainingSet, job: TrainingJob) -> None:
     """
     check_form(training_set, job.recipe)
     check_prompt(training_set, job.prompt)
-    if job.prompt.tools is not None and training_set.form != "prompt_completion":
-        raise ValueError(
-            "prompt.tools: expected a method that trains on completions (sft), where outputs of "
-            f"programs carry no loss, got {job.recipe.method}"
-        )
 
 
 def find_trainer(job: TrainingJob) -> Any:

@@ -51,21 +51,8 @@ def test_sampled_rows_tell_outputs_and_count_them_apart(calculator, products):
         assert len(row.token_ids or ()) == row.generated_tokens + shown.num_tokens
 
 
-def byte_tokenizer():
-    """A token for each byte, and an end of text."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    names = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {name: number for number, name in enumerate(names)} | {"</s>": len(names)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")
-
-
-def test_outputs_carry_no_loss():
-    tokenizer = byte_tokenizer()
+def test_outputs_carry_no_loss(byte_tokenizer):
+    tokenizer = byte_tokenizer
     row = {"prompt": "3?\n", "completion": "x\n```output\n3\n```\nso 3"}
     masked = RowEncoder(tokenizer, has_chat_template=False, masks_outputs=True).completion_row(row)
     learned = [label for label in masked["labels"] if label != NO_LOSS]
