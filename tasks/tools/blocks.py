@@ -19,6 +19,8 @@ class Block:
     label: str
     """The word behind its opening fence."""
     code: str
+    begin: int
+    """Where the line of its opening fence begins."""
     end: int
     """Where the text goes on behind its closing fence."""
 
@@ -28,14 +30,14 @@ def read_blocks(text: str) -> list[Block]:
     blocks: list[Block] = []
     label: str | None = None
     lines: list[str] = []
-    place = 0
+    begin = place = 0
     for line in text.splitlines(keepends=True):
         place += len(line)
         if label is None:
             if opened := _OPENS.fullmatch(line.rstrip("\r\n")):
-                label, lines = opened["label"].lower(), []
+                label, lines, begin = opened["label"].lower(), [], place - len(line)
         elif line.strip() == FENCE:
-            blocks.append(Block(label, "".join(lines), place))
+            blocks.append(Block(label, "".join(lines), begin, place))
             label = None
         else:
             lines.append(line)
