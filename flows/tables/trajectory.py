@@ -128,14 +128,14 @@ def _print_trajectory(
         console.print(Text(words, style="dim"))
     table = Table(show_lines=False)
     methods = sorted({label["method"] for label in labels})
-    kinds = () if row["segments"] is None else ("kind",)
+    kinds = row["segments"]
     readers = [score["verifier"] for score in of_steps]
-    for name in ("", *kinds, "step", "tokens", "logprob", *methods, *readers):
+    for name in ("", *(["kind"] if kinds else []), "step", "tokens", "logprob", *methods, *readers):
         table.add_column(Text(visible(name)))
-    texts = step_texts([step["text"] for step in row["steps"]], row["segments"])
+    texts = step_texts([step["text"] for step in row["steps"]], kinds)
     of_step = {(label["step_index"], label["method"]): label for label in labels}
     for index, step in enumerate(row["steps"]):
-        cells = [Text(str(index)), *(Text(row["segments"][index]) for _ in kinds), texts[index]]
+        cells = [Text(str(index)), *([Text(kinds[index])] if kinds else []), texts[index]]
         cells.append(Text(str(step["num_tokens"] or "")))  # imported steps are not counted
         logprob = step["logprob"]
         cells.append(Text("" if logprob is None else f"{logprob:.2f}"))

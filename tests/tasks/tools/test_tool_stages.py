@@ -117,6 +117,7 @@ def test_labels_of_steps_are_the_exact_values(remembering):
         prefix = "".join(step.text for step in steps[: label.step_index + 1])
         value = known.value(numbers, prefix)
         if label.evidence == "rollouts" and 0 < value < 1:
+            assert label.soft is not None
             assert abs(label.soft - value) <= 4.5 * sqrt(value * (1 - value) / 40)
             after_output.append(prefix.endswith("```\n\n"))
         else:
@@ -127,12 +128,13 @@ def test_labels_of_steps_are_the_exact_values(remembering):
     assert first.segments is not None
     assert first.segments[0] == "output"
     assert first.steps[0].text == by_id[first.parent_id or ""].steps[1].text
-    assert first.tool_tokens == sum(
+    printed = sum(
         step.num_tokens
         for step, kind in zip(first.steps, first.segments, strict=True)
         if kind == "output"
     )
-    assert first.generated_tokens == sum(s.num_tokens for s in first.steps) - first.tool_tokens
+    assert first.tool_tokens == printed
+    assert first.generated_tokens == sum(s.num_tokens for s in first.steps) - printed
 
 
 def search(engine, store: Store, unit_of, strategy, problems, *, budget: int) -> list[Trajectory]:

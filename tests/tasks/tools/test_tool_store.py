@@ -9,13 +9,14 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.runs.recording import recorded_flow
 from flows.tables.trajectory import show_trajectory
-from schemas.engines import CalculatorConfig
-from schemas.policy_training import PolicyTrainingJob
+from schemas.engines import CalculatorConfig, VLLMConfig
+from schemas.policy_training import GrpoConfig, PolicyTrainingJob
 from schemas.problems import WorldProblemsConfig
 from schemas.prompts import PlainPromptConfig
 from schemas.rows import PROBLEMS, TRAJECTORIES, Trajectory
@@ -167,12 +168,12 @@ def test_without_a_sandbox_nothing_begins(store, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     sandbox_fault.cache_clear()
     tools = PlainPromptConfig(tools=ToolsConfig())
-    training = {"policy": {"type": "vllm", "model": "world-policy"}, "training_set": "s"}
-    training["prompt"] = tools
+    policy = VLLMConfig(model="world-policy")
+    training: dict[str, Any] = {"policy": policy, "training_set": "s", "prompt": tools}
     try:
         for flow, job in (
             ("sampling", JOB),
-            ("policy_training", PolicyTrainingJob(**training, method={"type": "grpo"})),
+            ("policy_training", PolicyTrainingJob(**training, method=GrpoConfig())),
         ):
             with (
                 pytest.raises(ValueError, match=r"prompt\.tools: expected bwrap .* apt install"),

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from schemas.engines import CalculatorConfig
+from schemas.graders import MathGraderConfig
 from schemas.policy_training import PolicyTrainingJob
 from schemas.prompts import PlainPromptConfig
 from schemas.tools import ToolsConfig
+from tasks.engines.calculator_engine import CalculatorEngine, products
+from tasks.sandbox import sandbox_fault
 from tasks.training.rows import NO_LOSS, RowEncoder
 
 OUTPUTS = ("```output\n3\n```\n", "```output\n4\n```\n")
@@ -101,3 +105,51 @@ def test_a_pair_that_differs_in_its_outputs_alone_teaches_nothing(byte_tokenizer
         assert trained.curve[0]["loss"] == pytest.approx(0.693147, abs=1e-4)
         after = load_weights(Path(trained.path)).state_dict()
         assert all(torch.equal(after[key], before[key]) for key in before) != moves
+
+
+@pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
+def test_solutions_drawn_in_training_say_which_tokens_programs_printed(
+    byte_tokenizer, tmp_path, store, unit_of, monkeypatch
+):
+    from tasks.training import rollouts
+    from tasks.training.drawn_rows import DrawnRows
+
+    engine = CalculatorEngine(CalculatorConfig(p_right=0.6))
+
+    async def opened(*_: Any, **__: Any) -> CalculatorEngine:
+        return engine
+
+    monkeypatch.setattr(rollouts, "open_vllm_engine", opened)
+    job = job_of("grpo", max_new_tokens=1000, group_size=4, batch_size=4).with_fields(
+        prompt=PlainPromptConfig(separator="\n\n", tools=ToolsConfig(timeout_s=20)),
+        grader=MathGraderConfig(),
+    )
+    (problem,) = products(1, 4)
+    state = {"prompt": f"{problem.question}\n", "answer": problem.answer, "row": 0}
+    unit = unit_of("trajectories", stage="policy_training", name="policy")
+    kept = DrawnRows(store.url, unit, job)
+    drawing = rollouts.Rollouts(
+        job,
+        [state],
+        None,
+        byte_tokenizer,
+        work_dir=tmp_path,
+        rank=0,
+        num_processes=1,
+        drawn=kept,
+    )
+    drawn = drawing(["0"] * 4, 0)
+    drawing.close()
+    for ids, mask, logprobs, reward in zip(
+        drawn["completion_ids"], drawn["env_mask"], drawn["logprobs"], drawn["reward"], strict=True
+    ):
+        printed = "".join(chr(i) for i, own in zip(ids, mask, strict=True) if not own)
+        blocks = printed.split("```output\n")
+        assert blocks[0] == ""
+        assert [block.partition("\n")[2] for block in blocks[1:]] == ["```\n\n"] * 2
+        assert len(logprobs) == len(ids)
+        assert (reward == 1.0) == ("+" not in "".join(map(chr, ids)))
+    for row, mask in zip(kept._rows, drawn["env_mask"], strict=True):
+        assert row.segments == ("step", "output", "step", "output", "step")
+        assert (row.generated_tokens, row.tool_tokens) == (sum(mask), len(mask) - sum(mask))
+    assert drawing.generated_tokens == sum(map(sum, drawn["env_mask"]))

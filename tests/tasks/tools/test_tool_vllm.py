@@ -28,7 +28,7 @@ def output(digit: int) -> str:
 
 
 def answer(digit: int) -> str:
-    return f"So {digit}."
+    return f"Answer: {digit}"
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,14 @@ def policy_folder(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer: Any)
     texts = [QUESTION + PROGRAM + output(d) + answer(d) + "</s>" for d in range(10)]
     ids = torch.tensor([byte_tokenizer(text)["input_ids"] for text in texts])
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(150):
-        model(input_ids=ids, labels=ids).loss.backward()
+    weights = torch.ones(ids.shape[1] - 1)
+    weights[-2] = 20.0  # the digit that is to be copied
+    for _ in range(200):
+        logits = model(input_ids=ids).logits[:, :-1]
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        )
+        (losses.view(len(ids), -1) * weights).mean().backward()
         optimizer.step()
         optimizer.zero_grad()
     folder = tmp_path_factory.mktemp("models") / "policy"
