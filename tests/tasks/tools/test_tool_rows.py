@@ -74,7 +74,7 @@ def test_outputs_carry_no_loss(byte_tokenizer):
         (
             0.3,
             "import time; time.sleep(60)",
-            "TimeoutError: the program took more than 0.3 seconds",
+            "TimeoutError: the program took more than 0.3 s",
         ),
         (20, "x = bytearray(1 << 30)", "MemoryError"),
         (20, "while True: print('7' * 9999)", "Error: the program printed too much and was ended"),
