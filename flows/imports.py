@@ -16,6 +16,7 @@ from schemas.units import Stage, Unit
 from storage import Store
 from storage.shares import count_rows
 from tasks.graders import make_grader
+from tasks.imports.grade import find_unusable_checks
 from tasks.imports.read import FileSurvey, read_chunks, survey_file
 from tasks.imports.source import digest_source, name_format
 from tasks.imports.task import (
@@ -100,6 +101,7 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
     files = [_files_of(unit, survey, job) for unit in units]
     missing = {unit.path for unit in store.missing([unit for of in files for unit in of.units])}
     verdicts: Verdicts = Counter()
+    unusable: list[str] = []
     grader = make_grader(job.grader)
     title = f"import {job.set_name}"
     try:
@@ -108,11 +110,16 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
                 if chunk.fingerprint not in survey.fingerprints[index : index + 1]:
                     raise ValueError(f"{job.place} changed while it was imported")
                 if any(unit.path in missing for unit in files[index].units):
+                    unusable += find_unusable_checks(chunk.new_problems, grader)
                     verdicts += import_chunk(store.url, files[index], chunk, job, grader)
                 else:
                     verdicts += count_verdicts(store, units[index])
     finally:
         grader.close()
+    for note in unusable[:_MAX_NOTES]:
+        say(f"import {job.set_name}: {note}")
+    if len(unusable) > _MAX_NOTES:
+        say(f"import {job.set_name}: {len(unusable) - _MAX_NOTES:,} more problems stay ungraded")
     return verdicts
 
 

@@ -39,6 +39,7 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "markov": ("generate", "score"),
     "tactics": ("generate", "score"),
     "calculator": ("generate", "score"),
+    "lines": ("generate", "score"),
     "index": ("retrieve",),
 }
 """What engines of each type can do."""
@@ -394,9 +395,23 @@ class TacticsConfig(FrozenConfig):
 class CalculatorConfig(FrozenConfig):
     """A policy that writes programs and cannot compute: exact with tools and without."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["calculator"] = "calculator"
     p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Chance that a program multiplies, as it should; else it adds."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
+class LinesConfig(FrozenConfig):
+    """Small programs written line by line: whether they pass their tests has an exact chance."""
+
+    is_offered: ClassVar[bool] = False
+    type: Literal["lines"] = "lines"
+    num_lines: Annotated[int, Field(ge=1)] = 3
+    """Lines between the first and the last, each right or wrong."""
+    p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Chance that a line is right; one wrong line fails the tests."""
     verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
@@ -419,6 +434,7 @@ EngineConfig = Annotated[
     | MarkovConfig
     | TacticsConfig
     | CalculatorConfig
+    | LinesConfig
     | IndexConfig,
     Field(discriminator="type"),
 ]

@@ -11,11 +11,12 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
-from schemas.graders import judges_in
+from schemas.graders import GraderConfig, judges_in
 from schemas.training.drawing import DrawingRecipe
 from schemas.units import Stage
 from storage import Store
 from storage.runs import recorded_run
+from tasks.graders import grader_fault
 from tasks.graders.judge_grader import REFUSAL
 from tasks.sandbox import sandbox_fault
 
@@ -58,12 +59,11 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config needs a run, or sets of one, that do not exist, or grades by a judge,
-            which only regrading can, or runs programs, which this machine cannot; nothing is
+        ValueError: the config needs a run, or sets of one, that do not exist, grades by a judge,
+            which only regrading can, or grades or draws by what this machine lacks; nothing is
             written.
     """
-    if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
-        raise ValueError(REFUSAL)
+    _check_grader(flow, getattr(config, "grader", None))
     if draws_with_tools(flow, config) and (fault := sandbox_fault()) is not None:
         raise ValueError(f"prompt.tools: {fault}")
     if (sets := config.stored_sets()) is not None:
@@ -85,6 +85,16 @@ def draws_with_tools(flow: str, config: FrozenConfig) -> bool:
         return False
     recipe = getattr(config, "recipe", None)
     return recipe is None or isinstance(recipe, DrawingRecipe)
+
+
+def _check_grader(flow: str, grader: GraderConfig | None) -> None:
+    """Refuse a grader before any work; the evaluation grades nothing."""
+    if grader is None or flow == Stage.EVALUATION:
+        return
+    if flow != Stage.REGRADING and judges_in(grader):
+        raise ValueError(REFUSAL)
+    if (fault := grader_fault(grader)) is not None:
+        raise ValueError(fault)
 
 
 def without_heartbeats() -> AbstractContextManager[Any]:

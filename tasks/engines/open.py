@@ -7,6 +7,7 @@ from schemas.engines import (
     ROLE_WORK,
     CalculatorConfig,
     EngineConfig,
+    LinesConfig,
     MarkovConfig,
     OpenAIConfig,
     PlantedConfig,
@@ -139,7 +140,7 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
 
 
 def _open_analytic(
-    config: PlantedConfig | MarkovConfig | TacticsConfig | CalculatorConfig,
+    config: PlantedConfig | MarkovConfig | TacticsConfig | CalculatorConfig | LinesConfig,
 ) -> Engine:
     if isinstance(config, PlantedConfig):
         from tasks.engines.planted_engine import PlantedEngine
@@ -153,6 +154,10 @@ def _open_analytic(
         from tasks.engines.calculator_engine import CalculatorEngine
 
         return CalculatorEngine(config)
+    if isinstance(config, LinesConfig):
+        from tasks.engines.lines_engine import LinesEngine
+
+        return LinesEngine(config)
     from tasks.engines.markov_engine import MarkovEngine
 
     return MarkovEngine(config)

@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from schemas.problems import ColumnsConfig
 from schemas.rows import Problem
@@ -36,8 +36,8 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
     """The rows of a file in order; blank lines of JSONL are skipped.
 
     Args:
-        path: a `.jsonl` or `.json` file (a row a line), a `.json` file with one list of rows, which
-            is read whole, or a `.parquet` file.
+        path: a `.jsonl`, `.jsonl.gz` or `.json` file (a row a line), a `.json` file with one list
+            of rows, which is read whole, or a `.parquet` file.
         limit: only the first rows; None for all.
 
     Raises:
@@ -47,6 +47,8 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
         raise ValueError(f"expected a file at {path}, there is none")
     if path.suffix == ".parquet":
         yield from islice(_iterate_parquet(path), limit)
+    elif path.suffixes[-2:] == [".jsonl", ".gz"]:
+        yield from islice(_iterate_packed(path), limit)
     elif path.suffix in (".jsonl", ".json"):
         rows = _read_list(path) if path.suffix == ".json" else None
         if rows is not None:
@@ -55,7 +57,7 @@ def iterate_rows(path: Path, limit: int | None = None) -> Iterator[Row]:
         with path.open("rb") as stream:
             yield from islice(_iterate_lines(stream), limit)
     else:
-        raise ValueError(f"expected a .jsonl, .json or .parquet file, got {path}")
+        raise ValueError(f"expected a .jsonl, .jsonl.gz, .json or .parquet file, got {path}")
 
 
 def check_columns(there: Iterable[str], wanted: dict[str, str | None], source: str) -> None:
@@ -79,7 +81,8 @@ def problem_columns(config: ColumnsConfig) -> dict[str, str | None]:
     """From each field that names a column to that column."""
     fields = ("question", "answer", "solution", "level", "subject", "check")
     columns = {f"{name}_column": getattr(config, f"{name}_column") for name in fields}
-    if config.check_column is not None:
+    columns |= {f"check_columns.{i}": name for i, name in enumerate(config.check_columns)}
+    if config.check_column is not None or config.check_columns:
         del columns["answer_column"]  # rows with a check need no answer
     return columns
 
@@ -100,7 +103,7 @@ def to_problem(row: Row, index: int, config: ColumnsConfig, *, source: str, spli
     if isinstance(row, BadRow):
         raise row
     question = _read_text(row, config.question_column)
-    check = _read_check(row, config.check_column)
+    check = _read_check(row, config)
     is_checked = check is not None and row.get(config.answer_column) in (None, "")
     gold = "" if is_checked else _read_text(row, config.answer_column)
     is_plain = is_checked or config.gold_format == "plain"
@@ -138,6 +141,17 @@ def check_text(text: str, what: str) -> str:
 def shorten(value: object) -> str:
     """A value as a note shows it: its beginning, control characters escaped."""
     return reprlib.repr(value)
+
+
+def _iterate_packed(path: Path) -> Iterator[Row]:
+    import gzip
+    import zlib
+
+    try:
+        with gzip.open(path) as stream:
+            yield from _iterate_lines(cast(BinaryIO, stream))
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is not a gzip file, or is damaged: {error}") from error
 
 
 def _iterate_lines(stream: BinaryIO) -> Iterator[Row]:
@@ -210,9 +224,14 @@ def _read_text(row: dict[str, Any], column: str) -> str:
     return check_text(str(value).strip(), f"column {column!r}")
 
 
-def _read_check(row: dict[str, Any], column: str | None) -> str | None:
+def _read_check(row: dict[str, Any], config: ColumnsConfig) -> str | None:
     """What checks a row's solutions, as JSON text; None if the row has none."""
-    value = row.get(column) if column else None
+    if config.check_columns:
+        column = ", ".join(config.check_columns)
+        cells = {name: row[name] for name in config.check_columns if row.get(name) is not None}
+        value = cells or None
+    else:
+        column, value = config.check_column, row.get(config.check_column or "")
     if value is None:
         return None
     try:

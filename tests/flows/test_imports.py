@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from schemas.evaluation import EvaluationConfig, EvaluationJob
-from schemas.graders import ExactGraderConfig
+from schemas.graders import ExactGraderConfig, ProgramGraderConfig
 from schemas.imports import ImportsJob
 from schemas.regrading import RegradingJob
 from storage import Store, connect, query
+from tasks.sandbox import sandbox_fault
 
 ODD_NAME = "it's $(a) *file*? \n[x]; drop table.jsonl"
 HOSTILE = (
@@ -265,3 +266,54 @@ def test_gsm8k_solutions_are_right_by_their_own_gold_answers(
     path = write(tmp_path / "gsm.jsonl", *({**r, "responses": [r["answer"]]} for r in rows))
     import_solutions(ImportsJob(path=path, gold_format="solution"), store.url, "run")
     assert ask(store, "select count(*), sum(correct::int) from graded") == [(200, 200)]
+
+
+@pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
+def test_programs_are_graded_and_problems_with_faulty_tests_named(
+    tmp_path, store, prefect_server, capsys
+):
+    from flows.imports import import_solutions
+
+    test = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(0) == 0"
+    row = {
+        "prompt": "def double(x):\n    '''Twice x.'''\n",
+        "entry_point": "double",
+        "test": test,
+        "reference": "    return 2 * x",
+        "responses": ["    return x + x", "    return 4", "def twice(x): return x + x", "None"],
+    }
+    path = write(
+        tmp_path / "programs.jsonl",
+        row,
+        {**row, "reference": "    return 3 * x", "responses": ["    return x + x"]},
+        {**row, "test": None, "responses": ["    return x + x"]},
+        {**row, "test": "def check(", "responses": ["    return x + x"]},
+    )
+    job = ImportsJob(
+        path=path,
+        question_column="prompt",
+        solution_column="reference",
+        check_columns=("test", "entry_point"),
+        grader=ProgramGraderConfig(timeout_s=2),
+    )
+    import_solutions(job, store.url, "run")
+    rows = ask(
+        store,
+        "select t.correct, t.check_result.status, t.check_result.num_passed "
+        "from trajectories as t order by t.created_at, t.sample_index",
+    )
+    assert sorted(rows, key=str) == sorted(
+        [
+            (True, "passed", 2),
+            (False, "failed", 1),
+            (False, "missing", 0),
+            (False, "failed", 0),
+            *[(None, "bad_check", 0)] * 3,
+        ],
+        key=str,
+    )
+    said = capsys.readouterr().err
+    named = [line for line in said.splitlines() if line.startswith("import eval: problem ")]
+    assert len(named) == 3
+    assert "got failed, 1 of 2 passed" in said
+    assert "expected tests: test and entry_point" in said
