@@ -105,6 +105,9 @@ class GenerationRequest:
     """Whether the prompt contains its special tokens, or is messages, so that none are added."""
     thought_tags: tuple[str, str] = THOUGHT_TAGS[0]
     """What is put around a thought that a server gives apart from the answer."""
+    takes_errors: bool = False
+    """Whether the caller reads `Completion.error`, so that a continuation which a server refuses,
+    or answers unusably, does not take the others with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +139,8 @@ class Completion:
     """Tokens that the model wrote, with those that were taken back, if that is not the number of
     `token_ids`."""
     error: str | None = None
-    """Why it could not be written to its end, such as a sandbox that is down."""
+    """Why it could not be written to its end, such as a sandbox that is down, or an answer of a
+    server that cannot be true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

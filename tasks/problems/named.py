@@ -18,8 +18,9 @@ from schemas.data_sets import DataSet
 from schemas.problems import ColumnsConfig, NamedProblemsConfig
 from schemas.rows import Problem
 from schemas.units import derive_seed
-from tasks.problems.files import BadRow, iterate_rows, to_problem
+from tasks.problems.files import to_problem
 from tasks.problems.hub import load_hub_rows, name_hub_rows
+from tasks.problems.row_files import BadRow, iterate_rows
 
 _FLAT = ColumnsConfig(solution_column="solution", level_column="level", subject_column="subject")
 """Columns of a row after `_flatten`."""

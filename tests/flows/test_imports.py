@@ -47,13 +47,13 @@ def solved(index, *answers, **columns):
 
 @pytest.fixture
 def imported(tmp_path, store, prefect_server):
-    """Two problems: 1 1 2 2 scored .9 .8 .2 .1, and 2 2 2 1. scored .1 .1 .1 .9; a bad row."""
+    """Two problems: 1 1 2 2 scored .9 .8 .2 .1, and 2 2 2 1. scored .1 .1 .1 .9; 12 bad rows."""
     from flows.imports import import_solutions
 
     path = write(
         tmp_path / "solved.jsonl",
         solved(0, 1, 1, 2, 2, reward=[0.9, 0.8, 0.2, 0.1]),
-        {"question": "q1?"},
+        *[{"question": "q1?"}] * 12,
         solved(2, 2, 2, 2, "1.0", reward=[0.1, 0.1, 0.1, 0.9]),
     )
     job = ImportsJob(path=path, policy="theirs", scores_column="reward", trajectories_per_unit=4)
@@ -76,6 +76,8 @@ def accuracies(store, **fields):
 
 def test_views_and_curves_work_on_imported_solutions(imported):
     store, _ = imported
+    named = (store.root / "imports/run/eval-left-out.txt").read_text().splitlines()
+    assert [line.partition(" is")[0] for line in named] == [f"row {i}" for i in range(1, 13)]
     rates = ask(
         store, "select policy, strategy, num_graded, num_correct from solve_rate order by 4"
     )
