@@ -38,6 +38,7 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
     "tactics": ("generate", "score"),
+    "calculator": ("generate", "score"),
     "lines": ("generate", "score"),
     "index": ("retrieve",),
 }
@@ -395,6 +396,17 @@ class TacticsConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class CalculatorConfig(FrozenConfig):
+    """A policy that writes programs and cannot compute: exact with tools and without."""
+
+    is_offered: ClassVar[bool] = False
+    type: Literal["calculator"] = "calculator"
+    p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Chance that a program multiplies, as it should; else it adds."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
 class LinesConfig(FrozenConfig):
     """Small programs written line by line: whether they pass their tests has an exact chance."""
 
@@ -425,6 +437,7 @@ EngineConfig = Annotated[
     | PlantedConfig
     | MarkovConfig
     | TacticsConfig
+    | CalculatorConfig
     | LinesConfig
     | IndexConfig,
     Field(discriminator="type"),

@@ -2,14 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.base import FrozenConfig
 
-Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9+-]+$")]
-
 OUTPUT_LABEL = "output"
 """The word behind the fence of a block that holds what a program printed."""
+
+
+def _is_no_output(language: str) -> str:
+    if language.lower() == OUTPUT_LABEL:
+        raise ValueError(f"expected the name of a language, got {language!r}, the word of outputs")
+    return language
+
+
+Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9+-]+$"), AfterValidator(_is_no_output)]
 
 
 class ToolsConfig(FrozenConfig):

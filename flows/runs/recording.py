@@ -12,11 +12,26 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import GraderConfig, judges_in
+from schemas.training.drawing import DrawingRecipe
 from schemas.units import Stage
 from storage import Store
 from storage.runs import recorded_run
 from tasks.graders import grader_fault
 from tasks.graders.judge_grader import REFUSAL
+from tasks.sandbox import sandbox_fault
+
+_WITHOUT_PROGRAMS = (
+    Stage.SCORING,
+    Stage.TOKEN_REWARDS,
+    Stage.ERROR_PATHS,
+    Stage.CRITIQUES,
+    Stage.REFINEMENTS,
+    Stage.SELF_TALK,
+    Stage.REGRADING,
+    Stage.EVALUATION,
+    Stage.DATASET_EXPORT,
+)
+"""Flows that run no programs whatever their prompt says."""
 
 
 @contextlib.contextmanager
@@ -45,9 +60,12 @@ def recorded_flow(
     Raises:
         RunConflict: the run already holds this part, made with another config.
         ValueError: the config needs a run, or sets of one, that do not exist, grades by a judge,
-            which only regrading can, or by what this machine lacks; nothing is written.
+            which only regrading can, or grades or draws by what this machine lacks; nothing is
+            written.
     """
     _check_grader(flow, getattr(config, "grader", None))
+    if draws_with_tools(flow, config) and (fault := sandbox_fault()) is not None:
+        raise ValueError(f"prompt.tools: {fault}")
     if (sets := config.stored_sets()) is not None:
         look_for(root, run_id, sets)
     store, run_id = Store(root), run_id or prefect_run_id(flow)
@@ -56,6 +74,17 @@ def recorded_flow(
         without_heartbeats(),
     ):
         yield store, run_id
+
+
+def draws_with_tools(flow: str, config: FrozenConfig) -> bool:
+    """Whether a flow draws solutions that run programs, for which machines need the sandbox."""
+    prompt = getattr(config, "prompt", None)
+    if flow in _WITHOUT_PROGRAMS or prompt is None or prompt.tools is None:
+        return False
+    if flow == Stage.STEP_LABELS and getattr(config, "rollouts", None) is None:
+        return False
+    recipe = getattr(config, "recipe", None)
+    return recipe is None or isinstance(recipe, DrawingRecipe)
 
 
 def _check_grader(flow: str, grader: GraderConfig | None) -> None:

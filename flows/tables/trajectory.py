@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -18,7 +20,10 @@ from flows.tables.critiqued import (
 )
 from flows.tables.graders import verdicts_table
 from flows.tables.output import open_console, visible
+from schemas.tools import OUTPUT_LABEL
 from storage.queries import ask
+from tasks.steps.outputs import OUTPUT
+from tasks.tools.blocks import read_blocks
 
 
 def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: str) -> None:
@@ -117,13 +122,20 @@ def _print_trajectory(
         if score not in of_steps:
             words = f"{score['verifier']}: {score['scores'][0]:.3f} for the whole solution"
             console.print(Text(visible(words)))
+    if row["tool_tokens"] is not None:
+        words = f"{row['generated_tokens']} tokens generated, "
+        words += f"{row['tool_tokens']} printed by programs"
+        console.print(Text(words, style="dim"))
     table = Table(show_lines=False)
     methods = sorted({label["method"] for label in labels})
-    for name in ("", "step", "tokens", "logprob", *methods, *(s["verifier"] for s in of_steps)):
+    kinds = row["segments"]
+    readers = [score["verifier"] for score in of_steps]
+    for name in ("", *(["kind"] if kinds else []), "step", "tokens", "logprob", *methods, *readers):
         table.add_column(Text(visible(name)))
+    texts = step_texts([step["text"] for step in row["steps"]], kinds)
     of_step = {(label["step_index"], label["method"]): label for label in labels}
     for index, step in enumerate(row["steps"]):
-        cells = [Text(str(index)), Text(visible(step["text"].rstrip()))]
+        cells = [Text(str(index)), *([Text(kinds[index])] if kinds else []), texts[index]]
         cells.append(Text(str(step["num_tokens"] or "")))  # imported steps are not counted
         logprob = step["logprob"]
         cells.append(Text("" if logprob is None else f"{logprob:.2f}"))
@@ -131,6 +143,29 @@ def _print_trajectory(
         cells += [Text(f"{score['scores'][index]:.3f}") for score in of_steps]
         table.add_row(*cells)
     console.print(table)
+
+
+def step_texts(steps: Sequence[str], kinds: Sequence[str] | None) -> list[Text]:
+    """[num_steps] the steps for a terminal; of a solution that ran programs, code and output apart.
+
+    Args:
+        steps: their texts.
+        kinds: [num_steps] as in the column `segments`; None if they are not told apart.
+    """
+    if kinds is None or OUTPUT not in kinds:
+        return [Text(visible(step.rstrip())) for step in steps]
+    blocks = [block for block in read_blocks("".join(steps)) if block.label != OUTPUT_LABEL]
+    texts, begin = [], 0
+    for step, kind in zip(steps, kinds, strict=True):
+        text = Text(style="yellow" if kind == OUTPUT else "")
+        marks = {0, len(step.rstrip())}
+        marks |= {at - begin for block in blocks for at in (block.begin, block.end)}
+        for first, last in pairwise(sorted(at for at in marks if 0 <= at <= len(step.rstrip()))):
+            is_code = any(b.begin <= begin + first < b.end for b in blocks)
+            text.append(visible(step[first:last]), style="cyan" if is_code else None)
+        texts.append(text)
+        begin += len(step)
+    return texts
 
 
 def _label_cell(label: dict[str, Any] | None) -> Text:

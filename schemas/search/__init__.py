@@ -113,6 +113,12 @@ class SearchJob(PromptedConfig):
                 raise ValueError(
                     f"retrieval: expected documents, as {strategy.type} retrieves some, got none"
                 )
+            if strategy.draws_pieces and self.prompt.tools is not None:
+                raise ValueError(
+                    f"prompt.tools: expected none, as {strategy.type} looks at solutions between "
+                    "pieces of so many tokens, which the output of a program may not fit into; set "
+                    "mode to offline"
+                )
         labels = [strategy.label() for strategy in self.strategies]
         if len(set(labels)) < len(labels) or len(set(self.budgets)) < len(self.budgets):
             raise ValueError(

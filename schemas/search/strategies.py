@@ -264,6 +264,11 @@ class ConfidenceVoteConfig(StrategyConfig):
                 f"warm-up, got N={budget}"
             )
 
+    @property
+    def draws_pieces(self) -> bool:
+        """See StrategyConfig."""
+        return self.mode == "online"
+
     @model_validator(mode="after")
     def _can_look_early(self) -> Self:
         if self.mode == "online" and self.confidence != "lowest_group":

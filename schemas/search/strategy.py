@@ -57,6 +57,11 @@ class StrategyConfig(FrozenConfig):
     type: str
 
     @property
+    def draws_pieces(self) -> bool:
+        """Whether it draws a solution in pieces of so many tokens, wherever they end."""
+        return False
+
+    @property
     def needs_verifier(self) -> bool:
         """Whether it cannot run without a verifier."""
         return "verifier" in self.roles

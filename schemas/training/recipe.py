@@ -50,6 +50,8 @@ class TrainingRecipe(FrozenConfig):
     """The role of the trained model: a policy generates, a verifier scores steps."""
     can_shard: ClassVar[bool] = True
     """Whether `sharding` may be `full`."""
+    masks_outputs: ClassVar[bool] = True
+    """Whether tokens that programs printed (`prompt.tools`) carry no loss."""
 
     epochs: Annotated[float, Field(gt=0)] = 2.0
     """Passes over the rows."""
@@ -140,6 +142,15 @@ class TrainingJob(FrozenConfig):
 
     prompt: PromptConfig = PlainPromptConfig()
     """How the set's prompts were made: a chat prompt already contains its special tokens."""
+
+    @model_validator(mode="after")
+    def _outputs_are_masked(self) -> Self:
+        if self.prompt.tools is not None and not self.recipe.masks_outputs:
+            raise ValueError(
+                "prompt.tools: expected a method that leaves what programs printed out of its "
+                f"loss, got {self.recipe.method}, which would train on it; choose grpo or ppo"
+            )
+        return self
 
     @property
     def recipe(self) -> TrainingRecipe:

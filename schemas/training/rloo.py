@@ -1,6 +1,6 @@
 """REINFORCE with leave-one-out baselines."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ class RlooConfig(GroupRecipe):
     solutions of the same start state, and the KL divergence is part of the reward.
     """
 
+    masks_outputs: ClassVar[bool] = False
     type: Literal["rloo"] = "rloo"
     kl_weight: Annotated[float, Field(ge=0)] = 0.01
     """Weight of the KL divergence from the policy that training starts from, summed over a

@@ -2,13 +2,15 @@
 -- varied the right solutions are. `num_solved` counts problems with a right solution, `num_texts`
 -- the distinct right solutions of all problems, `num_paths` those that still differ when reduced to
 -- numbers, operators and line ends. `num_counted` are the solutions that are right or not, by the
--- macro `outcome`; right shares are of them. The newest verdicts count.
+-- macro `outcome`; right shares are of them. The newest verdicts count. `num_tokens` are those of
+-- steps, without what programs printed.
 with solutions as (
     select
         s.run_id, s.round, s.policy, p.split, s.problem_id, s.correct,
         outcome(s.status, s.answer, s.correct) as is_right,
         list_aggregate(list_transform(s.steps, lambda step: step.text), 'string_agg', '') as text,
-        list_sum(list_transform(s.steps, lambda step: step.num_tokens)) as num_tokens
+        list_sum(list_transform(s.steps, lambda step: step.num_tokens))
+        - coalesce(s.tool_tokens, 0) as num_tokens
     from graded as s
     left join problem_list as p on s.run_id = p.run_id and s.problem_id = p.problem_id
     where

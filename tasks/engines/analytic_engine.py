@@ -156,7 +156,7 @@ class AnalyticEngine(ABC, Generic[State]):
                 break
             if finish_reason == "stop" or len(token_ids) == request.max_tokens:
                 break
-            token_id = _draw(p_next, request, rng)
+            token_id = draw_step(p_next, request, rng)
             token_ids.append(token_id)
             logprobs.append(math.log(p_next[token_id]))
             confidences.append(_confidence(p_next, request.num_alternatives))
@@ -179,7 +179,7 @@ class AnalyticEngine(ABC, Generic[State]):
         )
 
 
-def _draw(p_next: Mapping[int, float], request: GenerationRequest, rng: random.Random) -> int:
+def draw_step(p_next: Mapping[int, float], request: GenerationRequest, rng: random.Random) -> int:
     """One step drawn at the request's temperature from the steps that it allows."""
     if request.temperature == 0:
         return min(p_next, key=lambda token_id: (-p_next[token_id], token_id))

@@ -62,3 +62,12 @@ class Retriever(Engine, Protocol):
             EngineFailed: the engine is gone.
         """
         ...
+
+
+@runtime_checkable
+class PlainEncoder(Protocol):
+    """An engine whose model has special tokens that texts of others must not turn into."""
+
+    def encode_plain(self, text: str) -> Sequence[int] | None:
+        """The tokens of a text in which the name of a special token is text like any other."""
+        ...

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from schemas.engines import (
     ENGINE_WORK,
     ROLE_WORK,
+    CalculatorConfig,
     EngineConfig,
     LinesConfig,
     MarkovConfig,
@@ -138,7 +139,9 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
     return _open_analytic(config).model_id
 
 
-def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig | LinesConfig) -> Engine:
+def _open_analytic(
+    config: PlantedConfig | MarkovConfig | TacticsConfig | CalculatorConfig | LinesConfig,
+) -> Engine:
     if isinstance(config, PlantedConfig):
         from tasks.engines.planted_engine import PlantedEngine
 
@@ -147,6 +150,10 @@ def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig | LinesC
         from tasks.engines.tactics_engine import TacticsEngine
 
         return TacticsEngine(config)
+    if isinstance(config, CalculatorConfig):
+        from tasks.engines.calculator_engine import CalculatorEngine
+
+        return CalculatorEngine(config)
     if isinstance(config, LinesConfig):
         from tasks.engines.lines_engine import LinesEngine
 

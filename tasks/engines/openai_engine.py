@@ -206,6 +206,10 @@ class OpenAIEngine:
         """The tokens of a text alone, if the config names the model's tokenizer."""
         return None if self._codec is None else self._codec.encode.afresh(text)
 
+    def encode_plain(self, text: str) -> Sequence[int] | None:
+        """As `encode_text`; the name of a special token becomes the tokens of its characters."""
+        return None if self._codec is None else self._codec.encode.plain(text)
+
     def _read(self, answer: Any, request: GenerationRequest, start: Start | None) -> Continuation:
         continuation = read_continuation(answer, request, self._config)
         if self._codec is None or start is None:

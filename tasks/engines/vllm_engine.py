@@ -276,6 +276,10 @@ class VLLMEngine:
         """The tokens of a text alone, without special tokens."""
         return self.encoder.afresh(text)
 
+    def encode_plain(self, text: str) -> Sequence[int]:
+        """As `encode_text`; the name of a special token becomes the tokens of its characters."""
+        return self.encoder.plain(text)
+
     async def update_weights(self, folder: Path) -> None:
         """Switch to other weights of the same policy; nothing cached is reused.
 

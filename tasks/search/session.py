@@ -26,7 +26,7 @@ from tasks.search.readings import Readings
 from tasks.search.refusals import refusal
 from tasks.search.traces import Drawn, Watch, draw_traces
 from tasks.search.tree import Cost, Node, State, add_costs, add_logprobs, join_ids
-from tasks.steps.outputs import STEP, kinds_of, num_written
+from tasks.steps.outputs import STEP, kinds_of, num_written, written_confidences
 from tasks.steps.pieces import drawn_steps, join
 from tasks.steps.segmentation import is_complete, measure_steps
 from tasks.steps.stop_strings import end_at_stop
@@ -174,7 +174,7 @@ class Search:
             reason = why_cut(len(completion.token_ids), room) if state == "truncated" else None
             steps = measure_steps(completion, rule)
             end = self._add_steps(node, index, completion, steps, state, cost, reason=reason)
-            end.confidences = completion.confidences
+            end.confidences = written_confidences(completion)
             ends.append(end)
         for end in ends:
             end.temperature = temperature

@@ -33,6 +33,13 @@ def num_written(completion: Completion) -> int:
     return len(completion.token_ids) - sum(completion.outputs or ())
 
 
+def written_mask(completion: Completion) -> list[int]:
+    """[num_tokens] 1 for a token that the model wrote, 0 for one that a program printed."""
+    if completion.outputs is None:
+        return [1] * len(completion.token_ids)
+    return [int(not is_output) for is_output in completion.outputs]
+
+
 def written_text(completion: Completion) -> str:
     """The text of the same length in which null characters stand for outputs."""
     outputs, pieces = completion.outputs, completion.token_texts
@@ -42,6 +49,15 @@ def written_text(completion: Completion) -> str:
         "\0" * len(piece) if is_output else piece
         for piece, is_output in zip(pieces, outputs, strict=True)
     )
+
+
+def written_confidences(completion: Completion) -> tuple[float, ...] | None:
+    """The confidences of the tokens that the model wrote itself; None if none are known."""
+    confidences, outputs = completion.confidences, completion.outputs
+    if confidences is None or outputs is None:
+        return confidences
+    marked = zip(confidences, outputs, strict=True)
+    return tuple(confidence for confidence, is_output in marked if not is_output)
 
 
 def kinds_of(completion: Completion, steps: Sequence[Step]) -> tuple[str, ...] | None:

@@ -9,7 +9,8 @@ from schemas.tools import OUTPUT_LABEL, ToolsConfig
 FENCE = "```"
 CLOSING = "```\n"
 """Where a policy is stopped: a line that ends in a fence ends a block, or begins an unnamed one."""
-_OPENS = re.compile(r"[ \t]*```[ \t]*(?P<label>[A-Za-z0-9+-]*)[ \t]*")
+_OPENS = re.compile(r"[ \t]*```[ \t]*(?P<label>[A-Za-z0-9+-]*)(?:[^`A-Za-z0-9+-][^`]*)?")
+"""A fence and its info string, which may say more than the language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,10 @@ class Block:
     """A block that is closed."""
 
     label: str
-    """The word behind its opening fence."""
+    """The word behind its opening fence, in lower case."""
     code: str
+    begin: int
+    """Where the line of its opening fence begins."""
     end: int
     """Where the text goes on behind its closing fence."""
 
@@ -28,14 +31,14 @@ def read_blocks(text: str) -> list[Block]:
     blocks: list[Block] = []
     label: str | None = None
     lines: list[str] = []
-    place = 0
+    begin = place = 0
     for line in text.splitlines(keepends=True):
         place += len(line)
         if label is None:
             if opened := _OPENS.fullmatch(line.rstrip("\r\n")):
-                label, lines = opened["label"].lower(), []
+                label, lines, begin = opened["label"].lower(), [], place - len(line)
         elif line.strip() == FENCE:
-            blocks.append(Block(label, "".join(lines), place))
+            blocks.append(Block(label, "".join(lines), begin, place))
             label = None
         else:
             lines.append(line)
@@ -48,12 +51,12 @@ def programs_to_run(text: str, config: ToolsConfig) -> list[str] | None:
     Returns:
         None where the text ends otherwise, or has had as many outputs as it may.
     """
-    blocks = read_blocks(text)
-    if not blocks or text[blocks[-1].end :].strip() or blocks[-1].label not in config.languages:
+    blocks, languages = read_blocks(text), {word.lower() for word in config.languages}
+    if not blocks or text[blocks[-1].end :].strip() or blocks[-1].label not in languages:
         return None
     if sum(block.label == OUTPUT_LABEL for block in blocks) >= config.max_calls:
         return None
-    programs = [block.code for block in blocks if block.label in config.languages]
+    programs = [block.code for block in blocks if block.label in languages]
     return programs if config.runs == "all" else programs[-1:]
 
 

@@ -29,7 +29,7 @@ from schemas.errors import RequestRejected
 from schemas.prompts import PromptConfig
 from schemas.tools import ToolsConfig
 from schemas.units import derive_seed
-from tasks.engines.base import Engine
+from tasks.engines.base import Engine, PlainEncoder
 from tasks.steps.outputs import num_written
 from tasks.steps.pieces import cut, given, join
 from tasks.steps.token_ids import known_ids
@@ -121,11 +121,14 @@ class ToolEngine:
                 own = None if piece.stop_string is None else own
                 drawn.completion = replace(so_far, stop_string=own)
                 return drawn
+            else:
+                # The separator may begin here and end in the next piece, unseen by the engine.
+                so_far = replace(so_far, outputs=_marks(so_far))
             drawn.completion = so_far = replace(so_far, finish_reason="length", stop_string=None)
             if len(so_far.token_ids) >= request.max_tokens:
                 return drawn
             seed = request.seed
-            seed = None if seed is None else derive_seed(seed, index, len(so_far.token_ids))
+            seed = None if seed is None else derive_seed(seed + index, len(so_far.token_ids))
             asked = replace(self._following(request, so_far), n=1, seed=seed)
             try:
                 generation = await self._engine.generate(asked)
@@ -172,9 +175,9 @@ class ToolEngine:
         if run.fault is not None:
             return _failed(f"its program could not be run: {run.fault}")
         shown = printed(run, self._config)
-        block = given(
-            output_block(shown, before=text, separator=self._separator), self._engine.encode_text
-        )
+        engine = self._engine
+        encode = engine.encode_plain if isinstance(engine, PlainEncoder) else engine.encode_text
+        block = given(output_block(shown, before=text, separator=self._separator), encode)
         return replace(
             block,
             outputs=(True,) * len(block.token_ids),
@@ -223,6 +226,11 @@ def _failed(words: str) -> Completion:
         token_texts=(),
         error=words,
     )
+
+
+def _marks(completion: Completion) -> tuple[bool, ...]:
+    """Which tokens programs printed, told even if none did: its steps are then read from it."""
+    return completion.outputs or (False,) * len(completion.token_ids)
 
 
 def _own_stop(piece: Completion, request: GenerationRequest) -> str | None:

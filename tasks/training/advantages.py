@@ -46,6 +46,27 @@ def paid_per_token(
     return paid.to(mask.device)
 
 
+def paid_to_written(paid: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
+    """The same pay, all of it at tokens that the policy chose.
+
+    What a token earns that a program printed goes to the last one written before it, whose
+    consequence it is; or to the first one written, if there is none before.
+
+    Args:
+        paid: [n, t].
+        written: [n, t] 1 for the tokens that the policy wrote.
+    """
+    moved = torch.zeros_like(paid)
+    for line, marks in enumerate(written.tolist()):
+        place = next((at for at, mark in enumerate(marks) if mark), None)
+        if place is None:
+            continue
+        for at, mark in enumerate(marks):
+            place = at if mark else place
+            moved[line, place] += paid[line, at]
+    return moved
+
+
 def advantages_and_returns(
     rewards: torch.Tensor,
     values: torch.Tensor,
@@ -57,12 +78,13 @@ def advantages_and_returns(
     """Generalised advantage estimates, and the returns that the values should have been.
 
     delta_t = r_t + gamma v_(t+1) - v_t and A_t = delta_t + gamma lambda A_(t+1); the return of t is
-    A_t + v_t. Everything is zero where the mask is.
+    A_t + v_t. Everything is zero where the mask is. Tokens without the mask between others are what
+    programs printed, no actions: t + 1 is then the next action.
 
     Args:
         rewards: [n, t].
         values: [n, t] before each token.
-        mask: [n, t] 1 for the tokens of a solution, from the first one on.
+        mask: [n, t] 1 for the tokens of a solution that the policy chose.
         gamma: discount per token.
         gae_lambda: weight of later differences.
     """
@@ -71,10 +93,11 @@ def advantages_and_returns(
     following = torch.zeros_like(rewards[:, 0])
     value_after = torch.zeros_like(following)
     for t in reversed(range(rewards.shape[1])):
+        is_action = mask[:, t] > 0
         delta = rewards[:, t] + gamma * value_after - values[:, t]
-        following = (delta + gamma * gae_lambda * following) * mask[:, t]
-        advantages[:, t] = following
-        value_after = values[:, t]
+        following = torch.where(is_action, delta + gamma * gae_lambda * following, following)
+        advantages[:, t] = following * mask[:, t]
+        value_after = torch.where(is_action, values[:, t], value_after)
     return advantages, (advantages + values) * mask
 
 

@@ -25,6 +25,7 @@ from storage import Store
 from tasks.graders import Grade
 from tasks.graders.verdicts import verdict
 from tasks.models.folders import identify_model
+from tasks.steps.outputs import output_columns
 from tasks.steps.segmentation import measure_steps, split_steps
 from tasks.steps.token_ids import completion_columns
 from tasks.thinking.thoughts import Thoughts
@@ -78,7 +79,8 @@ class DrawnRows:
             generation: [n] solutions.
             grades: [n] of their answers.
             rewards: [n] what they earned, in all or by token; None where that is unknown.
-            num_tokens: [n] tokens that were sampled, a stop string's included.
+            num_tokens: [n] tokens that were sampled, a stop string's included, and not those that
+                programs printed.
             step: optimizer steps before they were drawn.
             place: the process's rank, the index of the start state among its own in this step, and
                 the number of the redraw if it is one.
@@ -139,6 +141,7 @@ class DrawnRows:
                     group_id=group_id,
                     training_step=step,
                     **completion_columns(completion, vocabulary),
+                    **output_columns(completion, steps),
                 )
             )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.engines import Generation, GenerationRequest
+from schemas.errors import EngineFailed
 from schemas.policy_training import PolicyTrainingJob
 from schemas.prompts import ChatPromptConfig
 from schemas.training.drawing import DrawingRecipe, GroupRecipe
@@ -24,8 +25,10 @@ from tasks.engines.probe import tolerance_nats
 from tasks.engines.vllm_engine import VLLMEngine, open_vllm_engine
 from tasks.graders import Grade, Grader, grade_all, make_grader
 from tasks.graders.base import UNGRADED
+from tasks.steps.outputs import num_written, written_mask
 from tasks.steps.stop_strings import end_at_stop
 from tasks.thinking.thoughts import Thoughts
+from tasks.tools.engine import with_tools
 from tasks.training.drawn_rows import DrawnRows
 from tasks.training.models import write_weights
 from tasks.training.overlong import less, overlong_penalty
@@ -101,6 +104,7 @@ class Rollouts:
                     separator=job.prompt.step_rule,
                 )
             )
+        self._writer = with_tools(self._policy, job.prompt)
         self._reward: Reward = self._runner.run(
             open_reward(
                 self._method.reward, job.prompt, self._grader, model=model, tokenizer=tokenizer
@@ -109,6 +113,8 @@ class Rollouts:
 
     def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
         """Solutions of some start states, in TRL's form, with what each earns as `reward`.
+
+        Where solutions run programs, `env_mask` is 0 for the tokens that these printed.
 
         Args:
             prompts: indices of start states as text, one per solution to draw.
@@ -197,14 +203,17 @@ class Rollouts:
         """N solutions of one start state, rewarded and kept as rows."""
         # Two workers may share a group, and a set may hold a state twice.
         seed = derive_seed("rollout", self._method.seed, step, self._rank, *place)
-        generation = await self._policy.generate(
+        generation = await self._writer.generate(
             self._request(
                 state, n=n, seed=seed, temperature=1.0, max_tokens=self._method.max_new_tokens
             )
         )
         completions = generation.completions
         token_ids = [list(completion.token_ids) for completion in completions]
-        num_tokens = [len(ids) for ids in token_ids]
+        for completion in completions:
+            if completion.error is not None:
+                raise EngineFailed(f"policy: {completion.error}")
+        num_tokens = [num_written(completion) for completion in completions]
         self.generated_tokens += sum(num_tokens)
         prefix = state.get("prefix") or ""
         ended = tuple(end_at_stop(each, self._stop, prefix=prefix) for each in completions)
@@ -226,12 +235,15 @@ class Rollouts:
                 engine=self._policy.name,
                 vocabulary=self._policy.vocabulary,
             )
-        return {
+        drawn: dict[str, list[Any]] = {
             "prompt_ids": [prompt_ids] * n,
             "completion_ids": token_ids,
             "logprobs": [list(completion.logprobs or ()) for completion in completions],
             "reward": rewards,
         }
+        if self._job.prompt.tools is not None:
+            drawn["env_mask"] = [written_mask(completion) for completion in completions]
+        return drawn
 
     async def _judge(
         self,

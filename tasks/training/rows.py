@@ -124,7 +124,7 @@ class RowEncoder:
         }
 
     def preference_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Token ids of a prompt and its two completions.
+        """Token ids of a prompt and its two completions; labels where outputs carry no loss.
 
         Raises:
             ValueError: the row has a weight, which preferences cannot be trained with, or its two
@@ -138,12 +138,16 @@ class RowEncoder:
         )
         if chosen == rejected:
             raise ValueError("expected chosen and rejected to differ")
-        return {
+        encoded = {
             "prompt_ids": prompt,
             "chosen_ids": chosen,
             "rejected_ids": rejected,
             "length": len(prompt) + max(len(chosen), len(rejected)),
         }
+        if self._decoder is not None:
+            encoded["chosen_labels"] = self._learned(chosen, row["chosen"])
+            encoded["rejected_labels"] = self._learned(rejected, row["rejected"])
+        return encoded
 
     def start_state(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The length of a start state, whose texts are what solutions are drawn from.

@@ -188,6 +188,20 @@ def check_prompt(training_set: TrainingSet, prompt: PromptConfig) -> None:
         )
 
 
+def check_outputs(training_set: TrainingSet, prompt: PromptConfig) -> None:
+    """Refuse to train a policy on what programs printed in the solutions of a set.
+
+    Raises:
+        ValueError: the set was made with `prompt.tools`, and the training has none.
+    """
+    made = (training_set.facts.get("config") or {}).get("prompt") or {}
+    if made.get("tools") is not None and prompt.tools is None:
+        raise ValueError(
+            f"prompt.tools: expected some, since solutions of the training set {training_set.name} "
+            "have outputs of programs, which are not to be learned, got none"
+        )
+
+
 def check_tokenizer(
     training_set: TrainingSet, tokenizer: Any, policy: str, store: Store | None = None
 ) -> None:

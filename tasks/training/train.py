@@ -24,6 +24,7 @@ from tasks.training.rows import RowEncoder, load_rows
 from tasks.training.sets import (
     TrainingSet,
     check_form,
+    check_outputs,
     check_prompt,
     check_tokenizer,
     read_set,
@@ -179,11 +180,8 @@ def check_set(training_set: TrainingSet, job: TrainingJob) -> None:
     """
     check_form(training_set, job.recipe)
     check_prompt(training_set, job.prompt)
-    if job.prompt.tools is not None and training_set.form != "prompt_completion":
-        raise ValueError(
-            "prompt.tools: expected a method that trains on completions (sft), where outputs of "
-            f"programs carry no loss, got {job.recipe.method}"
-        )
+    if job.recipe.role == "policy":
+        check_outputs(training_set, job.prompt)
 
 
 def find_trainer(job: TrainingJob) -> Any:

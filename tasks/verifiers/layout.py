@@ -74,6 +74,19 @@ class Encoder:
             return self._fast.encode(text, add_special_tokens=False).ids
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
+    def plain(self, text: str) -> list[int]:
+        """The token ids of a text of others, in which names of special tokens are mere text."""
+        if self._fast is None:
+            return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
+                "input_ids"
+            ]
+        before = self._fast.encode_special_tokens
+        self._fast.encode_special_tokens = True
+        try:
+            return self.afresh(text)
+        finally:
+            self._fast.encode_special_tokens = before
+
     @cached_property
     def end_ids(self) -> frozenset[int]:
         """The tokens with which a sampled text may end; models have several."""

@@ -9,7 +9,8 @@ several times over. Losses are means over tokens.
 
 Choices and deviations: the value head is one linear layer on the policy's body
 (`tasks/training/value_head.py`), not a model of its own; a solution that was cut ends there and is
-rewarded as unfinished; a solution whose reward is unknown trains nothing; probabilities are those
+rewarded as unfinished; a solution whose reward is unknown trains nothing; what programs printed in
+it is no action, and what it earns is paid at the action before; probabilities are those
 of the model in training, not the engine's, which are compared and reported. Checkpoints are written
 between draws, so that a training that is killed resumes with the same draws and minibatches.
 """
@@ -32,6 +33,7 @@ from tasks.models.folders import resolve_model
 from tasks.training.advantages import (
     advantages_and_returns,
     paid_per_token,
+    paid_to_written,
     policy_losses,
     value_losses,
     whitened,
@@ -199,8 +201,11 @@ class PpoTrainer(DrawingTrainer):
             device=self.accelerator.device,
         )
         self.state.num_input_tokens_seen += int(self._summed(tokens.attention_mask.sum()))
+        written = tokens.mask.clone()
+        for line, marks in enumerate(drawn.get("env_mask", ())):
+            written[line, : len(marks)] *= torch.tensor(marks, device=written.device)
         with torch.no_grad(), self.compute_loss_context_manager():
-            experience = self._assess(tokens, drawn["reward"], drawn["logprobs"])
+            experience = self._assess(tokens, drawn["reward"], drawn["logprobs"], written)
         return list(self._divide(experience))
 
     def _assess(
@@ -208,13 +213,20 @@ class PpoTrainer(DrawingTrainer):
         tokens: TokenBatch,
         earned: Sequence[Earned],
         sampled: Sequence[Sequence[float]],
+        written: torch.Tensor | None = None,
     ) -> Experience:
-        """What the tokens are trained with, by the policy as it is."""
+        """What the tokens are trained with, by the policy as it is.
+
+        `written` [n, t] is 1 for the tokens that the policy chose; None for all.
+        """
         config = self._config
+        written = tokens.mask if written is None else written
         logprobs, values, reference = self._read_all(tokens)
         known = [reward is not None for reward in earned]
-        mask = tokens.mask * torch.tensor(known, device=tokens.mask.device)[:, None]
+        mask = written * torch.tensor(known, device=tokens.mask.device)[:, None]
         paid = paid_per_token(earned, tokens.mask, clip=config.reward_clip)
+        if bool((written != tokens.mask).any()):
+            paid = paid_to_written(paid, written)
         divergence = logprobs - reference
         advantages, returns = advantages_and_returns(
             paid - config.kl_weight * divergence,
@@ -235,7 +247,7 @@ class PpoTrainer(DrawingTrainer):
             self._note("kl", divergence, mask)
             self._note("value", values, mask)
             self._note("value_error", (returns - values).abs(), mask)
-        self._compare(logprobs, sampled)
+        self._compare(logprobs, sampled, written)
         return Experience(tokens, logprobs, values, advantages, returns, mask)
 
     def _read_all(self, tokens: TokenBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -285,13 +297,16 @@ class PpoTrainer(DrawingTrainer):
                 for micro in minibatch.split(size):
                     yield replace(experience[micro], share=share)
 
-    def _compare(self, logprobs: torch.Tensor, sampled: Sequence[Sequence[float]]) -> None:
+    def _compare(
+        self, logprobs: torch.Tensor, sampled: Sequence[Sequence[float]], written: torch.Tensor
+    ) -> None:
         """Note how far the engine's log probabilities are from those of the model in training."""
         furthest = 0.0
-        for line, theirs in zip(logprobs, sampled, strict=True):
+        for line, theirs, mask in zip(logprobs, sampled, written, strict=True):
             own = line[: len(theirs)].float().cpu()
             if len(theirs):
-                furthest = max(furthest, float((own - torch.tensor(theirs)).abs().max()))
+                apart = (own - torch.tensor(theirs)).abs() * mask[: len(theirs)].cpu()
+                furthest = max(furthest, float(apart.max()))
         self._figures["sampling/sampling_logp_difference/max"].append(furthest)
 
     def _note(self, name: str, values: torch.Tensor, mask: torch.Tensor) -> None:

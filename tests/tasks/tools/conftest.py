@@ -148,3 +148,31 @@ async def run_here(source: str) -> ProgramRun:
 @pytest.fixture
 def runner() -> Callable:
     return run_here
+
+
+@pytest.fixture
+def remembering() -> Callable:
+    """Runs each program once, so that hundreds of solutions cost a handful of processes."""
+    runs: dict[str, asyncio.Future[ProgramRun]] = {}
+
+    async def run(source: str) -> ProgramRun:
+        if source not in runs:
+            runs[source] = asyncio.get_running_loop().create_future()
+            runs[source].set_result(await run_here(source))
+        return await runs[source]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer():
+    """A token for each byte, and an end of text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    names = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {name: number for number, name in enumerate(names)} | {"</s>": len(names)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")

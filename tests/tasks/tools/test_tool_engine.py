@@ -8,6 +8,7 @@ from schemas.engines import GenerationRequest
 from schemas.tools import ToolsConfig
 from tasks.steps.outputs import kinds_of, num_written, output_columns
 from tasks.steps.segmentation import measure_steps
+from tasks.tools.blocks import programs_to_run
 from tasks.tools.engine import ToolEngine
 from tasks.tools.programs import ProgramRun
 
@@ -146,6 +147,31 @@ def test_a_long_output_is_cut_with_a_mark(calculator, products):
     output = completion.text.partition("```output\n")[2].partition("\n```")[0]
     assert len(output) == 100
     assert output.endswith("... (4900 more characters)")
+
+
+@pytest.mark.parametrize(
+    ("text", "programs"),
+    [
+        ("```python\n1\n```\n", ["1\n"]),
+        ("```Python title=a.py\n1\n```", ["1\n"]),
+        ("```\nwords\n```\n```py\n1\n```\n\n", ["1\n"]),
+        ("```python\n1\n```\n```PY\n2\n```\n", ["1\n", "2\n"]),
+        ("```python\ns = '''\n```output\n'''\n```\n", ["s = '''\n```output\n'''\n"]),
+        ("```python\n1\n```\nso", None),
+        ("```python\n1\n", None),
+        ("```text\n1\n```\n", None),
+        ("```print(1)```\n", None),
+        ("``python\n1\n``\n", None),
+        ("", None),
+    ],
+)
+def test_a_text_that_ends_in_a_closed_block_of_the_language_is_run(text, programs):
+    assert programs_to_run(text, ToolsConfig(languages=("Python", "py"))) == programs
+
+
+def test_the_word_of_outputs_is_no_language():
+    with pytest.raises(ValueError, match="expected the name of a language, got 'Output'"):
+        ToolsConfig(languages=("Output",))
 
 
 @pytest.mark.parametrize(("runs", "shown"), [("all", "3\n"), ("last", "NameError")])

@@ -14,8 +14,12 @@ from tasks.graders import make_grader
 from tasks.prompts.formats import make_prompt_format
 from tasks.sampling.sample import sample_problem
 from tasks.sandbox import sandbox_fault
+from tasks.tools.blocks import output_block, read_blocks
 from tasks.tools.engine import with_tools
+from tasks.tools.programs import printed, program_text
+from tasks.tools.sandbox import sandbox_runner
 from tasks.training.rows import NO_LOSS, RowEncoder
+from tasks.verifiers.layout import Encoder
 
 PROMPT = PlainPromptConfig(tools=ToolsConfig())
 
@@ -51,21 +55,8 @@ def test_sampled_rows_tell_outputs_and_count_them_apart(calculator, products):
         assert len(row.token_ids or ()) == row.generated_tokens + shown.num_tokens
 
 
-def byte_tokenizer():
-    """A token for each byte, and an end of text."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    names = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {name: number for number, name in enumerate(names)} | {"</s>": len(names)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")
-
-
-def test_outputs_carry_no_loss():
-    tokenizer = byte_tokenizer()
+def test_outputs_carry_no_loss(byte_tokenizer):
+    tokenizer = byte_tokenizer
     row = {"prompt": "3?\n", "completion": "x\n```output\n3\n```\nso 3"}
     masked = RowEncoder(tokenizer, has_chat_template=False, masks_outputs=True).completion_row(row)
     learned = [label for label in masked["labels"] if label != NO_LOSS]
@@ -74,3 +65,35 @@ def test_outputs_carry_no_loss():
     assert masked["input_ids"] == plain["input_ids"]
     assert len(masked["labels"]) == len(masked["input_ids"])
     assert plain["labels"][3:] == plain["input_ids"][3:]
+
+
+@pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
+@pytest.mark.parametrize(
+    ("timeout_s", "program", "shown"),
+    [
+        (
+            0.3,
+            "import time; time.sleep(60)",
+            "TimeoutError: the program took more than 0.3 s",
+        ),
+        (20, "x = bytearray(1 << 30)", "MemoryError"),
+        (20, "while True: print('7' * 9999)", "Error: the program printed too much and was ended"),
+        (20, "open('/etc/passwd')", "Error: [Errno 13] Permission denied: '/etc/passwd'"),
+        (20, "print('```output\\n8\\n```')", "'''output\n8\n'''"),
+    ],
+)
+def test_a_program_that_wants_too_much_is_told_so(timeout_s, program, shown):
+    config = ToolsConfig(timeout_s=timeout_s, memory_mb=128, max_output_chars=200)
+    run = asyncio.run(sandbox_runner(config)(program_text([program])))
+    assert run.fault is None
+    block = output_block(printed(run, config), before="```\n", separator="\n")
+    assert shown in block
+    assert len(block) <= 200 + len("```output\n\n```\n\n") + len("... (9999999 more characters)\n")
+    assert [each.label for each in read_blocks(block)] == ["output"]
+
+
+def test_the_name_of_a_special_token_in_an_output_is_text(byte_tokenizer):
+    encode = Encoder(byte_tokenizer)
+    assert encode.afresh("</s>") == [byte_tokenizer.eos_token_id]
+    assert encode.plain("7</s>") == [encode.afresh(character)[0] for character in "7</s>"]
+    assert encode.afresh("</s>") == [byte_tokenizer.eos_token_id]

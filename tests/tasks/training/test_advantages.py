@@ -9,6 +9,7 @@ import torch
 from tasks.training.advantages import (
     advantages_and_returns,
     paid_per_token,
+    paid_to_written,
     policy_losses,
     value_losses,
     whitened,
@@ -43,6 +44,22 @@ def test_generalised_advantages_are_those_computed_by_hand():
     # lambda 0: the difference of one step.
     advantages, _ = advantages_and_returns(rewards, values, MASK, gamma=1, gae_lambda=0)
     assert advantages.tolist()[0] == pytest.approx([0.1, 0.7, 0.6])
+
+
+def test_what_programs_printed_is_no_action_and_its_pay_goes_to_the_one_before():
+    written = torch.tensor([[1, 0, 1], [0, 1, 1]])
+    paid = torch.tensor([[0.0, 0.5, 1.0], [1.0, 0.0, 2.0]])
+    rewards = paid_to_written(paid, written)
+    assert rewards.tolist() == [[0.5, 0, 1], [0, 1, 2]]
+    values = torch.tensor([[0.1, 9.0, 0.4], [9.0, 0.2, 0.3]])
+    # gamma .5, lambda .5: the deltas are .5 + .2 - .1 and 1 - .4, then 1 + .15 - .2 and 2 - .3.
+    advantages, returns = advantages_and_returns(
+        rewards, values, written, gamma=0.5, gae_lambda=0.5
+    )
+    assert advantages.tolist()[0] == pytest.approx([0.6 + 0.25 * 0.6, 0, 0.6])
+    assert returns.tolist()[0] == pytest.approx([0.85, 0, 1.0])
+    assert advantages.tolist()[1] == pytest.approx([0, 0.95 + 0.25 * 1.7, 1.7])
+    assert paid_to_written(paid[:1], torch.zeros(1, 3)).tolist() == [[0, 0, 0]]
 
 
 def test_advantages_are_the_weighted_sums_of_all_later_differences():

@@ -7,6 +7,7 @@ from schemas.errors import ModelUnusable
 from schemas.policy_training import DpoConfig, GrpoConfig, SftConfig
 from schemas.prompts import ChatPromptConfig, PlainPromptConfig
 from schemas.steps import StepsConfig
+from schemas.tools import ToolsConfig
 from schemas.training.methods import METHODS, PrmTrainingConfig
 from tasks.models.folders import (
     identify_model,
@@ -16,6 +17,7 @@ from tasks.models.folders import (
 )
 from tasks.training.sets import (
     check_form,
+    check_outputs,
     check_prompt,
     check_tokenizer,
     find_set,
@@ -107,6 +109,17 @@ def test_a_set_that_was_made_with_another_prompt_is_refused(make_set, right_rows
         check_prompt(training_set, ChatPromptConfig())
     with pytest.raises(ValueError, match=r"prompt\.separator: expected '\\n'"):
         check_prompt(training_set, PlainPromptConfig(separator="\n\n"))
+
+
+def test_a_set_whose_solutions_ran_programs_is_not_learned_as_mere_text(make_set, right_rows):
+    made = PlainPromptConfig(tools=ToolsConfig(max_calls=2))
+    config = {"prompt": made.model_dump(mode="json")}
+    training_set = read_set(make_set(right_rows, config=config))
+    check_outputs(training_set, made)
+    check_outputs(training_set, PlainPromptConfig(tools=ToolsConfig()))
+    with pytest.raises(ValueError, match=r"prompt\.tools: expected some, .* got none"):
+        check_outputs(training_set, PlainPromptConfig())
+    check_outputs(read_set(make_set(right_rows, "older")), PlainPromptConfig())
 
 
 def test_a_set_that_was_cut_by_another_rule_is_refused(make_set, right_rows):

@@ -60,6 +60,18 @@ class Game:
         pass
 
 
+class Printing(Game):
+    """A game in which a program prints a token behind the first action of every solution."""
+
+    def __call__(self, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
+        drawn = super().__call__(prompts, step)
+        for name, printed in (("completion_ids", BEGIN), ("logprobs", 0.0), ("reward", 0.0)):
+            for each in drawn[name] if isinstance(drawn[name][0], list) else ():
+                each.insert(1, printed)
+        drawn["env_mask"] = [[1, 0, *[1] * (len(ids) - 2)] for ids in drawn["completion_ids"]]
+        return drawn
+
+
 def bandit(actions: Sequence[int]) -> tuple[float, bool]:
     """One action is a game; the best is worth 1."""
     return {LEFT: 0.2, RIGHT: 1.0, 5: 0.5}.get(actions[-1], 0.0), True

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tasks.training.methods.games import BEGIN, LEFT, RIGHT, bandit, chances
+from tests.tasks.training.methods.games import (
+    BEGIN,
+    LEFT,
+    RIGHT,
+    Printing,
+    bandit,
+    chances,
+)
 
 
 @pytest.mark.parametrize("method", ["grpo", "rloo"])
@@ -51,6 +58,22 @@ def test_a_loss_combines_tokens_as_its_name_says(player, loss, expected):
     trainer.current_gradient_accumulation_steps = 1
     inputs = batch_of(trainer, [[1.5, 1.0, 1.0], [0.9]], [1.0, -2.0])
     assert trainer.compute_loss(trainer.model, inputs).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_tokens_that_programs_printed_carry_no_loss(player):
+    trainer = player("grpo", bandit, loss="dapo", batch_size=8, group_size=4)
+    trainer.current_gradient_accumulation_steps = 1
+    inputs = batch_of(trainer, [[1.5, 1.0, 1.0], [0.9]], [1.0, -2.0])
+    inputs["tool_mask"] = torch.tensor([[1, 0, 1], [1, 1, 1]])
+    inputs["num_items_in_batch"] = torch.tensor(3)
+    expected = (-1.2 - 1 + 1.8) / 3
+    assert trainer.compute_loss(trainer.model, inputs).item() == pytest.approx(expected, abs=1e-5)
+    # What the engines mark is what the loss leaves out.
+    trainer.rollouts = Printing(trainer.model, bandit, by_token=False)
+    scored = trainer._generate_and_score_completions([{"prompt": "0"}] * 4)
+    assert scored["completion_ids"][:, 1].tolist() == [BEGIN] * 4
+    assert scored["tool_mask"].tolist() == [[1, 0]] * 4
+    assert int(scored["num_items_in_batch"]) == 4
 
 
 @pytest.mark.parametrize(

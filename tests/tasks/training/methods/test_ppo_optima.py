@@ -16,7 +16,7 @@ from tasks.training.models import load_weights, write_weights
 from tasks.training.reading import TokenBatch, token_logprobs
 from tasks.training.trainer import last_checkpoint
 from tasks.verifiers.credit import spread, to_shares
-from tests.tasks.training.methods.games import BEGIN, LEFT, RIGHT, bandit, chances
+from tests.tasks.training.methods.games import BEGIN, LEFT, RIGHT, Printing, bandit, chances
 
 
 def value(trainer: Any, *before: int) -> float:
@@ -219,6 +219,22 @@ def test_a_solution_whose_reward_is_unknown_trains_nothing(player):
     assert drawn.advantages[0].tolist() == pytest.approx([3**-0.5] * 3, abs=1e-4)
     assert drawn.advantages[1].tolist() == [0, 0, 0]
     assert drawn.advantages[2].tolist() == pytest.approx([-(3**0.5), 0, 0], abs=1e-4)
+
+
+def test_what_a_program_printed_trains_nothing(player):
+    trainer = player("ppo", chain, whiten=False, gae_lambda=1.0, gamma=1.0)
+    tokens, earned, sampled = _drawn([[RIGHT, BEGIN, RIGHT], [LEFT]], [[0.0, 0.5, 1.0], 0.2])
+    written = torch.tensor([[1, 0, 1], [1, 0, 0]])
+    with torch.no_grad():
+        drawn = trainer._assess(tokens, earned, sampled, written)
+    assert drawn.mask.tolist() == written.tolist()
+    # What it earned is paid for the action before it; the value head is untrained, so all is 0.
+    assert drawn.returns[0].tolist() == pytest.approx([1.5, 0, 1.0], abs=1e-6)
+    trainer.rollouts = Printing(trainer.model, chain, by_token=True)
+    experience = trainer._draw(["0"] * 4)[0]
+    assert experience.mask[:, 1].sum() == 0
+    assert int(experience.tokens.input_ids[0, 2]) == BEGIN
+    assert int(experience.mask[:, 0].sum()) == len(experience.mask)
 
 
 def _drawn(solutions: list[list[int]], earned: list[Any]) -> tuple[Any, ...]:
