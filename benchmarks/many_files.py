@@ -12,6 +12,7 @@ import json
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 from benchmarks.store import make_trajectories
 from schemas.rows import TRAJECTORIES
 from storage import Store, connect, query
+from storage.checksums import SEALED, seal
+from storage.folded import UNITS_KEY, UnitRows, units_metadata
 
 _FEW = 40
 _QUERIES = {
@@ -39,8 +42,17 @@ def fill(root: str, num_files: int, num_rows: int) -> None:
         while waiting.num_rows < size:
             more = make_trajectories(drawn, rng)
             waiting, drawn = pa.concat_tables([waiting, more]), drawn + 1
-        pq.write_table(waiting.slice(0, size), folder / f"eval.{index:05d}.parquet")
+        _write(folder / f"eval.{index:05d}.parquet", waiting.slice(0, size))
         waiting = waiting.slice(size)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """Write a unit's file as a commit does, but not through to the disk."""
+    units = units_metadata([UnitRows(name=path.stem, rows=table.num_rows, seconds=1.0)])
+    metadata = {**(table.schema.metadata or {}), UNITS_KEY: units, **SEALED}
+    table = table.replace_schema_metadata(metadata)
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    seal(path)
 
 
 def measure(root: str, rounds: int) -> dict[str, float]:

@@ -60,6 +60,7 @@ class Leftover:
 
 def inspect(store: Store, *, deep: bool = False) -> Inspection:
     """Look at every file in the table folders: its end and footer, and if `deep` all its rows."""
+    listing = store.files_root.tables()
     files, unusable = committed_files(store)
     newer, unmarked = {}, {}
 
@@ -99,8 +100,8 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         },
         foreign={
             path: "a unit's file is TABLE/run_id=RUN/stage=STAGE/UNIT.parquet"
-            for path in (*store.files_root.files(), *store.files_root.strange_files())
-            if path.split("/", 1)[0] in TABLES and path not in known
+            for path in (*listing.sizes, *listing.strange)
+            if path not in known
         },
     )
 

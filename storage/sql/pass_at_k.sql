@@ -5,11 +5,16 @@
 with ks as (
     select unnest([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]) as k
 ),
+-- Once, as it reads all trajectories.
+rates as materialized (
+    select run_id, policy, strategy, split, problem_id, num_trajectories, num_counted, num_correct
+    from solve_rate
+),
 reached as (
     select
         run_id, policy, strategy, split,
         list(num_trajectories order by num_trajectories)[count(*) // 2 + 1] as num_reached
-    from solve_rate
+    from rates
     group by all
 ),
 asked as (
@@ -17,7 +22,7 @@ asked as (
         s.run_id, s.policy, s.strategy, s.split, s.problem_id, ks.k,
         s.num_counted, s.num_correct,
         least(ks.k, s.num_counted) as num_drawn
-    from solve_rate as s
+    from rates as s
     inner join reached as r
         on
             s.run_id = r.run_id and s.policy = r.policy and s.strategy = r.strategy
