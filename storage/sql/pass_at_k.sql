@@ -1,34 +1,37 @@
 -- One row per run x policy x strategy x split x k: unbiased pass@k (arXiv:2107.03374, eq. 1), the mean
 -- over problems. What counts is in `solve_rate`. The same problems stand behind every k, so pass@k
 -- never falls as k grows: k goes as far as at least half of the problems were drawn, and a problem
--- with fewer solutions that count is measured on all that it has.
-with ks as (
-    select unnest([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]) as k
-),
--- Once, as it reads all trajectories.
-rates as materialized (
-    select run_id, policy, strategy, split, problem_id, num_trajectories, num_counted, num_correct
+-- with fewer solutions that count is measured on all that it has. The largest k is always given; the
+-- others are powers of two.
+-- Windows instead of a join of the rates with themselves, which would read all trajectories twice.
+with ranked as (
+    select
+        run_id, policy, strategy, split, problem_id, num_trajectories, num_counted, num_correct,
+        row_number() over (alike order by num_trajectories) as place,
+        count(*) over alike as num_alike
     from solve_rate
+    window alike as (partition by run_id, policy, strategy, split)
 ),
 reached as (
     select
-        run_id, policy, strategy, split,
-        list(num_trajectories order by num_trajectories)[count(*) // 2 + 1] as num_reached
-    from rates
-    group by all
+        run_id, policy, strategy, split, problem_id, num_counted, num_correct,
+        max(num_trajectories) filter (place = num_alike // 2 + 1)
+            over (partition by run_id, policy, strategy, split) as num_reached
+    from ranked
+),
+drawn as (
+    select
+        run_id, policy, strategy, split, problem_id, num_counted, num_correct,
+        unnest(list_distinct(list_append(
+            list_filter([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024], lambda k: k <= num_reached),
+            num_reached
+        ))) as k
+    from reached
+    where num_reached > 0 and num_counted > 0
 ),
 asked as (
-    select
-        s.run_id, s.policy, s.strategy, s.split, s.problem_id, ks.k,
-        s.num_counted, s.num_correct,
-        least(ks.k, s.num_counted) as num_drawn
-    from rates as s
-    inner join reached as r
-        on
-            s.run_id = r.run_id and s.policy = r.policy and s.strategy = r.strategy
-            and s.split is not distinct from r.split
-    inner join ks on ks.k <= r.num_reached
-    where s.num_counted > 0
+    select *, least(k, num_counted) as num_drawn
+    from drawn
 ),
 per_problem as (
     select
