@@ -26,9 +26,16 @@ def committed_files(store: Store) -> tuple[dict[str, int], dict[str, str]]:
 
     Only the last bytes of each file are read, which finds every file that was cut off.
     """
-    listing, skipped = unit_files(store)
-    tails = store.files_root.tails(listing.sizes, _TAIL_BYTES)
-    return with_right_ends(listing.sizes, tails, skipped), skipped
+    listing, strange = unit_files(store)
+    files, skipped = whole_files(store, listing.sizes)
+    return files, strange | skipped
+
+
+def whole_files(store: Store, sizes: dict[str, int]) -> tuple[dict[str, int], dict[str, str]]:
+    """Of these files those with the end of a Parquet file, and the others, with the reason."""
+    skipped: dict[str, str] = {}
+    tails = store.files_root.tails(sizes, _TAIL_BYTES)
+    return with_right_ends(sizes, tails, skipped), skipped
 
 
 def unit_files(store: Store) -> tuple[Listing, dict[str, str]]:
