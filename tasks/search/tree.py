@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from schemas.rows import ModelRole, Step
+from tasks.verifiers.reductions import ScoreTotals
 
 State = Literal["open", "finished", "truncated", "error"]
 """`open`: can be continued; `finished`: ended by the policy; `truncated`: cut off by a limit;
@@ -120,6 +121,21 @@ class Node:
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
     """Number of continuations drawn from it, including those in flight."""
+    totals: ScoreTotals | None = field(init=False, default=None, repr=False)
+    """Of the scores of the whole prefix, kept by `ranking.py` once all its steps have one."""
+    num_steps: int = field(init=False, default=0)
+    """Number of steps of the whole prefix."""
+    root: "Node" = field(init=False, repr=False)
+    """The root of its tree; itself for a root."""
+
+    def __post_init__(self) -> None:
+        """Take from the parent what would otherwise be looked up along the whole prefix."""
+        if self.parent is None:
+            self.root = self
+        else:
+            self.root = self.parent.root
+            self.num_steps = self.parent.num_steps
+        self.num_steps += self.step is not None
 
     @property
     def is_open(self) -> bool:
@@ -154,7 +170,7 @@ def walk(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         if node is not root:
             yield node
-        waiting.extend(sorted(node.children, key=_path, reverse=True))
+        waiting.extend(sorted(node.children, key=_place, reverse=True))
 
 
 def split_open(nodes: Iterable[Node]) -> tuple[list[Node], list[Node]]:
@@ -211,8 +227,9 @@ def name_of(node: Node) -> str:
     return ".".join(map(str, node.path)) or "root"
 
 
-def _path(node: Node) -> tuple[int, ...]:
-    return node.path
+def _place(node: Node) -> int:
+    """Its place among the children of its parent."""
+    return node.path[-1]
 
 
 def _order(node: Node) -> tuple[bool, bool, float, tuple[int, ...]]:
