@@ -92,7 +92,7 @@ class Search:
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
         ids = None if self.context.engines[writer].vocabulary is None else ()
-        root = Node(prompt=prompt, path=path, role=role, writer=writer, token_ids=ids)
+        root = Node(prompt=prompt, path=path, role=role, writer=writer, own_ids=ids)
         root.after, root.given = after, given
         self.roots.append(root)
         return root
@@ -376,7 +376,6 @@ class Search:
             text=parent.text + (step.text if step else ""),
             num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
             own_ids=own_ids,
-            token_ids=join_ids(parent.token_ids, own_ids),
             state=state,
             path=(*parent.path, index),
             seed=seed,

@@ -5,6 +5,7 @@ This is pure data. `session.py` draws and scores nodes, and `rows.py` turns them
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Literal
 
 from schemas.rows import ModelRole, Step
@@ -75,8 +76,6 @@ class Node:
     """Number of tokens generated for the whole prefix."""
     own_ids: tuple[int, ...] | None = None
     """The sampled tokens of its step, or of the end of text; None if the engine reports none."""
-    token_ids: tuple[int, ...] | None = None
-    """The sampled tokens of the whole prefix; None if some of them are not known."""
     state: State = "open"
     path: tuple[int, ...] = ()
     """The index of the child at each level from the root; it names the node and determines its
@@ -121,6 +120,10 @@ class Node:
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
     """Number of continuations drawn from it, including those in flight."""
+    whole_ids: "tuple[int, ...] | Literal['unknown'] | None" = field(
+        init=False, default="unknown", repr=False
+    )
+    """`token_ids`, once they were asked for."""
     totals: ScoreTotals | None = field(init=False, default=None, repr=False)
     """Of the scores of the whole prefix, kept by `ranking.py` once all its steps have one."""
     num_steps: int = field(init=False, default=0)
@@ -141,6 +144,26 @@ class Node:
     def is_open(self) -> bool:
         """Whether it can be continued."""
         return self.state == "open"
+
+    @property
+    def token_ids(self) -> tuple[int, ...] | None:
+        """The sampled tokens of the whole prefix; None if some of them are not known.
+
+        Joined and kept for prefixes that are continued; of most nodes nobody asks for them.
+        """
+        waiting: list[Node] = []
+        at: Node | None = self
+        while at is not None and at.whole_ids == "unknown":
+            waiting.append(at)
+            at = at.parent
+        known = () if at is None else at.whole_ids
+        assert known != "unknown"
+        own = [node.own_ids for node in reversed(waiting)]
+        if known is None or None in own:
+            self.whole_ids = None
+        else:
+            self.whole_ids = tuple(chain(known, *filter(None, own)))
+        return self.whole_ids
 
     def lineage(self) -> "list[Node]":
         """The nodes from the first step to this one; the root is not included."""
