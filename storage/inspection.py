@@ -21,7 +21,7 @@ from schemas.rows import SCHEMA_VERSION, TABLES
 from schemas.unit_names import misnamed
 from storage.checksums import check_seal, open_checked
 from storage.folded import is_folded, one_line
-from storage.health import committed_files, read_footer
+from storage.health import committed_files, read_footer, table_of
 from storage.roots import STAGING, LocalRoot, Root
 from storage.store import Store
 
@@ -86,7 +86,6 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         name: [size for path, size in usable.items() if path.startswith(f"{name}/")]
         for name in TABLES
     }
-    known = files.keys() | unusable.keys()
     return Inspection(
         num_files={name: len(each) for name, each in sizes.items()},
         num_bytes={name: sum(each) for name, each in sizes.items()},
@@ -101,7 +100,7 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         foreign={
             path: "a unit's file is TABLE/run_id=RUN/stage=STAGE/UNIT.parquet"
             for path in (*listing.sizes, *listing.strange)
-            if path not in known
+            if table_of(path) is None
         },
     )
 
