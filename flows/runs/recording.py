@@ -9,6 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.runs.folding import fold_after_run
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import GraderConfig, judges_in
@@ -46,6 +47,8 @@ def recorded_flow(
 ) -> Iterator[tuple[Store, str]]:
     """Open a flow run's store, and record that the flow began and how it ended.
 
+    Where a completed flow leaves a folder of very many small files, they are folded.
+
     Args:
         flow: the flow's name.
         config: the flow's config.
@@ -74,6 +77,7 @@ def recorded_flow(
         without_heartbeats(),
     ):
         yield store, run_id
+    fold_after_run(store, run_id)
 
 
 def draws_with_tools(flow: str, config: FrozenConfig) -> bool:
