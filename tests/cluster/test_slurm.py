@@ -1,0 +1,208 @@
+"""deploy/slurm.sh under a real Slurm: a controller and two nodes in network namespaces."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.rows import PROBLEMS
+from schemas.units import Unit
+from tasks.engines.markov_engine import markov_problems
+
+PROJECT = Path(__file__).resolve().parents[2]
+SCRIPT = PROJECT / "deploy/slurm.sh"
+NUM_PROBLEMS, NUM_SAMPLES, NUM_UNITS = 400, 100, 40
+TIMEOUT_S = 120.0
+CONFIG = f"""
+problems: {{type: world}}
+policy: {{type: markov, num_steps: 10}}
+sampling:
+  {{num_samples: {NUM_SAMPLES}, max_tokens: 20,
+   trajectories_per_unit: {NUM_PROBLEMS * NUM_SAMPLES // NUM_UNITS}}}
+"""
+SLURM_CONF = """
+ClusterName=test
+SlurmctldHost=control({control})
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/control
+MailProg=/bin/true
+SlurmctldPidFile={folder}/control.pid
+SlurmctldLogFile={folder}/control.log
+SlurmdSpoolDir={folder}/%n
+SlurmdPidFile={folder}/%n.pid
+SlurmdLogFile={folder}/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SlurmdParameters=config_overrides
+SelectType=select/cons_tres
+SchedulerParameters=sched_interval=1
+ReturnToService=2
+KillWait=5
+MpiDefault=none
+NodeName=node1 NodeHostname=node1 NodeAddr={node1} CPUs=1
+NodeName=node2 NodeHostname=node2 NodeAddr={node2} CPUs=1
+PartitionName=all Nodes=ALL Default=YES State=UP MaxTime=INFINITE
+"""
+# slurmd wants to see a group of processes, even where it uses none.
+CGROUP_CONF = "CgroupPlugin=cgroup/v1\nIgnoreSystemd=yes\n"
+CGROUPS = "mount -t tmpfs none /sys/fs/cgroup"
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what()} after {TIMEOUT_S:g} s"
+        time.sleep(0.2)
+    return found
+
+
+class Slurm:
+    """A controller and two nodes; commands are given on the controller."""
+
+    def __init__(self, hosts, folder):
+        self.hosts, self.folder = hosts, Path(folder)
+        self.environment = os.environ | {
+            "SLURM_CONF": f"{folder}/slurm.conf",
+            "OMP_NUM_THREADS": "1",
+            "STEPMILL_BIN": str(Path(sys.executable).parent),
+            "PREFECT_HOME": f"{folder}/prefect",
+        }
+        self.environment.pop("RAY_ADDRESS", None)
+
+    def start(self):
+        addresses = {name: self.hosts.add(name) for name in ("control", "node1", "node2")}
+        text = SLURM_CONF.format(folder=self.folder, **addresses)
+        (self.folder / "slurm.conf").write_text(text)
+        (self.folder / "cgroup.conf").write_text(CGROUP_CONF)
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(1024))
+        key.chmod(0o400)
+        munge = ["munged", "--foreground", "--force", f"--key-file={key}"]
+        munge += [f"--socket={self.folder}/munge.socket", f"--pid-file={self.folder}/munge.pid"]
+        munge += [f"--seed-file={self.folder}/munge.seed", f"--log-file={self.folder}/munge.log"]
+        self._start("control", *munge)
+        wait_for((self.folder / "munge.socket").exists, lambda: "no socket of munge")
+        self._start_as("control", "slurmctld -D")
+        for node in ("node1", "node2"):
+            self._start_as(node, f"{CGROUPS} && exec slurmd -D")
+        wait_for(
+            lambda: self.ask("sinfo", "-h", "-t", "idle", "-o", "%D") == "2",
+            lambda: self.ask("sinfo", "-N", "-l"),
+        )
+
+    def submit(self, *arguments, options=()):
+        """The id of a job of both nodes, and its log."""
+        log = self.folder / "job.log"
+        where = ["--nodes=2", f"--output={log}", f"--chdir={self.folder}", *options]
+        return self.ask("sbatch", "--parsable", *where, str(SCRIPT), *arguments), log
+
+    def ask(self, *command):
+        done = self.hosts.start(
+            "control",
+            *command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return done.communicate(timeout=TIMEOUT_S)[0].strip()
+
+    def state_of(self, job):
+        fields = self.ask("scontrol", "show", "job", job).split()
+        return next(field for field in fields if field.startswith("JobState=")).partition("=")[2]
+
+    def _start_as(self, host, command):
+        """Start a shell command on a host that bears its name."""
+        (self.folder / host).mkdir(exist_ok=True)
+        named = f"hostname {host} && {command}"
+        self._start(host, "unshare", "--uts", "--mount", "sh", "-c", named)
+
+    def _start(self, host, *command):
+        log = (self.folder / f"{host}.out").open("a")
+        self.hosts.start(host, *command, env=self.environment, stdout=log, stderr=log)
+
+
+@pytest.fixture
+def slurm(hosts, short_folder):
+    missing = [name for name in ("slurmctld", "slurmd", "munged") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}: Debian's slurm-wlm and munge have them")
+    cluster = Slurm(hosts, short_folder)
+    cluster.start()
+    return cluster
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_requeued_job_goes_on_on_all_nodes_and_leaves_nothing_behind(slurm, store, tmp_path):
+    source = Unit(run_id="run", stage="problems", name="eval", table=PROBLEMS.name)
+    store.commit(source, markov_problems(NUM_PROBLEMS, seed=3))
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    command = ["run", "sampling", "--root", store.url, "--config", str(config), "--run-id", "run"]
+    job, log = slurm.submit(*command)
+
+    def text():
+        return log.read_text() if log.exists() else slurm.ask("scontrol", "show", "job", job)
+
+    def files():
+        found = store.root.glob("trajectories/**/*.parquet")
+        return {path: path.stat().st_mtime_ns for path in found}
+
+    wait_for(lambda: len(files()) >= 3, text)
+    assert slurm.ask("scontrol", "requeue", job) == ""
+    before = files()
+    # Slurm lets a requeued job wait for two minutes.
+    wait_for(lambda: slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now") == "", text)
+    wait_for(lambda: "start 2:" in text(), text)
+    wait_for(lambda: slurm.state_of(job) == "COMPLETED", text)
+
+    assert text().count("2 nodes joined") == 2
+    written = files()
+    assert len(written) == NUM_UNITS
+    assert before.items() <= written.items()
+    rows = sum(pq.ParquetFile(path).metadata.num_rows for path in written)
+    assert rows == NUM_PROBLEMS * NUM_SAMPLES
+    running = {pid for name in ("node1", "node2") for pid in slurm.hosts.process_ids(name)}
+    names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in running}
+    assert names <= {"slurmd", "sh"}
+
+
+def run_script(*arguments, **environment):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    return subprocess.run(
+        ["bash", str(SCRIPT), *arguments],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["run"], {}, "expected to run in a Slurm job: sbatch deploy/slurm.sh COMMAND..."),
+        ([], {"SLURM_JOB_ID": "7"}, "expected a stepmill command, such as: run"),
+        (["run"], {"SLURM_JOB_ID": "7"}, "expected --run-id: a requeued job goes on with that run"),
+        (
+            ["run", "--run-id=a"],
+            {"SLURM_JOB_ID": "7", "STEPMILL_BIN": "/nowhere"},
+            "expected stepmill in /nowhere",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_before_ray_starts(arguments, environment, message):
+    done = run_script(*arguments, **environment)
+    assert done.returncode == 2
+    assert message in done.stderr
