@@ -1,4 +1,4 @@
-"""Hostile programs in the sandbox: none passes, none reaches anything, none slows the next one.
+"""Hostile programs in the sandbox: whether any passes or reaches a file outside, and the rate.
 
     python -m benchmarks.sandbox [NUM]
 
