@@ -162,8 +162,9 @@ def test_a_requeued_job_goes_on_on_all_nodes_and_leaves_nothing_behind(slurm, st
     wait_for(lambda: len(files()) >= 3, text)
     assert slurm.ask("scontrol", "requeue", job) == ""
     before = files()
-    # Slurm lets a requeued job wait for two minutes.
-    wait_for(lambda: slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now") == "", text)
+    # Slurm lets a requeued job wait for two minutes, which it sets when all of its processes have ended.
+    wait_for(lambda: slurm.state_of(job) == "PENDING", text)
+    assert slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now") == ""
     wait_for(lambda: "start 2:" in text(), text)
     wait_for(lambda: slurm.state_of(job) == "COMPLETED", text)
 
