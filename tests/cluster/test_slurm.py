@@ -162,7 +162,7 @@ def test_a_requeued_job_goes_on_on_all_nodes_and_leaves_nothing_behind(slurm, st
     wait_for(lambda: len(files()) >= 3, text)
     assert slurm.ask("scontrol", "requeue", job) == ""
     before = files()
-    # Slurm lets a requeued job wait for two minutes, which it sets when all of its processes have ended.
+    # Slurm lets it wait for two minutes, which it sets when the job's processes have ended.
     wait_for(lambda: slurm.state_of(job) == "PENDING", text)
     assert slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now") == ""
     wait_for(lambda: "start 2:" in text(), text)

@@ -19,9 +19,10 @@ from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import Store
+from tasks.engines.actor_pool import ActorPool
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.markov_engine import markov_problems
-from tasks.engines.pool import EnginePool, open_pool
+from tasks.engines.pool import open_pool
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems
 
@@ -44,7 +45,7 @@ def make_pool(store):
     pools = []
 
     def make(engines=ENGINES, **fields):
-        pools.append(EnginePool(store.url, engines, PoolConfig(**fields)))
+        pools.append(ActorPool(store.url, engines, PoolConfig(**fields)))
         return pools[-1]
 
     yield make
@@ -167,7 +168,7 @@ def test_a_unit_that_kills_its_actor_fails_alone(store, make_pool, tmp_path, num
 
 
 def test_a_pool_that_cannot_see_the_store_says_so_before_any_unit(local_ray, tmp_path):
-    pool = EnginePool(str(tmp_path / "elsewhere"), ENGINES, PoolConfig(num_actors=2))
+    pool = ActorPool(str(tmp_path / "elsewhere"), ENGINES, PoolConfig(num_actors=2))
     with pytest.raises(StoreUnusable, match="does not see the run's store"):
         pool.start()
     assert not (tmp_path / "elsewhere").exists()
@@ -204,9 +205,7 @@ def test_a_run_stopped_in_the_middle_and_gone_on_with_more_actors_gives_the_same
     ]
 
     def run(store, num_actors, stop_after=None):
-        pool = EnginePool(
-            store.url, EngineSet(policy=job.policy), PoolConfig(num_actors=num_actors)
-        )
+        pool = ActorPool(store.url, EngineSet(policy=job.policy), PoolConfig(num_actors=num_actors))
         with ThreadPoolExecutor(len(units)) as callers:
             calls = [callers.submit(pool.run, unit, sample_problems, job) for unit in units]
             if stop_after is not None:
