@@ -45,6 +45,17 @@ export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 RAY_ADDRESS=
 steps=()
 command=
 joining=
+server=
+
+# The run's Prefect server is the job's too, unless PREFECT_API_URL names one: with the port and database
+# of others it would end with their jobs.
+if [[ -z ${PREFECT_API_URL:-} ]]; then
+  prefect_port=${STEPMILL_PREFECT_PORT:-$((30000 + SLURM_JOB_ID % 10000))}
+  export PREFECT_API_URL=http://127.0.0.1:$prefect_port/api DO_NOT_TRACK=1
+  export PREFECT_HOME=${PREFECT_HOME:-/tmp/prefect-$SLURM_JOB_ID} PREFECT_SERVER_ANALYTICS_ENABLED=false
+  "$STEPMILL_BIN/python" -m prefect server start --host 127.0.0.1 --port "$prefect_port" >/dev/null &
+  server=$!
+fi
 
 # Starts Ray on nodes: their names, then the arguments of `ray start`. With `--block` Ray ends with the
 # step, and the step with the job.
@@ -63,7 +74,7 @@ end() {
   trap - EXIT USR1
   for process in $command $joining; do kill -INT "$process" 2>/dev/null || true; done
   [[ -z $command ]] || wait "$command" || true
-  for step in "${steps[@]}"; do kill -TERM "$step" 2>/dev/null || true; done
+  for process in "${steps[@]}" $server; do kill -TERM "$process" 2>/dev/null || true; done
 }
 trap end EXIT
 
@@ -117,6 +128,21 @@ if [[ -n $others ]]; then
   await_nodes "$SLURM_JOB_NUM_NODES"
 fi
 tell "$SLURM_JOB_NUM_NODES nodes joined"
+[[ -z $server ]] || "$STEPMILL_BIN/python" - "$PREFECT_API_URL" "$wait_s" >&2 <<'PYTHON'
+import sys
+import time
+import urllib.request
+
+deadline = time.monotonic() + float(sys.argv[2])
+while True:
+    try:
+        urllib.request.urlopen(f"{sys.argv[1]}/health", timeout=5).close()
+        break
+    except OSError as error:
+        if time.monotonic() > deadline:
+            sys.exit(f"slurm.sh: the Prefect server does not answer at {sys.argv[1]}: {error}")
+        time.sleep(0.2)
+PYTHON
 
 "$STEPMILL_BIN/stepmill" "$@" &
 command=$!

@@ -24,6 +24,7 @@ policy: {{type: markov, num_steps: 10}}
 sampling:
   {{num_samples: {NUM_SAMPLES}, max_tokens: 20,
    trajectories_per_unit: {NUM_PROBLEMS * NUM_SAMPLES // NUM_UNITS}}}
+pool: {{num_actors: 2}}
 """
 SLURM_CONF = """
 ClusterName=test
@@ -78,7 +79,8 @@ class Slurm:
             "STEPMILL_BIN": str(Path(sys.executable).parent),
             "PREFECT_HOME": f"{folder}/prefect",
         }
-        self.environment.pop("RAY_ADDRESS", None)
+        for name in ("RAY_ADDRESS", "PREFECT_API_URL"):
+            self.environment.pop(name, None)
 
     def start(self):
         addresses = {name: self.hosts.add(name) for name in ("control", "node1", "node2")}
@@ -121,6 +123,11 @@ class Slurm:
         fields = self.ask("scontrol", "show", "job", job).split()
         return next(field for field in fields if field.startswith("JobState=")).partition("=")[2]
 
+    def programs(self):
+        """The names of what runs on the nodes."""
+        running = (pid for name in ("node1", "node2") for pid in self.hosts.process_ids(name))
+        return {name for pid in running if (name := _name_of(pid))}
+
     def _start_as(self, host, command):
         """Start a shell command on a host that bears its name."""
         (self.folder / host).mkdir(exist_ok=True)
@@ -130,6 +137,14 @@ class Slurm:
     def _start(self, host, *command):
         log = (self.folder / f"{host}.out").open("a")
         self.hosts.start(host, *command, env=self.environment, stdout=log, stderr=log)
+
+
+def _name_of(pid):
+    """The name of a process; None if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
 
 
 @pytest.fixture
@@ -160,7 +175,10 @@ def test_a_requeued_job_goes_on_on_all_nodes_and_leaves_nothing_behind(slurm, st
         return {path: path.stat().st_mtime_ns for path in found}
 
     wait_for(lambda: len(files()) >= 3, text)
-    assert slurm.ask("scontrol", "requeue", job) == ""
+    # As Slurm does when the time is nearly over; the script then requeues its job.
+    assert slurm.ask("scancel", "--batch", "--signal=USR1", job) == ""
+    wait_for(lambda: "is nearly over: it is requeued" in text(), text)
+    wait_for(lambda: slurm.state_of(job) != "RUNNING", text)
     before = files()
     # Slurm lets it wait for two minutes, which it sets when the job's processes have ended.
     wait_for(lambda: slurm.state_of(job) == "PENDING", text)
@@ -174,9 +192,7 @@ def test_a_requeued_job_goes_on_on_all_nodes_and_leaves_nothing_behind(slurm, st
     assert before.items() <= written.items()
     rows = sum(pq.ParquetFile(path).metadata.num_rows for path in written)
     assert rows == NUM_PROBLEMS * NUM_SAMPLES
-    running = {pid for name in ("node1", "node2") for pid in slurm.hosts.process_ids(name)}
-    names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in running}
-    assert names <= {"slurmd", "sh"}
+    wait_for(lambda: slurm.programs() <= {"slurmd", "sh"}, slurm.programs)
 
 
 def run_script(*arguments, **environment):
