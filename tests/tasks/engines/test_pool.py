@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -134,8 +135,10 @@ def test_a_killed_actor_is_replaced_and_its_unit_redone(store, make_pool, tmp_pa
 
 def test_a_unit_that_fails_raises_its_own_error_and_others_go_on(store, make_pool):
     pool = make_pool(num_actors=1)
-    with pytest.raises(ValueError, match="u0 cannot be done"):
+    with pytest.raises(ValueError, match="u0 cannot be done") as caught:
         pool.run(unit_named("u0"), fail, None)
+    told = "".join(traceback.format_exception(caught.value))  # what the table `failures` keeps
+    assert 'raise ValueError(f"{unit.name} cannot be done")' in told
     assert not store.has(unit_named("u0"))
     assert pool.run(unit_named("u1"), make_row, None).num_rows == 1
 
