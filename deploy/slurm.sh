@@ -40,6 +40,7 @@ address=$(getent ahostsv4 "${address:-$first}" | awk 'NR == 1 { print $1 }') || 
 # the token cannot use its Ray.
 port=${STEPMILL_RAY_PORT:-$((20000 + SLURM_JOB_ID % 10000))}
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+export RAY_raylet_start_wait_time_s=$wait_s RAY_gcs_server_port_wait_time_s=$wait_s
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 RAY_ADDRESS=$address:$port
 
 steps=()
