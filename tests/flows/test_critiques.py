@@ -29,7 +29,7 @@ POLICY = {"type": "markov", "num_steps": 3, "p_right": 0.75}
 _LINE = re.compile(r"^(Step \d+: (?:ok|off) \d|Answer: \d)$", re.MULTILINE)
 _PATIENCE_S = 300
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 class Critics(ThreadingHTTPServer):
@@ -81,7 +81,7 @@ def critics():
 
 
 @pytest.fixture(scope="module")
-def sampled(tmp_path_factory, prefect_server):
+def sampled(tmp_path_factory, prefect_server, local_ray):
     """A store with solutions of a policy that is right in .75³ of cases."""
     from flows.sampling import sample
 
@@ -98,6 +98,7 @@ def sampled(tmp_path_factory, prefect_server):
                 "max_tokens": 20,
                 "trajectories_per_unit": NUM_SAMPLES,
             },
+            "pool": {"num_actors": 1},
         }
     )
     sample(job, store.url, "r")
@@ -111,7 +112,7 @@ def job_of(critics, name, store, **fields):
     engine = {"type": "openai", "model": f"acme/{name}", "api": "chat", "server": server}
     values["critic"] = {"engine": engine, "prompt": {"type": "chat"}}
     values["refining"] = {**values["refining"], "max_tokens": 20}
-    return CritiquesJob.from_partial({**values, **fields})
+    return CritiquesJob.from_partial({**values, "pool": {"num_actors": 1}, **fields})
 
 
 def ask(store, sql):
@@ -214,12 +215,13 @@ def test_no_wrong_solutions_is_a_message(sampled, critics, capsys, tmp_path):
             "policy": {**POLICY, "p_right": 1 - 1e-9},
             "grader": {"type": "exact"},
             "sampling": {"num_samples": 2, "max_tokens": 20},
+            "pool": {"num_actors": 1},
         }
     )
     sample(job, store.url, "r")
     assert critique(job_of(critics, "oracle", store, which="wrong"), store.url, "r") == []
     assert "the set 'eval' has no finished wrong solutions" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"run r has no sampled solutions of the set 'train'"):
+    with pytest.raises(ValueError, match=r"run r has no set 'train': expected eval"):
         critique(job_of(critics, "oracle", store, set_name="train"), store.url, "r")
 
 
@@ -236,6 +238,7 @@ def start(folder, critics):
         "critic.prompt.type=chat",
         f"critic.engine={engine}",
         "refining.max_tokens=20",
+        "pool.num_actors=1",
     ):
         options += ["--set", field]
     process = subprocess.Popen(

@@ -186,10 +186,12 @@ def test_commands_that_read_name_the_files_they_leave_out(store, unit_of, make_t
         assert f"left out: {path}: too short" in finished.stderr
 
 
+@pytest.mark.ray
 @pytest.mark.slow
-def test_after_a_repair_a_rerun_makes_the_unit_again(store, unit_of, prefect_server):
+def test_after_a_repair_a_rerun_makes_the_unit_again(store, unit_of, prefect_server, local_ray):
     from flows.sampling import sample
     from schemas.engines import MarkovConfig
+    from schemas.pool import PoolConfig
     from schemas.problems import WorldProblemsConfig
     from schemas.sampling import SamplingConfig, SamplingJob
     from tasks.engines.markov_engine import markov_problems
@@ -199,6 +201,7 @@ def test_after_a_repair_a_rerun_makes_the_unit_again(store, unit_of, prefect_ser
         problems=WorldProblemsConfig(),
         policy=MarkovConfig(num_steps=4, p_right=0.8),
         sampling=SamplingConfig(num_samples=4, max_tokens=10, trajectories_per_unit=20),
+        pool=PoolConfig(num_actors=1),
     )
 
     def texts():
