@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.pages.graders import publish_graders
 from flows.runs.critics import refinement_files
-from flows.runs.graders import measure_graders
+from flows.runs.graders import check_reference, measure_graders
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (
@@ -54,6 +54,8 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
     """Grade a set's solutions again; how the newest verdicts differ from those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.REGRADING, job, root, run_id, part=part) as (store, run_id):
+        if job.against is not None:
+            check_reference(store, run_id, job.set_name, job.against)
         sampled = sampled_files(store, run_id, job.set_name)
         paths = list(sampled)
         if job.with_rollouts:
@@ -77,7 +79,7 @@ def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[
         finally:
             regrader.close()
         if judges_in(job.grader) or isinstance(job.grader, EnsembleGraderConfig):
-            metrics = measure_graders(store, run_id, job.set_name, EvaluationConfig())
+            metrics = measure_graders(store, run_id, job.set_name, EvaluationConfig(), job.against)
             publish_graders(store, run_id, metrics, set_name=job.set_name)
         return changes
 

@@ -93,7 +93,8 @@ class ProofGraderConfig(FrozenConfig):
     checker: Literal["coq"] = "coq"
     """`coq`: `coqc`, as installed in /usr."""
     timeout_s: Annotated[int, Field(ge=1, le=600)] = 10
-    """Processor seconds for one proof; if it takes longer, it proves nothing: wrong, not null."""
+    """Processor seconds for one proof; one that needs more is wrong. If five times as many pass on
+    the clock before, the machine is too busy and the proof is ungraded."""
     memory_mb: Annotated[int, Field(ge=256)] = 2048
     """Address space of the checker."""
     cache_size: Annotated[int, Field(ge=0)] = 65536

@@ -19,6 +19,9 @@ class RegradingJob(FrozenConfig):
     """Include the second attempts at its solutions, with a critique or without."""
     with_error_paths: Annotated[bool, Since(4)] = False
     """Include the solutions that were made wrong on purpose from its solutions."""
+    against: Annotated[str | None, Since(4)] = None
+    """How the names of the graders begin that judges and ensembles are measured against, which may
+    be judges too; None for all that need no model."""
 
     def stored_sets(self) -> tuple[str, ...] | None:
         """The set of solutions."""

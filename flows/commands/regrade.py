@@ -32,6 +32,13 @@ def regrade(
         str | None,
         typer.Option(help="With --grader judge: what it knows: nothing, answer or solution."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="With a judge or an ensemble: the graders that it is measured against, by how "
+            "their names begin; by default all that need no model."
+        ),
+    ] = None,
     rollouts: Annotated[
         bool, typer.Option(help="Include the rollouts from its solutions.")
     ] = False,
@@ -58,8 +65,11 @@ def regrade(
     given = {name: value for name, value in of_judge.items() if value is not None}
     if given and grader != "judge":
         raise ValueError(f"expected --judge and --told with --grader judge, got {grader}")
+    if against is not None and grader not in ("judge", "ensemble"):
+        raise ValueError(f"expected --against with --grader judge or ensemble, got {grader}")
     values = {
         "set_name": set_name,
+        **({} if against is None else {"against": against}),
         "grader": {"type": grader, **given},
         "with_rollouts": rollouts,
         "with_refinements": refinements,

@@ -32,6 +32,7 @@ from flows.tables.graders import (
     grader_bins_summary,
     grader_words,
     graders_summary,
+    judges_summary,
 )
 from flows.tables.output import open_catalog, open_console, runs_words, visible
 from flows.tables.relations import relations_summary, sentence
@@ -256,7 +257,8 @@ def print_graders(console: Console, metrics: Sequence[Metric], by: str | None) -
         rows = [row for row in graded if (row.set_name or "") == name]
         kinds = ("level", "length_fifth") if by is None else (by,)
         bins = [grader_bins_summary(rows, kind) for kind in kinds]
-        for table in (None if by else graders_summary(rows), *bins):
+        whole = () if by else (graders_summary(rows), judges_summary(rows))
+        for table in (*whole, *bins):
             if table is not None:
                 table.title = f"{table.title}, set {escape(name)}"
                 console.print(table)

@@ -3,8 +3,11 @@
 Colours are Okabe and Ito's, which colour-blind readers can distinguish; markers differ as well.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from schemas.rows import Metric
 
 INK = "#333333"
 GREY = "#999999"
@@ -31,6 +34,18 @@ def open_panels(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, panels
+
+
+def draw_bars(
+    axes: Any, bars: Mapping[float, Metric], width: float, *, color: str, words: str
+) -> None:
+    """Figures as bars at their places on the x axis, with their intervals, under one name."""
+    label: str | None = words
+    for x, cell in bars.items():
+        axes.bar(x, cell.value, width, color=color, label=label)
+        label = None
+        if cell.ci_low is not None and cell.ci_high is not None:
+            axes.vlines(x, cell.ci_low, cell.ci_high, color=INK, linewidth=1)
 
 
 def add_legend(figure: Any, axes: Any, num_columns: int) -> None:

@@ -34,15 +34,9 @@ def plot_critics(metrics: Sequence[Metric], path: Path) -> None:
     figure, (axes,) = canvas.open_panels((max(8.0, 1.4 * len(bins) + 2.0), 5.0))
     width = 0.84 / len(groups)
     for index, (words, color, bars) in enumerate(groups):
-        label: str | None = words
-        for place, where in enumerate(bins):
-            if (cell := bars.get(where)) is None:
-                continue
-            x = place + (index - (len(groups) - 1) / 2) * width
-            axes.bar(x, cell.value, width * 0.9, color=color, label=label)
-            label = None
-            if cell.ci_low is not None and cell.ci_high is not None:
-                axes.vlines(x, cell.ci_low, cell.ci_high, color=canvas.INK, linewidth=1)
+        left = (index - (len(groups) - 1) / 2) * width
+        cells = {place + left: bars[where] for place, where in enumerate(bins) if where in bars}
+        canvas.draw_bars(axes, cells, width * 0.9, color=color, words=words)
     kind = next((where.kind for where in bins if where.kind is not None), None)
     axes.set_xticks(range(len(bins)), [where.value or "all" for where in bins])
     axes.set_ylim(0.0, 1.02)

@@ -1,12 +1,12 @@
 """What critics found and changed: sentences, a picture, and artifacts in Prefect's UI."""
 
-import shlex
 from collections.abc import Sequence
+from functools import partial
 
-from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
+from flows.pages.artifacts import in_run
 from flows.pages.critic_plots import has_attempts, plot_critics
-from flows.pages.pictures import pictures_folder
-from flows.pages.results import markdown_table, picture_link, sql_block
+from flows.pages.figures import publish_figures
+from flows.pages.pictures import pictures_folder, store_picture
 from flows.runs.progress import say
 from flows.tables.critics import critic_words, critics_in, critics_table_rows, of_critic
 from schemas.rows import Metric
@@ -37,27 +37,25 @@ def publish_critics(
         ]
         if has_attempts(rows):
             file = f"critics-{set_name}{f'-{number}' if number else ''}.png"
-            with store.scratch() as folder:
-                plot_critics(rows, folder / file)
-                pictures.append(f"{pictures_folder(run_id)}/{file}")
-                store.put_file(folder / file, pictures[-1])
+            pictures.append(f"{pictures_folder(run_id)}/{file}")
+            store_picture(store, pictures[-1], partial(plot_critics, rows))
     if critics and in_run():
-        _publish(store, run_id, metrics, set_name, pictures)
+        figures = critics_table_rows(metrics)
+        publish_figures(
+            store,
+            run_id,
+            about=f"critics {set_name}",
+            sentences=[critic_words(metrics, critic) for critic in critics],
+            rows=figures,
+            shown=figures,
+            pictures=dict.fromkeys(pictures, "accuracy before and after"),
+            id_name="CRITIQUE_ID",
+            statements=_statements(run_id),
+        )
     return pictures
 
 
-def _publish(
-    store: Store, run_id: str, metrics: Sequence[Metric], set_name: str, pictures: Sequence[str]
-) -> None:
-    """A table, and a page with the pictures and where to look further."""
-    words = "\n\n".join(critic_words(metrics, critic) for critic in critics_in(metrics))
-    rows = critics_table_rows(metrics)
-    publish_table(to_key("critics", set_name), rows, f"{words}\n\nRun `{run_id}`")
-    shown = []
-    for name in pictures:
-        with store.files_root.open(name) as stream:
-            shown.append(f"![accuracy before and after]({picture_link(stream.read())})")
-    root = shlex.quote(store.url)
+def _statements(run_id: str) -> dict[str, str]:
     attempts = f"""
 select critic, told, level, before, after, count(*)
 from refinements
@@ -69,24 +67,4 @@ select critique_id, trajectory_id, verdict, first_error, fault
 from critiques
 where run_id = '{run_id}'
 limit 10"""
-    text = f"""
-{chr(10).join(shown)}
-
-{markdown_table(rows)}
-
-### Look further
-
-```
-stepmill report {run_id} --root {root}
-stepmill show CRITIQUE_ID --root {root}
-```
-
-What became of each solution:
-
-{sql_block(store, attempts)}
-
-The critiques:
-
-{sql_block(store, critiques)}
-"""
-    publish_markdown(to_key("critics of", set_name), text.strip(), words)
+    return {"What became of each solution": attempts, "The critiques": critiques}

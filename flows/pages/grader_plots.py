@@ -40,15 +40,12 @@ def plot_graders(metrics: Sequence[Metric], path: Path) -> None:
     for axes, (key, rows) in zip(panels, measured.items(), strict=True):
         found = {(Bin.parse(row.bin), row.metric): row for row in rows}
         for index, (metric, (words, color)) in enumerate(_RATES.items()):
-            label: str | None = words
-            for place, where in enumerate(places[key]):
-                if (cell := found.get((where, metric))) is None:
-                    continue
-                x = place + (index - 1) * _WIDTH
-                axes.bar(x, cell.value, _WIDTH * 0.9, color=color, label=label)
-                label = None
-                if cell.ci_low is not None and cell.ci_high is not None:
-                    axes.vlines(x, cell.ci_low, cell.ci_high, color=canvas.INK, linewidth=1)
+            bars = {
+                place + (index - 1) * _WIDTH: found[where, metric]
+                for place, where in enumerate(places[key])
+                if (where, metric) in found
+            }
+            canvas.draw_bars(axes, bars, _WIDTH * 0.9, color=color, words=words)
         names = [_bin_words(where) for where in places[key]]
         axes.set_xticks(range(len(names)), names, fontsize=8)
         axes.set_ylim(0.0, 1.02)

@@ -1,6 +1,6 @@
 """Draws a run's pictures, and names where they lie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flows.pages.coverage_plots import has_coverage_law, plot_coverage
@@ -64,10 +64,16 @@ def draw_searches(store: Store, path: str, metrics: Sequence[Metric]) -> str | N
     """
     name = search_picture(path, metrics)
     if name is not None:
-        with store.scratch() as folder:
-            plot_searches(metrics, folder / "search.png")
-            store.put_file(folder / "search.png", name)
+        store_picture(store, name, lambda path: plot_searches(metrics, path))
     return name
+
+
+def store_picture(store: Store, name: str, draw: Callable[[Path], None]) -> None:
+    """Have a PNG drawn, and put it into the store under its name."""
+    with store.scratch() as folder:
+        path = folder / Path(name).name
+        draw(path)
+        store.put_file(path, name)
 
 
 def search_picture(path: str, metrics: Sequence[Metric]) -> str | None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from flows.runs.measuring import measure_once
 from flows.runs.sets import (
     error_path_files,
     label_files,
@@ -14,15 +15,14 @@ from flows.runs.sets import (
 from flows.runs.truth import known_kinds
 from schemas.critiques import CritiquesJob
 from schemas.evaluation import EvaluationConfig
-from schemas.rows import CRITIQUES, METRICS, TRAJECTORIES, VERDICTS, Metric, Verdict
+from schemas.rows import CRITIQUES, TRAJECTORIES, VERDICTS, Metric, Verdict
 from schemas.unit_names import (
     CritiquesName,
-    DigestName,
     ErrorPathsName,
     RefinementsName,
     SolutionsName,
 )
-from schemas.units import Stage, Unit
+from schemas.units import Stage
 from storage import Store
 from tasks.evaluation.task import evaluate_critics
 from tasks.graders.verdicts import outcome
@@ -135,14 +135,18 @@ def measure_critics(
         *followed,
         *attempts,
     )
-    unit = Unit(
-        run_id=run_id,
-        stage=Stage.EVALUATION,
-        name=str(DigestName.derive(f"critics-{set_name}", config.config_hash(), *inputs)),
-        table=METRICS.name,
-        inputs=inputs,
+    return measure_once(
+        store,
+        run_id,
+        f"critics-{set_name}",
+        inputs,
+        lambda unit: evaluate_critics(
+            store.url,
+            unit,
+            config,
+            set_name=set_name,
+            followed=followed,
+            kinds=known_kinds(store, problems),
+        ),
+        settings=config.config_hash(),
     )
-    if not store.has(unit):
-        kinds = known_kinds(store, problems)
-        evaluate_critics(store.url, unit, config, set_name=set_name, followed=followed, kinds=kinds)
-    return store.read(unit.path)

@@ -1,6 +1,6 @@
 """Accuracies as tables for a terminal: by strategy and budget, or by strategy and bin."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
@@ -103,6 +103,27 @@ def verifier_words(metrics: Iterable[Metric]) -> str:
     """A second line of a title that names the verifier; empty with several or none."""
     names = {m.verifier for m in metrics if m.verifier is not None}
     return f"\nverifier {escape(names.pop())}" if len(names) == 1 else ""
+
+
+def figures_table(
+    title: str, caption: str, columns: Mapping[str, Mapping[str, Metric]], names: Iterable[str]
+) -> Table:
+    """A column per thing that was measured, a row per figure that any of them has.
+
+    Args:
+        title: over the table.
+        caption: below it, before where terms are explained.
+        columns: by heading, the figures by their names.
+        names: of the figures, in order.
+    """
+    table = Table(title=title, caption=f"{caption}; {GLOSSARY}", box=SIMPLE_HEAD)
+    table.add_column("figure", overflow="fold")
+    for heading in columns:
+        table.add_column(escape(heading), justify="right", overflow="fold")
+    for name in names:
+        if any(name in of for of in columns.values()):
+            table.add_row(escape(name), *(figure_cell(of.get(name)) for of in columns.values()))
+    return table
 
 
 def figure_cell(metric: Metric | None, best: str | None = None) -> str:

@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from flows.tables.accuracies import figure_cell
+from flows.tables.accuracies import figures_table
 from flows.tables.figures import figure_words, value_words
 from flows.tables.names import CRITIC_FIGURES, GLOSSARY
 from schemas.metric_names import CRITIQUE, FIRST_ATTEMPT, GRADING, RETRY, Bin
@@ -57,18 +57,10 @@ def critics_summary(metrics: Sequence[Metric]) -> Table | None:
     critics = critics_in(metrics)
     if not critics:
         return None
-    table = Table(
-        title="Critics",
-        caption=f"shares of critiques or second attempts, interval by bootstrap; {GLOSSARY}",
-        box=SIMPLE_HEAD,
-    )
-    table.add_column("figure", overflow="fold")
-    for critic in critics:
-        table.add_column(escape(_heading(critic, critics)), justify="right", overflow="fold")
-    by_critic = [_cells(of_critic(metrics, critic)) for critic in critics]
-    for name in dict.fromkeys(name for cells in by_critic for name in cells):
-        table.add_row(escape(name), *(figure_cell(cells.get(name)) for cells in by_critic))
-    return table
+    columns = {_heading(each, critics): _cells(of_critic(metrics, each)) for each in critics}
+    names = dict.fromkeys(name for cells in columns.values() for name in cells)
+    caption = "shares of critiques or second attempts, interval by bootstrap"
+    return figures_table("Critics", caption, columns, names)
 
 
 def difficulty_summary(metrics: Sequence[Metric], kind: str | None = None) -> Table | None:

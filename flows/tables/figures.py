@@ -12,6 +12,8 @@ _COUNTS = (
     "erroneous_solutions",
     "flawless_solutions",
     "num_critiques",
+    "num_graded",
+    "num_compared",
 )
 
 
@@ -71,4 +73,4 @@ def best_words(metrics: Sequence[Metric]) -> str:
 
 
 def _is_gain(metric: Metric) -> bool:
-    return metric.metric.startswith("gain_")
+    return metric.metric.startswith("gain_") or metric.metric.endswith("_difference")

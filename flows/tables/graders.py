@@ -8,14 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from flows.tables.accuracies import figure_cell
+from flows.tables.accuracies import figure_cell, figures_table
 from flows.tables.critiqued import STYLES, VERDICT_WORDS
 from flows.tables.figures import figure_words, value_words
-from flows.tables.names import GLOSSARY, GRADER_FIGURES
+from flows.tables.names import GLOSSARY, GRADER_FIGURES, JUDGE_DIFFERENCES
 from flows.tables.output import visible
 from schemas.metric_names import Bin
 from schemas.rows import Metric
-from tasks.evaluation.graders import measured_graders
+from tasks.evaluation.graders import compared_judges, measured_graders
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -28,19 +28,12 @@ def graders_summary(metrics: Sequence[Metric]) -> Table | None:
     measured = measured_graders(metrics)
     if not measured:
         return None
-    table = Table(
-        title="Graders",
-        caption=f"against a grader without a model, interval by bootstrap; {GLOSSARY}",
-        box=SIMPLE_HEAD,
-    )
-    table.add_column("figure", overflow="fold")
-    for key in measured:
-        table.add_column(escape(_heading(key)), justify="right", overflow="fold")
-    cells = [{row.metric: row for row in rows if row.bin == "all"} for rows in measured.values()]
-    for metric, words in GRADER_FIGURES.items():
-        if any(metric in of for of in cells):
-            table.add_row(words, *(figure_cell(of.get(metric)) for of in cells))
-    return table
+    columns = {
+        _heading(key): {GRADER_FIGURES[row.metric]: row for row in rows if row.bin == "all"}
+        for key, rows in measured.items()
+    }
+    caption = "against a grader without a model or the one asked for, interval by bootstrap"
+    return figures_table("Graders", caption, columns, GRADER_FIGURES.values())
 
 
 def grader_bins_summary(metrics: Sequence[Metric], kind: str) -> Table | None:
@@ -59,6 +52,28 @@ def grader_bins_summary(metrics: Sequence[Metric], kind: str) -> Table | None:
     return table if table.row_count else None
 
 
+def judges_summary(metrics: Sequence[Metric]) -> Table | None:
+    """A row per pair of judges: figures of the one less those of the other; None without pairs."""
+    pairs = compared_judges(metrics)
+    if not pairs:
+        return None
+    table = Table(
+        title="Judges compared",
+        caption=f"the first less the second on the solutions that both decide; {GLOSSARY}",
+        box=SIMPLE_HEAD,
+    )
+    for name in ("judge", "less", "against"):
+        table.add_column(name, overflow="fold")
+    for words in JUDGE_DIFFERENCES.values():
+        table.add_column(words, justify="right")
+    several = len({policy for policy, *_ in pairs}) > 1
+    for (policy, one, other, against), of in pairs.items():
+        names = f"{one} on {policy}" if several else one, other, against
+        cells = (figure_cell(of.get(metric)) for metric in JUDGE_DIFFERENCES)
+        table.add_row(*map(escape, names), *cells)
+    return table
+
+
 def grader_words(metrics: Sequence[Metric]) -> list[str]:
     """What each judge or ensemble gets wrong, in a sentence each."""
     sentences = []
@@ -71,6 +86,14 @@ def grader_words(metrics: Sequence[Metric]) -> list[str]:
         ]
         num = next((f"{r.value:,.0f}" for r in rows if r.metric == "num_graded"), "0")
         sentences.append(f"{_heading(key)}: {num} solutions, {', '.join(parts)}.")
+    for (policy, one, other, against), of in compared_judges(metrics).items():
+        parts = [
+            f"{words} {figure_words(of[metric])}"
+            for metric, words in JUDGE_DIFFERENCES.items()
+            if metric in of and metric != "num_compared"
+        ]
+        heading = f"{one} less {other} against {against} on {policy}"
+        sentences.append(f"{heading}: {', '.join(parts)}.")
     return sentences
 
 
@@ -85,6 +108,15 @@ def graders_table_rows(metrics: Sequence[Metric]) -> list[dict[str, str]]:
         }
         for key, rows in measured_graders(metrics).items()
         for row in rows
+    ] + [
+        {
+            "grader": f"{one} less {other} against {against} on {policy}",
+            "problems": row.bin,
+            "figure": JUDGE_DIFFERENCES[row.metric],
+            "value": figure_words(row),
+        }
+        for (policy, one, other, against), of in compared_judges(metrics).items()
+        for row in of.values()
     ]
 
 

@@ -86,6 +86,14 @@ GRADER_FIGURES = {
     "self_preference": "self-preference",
 }
 """Figures of judges and ensembles as graders, in the order of the tables."""
+JUDGE_DIFFERENCES = {
+    "num_compared": "compared solutions",
+    "agreement_difference": "agreement",
+    "false_positive_difference": "wrong called right",
+    "false_negative_difference": "right called wrong",
+    "undecided_difference": "without a verdict",
+}
+"""Figures of one judge less those of another, in the order of the table."""
 POOL_FIGURES = {"right_through_wrong_step": "right answers through a wrong step"}
 ROW_FIGURES = {
     "num_ended": "rows",

@@ -12,6 +12,7 @@ from typing import get_args
 
 from schemas.experiments.experiment import ExperimentConfig, Subject
 from schemas.experiments.relation import (
+    AnswersForTokens,
     Combined,
     Constant,
     DecidedAnswers,
@@ -23,6 +24,7 @@ from schemas.experiments.relation import (
 )
 
 __all__ = [
+    "AnswersForTokens",
     "Combined",
     "Constant",
     "DecidedAnswers",

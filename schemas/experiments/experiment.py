@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
-from schemas.experiments.relation import Combined, Figure, Relation
+from schemas.experiments.relation import AnswersForTokens, Combined, Figure, Relation
 
 Subject = Literal["Verifiers", "Search", "Critics", "Self-improvement", "What verification buys"]
 """The headings of the table of relations, in order."""
@@ -104,6 +104,8 @@ def parts_of(figure: Figure) -> list[str]:
     """The parts that a figure is read from; an empty text is the experiment's own run."""
     if isinstance(figure, Combined):
         return [part for _, term in figure.terms for part in parts_of(term)]
+    if isinstance(figure, AnswersForTokens):
+        return [figure.search.part, figure.spent.part]
     return [figure.part]
 
 

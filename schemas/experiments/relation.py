@@ -63,6 +63,22 @@ class DecidedAnswers(Figure):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersForTokens(Figure):
+    """The share of right answers of a search that spent as many tokens as another, by problem.
+
+    Between the two neighbouring N whose tokens per problem (written and verified) enclose those of
+    the other search, linearly in their logarithm. Outside of its N it is not measured.
+    """
+
+    search: DecidedAnswers
+    """The search; its `budget` does not count."""
+    budgets: tuple[int, ...]
+    """The N that it was made with."""
+    spent: DecidedAnswers
+    """The search whose tokens it may spend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SolvedShare(Figure):
     """The share of right solutions of a policy of a loop, by problem: pass@1 of held-out problems.
 

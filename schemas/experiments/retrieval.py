@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from schemas.critique_formats import LinesCritiqueConfig
 from schemas.experiments.experiment import ExperimentConfig, Subject
-from schemas.experiments.relation import DecidedAnswers, Relation
+from schemas.experiments.relation import AnswersForTokens, DecidedAnswers, Figure, Relation
 from schemas.problems import WorldProblemsConfig
 from schemas.retrieval import DIARIES, RetrievalConfig
 from schemas.search import ScoreConfig, SearchJob, SearchLimits
@@ -19,6 +19,11 @@ _LIKELY = RatpConfig(scorer="likelihood", query=_QUERY)
 _SELF = RatpConfig(scorer="self", query=_QUERY)
 _ORACLE = RatpConfig(scorer="oracle", query=_QUERY)
 _FLAT = RatpConfig(scorer="likelihood", query=_QUERY, select="flat")
+_QUERIES = 4
+_TREE_OF_FEW = RatpConfig(scorer="likelihood", query=_QUERY, max_retrievals=_QUERIES)
+_CHAIN = RatpConfig(scorer="likelihood", query=_QUERY, select="chain", max_retrievals=_QUERIES)
+_BUDGETS = {"few": (8, _CALLS, 20), "more": (8, _CALLS), "many": (8, _CALLS)}
+"""So that the tokens of N enclose those of RATP."""
 _JUDGED = FilterVoteConfig(format=LinesCritiqueConfig())
 
 
@@ -49,28 +54,30 @@ class RetrievalExperimentConfig(ExperimentConfig):
 
     none: SearchJob = _searches(0, MajorityConfig())
     """No documents."""
-    few: SearchJob = _searches(3, MajorityConfig(), BeamConfig())
+    few: SearchJob = _searches(3, MajorityConfig(), BeamConfig(), budgets=_BUDGETS["few"])
     """The three best documents for the question."""
-    more: SearchJob = _searches(5, MajorityConfig(), BeamConfig())
+    more: SearchJob = _searches(5, MajorityConfig(), BeamConfig(), budgets=_BUDGETS["more"])
     """The five best."""
-    many: SearchJob = _searches(8, MajorityConfig(), BeamConfig())
+    many: SearchJob = _searches(8, MajorityConfig(), BeamConfig(), budgets=_BUDGETS["many"])
     """The eight best, as many as a thought may read."""
     judged: SearchJob = _searches(5, _JUDGED, budgets=(_CALLS // 2,))
     """The five best, and each solution judged by the policy: as many calls."""
-    thoughts: SearchJob = _searches(4, _LIKELY, _SELF, _ORACLE, _FLAT)
-    """The trees of thoughts."""
+    thoughts: SearchJob = _searches(4, _LIKELY, _SELF, _ORACLE, _FLAT, _TREE_OF_FEW, _CHAIN)
+    """The trees of thoughts, and what is like them without a tree."""
 
     def relations(self) -> tuple[Relation, ...]:
         """See ExperimentConfig."""
         once = _answers("more", "majority", "majority", "one-shot retrieval of 5 and a vote of 12")
         none = _answers("none", "majority", "majority", "no retrieval and a vote of 12")
-        likely, own, oracle, flat = (
+        likely, own, oracle, flat, of_few, chain = (
             _answers("thoughts", config.label(), "chosen", f"RATP by {words}")
             for config, words in (
                 (_LIKELY, "likelihood"),
                 (_SELF, "self-critique"),
                 (_ORACLE, "the oracle"),
                 (_FLAT, "likelihood without a tree"),
+                (_TREE_OF_FEW, f"likelihood, at most {_QUERIES} queries"),
+                (_CHAIN, f"likelihood in chains, {_QUERIES} queries"),
             )
         )
         best_of = "retrieval and best of 12 by likelihood"
@@ -135,6 +142,34 @@ class RetrievalExperimentConfig(ExperimentConfig):
                 )
                 for part, number in (("few", 3), ("more", 5), ("many", 8))
             ),
+            *(
+                _relation(
+                    f"ratp_over_{short}_for_tokens",
+                    f"RATP beats {words} at equal tokens",
+                    likely,
+                    AnswersForTokens(
+                        label=f"{words}, as many tokens",
+                        search=_answers(part, strategy, "likelihood", words),
+                        budgets=_BUDGETS[part],
+                        spent=likely,
+                    ),
+                    "never compared",
+                    f"{number} documents, by likelihood",
+                )
+                for short, strategy, words in (
+                    ("best_of_n", "majority", "retrieval and best of N"),
+                    ("beam", "beam by likelihood", "retrieval and beam search"),
+                )
+                for part, number in (("few", 3), ("more", 5), ("many", 8))
+            ),
+            _relation(
+                "tree_over_chain",
+                "a tree of thoughts beats chains of thoughts at equal retrievals",
+                of_few,
+                chain,
+                "never compared",
+                f"at most {_QUERIES} queries",
+            ),
             _relation(
                 "tree_over_flat",
                 "a tree of thoughts beats lists of documents of several lengths",
@@ -148,8 +183,8 @@ class RetrievalExperimentConfig(ExperimentConfig):
 def _relation(
     name: str,
     claim: str,
-    larger: DecidedAnswers,
-    smaller: DecidedAnswers,
+    larger: Figure,
+    smaller: Figure,
     published: str,
     point: str = "",
 ) -> Relation:

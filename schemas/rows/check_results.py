@@ -21,7 +21,8 @@ CheckStatus = Literal[
 """`missing`: the text holds no program, proof or function of the asked name. `output`: too much of
 it. `refused`: it uses what the checker forbids, such as an axiom. The last three are ungraded:
 `bad_check` is a problem whose own tests or statement cannot be used, `sandbox_down` a checker that
-could not run, `undecided` a judge that gave no verdict."""
+could not run, `undecided` a judge that gave no verdict or a checker that a busy machine gave too
+little time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

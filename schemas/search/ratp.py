@@ -26,9 +26,10 @@ class RatpConfig(StrategyConfig):
     """What a thought is worth: `self` is the verdict of a critique by the policy or a critic,
     `verifier` the reduced scores of a trained one, `likelihood` the mean probability of its tokens,
     `oracle` whether its answer is right, which is an upper bound and no method."""
-    select: Literal["uct", "flat"] = "uct"
-    """`uct` grows a tree; `flat`, a control, makes every thought from the question's own documents,
-    another number of them each time."""
+    select: Literal["uct", "flat", "chain"] = "uct"
+    """`uct` grows a tree. Two are controls without one: `flat` makes every thought from the
+    question's own documents, another number of them each time; `chain` goes on from the last
+    thought with one document more, and where no query is left from the question again."""
     width: Annotated[int, Field(ge=1)] = 3
     """Thoughts made from one by more documents; one more combines it with another thought."""
     exploration: Annotated[float, Field(gt=0)] = 0.7

@@ -13,11 +13,19 @@ problems.
 * `self_preference`: its leniency toward its own solutions less that toward those of other policies
   of the same set; only where it is one of several policies.
 
+Two judges are compared on the solutions that the exact grader and both of them decide. The row's
+`arm` is the other judge, and problems are resampled for both together:
+
+* `num_compared`: how many; `agreement_difference`, `false_positive_difference` and
+  `false_negative_difference`: the rate of the one less that of the other;
+* `undecided_difference`: the same over all that the exact grader decides.
+
 Bins are those of `level` and `length_fifth`: fifths of a policy's solutions by generated tokens.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -56,6 +64,7 @@ def grader_figures(
     solutions: Sequence[Trajectory],
     verdicts: Iterable[Verdict],
     config: EvaluationConfig,
+    against: str | None = None,
 ) -> list[Metric]:
     """Every figure of every judge and ensemble that graded solutions of a set.
 
@@ -64,28 +73,75 @@ def grader_figures(
         solutions: as they were graded first.
         verdicts: all later ones, in any order.
         config: bins, confidence, resamples and seed.
+        against: how the names of the graders begin that they are measured against, also judges;
+            None for all that need no model.
+
+    Raises:
+        ValueError: no grader has such a name.
     """
     levels = {p.problem_id: None if p.level is None else str(p.level) for p in problems}
     said = verdicts_by_grader(solutions, verdicts)
-    judges = sorted(name for name in said if name.startswith(_MODELLED))
-    exact = sorted(name for name in said if not name.startswith(_MODELLED))
     rows: list[Metric] = []
-    for judge in judges:
-        for reference in exact:
-            pairs: dict[str, list[Pair]] = {}
-            for row in solutions:
-                right = said[reference].get(row.trajectory_id)
-                if right is not None and row.trajectory_id in said[judge]:
-                    judged = said[judge][row.trajectory_id]
-                    level = levels.get(row.problem_id)
-                    pair = Pair(row.problem_id, level, row.generated_tokens, right, judged)
-                    pairs.setdefault(row.policy, []).append(pair)
+    for reference in choose_references(said, against):
+        found: dict[str, dict[str, dict[str, Pair]]] = {}
+        for judge in (n for n in sorted(said) if n.startswith(_MODELLED) and n != reference):
+            pairs = _pairs_by_policy(solutions, levels, said[reference], said[judge])
             about = About(GRADING, verifier=judge, against=reference)
+            own = judge.removeprefix("judge-1+").rpartition("+")[0]
             for policy, of in sorted(pairs.items()):
-                others = [pair for name, p in pairs.items() if name != policy for pair in p]
-                is_own = judge.removeprefix("judge-1+").rpartition("+")[0] == policy
-                rows += _figures(policy, of, about, config, others if is_own else [])
+                others = [pair for p in pairs if p != policy for pair in pairs[p].values()]
+                others = others if policy == own else []
+                rows += _figures(policy, [*of.values()], about, config, others)
+                found.setdefault(policy, {})[judge] = of
+        for policy, by_judge in sorted(found.items()):
+            for one, other in combinations(by_judge, 2):
+                about = About(GRADING, verifier=one, arm=other, against=reference)
+                writer = FigureWriter(policy, config)
+                rows += _differences(writer, about, by_judge[one], by_judge[other])
     return rows
+
+
+def _pairs_by_policy(
+    solutions: Sequence[Trajectory],
+    levels: Mapping[str, str | None],
+    right: Mapping[str, bool | None],
+    judged: Mapping[str, bool | None],
+) -> dict[str, dict[str, Pair]]:
+    """By policy and trajectory id, the solutions that a reference decides and a judge has seen."""
+    pairs: dict[str, dict[str, Pair]] = {}
+    for row in solutions:
+        truth = right.get(row.trajectory_id)
+        if truth is not None and row.trajectory_id in judged:
+            pairs.setdefault(row.policy, {})[row.trajectory_id] = Pair(
+                row.problem_id,
+                levels.get(row.problem_id),
+                row.generated_tokens,
+                truth,
+                judged[row.trajectory_id],
+            )
+    return pairs
+
+
+def choose_references(names: Iterable[str], against: str | None) -> list[str]:
+    """The graders that judges are measured against, in order.
+
+    Args:
+        names: of all graders of a set.
+        against: see `grader_figures`.
+
+    Raises:
+        ValueError: no grader has such a name.
+    """
+    known = sorted(names)
+    if against is None:
+        return [name for name in known if not name.startswith(_MODELLED)]
+    chosen = [name for name in known if name.startswith(against)]
+    if not chosen:
+        raise ValueError(
+            f"against: expected the name of a grader of these solutions, or how it begins "
+            f"({', '.join(known) or 'nothing graded them'}), got {against!r}"
+        )
+    return chosen
 
 
 def verdicts_by_grader(
@@ -161,6 +217,47 @@ def _bin_figures(
     return rows + writer.columns(kappa, [about], "kappa", bin_name=bin_name)
 
 
+def _differences(
+    writer: FigureWriter, about: About, first: Mapping[str, Pair], second: Mapping[str, Pair]
+) -> list[Metric]:
+    """What two judges get wrong of the same solutions, the first less the second.
+
+    Args:
+        writer: of the policy.
+        about: both judges, and the grader that they are measured against.
+        first: by trajectory id what the first judge says.
+        second: the same of the second.
+    """
+    both = [(first[name], second[name]) for name in first if name in second]
+    decided = [pair for pair in both if None not in (pair[0].judged, pair[1].judged)]
+    rights = [pair for pair in decided if pair[0].right]
+    wrongs = [pair for pair in decided if not pair[0].right]
+    kinds = {
+        "undecided_difference": (both, lambda pair: pair.judged is None),
+        "agreement_difference": (decided, lambda pair: pair.judged == pair.right),
+        "false_positive_difference": (wrongs, lambda pair: pair.judged),
+        "false_negative_difference": (rights, lambda pair: not pair.judged),
+    }
+    place = {name: i for i, name in enumerate(sorted({pair.problem_id for pair, _ in both}))}
+    rows = [writer.row(about, "num_compared", float(len(decided)), len(place))] if decided else []
+    for metric, (of, counts) in kinds.items():
+        if not of:
+            continue
+        parts, wholes = np.zeros((len(place), 1)), np.zeros((len(place), 1))
+        for one, other in of:
+            parts[place[one.problem_id]] += int(counts(one)) - int(counts(other))
+            wholes[place[one.problem_id]] += 1
+        means = bootstrap_ratio(
+            parts,
+            wholes,
+            num_resamples=writer.config.num_bootstrap,
+            confidence=writer.config.confidence,
+            seed=derive_seed(writer.config.seed, "bootstrap", "judges"),
+        )
+        rows += writer.columns(means, [about], metric)
+    return rows
+
+
 def _tables(pairs: Sequence[Pair], problem_ids: Sequence[str] | None = None) -> FloatArray:
     """Count the solutions of each problem by what both graders say.
 
@@ -202,7 +299,19 @@ def measured_graders(metrics: Sequence[Metric]) -> Mapping[tuple[str, str, str],
     """The figures of graders by policy, grader and what it is measured against, in order."""
     found: dict[tuple[str, str, str], list[Metric]] = {}
     for row in metrics:
-        if row.strategy == GRADING:
+        if row.strategy == GRADING and row.arm is None:
             key = (row.policy, row.verifier or "", row.against or "")
             found.setdefault(key, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def compared_judges(
+    metrics: Sequence[Metric],
+) -> Mapping[tuple[str, str, str, str], dict[str, Metric]]:
+    """Differences by policy, the one judge, the other, and the reference; each by its name."""
+    found: dict[tuple[str, str, str, str], dict[str, Metric]] = {}
+    for row in metrics:
+        if row.strategy == GRADING and row.arm is not None:
+            key = (row.policy, row.verifier or "", row.arm, row.against or "")
+            found.setdefault(key, {})[row.metric] = row
     return dict(sorted(found.items()))

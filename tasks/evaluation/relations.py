@@ -6,10 +6,13 @@ is a run of its own, named after both (`part_run`).
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import log
 from typing import Any, get_args
 
 from schemas.experiments import (
+    AnswersForTokens,
     Combined,
     Constant,
     DecidedAnswers,
@@ -212,6 +215,31 @@ class StoredFigures:
         return Measured(value=row["value"], low=row["ci_low"], high=row["ci_high"])
 
     def _answers(self, figure: DecidedAnswers) -> Measured:
+        return mean_of_units(_by_problem(self._answered(figure), "correct"), "problem")
+
+    def _answers_for_tokens(self, figure: AnswersForTokens) -> Measured:
+        tokens = _mean_tokens(self._answered(figure.spent))
+        points: list[tuple[float, dict[str, float]]] = []
+        for budget in figure.budgets:
+            rows = self._answered(replace(figure.search, budget=budget))
+            points.append((_mean_tokens(rows), _by_problem(rows, "correct")))
+        for (low, below), (high, above) in pairwise(sorted(points, key=lambda point: point[0])):
+            if low <= tokens <= high:
+                share = log(tokens / low) / log(high / low) if high > low else 1.0
+                units = {
+                    name: (1 - share) * below[name] + share * above[name]
+                    for name in below
+                    if name in above
+                }
+                return mean_of_units(units, "problem")
+        reached = ", ".join(f"{spent:.0f}" for spent, _ in sorted(points, key=lambda p: p[0]))
+        raise NotMeasured(
+            f"run {self._run_of(figure.search)} has N with {reached} tokens a problem, which do "
+            f"not enclose {tokens:.0f}"
+        )
+
+    def _answered(self, figure: DecidedAnswers) -> list[dict[str, Any]]:
+        """The graded answers of a search, of which there is at least one."""
         run_id = self._run_of(figure)
         rows = [
             row
@@ -226,11 +254,7 @@ class StoredFigures:
         if not rows:
             raise NotMeasured(f"run {run_id} has no answers of {words}")
         _only(list({row["strategy"]: row for row in rows}.values()), words, ("strategy",))
-        by_problem: dict[str, list[float]] = {}
-        for row in rows:
-            by_problem.setdefault(row["problem_id"], []).append(float(row["correct"]))
-        units = {name: sum(known) / len(known) for name, known in by_problem.items()}
-        return mean_of_units(units, "problem")
+        return rows
 
     def _solved(self, figure: SolvedShare) -> Measured:
         run_id = self._run_of(figure)
@@ -285,9 +309,24 @@ _READERS: dict[type[Figure], Callable[[StoredFigures, Any], Measured]] = {
     Constant: StoredFigures._constant,
     StoredFigure: StoredFigures._stored,
     DecidedAnswers: StoredFigures._answers,
+    AnswersForTokens: StoredFigures._answers_for_tokens,
     SolvedShare: StoredFigures._solved,
     TokensSpent: StoredFigures._spent,
 }
+
+
+def _by_problem(rows: Sequence[Mapping[str, Any]], column: str) -> dict[str, float]:
+    """The mean of a column by problem."""
+    by_problem: dict[str, list[float]] = {}
+    for row in rows:
+        by_problem.setdefault(row["problem_id"], []).append(float(row[column]))
+    return {name: sum(known) / len(known) for name, known in by_problem.items()}
+
+
+def _mean_tokens(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Tokens of a search per problem."""
+    spent = _by_problem(rows, "tokens").values()
+    return sum(spent) / len(spent)
 
 
 def _is_selected(found: Any, wanted: Any) -> bool:

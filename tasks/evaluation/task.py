@@ -167,10 +167,13 @@ def evaluate_critics(
 
 
 @task(task_run_name="evaluate {unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def evaluate_graders(root: str, unit: Unit, config: EvaluationConfig, *, set_name: str) -> Receipt:
+def evaluate_graders(
+    root: str, unit: Unit, config: EvaluationConfig, *, set_name: str, against: str | None = None
+) -> Receipt:
     """Measure every judge and ensemble that graded solutions of a set.
 
-    The unit's inputs are files of problems, sampled solutions and verdicts, in any order.
+    The unit's inputs are files of problems, sampled solutions and verdicts, in any order. `against`
+    is how the names of the graders begin that they are measured against.
     """
     store = Store(root)
     if store.has(unit):
@@ -181,6 +184,7 @@ def evaluate_graders(root: str, unit: Unit, config: EvaluationConfig, *, set_nam
         _read(store, unit, "trajectories"),
         _read(store, unit, "verdicts"),
         config,
+        against,
     )
     return store.commit(unit, _sign(rows, set_name), seconds=time.monotonic() - start)
 

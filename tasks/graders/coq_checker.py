@@ -3,6 +3,9 @@
 One process compiles the proof. A second, in files that the first cannot write, parses the statement
 before it loads the compiled proof, has the kernel compare the types, and prints the axioms; only
 what that one prints counts. Without the sandbox nothing is checked.
+
+A proof is wrong if Coq spends its processor seconds or its memory on it. If the clock runs out
+before, or another process ends Coq, the machine was busy and nothing is decided.
 """
 
 import re
@@ -18,9 +21,18 @@ from tasks.sandbox import Limits, run_command, sandbox_fault
 
 _FINDLIB = Path("/etc/ocamlfind.conf")
 """Where Coq's plugins are found; the sandbox has no /etc."""
-_COQC = "OCAMLFIND_CONF=/tmp/findlib.conf coqc -q -noglob -Q . S"
 _CLOSED = "Closed under the global context"
-_BAD_STATEMENT = 4
+_BAD_STATEMENT, _KILLED = 4, 5
+_BEGIN = f"""
+compile() {{
+    OCAMLFIND_CONF=/tmp/findlib.conf coqc -q -Q . S "$1"
+    code=$?
+    [ $code -ne {128 + 9} ] || exit {_KILLED}
+    return $code
+}}
+"""
+"""Coq does not hold back SIGXCPU, so only another process ends it by SIGKILL."""
+_NO_MEMORY = re.compile(r"(?:out of|not enough) memory", re.IGNORECASE)
 
 
 def coq_fault() -> str | None:
@@ -58,30 +70,37 @@ def check_coq(theorem: Theorem, proof: str, limits: Limits) -> CheckResult:
             ]
         ),
     }
-    return _run(theorem, files, f"{_COQC} Proof.v >&2 || exit $?; {_COQC} Check.v", limits)
+    return _run(theorem, files, "compile Proof.v >&2 || exit $?; compile Check.v", limits)
 
 
-def check_coq_statement(theorem: Theorem, limits: Limits) -> str | None:
-    """Say why Coq does not take a text for a proposition, or None."""
+def check_coq_statement(theorem: Theorem, limits: Limits) -> CheckResult:
+    """Say whether Coq takes a text for a proposition: `passed`, or why not."""
     text = f"{_begin(theorem)}\nDefinition asked : Type := {_enclosed(theorem)}."
     text += "\nDefinition proved := I.\nPrint Assumptions proved."
-    said = _run(theorem, {"/tmp/Check.v": text}, f"{_COQC} Check.v", limits)
-    return None if said.status == "passed" else said.message or said.status
+    return _run(theorem, {"/tmp/Check.v": text}, "compile Check.v", limits)
 
 
 def _run(theorem: Theorem, files: dict[str, str], command: str, limits: Limits) -> CheckResult:
     if theorem.definitions:
         files["/tmp/Given.v"] = f"{theorem.header}\n{theorem.definitions}\n"
-        command = f"{_COQC} Given.v >&2 || exit {_BAD_STATEMENT}; {command}"
+        command = f"compile Given.v >&2 || exit {_BAD_STATEMENT}; {command}"
     files["/tmp/findlib.conf"] = _FINDLIB.read_text() if _FINDLIB.exists() else ""
-    done = run_command(["/bin/sh", "-c", command], limits=limits, files=files)
+    done = run_command(["/bin/sh", "-c", _BEGIN + command], limits=limits, files=files)
     said = done.stderr.decode(errors="replace").strip()[-500:]
+    if done.outcome == "timeout" and done.seconds >= limits.deadline_s:
+        return checked(
+            "undecided",
+            f"no verdict after {limits.deadline_s:g} s, in which Coq did not get its "
+            f"{limits.cpu_s} processor seconds",
+        )
     if done.outcome != "exited":
         return checked(done.outcome, said)
     if done.exit_code == _BAD_STATEMENT:
         return checked("bad_check", said)
+    if done.exit_code == _KILLED:
+        return checked("undecided", f"another process ended Coq; {said}")
     if done.exit_code:
-        return checked("failed", said)
+        return checked("memory" if _NO_MEMORY.search(said) else "failed", said)
     return _read_axioms(done.stdout.decode(errors="replace"), theorem.axioms)
 
 

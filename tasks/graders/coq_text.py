@@ -8,7 +8,6 @@ What is accepted here is still compiled, and its type and axioms are read by ano
 """
 
 import re
-from collections.abc import Sequence
 
 REFUSED_WORDS = (
     "admit",
@@ -23,8 +22,11 @@ REFUSED_WORDS = (
 
 _FENCE = re.compile(r"^ {0,3}```[^\n`]*\n(.*?)(?:^ {0,3}```[ \t]*$|\Z)", re.S | re.M)
 _BEGINNING = re.compile(
-    r"(?:\s|[-+]+|\*+|[{}]|(?:all|par|!|\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*)\s*:(?!=))*"
+    r"(?:\s|[-+]+|\*+|[{}]|(?:all|par|!|\[\s*\w+\s*\]|"
+    r"\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*)\s*:(?!=))*"
 )
+_CLOSING = re.compile(r"[{}\s]*")
+_PARALLEL = re.compile(r"\bpar(?=\s*:(?!=))")
 _THEOREM = re.compile(
     r"(?:Theorem|Lemma|Fact|Remark|Corollary|Proposition|Property|Example|Goal)\b\s*"
 )
@@ -55,16 +57,15 @@ def read_tactics(text: str, statement: str) -> str:
     if sentences and re.fullmatch(r"Proof\s*\.", sentences[0]):
         sentences.pop(0)
     for index, sentence in enumerate(sentences):
-        if re.fullmatch(r"(?:Qed|Defined)\s*\.", sentence):
+        braces = _CLOSING.match(sentence)[0]  # pyright: ignore[reportOptionalSubscript]
+        if re.fullmatch(r"(?:Qed|Defined)\s*\.", sentence[len(braces) :]):
             if rest := sentences[index + 1 :]:
                 raise Refused(f"expected nothing after {sentence} got {_short(rest[0])}")
-            sentences = sentences[:index]
+            sentences = [*sentences[:index], *([braces] if braces else [])]
             break
-    for sentence in sentences:
-        _check_tactic(sentence)
-    if not sentences:
+    if not any(_CLOSING.sub("", sentence) for sentence in sentences):
         raise Refused("expected tactics, got none")
-    return "\n".join(sentences)
+    return "\n".join(_check_tactic(sentence) for sentence in sentences)
 
 
 def split_sentences(text: str) -> list[str]:
@@ -140,11 +141,14 @@ def _printable(character: str) -> str:
     raise Refused(f"expected printable characters, got {character!r}")
 
 
-def _check_tactic(sentence: str) -> None:
+def _check_tactic(sentence: str) -> str:
+    """The sentence, if it may be compiled; `par:` is `all:`, which needs no processes."""
     code = code_of(sentence)
-    body = code[_BEGINNING.match(code).end() :]  # pyright: ignore[reportOptionalMemberAccess]
+    begin = _BEGINNING.match(code).end()  # pyright: ignore[reportOptionalMemberAccess]
+    body = code[begin:]
+    sentence = _PARALLEL.sub("all", sentence[:begin]) + sentence[begin:]
     if not body:
-        return
+        return sentence
     if not re.match(r"[a-z_(\[]", body):
         raise Refused(f"expected a tactic, got {_short(body)}")
     for word in _WORD.findall(code):
@@ -152,18 +156,22 @@ def _check_tactic(sentence: str) -> None:
             raise Refused(f"expected a proof without {word}, got {_short(body)}")
     if _CASTS.search(code):
         raise Refused(f"expected a proof without casts by a virtual machine, got {_short(body)}")
+    return sentence
 
 
 def _check_statement(sentence: str, statement: str) -> None:
-    """Refuse a theorem that is not the asked one; its name does not count."""
+    """Refuse a theorem that is not the asked one; name and white space do not count.
+
+    What is compiled is the asked statement, never this one.
+    """
     body = sentence[_THEOREM.match(sentence).end() :]  # pyright: ignore[reportOptionalMemberAccess]
-    said = re.sub(r"^(?:[A-Za-z_][\w']*)?\s*:", "", body).rstrip(".")
-    if _words(said) != _words(" ".join(split_sentences(statement + "."))[:-1]):
+    said = re.sub(r"^(?:[A-Za-z_][\w']*)?\s*:", "", body)
+    if _bare(said) != _bare(" ".join(split_sentences(statement + "."))):
         raise Refused(f"expected the asked statement, got {_short(sentence)}")
 
 
-def _words(text: str) -> Sequence[str]:
-    return text.split()
+def _bare(text: str) -> str:
+    return "".join(text.split()).rstrip(".")
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,8 @@
 """Proofs of the theorem in a problem's check, by Coq.
 
-The text is the proof alone, bare or in a fenced block. A proof that does not end within its limits
-is not one. Without the checker or the sandbox every proof is ungraded.
+The text is the proof alone, bare or in a fenced block. A proof that needs more processor seconds or
+memory than its limits is not one. Without the checker or the sandbox every proof is ungraded, as is
+one that a busy machine gave too little time. What the machine is the reason of is asked again.
 """
 
 from functools import lru_cache
@@ -11,18 +12,21 @@ from schemas.rows import CheckResult, Problem
 from tasks.graders.base import Grade, Incomparable
 from tasks.graders.coq_checker import check_coq, check_coq_statement, coq_fault, coq_version
 from tasks.graders.coq_text import find_proof
-from tasks.graders.proof_tasks import UNDECIDED, Theorem, checked, read_theorem
+from tasks.graders.proof_tasks import PASSING, UNDECIDED, Theorem, checked, read_theorem
 from tasks.sandbox import Limits
 
-_RULES = 1
+_RULES = 2
 
 
 class ProofGrader(Incomparable):
     """Has a checker compile each proof, and caches what it said."""
 
     def __init__(self, config: ProofGraderConfig) -> None:
-        """Make a grader named after its checker and that one's version; nothing is started."""
-        self.name = f"proof-{config.checker}-{coq_version()}+rules-{_RULES}"
+        """A grader named after its checker, that one's version and limits; nothing is started."""
+        self.name = (
+            f"proof-{config.checker}-{coq_version()}+rules-{_RULES}"
+            f"+{config.timeout_s}s+{config.memory_mb}mb"
+        )
         self._limits = Limits(cpu_s=config.timeout_s, memory_mb=config.memory_mb)
         self._checked = lru_cache(config.cache_size)(self._run)
         self._stated = lru_cache(config.cache_size)(self._run_statement)
@@ -43,9 +47,12 @@ class ProofGrader(Incomparable):
             return checked("bad_check", str(error))
         if fault := coq_fault():
             return checked("sandbox_down", fault)
-        said = self._checked(theorem, proof)
-        if said.status == "failed" and (fault := self._stated(theorem)) is not None:
-            return checked("bad_check", fault)
+        try:
+            said = self._checked(theorem, proof)
+            if said.status == "failed" and (fault := self._fault(theorem)) is not None:
+                return checked("bad_check", fault)
+        except _Undecided as error:
+            return error.said
         return said
 
     def check_gold(self, problem: Problem) -> str | None:
@@ -54,13 +61,34 @@ class ProofGrader(Incomparable):
             theorem = read_theorem(problem)
         except ValueError as error:
             return str(error)
-        return coq_fault() or self._stated(theorem)
+        try:
+            return coq_fault() or self._fault(theorem)
+        except _Undecided as error:
+            return error.said.message or error.said.status
 
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _run(self, theorem: Theorem, proof: str) -> CheckResult:
-        return check_coq(theorem, proof, self._limits)
+    def _fault(self, theorem: Theorem) -> str | None:
+        said = self._stated(theorem)
+        return None if said.status == "passed" else said.message or said.status
 
-    def _run_statement(self, theorem: Theorem) -> str | None:
-        return check_coq_statement(theorem, self._limits)
+    def _run(self, theorem: Theorem, proof: str) -> CheckResult:
+        return _decided(check_coq(theorem, proof, self._limits))
+
+    def _run_statement(self, theorem: Theorem) -> CheckResult:
+        return _decided(check_coq_statement(theorem, self._limits))
+
+
+class _Undecided(Exception):
+    """The machine kept a checker from deciding; as an exception, it is not cached."""
+
+    def __init__(self, said: CheckResult) -> None:
+        super().__init__(said.status)
+        self.said = said
+
+
+def _decided(said: CheckResult) -> CheckResult:
+    if said.status in PASSING:
+        raise _Undecided(said)
+    return said

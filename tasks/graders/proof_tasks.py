@@ -22,8 +22,10 @@ class Theorem:
     axioms: tuple[str, ...] = ()
 
 
-UNDECIDED: tuple[CheckStatus, ...] = ("bad_check", "sandbox_down")
+UNDECIDED: tuple[CheckStatus, ...] = ("bad_check", "sandbox_down", "undecided")
 """What says nothing about a proof."""
+PASSING: tuple[CheckStatus, ...] = ("sandbox_down", "undecided")
+"""What may be otherwise at the next try: the machine is the reason."""
 
 
 def checked(status: CheckStatus, message: str = "") -> CheckResult:

@@ -28,6 +28,10 @@ class AnswerClasses(Protocol):
         """The class of each answer: equal answers have the same class; None for no answer."""
         ...
 
+    def check_gold(self, problem: Problem) -> str | None:
+        """Say why it cannot judge solutions of a problem, or None."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
@@ -54,7 +58,8 @@ class Candidates:
     num_steps: tuple[int, ...] | None = None
     """[num_drawn] number of steps; None if they are not known."""
     has_votes: bool = True
-    """Whether answers can be compared; if not, they cannot be voted on."""
+    """Whether answers can be compared; if not, they cannot be voted on: where the grader says so,
+    or compares answers and the problem is checked by something else."""
 
     def __post_init__(self) -> None:
         """Check that the lists are parallel.
@@ -189,7 +194,8 @@ def _gather(
         ),
         text_ids=_number_texts(rows),
         num_steps=tuple(len(row.steps) for row in rows),
-        has_votes=grader.comparable,
+        has_votes=grader.comparable
+        and (problem.check is None or grader.check_gold(problem) is None),
     )
 
 

@@ -100,6 +100,9 @@ class _Thoughts:
     def _choose(self) -> Thought:
         """The thought to go on from: the first on UCT's way with something to make from it."""
         thought = self._question
+        if self._config.select == "chain":
+            last = self._thoughts[-1] if self._thoughts else thought
+            return thought if last.actions == [] else last
         while thought.actions == []:
             open_ones = [child for child in thought.children if not child.is_closed]
             visits = max(thought.num_visits, 1)
@@ -118,8 +121,8 @@ class _Thoughts:
         """Make the query of a thought; what can be made from it then is known."""
         config, held = self._config, origin.documents
         origin.actions = []
-        is_flat = config.select == "flat"
-        if is_flat and origin is not self._question:
+        is_tree = config.select == "uct"
+        if config.select == "flat" and origin is not self._question:
             return
         room = config.max_documents - len(held)
         if room > 0 and self._num_retrievals < config.max_retrievals:
@@ -130,14 +133,16 @@ class _Thoughts:
             )
             found = tuple(await self._search.context.retriever.retrieve(request))
             most = len(found)
-            if is_flat:
-                sizes = first_sizes(self._retrieval.num_documents, most, most)
-                sizes *= math.ceil(self._search.budget / max(most, 1))
-            elif origin is self._question:
+            if origin is not self._question:
+                sizes = list(range(1, min(config.width if is_tree else 1, most) + 1))
+            elif is_tree:
                 sizes = first_sizes(self._retrieval.num_documents, config.width, most)
             else:
-                sizes = list(range(1, min(config.width, most) + 1))
+                sizes = first_sizes(self._retrieval.num_documents, most, most)
+                sizes *= math.ceil(self._search.budget / max(most, 1))
             origin.actions += [((*held, *found[:size]), None) for size in sizes]
+        if not is_tree:
+            return
         if origin is not self._question and (combined := self._combine(origin)) is not None:
             origin.actions.append(combined)
 

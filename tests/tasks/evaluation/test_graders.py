@@ -5,7 +5,7 @@ import pytest
 
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import MemberVerdict, Verdict
-from tasks.evaluation.graders import grader_figures, verdicts_by_grader
+from tasks.evaluation.graders import compared_judges, grader_figures, verdicts_by_grader
 from tasks.evaluation.statistics.agreement import cohen_kappa
 
 JUDGE = "judge-1+policy-a+12345678"
@@ -95,3 +95,68 @@ def test_kappa_of_known_tables():
     kappas = cohen_kappa(tables)
     assert kappas[0] == pytest.approx(0.4)  # Cohen's textbook example
     assert np.isnan(kappas[1:]).all()
+
+
+OTHER = "judge-1+policy-b+87654321"
+TABLE = [  # problem, what is true, what the two judges say
+    ("p0", True, True, False),
+    ("p0", True, True, True),
+    ("p1", False, True, False),
+    ("p1", False, True, False),
+    ("p2", False, False, True),
+    ("p2", True, None, True),
+    ("p3", None, True, False),
+]
+
+
+@pytest.fixture
+def twice_judged(make_problem, make_trajectory):
+    rows, verdicts = [], []
+    for index, (problem_id, right, one, other) in enumerate(TABLE):
+        rows.append(make_trajectory(f"t{index}", problem_id=problem_id, correct=right))
+        verdicts += [verdict(f"t{index}", one), verdict(f"t{index}", other, grader=OTHER)]
+    return [make_problem(f"p{index}") for index in range(4)], rows, verdicts
+
+
+def compare(judged, config, against=None):
+    problems, solutions, verdicts = judged
+    return grader_figures(problems, solutions, verdicts, config, against)
+
+
+def test_judges_are_compared_on_what_both_decide(twice_judged):
+    config = EvaluationConfig(num_bootstrap=400)
+    rows = compare(twice_judged, config)
+    ((key, found),) = compared_judges(rows).items()
+    assert key[1:] == (JUDGE, OTHER, "exact")
+    assert found["num_compared"].value == 5
+    assert found["undecided_difference"].value == pytest.approx(1 / 6)
+    # agrees: the first 1 1 0 0 1, the second 0 1 1 1 0
+    assert found["agreement_difference"].value == pytest.approx(3 / 5 - 3 / 5)
+    assert found["false_positive_difference"].value == pytest.approx(2 / 3 - 1 / 3)
+    assert found["false_negative_difference"].value == pytest.approx(0 / 2 - 1 / 2)
+    # by problem the parts are +1 of 2, -2 of 2, +1 of 1: resamples of problems reach both ends
+    agreement = found["agreement_difference"]
+    assert (agreement.ci_low, agreement.ci_high) == (-1.0, 1.0)
+
+
+def test_a_judge_that_is_twice_the_same_differs_by_nothing(twice_judged):
+    problems, rows, verdicts = twice_judged
+    originals = [v for v in verdicts if v.grader == JUDGE]
+    copy = [verdict(v.trajectory_id, v.correct, grader=OTHER) for v in originals]
+    config = EvaluationConfig(num_bootstrap=50)
+    found = compared_judges(grader_figures(problems, rows, [*originals, *copy], config))
+    for row in next(iter(found.values())).values():
+        if row.metric != "num_compared":
+            one = row.metric == "false_negative_difference"  # right ones are of one problem
+            assert (row.value, row.ci_low) == (0, None if one else 0)
+
+
+def test_judges_may_be_measured_against_a_judge(twice_judged):
+    config = EvaluationConfig(num_bootstrap=50)
+    rows = compare(twice_judged, config, "judge-1+policy-b")
+    assert {(row.verifier, row.arm, row.against) for row in rows} == {(JUDGE, None, OTHER)}
+    found = {row.metric: row.value for row in rows if row.bin == "all"}
+    assert found["num_graded"] == 7
+    assert found["agreement"] == pytest.approx(1 / 6)
+    with pytest.raises(ValueError, match=r"against: expected .*exact, judge-1.*got 'math'"):
+        compare(twice_judged, config, "math")

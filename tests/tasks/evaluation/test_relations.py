@@ -1,10 +1,12 @@
 """Relations read from hand-written rows of an experiment's run and of its parts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from schemas.experiments import (
+    AnswersForTokens,
     Combined,
     Constant,
     DecidedAnswers,
@@ -162,6 +164,34 @@ def test_answers_are_those_of_the_main_pick_by_problem(figures):
     assert figures.read(ungraded).units == {"p1": 1.0}
     with pytest.raises(ValueError, match=r"expected one figure with strategy b\*"):
         figures.read(DecidedAnswers(label="x", part="beams", strategy="b*", budget=4))
+
+
+def test_answers_for_equal_tokens_lie_between_two_budgets(store, unit_of):
+    """100 and 400 tokens a problem at N = 2 and 8: 200 tokens are half way in their logarithm."""
+    rows = [
+        decision(i, name, correct, budget=budget, generated_tokens=tokens, scored_tokens=tokens)
+        for i in range(NUM_PROBLEMS)
+        for name, budget, tokens, correct in (
+            ("vote", 2, 50, False),
+            ("vote", 8, 200, i % 2 == 0),
+            ("tree", 4, 100, True),
+            ("forest", 4, 999, True),
+        )
+    ]
+    unit = unit_of("decisions", name="x", run_id=f"{RUN}.beams", stage="search")
+    store.commit(unit, rows)
+    figures = StoredFigures(store, RUN)
+    tree, forest, vote = (
+        DecidedAnswers(label=name, part="beams", strategy=name, budget=4)
+        for name in ("tree", "forest", "vote")
+    )
+    figure = AnswersForTokens(label="vote", search=vote, budgets=(8, 2), spent=tree)
+    found = figures.read(figure)
+    assert found.units == pytest.approx({f"p{i}": 0.5 * (i % 2 == 0) for i in range(NUM_PROBLEMS)})
+    row = row_of(figures, tree, figure)
+    assert (row.larger_value, row.smaller_value, row.verdict) == (1.0, 0.25, "holds")
+    with pytest.raises(NotMeasured, match=r"N with 100, 400 tokens .* do not enclose 1998"):
+        figures.read(replace(figure, spent=forest))
 
 
 def test_solutions_are_those_of_the_policy_of_a_round_on_held_out_problems(figures):

@@ -81,12 +81,13 @@ def test_answers_without_classes_are_not_voted_on(make_problem, make_trajectory)
         for i in range(4)
     ]
     config = EvaluationConfig(budgets=(1, 4), num_subsets=4)
-    with_votes = build_candidates([problem], rows, [], make_grader(ExactGraderConfig()))
-    without = build_candidates([problem], rows, [], GRADER)
+    exact = make_grader(ExactGraderConfig())
+    with_votes = build_candidates([make_problem()], rows, [], exact)
     assert "majority" in accuracy_table(with_votes, config).strategies
-    table = accuracy_table(without, config)
-    assert table.strategies == ("pass", "likelihood[sum]", "likelihood[mean]")
-    assert table.of("pass").tolist() == [[0.25, 1.0]]
+    for grader in (GRADER, exact):  # the latter compares answers, which nobody asked for
+        table = accuracy_table(build_candidates([problem], rows, [], grader), config)
+        assert table.strategies == ("pass", "likelihood[sum]", "likelihood[mean]")
+        assert table.of("pass").tolist() == [[0.25, 1.0]]
 
 
 def test_a_cut_text_that_was_not_graded_is_excluded_and_not_wrong(make_problem, make_trajectory):

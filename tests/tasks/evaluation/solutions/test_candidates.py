@@ -53,6 +53,9 @@ class NumberClasses:
     def classes(self, answers: Sequence[str | None]) -> list[int | None]:
         return [None if answer is None else int(float(answer)) for answer in answers]
 
+    def check_gold(self, problem: Problem) -> str | None:
+        return None if problem.check is None else "expected a problem that is checked by its answer"
+
 
 def build(problems=(PROBLEM,), rows=(ROW,), scores=(SCORE,)):
     return build_candidates(problems, rows, scores, NumberClasses())
@@ -131,3 +134,9 @@ def test_bad_rows_are_named():
         build(scores=(SCORE, SCORE))
     with pytest.raises(ValueError, match="problem p1: expected 1 correct, got 2"):
         replace(build()[0], correct=(True, False))
+
+
+def test_answers_of_a_problem_with_a_check_are_not_voted_on_by_a_grader_of_answers():
+    theorem = replace(PROBLEM, check='{"statement": "1 + 1 = 2"}')
+    assert [each.has_votes for each in build((PROBLEM,))] == [True]
+    assert [each.has_votes for each in build((theorem,))] == [False]

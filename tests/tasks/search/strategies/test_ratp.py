@@ -210,3 +210,18 @@ def test_ratp_needs_documents_and_calls():
         SearchJob(strategies=(RatpConfig(),), score=ScoreConfig(by="likelihood"))
     with pytest.raises(ValueError, match="max_calls of at least 2"):
         RatpConfig(max_calls=1).check_budget(4)
+
+
+def test_a_chain_reads_one_document_more_each_time_while_there_are_queries(look):
+    """Thoughts of 1, 2 and 3 documents by three queries, then the question's lists of 3 and 2."""
+    strategy = RatpConfig(scorer="likelihood", select="chain", max_retrievals=3, max_documents=3)
+    rows, _, _ = look(strategy, needs(9), budget=5, num_documents=1)
+    made = sorted(rows, key=lambda row: row.sample_index)
+    assert [len(row.retrieval_ids) for row in made] == [1, 2, 3, 2, 3]
+    assert [row.num_retrievals for row in made] == [1, 1, 1, 0, 0]
+    by_id = {row.trajectory_id: row for row in rows}
+    first, second, third = made[:3]
+    assert set(first.retrieval_ids) < set(second.retrieval_ids) < set(third.retrieval_ids)
+    assert by_id[second.parent_id] is first
+    assert by_id[third.parent_id] is second
+    assert [row.parent_id for row in made[3:]] == [None, None]
