@@ -9,7 +9,6 @@ from flows.runs.shares import say_look
 from schemas.policy_training import PolicyTrainingJob
 from schemas.rows import MODELS, TOKEN_REWARDS
 from schemas.units import Stage, Unit, derive_id
-from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
 from tasks.training.task import check_job, look_before, train_unit
 
@@ -32,6 +31,8 @@ def train_policy(job: PolicyTrainingJob, root: str, run_id: str | None = None) -
             looked = look_before(training_set, job)
             say_look(f"train {job.model_name}", looked.figures, looked.warnings)
             if job.method.num_workers:
+                from tasks.engines.cluster import start_ray
+
                 start_ray()
             with training_progress(f"train {job.model_name}") as on_progress:
                 train_unit(store.url, unit, job, job.training_set, on_progress, looked)

@@ -17,7 +17,6 @@ from schemas.prm_training import PrmTrainingJob
 from schemas.rows import MODELS
 from schemas.units import Stage, Unit, derive_id
 from storage import Store
-from tasks.engines.cluster import start_ray
 from tasks.models.checkpoints import find_checkpoint
 from tasks.training.task import check_job, look_before, train_unit
 
@@ -44,6 +43,8 @@ def train_verifier(job: PrmTrainingJob, root: str, run_id: str | None = None) ->
             looked = look_before(check_job(store, job, set_name), job)
             say_look(f"train {job.training.model_name}", looked.figures, looked.warnings)
             if job.training.num_workers:
+                from tasks.engines.cluster import start_ray
+
                 start_ray()
             with training_progress(f"train {job.training.model_name}") as on_progress:
                 train_unit(store.url, unit, job, set_name, on_progress, looked)

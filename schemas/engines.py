@@ -44,6 +44,9 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
 }
 """What engines of each type can do."""
 
+COMPUTING_ENGINES = frozenset({"vllm"})
+"""Engines that compute with a model in their process; the others run in the command's own."""
+
 FinishReason = Literal["stop", "length"]
 
 VerifierFamily = Literal[

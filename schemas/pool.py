@@ -12,7 +12,8 @@ class PoolConfig(FrozenConfig):
 
     num_actors: Annotated[int, Field(ge=1)] | None = None
     """None: one per group of GPUs; without a GPU one per core, at most 8 and as many as fit into
-    the free memory; one if a server elsewhere generates."""
+    the free memory. No actor, and no Ray, if every model is served elsewhere: its engine then runs
+    in the process of the command."""
     gpus_per_actor: Annotated[float, Field(ge=0)] | None = None
     """None: the engine's tensor parallelism, or 0 without a GPU."""
     cpus_per_actor: Annotated[float, Field(ge=0)] = 0.25

@@ -52,9 +52,10 @@ def _give_up(error: Exception, default_root: str) -> None:
 
 def _exit_without_prefect() -> None:
     """Exit at once: at a usual exit Prefect would try for hours to send a run's last messages."""
-    from tasks.engines.cluster import stop_ray
+    if "ray" in sys.modules:
+        from tasks.engines.cluster import stop_ray
 
-    stop_ray()
+        stop_ray()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(2)

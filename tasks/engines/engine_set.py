@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from schemas.engines import EngineConfig, OpenAIConfig
+from schemas.engines import COMPUTING_ENGINES, EngineConfig, OpenAIConfig
 from schemas.rows import ModelRole
 from schemas.steps import StepEnding, StepRule
 
@@ -59,6 +59,10 @@ class EngineSet(Mapping[ModelRole, EngineConfig]):
     def are_served(self) -> bool:
         """Whether all engines run on servers elsewhere."""
         return bool(self) and all(isinstance(config, OpenAIConfig) for config in self.values())
+
+    def run_anywhere(self) -> bool:
+        """Whether there are engines, and none of them computes with a model in its process."""
+        return bool(self) and all(config.type not in COMPUTING_ENGINES for config in self.values())
 
     def shared_by(self, num_actors: int) -> "EngineSet":
         """The engines of one of `num_actors` actors, each with its share of a server's limits.

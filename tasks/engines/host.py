@@ -1,8 +1,8 @@
-"""The body of an actor: it holds the engines of a job and turns units into committed files.
+"""It holds the engines of a job and turns units into committed files.
 
-A host is a plain class; `pool.py` makes an actor of it. Rows never leave it: it writes the rows of
-a unit to the store and returns a receipt. The store is accessed from threads, so that the units of
-a host do not wait for each other's disk or network.
+A host is a plain class; `local_pool.py` runs one in this process, `actor_pool.py` makes actors of
+it. Rows never leave it: it writes the rows of a unit to the store and returns a receipt. The store
+is accessed from threads, so that the units of a host do not wait for each other's disk or network.
 """
 
 import asyncio
@@ -142,6 +142,11 @@ class Host:
         self._engine_set = self._engine_set.with_engine("policy", policy)
         return engine.model_id
 
+    @property
+    def counters_so_far(self) -> Counters:
+        """The work of this host so far, to be read from any thread."""
+        return self._counters
+
     async def counters(self) -> Counters:
         """The work of this host so far."""
         return self._counters
@@ -161,10 +166,15 @@ class Host:
             if self._context is None:
                 store = await asyncio.to_thread(_find_store, self._root)
                 context = UnitContext(store, {}, self._counters)
-                for role, config in self._engine_set.items():
-                    context.engines[role] = await open_engine(
-                        config, role, separator=self._engine_set.separator
-                    )
+                try:
+                    for role, config in self._engine_set.items():
+                        context.engines[role] = await open_engine(
+                            config, role, separator=self._engine_set.separator
+                        )
+                except BaseException:
+                    for engine in context.engines.values():
+                        await engine.close()
+                    raise
                 self._context = context
             return self._context
 

@@ -221,7 +221,7 @@ def test_no_wrong_solutions_is_a_message(sampled, critics, capsys, tmp_path):
     sample(job, store.url, "r")
     assert critique(job_of(critics, "oracle", store, which="wrong"), store.url, "r") == []
     assert "the set 'eval' has no finished wrong solutions" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"run r has no sampled solutions of the set 'train'"):
+    with pytest.raises(ValueError, match=r"run r has no set 'train': expected eval"):
         critique(job_of(critics, "oracle", store, set_name="train"), store.url, "r")
 
 

@@ -36,14 +36,12 @@ SAMPLING = {
     "policy": POLICY,
     "grader": {"type": "exact"},
     "sampling": {"num_samples": 4, "trajectories_per_unit": 40},
-    "pool": {"num_actors": 1},
 }
 PATHS = {
     "set_name": "eval",
     "policy": POLICY,
     "grader": {"type": "exact"},
     "paths": [{"type": "rg1"}, {"type": "rg2", "num_paths": 5}],
-    "pool": {"num_actors": 1},
 }
 PATHS_OF_RUN = "trajectories/run_id=run/stage=sampling/train.00000.parquet"
 
@@ -177,7 +175,7 @@ def test_error_paths_are_graded_again(sampled, unit_of, make_trajectory, prefect
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, prefect_server, local_ray):
+def undisturbed(tmp_path_factory, prefect_server):
     """A run whose error paths were made without interruption."""
     root = str(tmp_path_factory.mktemp("paths") / "store")
     sample_markov(root)
@@ -192,7 +190,6 @@ def rows_of(root, paths):
     ]
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_paths(undisturbed, tmp_path, run_and_kill):
     root, paths = undisturbed
@@ -209,7 +206,6 @@ def test_a_killed_run_ends_with_the_same_paths(undisturbed, tmp_path, run_and_ki
     assert rows_of(other, paths) == rows_of(root, paths)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_it_is_said_what_was_left_out(undisturbed, capsys):
     root, paths = undisturbed
@@ -231,7 +227,6 @@ def test_it_is_said_what_was_left_out(undisturbed, capsys):
     assert f"rg1 eval: 120 paths, {hot.count(False) / 1.2:.0f}% of the graded ones wrong" in lines
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_error_paths_are_critiqued_and_tried_again(undisturbed):
     root, paths = undisturbed
@@ -241,7 +236,6 @@ def test_error_paths_are_critiqued_and_tried_again(undisturbed):
         "policy": POLICY,
         "grader": {"type": "exact"},
         "refining": {"num_refinements": 3},
-        "pool": {"num_actors": 1},
     }
     written = critique(CritiquesJob.from_partial(job), root, "run")
     store = Store(root)

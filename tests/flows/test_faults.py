@@ -22,7 +22,7 @@ from tasks.engines.faults import RETRIES, is_worth_retrying
 from tasks.engines.markov_engine import markov_problems
 from tasks.engines.pool import open_pool
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 NAMES = ("a", "b", "c", "d")
 POLICY = MarkovConfig(num_steps=4, p_right=0.8)
 
@@ -72,7 +72,7 @@ def run_stage(store, tmp_path):
 
     @flow(task_runner=unit_runner())
     def stage():
-        with open_pool(store.url, EngineSet(policy=POLICY), PoolConfig(num_actors=1)) as pool:
+        with open_pool(store.url, EngineSet(policy=POLICY), PoolConfig()) as pool:
             return run_units(
                 work_unit, units, str(folder), store=store, pool=pool, total_rows=4, title="work"
             )
@@ -145,7 +145,6 @@ def test_the_stages_after_it_go_on_without_the_units_that_are_not_there(store):
         problems=WorldProblemsConfig(),
         policy=POLICY,
         sampling=SamplingConfig(num_samples=8, max_tokens=10, trajectories_per_unit=80),
-        pool=PoolConfig(num_actors=1),
     )
     _, second, _ = sample(job, store.url, "run")
     (store.root / second).unlink()

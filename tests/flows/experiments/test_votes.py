@@ -26,14 +26,13 @@ def config(tmp_path_factory):
                 "strategies": [{"type": name} for name in CELLS],
                 "budgets": [16],
                 "evaluation": {"num_bootstrap": 50},
-                "pool": {"num_actors": 1},
             }
         }
     )
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory, config, prefect_server, local_ray):
+def measured(tmp_path_factory, config, prefect_server):
     """The store, and the path that the flow returned."""
     from flows.experiments.votes import experiment_votes
 
@@ -46,7 +45,6 @@ def files_of(store):
     return {str(path.relative_to(store.root)): path.stat().st_mtime_ns for path in paths}
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_an_experiment_compares_what_its_parts_have_stored(measured):
     store, path = measured
@@ -80,7 +78,6 @@ def test_an_experiment_compares_what_its_parts_have_stored(measured):
     }
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_strategy_that_was_not_searched_leaves_its_relations_open(measured):
     store, path = measured
@@ -89,7 +86,6 @@ def test_a_strategy_that_was_not_searched_leaves_its_relations_open(measured):
     assert all("run r.votes has no answers of strategy confid" in row.reason for row in open_rows)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_rerun_finds_everything_and_makes_nothing(measured, config):
     from flows.experiments.votes import experiment_votes
@@ -104,7 +100,6 @@ def test_a_rerun_finds_everything_and_makes_nothing(measured, config):
     assert picture.stat().st_size > 5_000
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_run_of_the_store_stands_for_a_part(measured, config, capsys):
     from flows.commands.experiment import show_relations

@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,9 +20,10 @@ from schemas.rows import PROBLEMS, Problem
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import Store
+from tasks.engines.actor_pool import ActorPool
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.markov_engine import markov_problems
-from tasks.engines.pool import EnginePool, open_pool
+from tasks.engines.pool import open_pool
 from tasks.problems.load import load_problems
 from tasks.sampling.sample import sample_problems
 
@@ -44,7 +46,7 @@ def make_pool(store):
     pools = []
 
     def make(engines=ENGINES, **fields):
-        pools.append(EnginePool(store.url, engines, PoolConfig(**fields)))
+        pools.append(ActorPool(store.url, engines, PoolConfig(**fields)))
         return pools[-1]
 
     yield make
@@ -133,8 +135,10 @@ def test_a_killed_actor_is_replaced_and_its_unit_redone(store, make_pool, tmp_pa
 
 def test_a_unit_that_fails_raises_its_own_error_and_others_go_on(store, make_pool):
     pool = make_pool(num_actors=1)
-    with pytest.raises(ValueError, match="u0 cannot be done"):
+    with pytest.raises(ValueError, match="u0 cannot be done") as caught:
         pool.run(unit_named("u0"), fail, None)
+    told = "".join(traceback.format_exception(caught.value))  # what the table `failures` keeps
+    assert 'raise ValueError(f"{unit.name} cannot be done")' in told
     assert not store.has(unit_named("u0"))
     assert pool.run(unit_named("u1"), make_row, None).num_rows == 1
 
@@ -167,7 +171,7 @@ def test_a_unit_that_kills_its_actor_fails_alone(store, make_pool, tmp_path, num
 
 
 def test_a_pool_that_cannot_see_the_store_says_so_before_any_unit(local_ray, tmp_path):
-    pool = EnginePool(str(tmp_path / "elsewhere"), ENGINES, PoolConfig(num_actors=2))
+    pool = ActorPool(str(tmp_path / "elsewhere"), ENGINES, PoolConfig(num_actors=2))
     with pytest.raises(StoreUnusable, match="does not see the run's store"):
         pool.start()
     assert not (tmp_path / "elsewhere").exists()
@@ -204,9 +208,7 @@ def test_a_run_stopped_in_the_middle_and_gone_on_with_more_actors_gives_the_same
     ]
 
     def run(store, num_actors, stop_after=None):
-        pool = EnginePool(
-            store.url, EngineSet(policy=job.policy), PoolConfig(num_actors=num_actors)
-        )
+        pool = ActorPool(store.url, EngineSet(policy=job.policy), PoolConfig(num_actors=num_actors))
         with ThreadPoolExecutor(len(units)) as callers:
             calls = [callers.submit(pool.run, unit, sample_problems, job) for unit in units]
             if stop_after is not None:

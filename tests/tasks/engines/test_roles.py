@@ -30,11 +30,11 @@ from schemas.search import ScoreConfig, SearchJob
 from schemas.search.critique import CritiqueConfig
 from schemas.search.strategies import BeamConfig, FilterVoteConfig, MajorityConfig
 from schemas.units import Unit
+from tasks.engines.actor_pool import ActorPool
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Host
 from tasks.engines.markov_engine import markov_problems
 from tasks.engines.open import check_role
-from tasks.engines.pool import EnginePool
 from tasks.search.search import SearchTask, search_problems
 from tasks.steps.segmentation import measure_steps
 
@@ -165,7 +165,7 @@ def test_a_pool_holds_policy_critic_and_judge(store, local_ray, server, unit_of,
         policy=MarkovConfig(), critic=served("acme/critic", url), judge=served("acme/judge", url)
     )
     unit = unit_of(TRAJECTORIES.name, inputs=(problems.path,))
-    pool = EnginePool(store.url, engines, PoolConfig(num_actors=1))
+    pool = ActorPool(store.url, engines, PoolConfig(num_actors=1))
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     try:
         pool.run(unit, write_by_all, make_trajectory())

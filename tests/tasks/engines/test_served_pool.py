@@ -15,8 +15,8 @@ from schemas.rows import PROBLEMS
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.units import Unit
 from storage import connect, query
+from tasks.engines.actor_pool import ActorPool
 from tasks.engines.engine_set import EngineSet
-from tasks.engines.pool import EnginePool
 from tasks.sampling.sample import sample_problems
 
 NUM_PROBLEMS = 40
@@ -120,7 +120,7 @@ def test_limits_of_a_server_are_shared_by_the_actors():
 @pytest.mark.slow
 def test_served_engines_get_one_actor_unless_more_are_asked_for(store, local_ray, server):
     for num_actors, expected in ((None, 1), (2, 2)):
-        pool = EnginePool(
+        pool = ActorPool(
             store.url, EngineSet(policy=policy_of(server)), PoolConfig(num_actors=num_actors)
         )
         pool.start()
@@ -133,7 +133,7 @@ def test_served_engines_get_one_actor_unless_more_are_asked_for(store, local_ray
 def test_a_rate_limit_holds_for_all_actors_together(store, local_ray, server, problems):
     policy = policy_of(server, requests_per_minute=1200)
     job = job_for(policy, num_actors=2)
-    pool = EnginePool(store.url, EngineSet(policy=policy), job.pool)
+    pool = ActorPool(store.url, EngineSet(policy=policy), job.pool)
     pool.start()
     begun = time.monotonic()
     threads = []
