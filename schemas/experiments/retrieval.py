@@ -46,7 +46,6 @@ class RetrievalExperimentConfig(ExperimentConfig):
     name: ClassVar[str] = "retrieval"
     subject: ClassVar[Subject] = "Search"
     details: ClassVar[str] = "retrieval.md"
-    quick_minutes: ClassVar[float | None] = 5
     quick_fields: ClassVar[Mapping[str, Any]] = {
         part: {"problems": {"num_problems": 60}}
         for part in ("none", "few", "more", "many", "judged", "thoughts")
