@@ -118,7 +118,9 @@ def run_flow(
     console.print(f"store: {store.url}\nrun:   {run_id}")
     for line in asked:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+    say("opening Prefect")
     console.print(f"UI:    {ensure_server()}")
+    say(f"loading {name}: its first row comes after its models are open")
     _stop_soon_when_interrupted(run_id)
     # Imported late: Prefect reads its settings, the server's address among them, on import.
     start = flow.load()

@@ -13,6 +13,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 import ray
@@ -176,6 +177,17 @@ class EnginePool:
     def leaves_cpus(self, number: float) -> bool:
         """Whether so many of Ray's CPUs are free beside the actors; True before the pool starts."""
         return not self._has_started or ray.available_resources().get("CPU", 0) >= number
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its actors were started."""
+        return self._has_started
+
+    @property
+    def words(self) -> str:
+        """What its actors hold, as in `policy world-policy`."""
+        named = {role: getattr(e, "model", None) or e.type for role, e in self._engines.items()}
+        return ", ".join(f"{role} {PurePath(name).name}" for role, name in named.items())
 
     @property
     def key(self) -> "_Key":
