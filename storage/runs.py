@@ -59,12 +59,29 @@ def recorded_run(
     try:
         yield was_begun
     except BaseException as error:
-        message = f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
-        failed = _unit(run_id, flow, f"failed-{_stamp()}", part)
-        store.commit(failed, [_event(flow, part, "failed", config, message)])
+        state = "failed" if isinstance(error, Exception) else "cancelled"  # by a signal
+        record_end(store, run_id, flow, config, state, part=part, message=_say(error))
         raise
-    completed = _unit(run_id, flow, f"completed-{_stamp()}", part)
-    store.commit(completed, [_event(flow, part, "completed", config, None)])
+    record_end(store, run_id, flow, config, "completed", part=part)
+
+
+def record_end(
+    store: Store,
+    run_id: str,
+    flow: str,
+    config: FrozenConfig,
+    state: RunState,
+    *,
+    part: str | None = None,
+    message: str | None = None,
+) -> None:
+    """Record how a flow of a run ended; the newest record counts."""
+    ended = _unit(run_id, flow, f"{state}-{_stamp()}", part)
+    store.commit(ended, [_event(flow, part, state, config, message)])
+
+
+def _say(error: BaseException) -> str | None:
+    return f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
 
 
 def recorded_configs(store: Store, run_id: str, flow: str) -> list[dict[str, Any]]:
