@@ -128,6 +128,13 @@ class Completion:
     told: tuple[Mapping[str, float], ...] | None = None
     """[num_tokens] log probabilities of the most likely tokens by their texts, if `num_told`
     requested them and the server gives them."""
+    outputs: tuple[bool, ...] | None = None
+    """[num_tokens] whether a program printed the token; None where no program was run."""
+    num_written: int | None = None
+    """Tokens that the model wrote, with those that were taken back, if that is not the number of
+    `token_ids`."""
+    error: str | None = None
+    """Why it could not be written to its end, such as a sandbox that is down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

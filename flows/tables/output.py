@@ -77,7 +77,7 @@ def write_relation(relation: duckdb.DuckDBPyRelation, output: str) -> None:
         pyarrow.csv.write_csv(_flat(relation.to_arrow_table()), sys.stdout.buffer)
     elif output == "json":
         rows = relation.to_arrow_table().to_pylist()
-        sys.stdout.write(json.dumps(rows, default=str, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(rows, default=_plain, ensure_ascii=False) + "\n")
     elif output == "parquet":
         import pyarrow.parquet
 
@@ -127,6 +127,14 @@ def _flat(table: pa.Table) -> pa.Table:
     """Nested columns as JSON text, which CSV can hold."""
     for index, column in enumerate(table.schema):
         if pa.types.is_nested(column.type):
-            texts = [json.dumps(v, default=str) for v in table.column(index).to_pylist()]
+            texts = [json.dumps(v, default=_plain) for v in table.column(index).to_pylist()]
             table = table.set_column(index, column.name, pa.array(texts, pa.string()))
     return table
+
+
+def _plain(value: object) -> int | float | str:
+    """A value that JSON lacks: decimals (sums of integers are such) as numbers, others as text."""
+    if isinstance(value, Decimal):
+        whole = int(value)
+        return whole if whole == value else float(value)
+    return str(value)
