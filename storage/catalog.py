@@ -28,6 +28,7 @@ from storage.reading import check_reading
 from storage.roots import LocalRoot, ObjectRoot
 from storage.store import Store
 from storage.verified import Looks
+from storage.view_comments import comment_catalog
 
 _SQL_TYPES = {
     pa.string(): "varchar",
@@ -95,6 +96,7 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     for spec in TABLES.values():
         _create_table_view(connection, store, spec, files, skipped)
     _fill_file_tables(connection, store, files, skipped)
+    comment_catalog(connection)
     connection.execute("set lock_configuration = true")
     return connection
 

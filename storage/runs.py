@@ -14,6 +14,7 @@ from schemas.base import FrozenConfig
 from schemas.errors import RunConflict
 from schemas.rows import RUNS, RunEvent, RunState, now
 from schemas.units import Unit
+from storage.dataset_card import put_card
 from storage.store import Store
 
 _MAX_MESSAGE = 2000
@@ -59,8 +60,10 @@ def recorded_run(
     try:
         yield was_begun
     except BaseException as error:
-        state = "failed" if isinstance(error, Exception) else "cancelled"  # by a signal
-        record_end(store, run_id, flow, config, state, part=part, message=_say(error))
+        is_told = not isinstance(error, Exception)  # by a signal
+        state: RunState = "cancelled" if is_told else "failed"
+        message = "it was told to end" if is_told else _say(error)
+        record_end(store, run_id, flow, config, state, part=part, message=message)
         raise
     record_end(store, run_id, flow, config, "completed", part=part)
 
@@ -75,12 +78,14 @@ def record_end(
     part: str | None = None,
     message: str | None = None,
 ) -> None:
-    """Record how a flow of a run ended; the newest record counts."""
+    """Record how a flow of a run ended; the newest record counts. Renews the store's card."""
     ended = _unit(run_id, flow, f"{state}-{_stamp()}", part)
     store.commit(ended, [_event(flow, part, state, config, message)])
+    with contextlib.suppress(OSError):  # the card repeats what the folders say
+        put_card(store)
 
 
-def _say(error: BaseException) -> str | None:
+def _say(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
 
 

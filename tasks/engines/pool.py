@@ -71,7 +71,7 @@ class EnginePool:
         with self._starting:
             if self._has_started:
                 return
-            start_ray()
+            start_ray(self._config.timeout_s)
             gpus = self._gpus_per_actor()
             number = self._number_of_actors(gpus)
             self._engines_of_one = self._engines.shared_by(number)
