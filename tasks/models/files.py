@@ -29,7 +29,8 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder by name.
 
     Raises:
-        ModelUnusable: the folder has none; pickled weights do not count.
+        ModelUnusable: the folder has none, where pickled weights do not count, or one is no file:
+            a device or a pipe would be read forever.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -38,6 +39,11 @@ def weight_files(folder: Path) -> list[Path]:
         raise ModelUnusable(
             f"model {folder}: expected weights in *.safetensors, got {came if pickled else 'none'}"
         )
+    for file in files:
+        if not file.is_file():
+            raise ModelUnusable(
+                f"model {file}: expected a file, got a folder, device, pipe or link"
+            )
     return files
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.prm_training import PrmTrainingJob
+from tasks.models.files import weight_files
 from tasks.models.folders import (
     _FILES_OF_A_MODEL,
     check_model_folder,
@@ -253,3 +255,16 @@ def test_of_a_hub_repository_only_weights_and_settings_are_fetched() -> None:
         "run.sh",
     ]
     assert list(filter_repo_objects(there, allow_patterns=_FILES_OF_A_MODEL)) == there[:4]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_weights_that_are_no_file_are_refused_at_once(tmp_path, kind):
+    place = tmp_path / "model.safetensors"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("/dev/zero")
+    with pytest.raises(ModelUnusable, match=r"model\.safetensors: expected a file, got a folder"):
+        weight_files(tmp_path)
