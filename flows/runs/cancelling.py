@@ -15,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from uuid import UUID
 
 from flows.runs.progress import say
 
@@ -34,7 +35,7 @@ class Cancellation:
     def __init__(self, run_id: str) -> None:
         """Take SIGINT and SIGTERM for a cancellation of this run; only in the main thread."""
         self._run_id = run_id
-        self._flow_run_id: str | None = None
+        self._flow_run_id: UUID | None = None
         self._ended = threading.Event()
         self._told = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -45,7 +46,7 @@ class Cancellation:
         """Whether the run was told to end."""
         return self._told.is_set()
 
-    def watch(self, flow_run_id: str) -> None:
+    def watch(self, flow_run_id: UUID) -> None:
         """Look, from a thread, whether a flow run is cancelled in the UI; of the first one only."""
         if self._flow_run_id is None:
             self._flow_run_id = flow_run_id
@@ -74,10 +75,12 @@ class Cancellation:
     def _look(self) -> None:
         from prefect.client.orchestration import get_client
 
+        flow_run_id = self._flow_run_id
+        assert flow_run_id is not None
         with contextlib.suppress(Exception), get_client(sync_client=True) as client:
             while not self._ended.wait(_LOOK_EVERY_S):
                 with contextlib.suppress(Exception):  # a server that is gone is noticed elsewhere
-                    state = client.read_flow_run(self._flow_run_id).state  # type: ignore[arg-type]
+                    state = client.read_flow_run(flow_run_id).state
                     if state is not None and state.is_cancelling() and not self._ended.is_set():
                         self.end_soon("cancelled in Prefect")
                         os.kill(os.getpid(), signal.SIGTERM)
@@ -98,7 +101,7 @@ class Cancellation:
 
         if self._flow_run_id is not None:
             with get_client(sync_client=True) as client:
-                client.set_flow_run_state(self._flow_run_id, Cancelled(), force=True)  # type: ignore[arg-type]
+                client.set_flow_run_state(self._flow_run_id, Cancelled(), force=True)
 
 
 _of_process: Cancellation | None = None
@@ -140,7 +143,7 @@ def open_flow(flow_run_id: str | None, record_cancelled: Callable[[], object]) -
         record_cancelled: records it as cancelled, should the process end before the block does.
     """
     if _of_process is not None and flow_run_id is not None:
-        _of_process.watch(flow_run_id)
+        _of_process.watch(UUID(flow_run_id))
     key = id(record_cancelled)
     with _open_lock:
         _open[key] = record_cancelled

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -64,7 +65,7 @@ def started(prefect_server, tmp_path):
     assert "at work" in said, said
     flow_run_id = next(line for line in said if re.fullmatch("[0-9a-f-]{36}", line))
     try:
-        yield process, flow_run_id, tmp_path / "store"
+        yield process, UUID(flow_run_id), tmp_path / "store"
     finally:
         process.kill()
         process.wait()

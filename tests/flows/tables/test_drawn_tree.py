@@ -25,9 +25,9 @@ def branch(text, *children, score=None, logprob=None, ends=(), prompted_by=None)
 def lines_of(root, *, score=None, depth=None, picks=None):
     tree = Tree("root")
     TreeDrawing(picks=picks or {}, score=score, depth=depth).draw(tree, root)
-    console = Console(file=io.StringIO(), width=200)
-    console.print(tree)
-    return [line.strip(" │├└─") for line in console.file.getvalue().splitlines()[1:]]
+    drawn = io.StringIO()
+    Console(file=drawn, width=200).print(tree)
+    return [line.strip(" │├└─") for line in drawn.getvalue().splitlines()[1:]]
 
 
 def test_equal_nodes_are_one_line_with_their_number_and_keep_their_places():
