@@ -1,45 +1,61 @@
-"""YAML of a caller as values, refused at once where it is too deep or too large."""
+"""Values of configs in YAML, or in JSON, which is YAML: read at once, whatever they hold."""
 
+from collections.abc import Iterable
 from typing import Any
 
-_MAX_DEPTH = 40
+_MAX_DEPTH = 50
 _MAX_VALUES = 100_000
-"""An alias counts each time it is used: a few lines of them can stand for billions of values."""
 
 
 def read_yaml(where: str, text: str | bytes) -> Any:
-    """The values of a text.
+    """The value of a text.
 
     Args:
-        where: what messages call it.
-        text: YAML, or JSON, which is YAML.
+        where: the file or option that it is from, for messages.
+        text: what it holds.
 
     Raises:
-        ValueError: it is not YAML, or is deeper or larger than any config.
+        ValueError: it is not YAML, is nested too deeply, or is too many values once its aliases
+            are written out.
     """
     import yaml
 
     try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        _check_size(yaml.parse(text, Loader=yaml.SafeLoader))
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         words = " ".join(str(error).split())
         raise ValueError(f"{where}: expected YAML, got something else: {words}") from error
-    except RecursionError as error:
-        raise ValueError(f"{where}: expected at most {_MAX_DEPTH} levels, got many more") from error
-    _check_size(where, values)
-    return values
 
 
-def _check_size(where: str, values: Any) -> None:
-    num_values, left = 0, [(values, 1)]
-    while left:
-        value, depth = left.pop()
-        num_values += 1
-        if depth > _MAX_DEPTH:
-            raise ValueError(f"{where}: expected at most {_MAX_DEPTH} levels, got more")
-        if num_values > _MAX_VALUES:
-            raise ValueError(f"{where}: expected at most {_MAX_VALUES:,} values, got more")
-        if isinstance(value, dict):
-            left += [(each, depth + 1) for each in value.values()]
-        elif isinstance(value, list):
-            left += [(each, depth + 1) for each in value]
+def _check_size(events: Iterable[Any]) -> None:
+    """Count the values that a text stands for, with the copies that its aliases make of others.
+
+    Raises:
+        ValueError: they are too many, too deep, or without end.
+    """
+    import yaml
+
+    open_nodes: list[tuple[str | None, int]] = []
+    sizes: dict[str, int] = {}
+    total = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, total))
+            total += 1
+            if len(open_nodes) > _MAX_DEPTH:
+                raise ValueError(f"it is nested more than {_MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise ValueError(f"{event.anchor} contains itself")
+            total += sizes.get(event.anchor, 1)
+        if total > _MAX_VALUES:
+            raise ValueError(f"it is more than {_MAX_VALUES:,} values")

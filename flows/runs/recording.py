@@ -13,10 +13,11 @@ from flows.runs.cancelling import open_flow
 from flows.runs.named_models import check_models_of
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
-from schemas.graders import judges_in
+from schemas.graders import GraderConfig, judges_in
 from schemas.units import Stage
 from storage import Store
 from storage.runs import record_end, recorded_run
+from tasks.graders import grader_fault
 from tasks.graders.judge_grader import REFUSAL
 
 
@@ -45,12 +46,11 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config needs a run, or sets of one, that do not exist, or grades by a judge,
-            which only regrading can; nothing is written.
+        ValueError: the config needs a run, or sets of one, that do not exist, grades by a judge,
+            which only regrading can, or by what this machine lacks; nothing is written.
         ModelUnusable: a model that the config names is not there, or cannot be read.
     """
-    if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
-        raise ValueError(REFUSAL)
+    _check_grader(flow, getattr(config, "grader", None))
     if (sets := config.stored_sets()) is not None:
         look_for(root, run_id, sets)
     if _is_outermost():
@@ -71,6 +71,16 @@ def recorded_flow(
 def _is_outermost() -> bool:
     """Whether this is a flow that was asked for, not one that another flow calls."""
     return flow_run.id is not None and flow_run.parent_flow_run_id is None
+
+
+def _check_grader(flow: str, grader: GraderConfig | None) -> None:
+    """Refuse a grader before any work; the evaluation grades nothing."""
+    if grader is None or flow == Stage.EVALUATION:
+        return
+    if flow != Stage.REGRADING and judges_in(grader):
+        raise ValueError(REFUSAL)
+    if (fault := grader_fault(grader)) is not None:
+        raise ValueError(fault)
 
 
 def without_heartbeats() -> AbstractContextManager[Any]:

@@ -29,8 +29,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder by name.
 
     Raises:
-        ModelUnusable: the folder has none, where pickled weights do not count, or one is no file:
-            a device or a pipe would be read forever.
+        ModelUnusable: the folder has none, as pickled weights do not count; or one is no file.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -40,10 +39,8 @@ def weight_files(folder: Path) -> list[Path]:
             f"model {folder}: expected weights in *.safetensors, got {came if pickled else 'none'}"
         )
     for file in files:
-        if not file.is_file():
-            raise ModelUnusable(
-                f"model {file}: expected a file, got a folder, device, pipe or link"
-            )
+        if not file.is_file():  # reading a named pipe or a device would never end
+            raise ModelUnusable(f"model {folder}: expected {file.name} to be a file, it is none")
     return files
 
 

@@ -12,7 +12,7 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.prm_training import PrmTrainingJob
-from tasks.models.files import weight_files
+from tasks.models.files import check_weights
 from tasks.models.folders import (
     _FILES_OF_A_MODEL,
     check_model_folder,
@@ -257,14 +257,18 @@ def test_of_a_hub_repository_only_weights_and_settings_are_fetched() -> None:
     assert list(filter_repo_objects(there, allow_patterns=_FILES_OF_A_MODEL)) == there[:4]
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
-def test_weights_that_are_no_file_are_refused_at_once(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["named pipe", "device", "folder"])
+def test_weights_that_are_no_file_are_refused_before_they_are_opened(
+    tmp_path: Path, kind: str
+) -> None:
     place = tmp_path / "model.safetensors"
-    if kind == "pipe":
-        os.mkfifo(place)
-    elif kind == "folder":
-        place.mkdir()
-    else:
-        place.symlink_to("/dev/zero")
-    with pytest.raises(ModelUnusable, match=r"model\.safetensors: expected a file, got a folder"):
-        weight_files(tmp_path)
+    match kind:
+        case "named pipe":
+            os.mkfifo(place)
+        case "device":
+            place.symlink_to("/dev/zero")
+        case _:
+            place.mkdir()
+    said = r"expected model\.safetensors to be a file, it is none"
+    with pytest.raises(ModelUnusable, match=said):
+        check_weights(tmp_path)
