@@ -46,7 +46,7 @@ from tasks.engines.pool import open_pool
 
 
 @flow(name="critiques", flow_run_name=name_run, task_runner=unit_runner())
-def critique(job: CritiquesJob, root: str, run_id: str | None = None) -> list[str]:
+def critique(job: CritiquesJob, root: str, run_id: str) -> list[str]:
     """Critique a set's solutions and try again; the paths of the files of critiques."""
     with recorded_flow(
         Stage.CRITIQUES,

@@ -23,7 +23,7 @@ from tasks.dataset_export.task import build_unit
 
 
 @flow(name="dataset_export", flow_run_name=name_run)
-def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
+def build_training_set(job: DatasetExportJob, root: str, run_id: str) -> str:
     """Build a set from the solutions of an existing run; the name of the set."""
     look_for(root, run_id, ())
     store, run_id = Store(root), run_id or prefect_run_id(Stage.DATASET_EXPORT)

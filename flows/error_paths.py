@@ -24,7 +24,7 @@ from tasks.graders.verdicts import apply_verdicts
 
 
 @flow(name="error_paths", flow_run_name=name_run, task_runner=unit_runner())
-def make_error_paths(job: ErrorPathsJob, root: str, run_id: str | None = None) -> list[str]:
+def make_error_paths(job: ErrorPathsJob, root: str, run_id: str) -> list[str]:
     """Make wrong solutions from a set's stored ones; the paths of their files."""
     digests = [error_paths_digest(job, way) for way in job.paths]
     part = f"{job.set_name}-{derive_id(*digests, job.round)}"

@@ -30,7 +30,7 @@ from tasks.evaluation.task import evaluate_label_set, evaluate_set
 
 
 @flow(name="evaluation", flow_run_name=name_run)
-def evaluate(job: EvaluationJob, root: str, run_id: str | None = None) -> str:
+def evaluate(job: EvaluationJob, root: str, run_id: str) -> str:
     """Measure a set's solutions without generating anything; the path of the metrics."""
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.EVALUATION, job, root, run_id, part=part) as (store, run_id):

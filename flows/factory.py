@@ -9,7 +9,7 @@ from flows.evaluation import evaluate, evaluate_labels
 from flows.pages.results import publish_report
 from flows.prm_training import train_verifier
 from flows.problems import problems_of
-from flows.runs.progress import say
+from flows.runs.progress import say, say_stage
 from flows.runs.recording import name_run, recorded_flow
 from flows.sampling import sample
 from flows.scoring import score
@@ -24,6 +24,8 @@ from schemas.scoring import ScoringJob
 from schemas.step_labels import StepLabelsJob
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.pool import open_pool
+
+_NUM_STAGES = 6
 
 
 @flow(name="factory", flow_run_name=name_run)
@@ -52,7 +54,9 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                     sampling=config.train_sampling,
                     **common,
                 )
+                say_stage(1, _NUM_STAGES, "solutions of the set train")
                 sample(train, root, run_id)
+                say_stage(2, _NUM_STAGES, "step labels")
                 label_steps(StepLabelsJob(labels=config.labels, **common), root, run_id)
                 held_out = SamplingJob(
                     problems=config.eval_problems, sampling=config.eval_sampling, **common
@@ -61,9 +65,13 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                 problems_of(held_out, store, run_id)
                 # Without GPUs training takes one core and sampling the others. With GPUs it
                 # waits until the policy has left them.
+                beside = "" if pool.holds_gpus else ", while a verifier is trained (stage 4)"
+                say_stage(3, _NUM_STAGES, f"solutions of the set {held_out.set_name}{beside}")
                 if not pool.holds_gpus:
                     early = side.submit(copy_context().run, train_verifier, training, root, run_id)
                 sample(held_out, root, run_id)
+            if early is None or not early.done():
+                say_stage(4, _NUM_STAGES, "verifier training")
             try:
                 model = early.result() if early else train_verifier(training, root, run_id)
             except NothingToLearn as error:
@@ -71,6 +79,7 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
                 model = None
         verifier = None if model is None else VLLMConfig(model=model)
         if verifier is not None:
+            say_stage(5, _NUM_STAGES, "scores of the verifier")
             score(ScoringJob(verifier=verifier, pool=config.pool, **shared), root, run_id)
         job = EvaluationJob(
             policy=config.policy,
@@ -78,6 +87,7 @@ def factory(config: FactoryConfig, root: str, run_id: str | None = None) -> str:
             grader=config.grader,
             evaluation=config.evaluation,
         )
+        say_stage(6, _NUM_STAGES, "figures with intervals")
         labels = store.read(evaluate_labels(job, root, run_id, "train"))
         path = evaluate(job, root, run_id)
         publish_report("report-factory", store, run_id, store.read(path), of_labels=labels)

@@ -50,7 +50,7 @@ _MADE_HERE = (f"{VERDICTS.name}/", f"{JUDGEMENTS.name}/")
 
 
 @flow(name="regrading", flow_run_name=name_run, task_runner=unit_runner())
-def regrade(job: RegradingJob, root: str, run_id: str | None = None) -> Counter[Change]:
+def regrade(job: RegradingJob, root: str, run_id: str) -> Counter[Change]:
     """Grade a set's solutions again; how the newest verdicts differ from those before them."""
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.REGRADING, job, root, run_id, part=part) as (store, run_id):

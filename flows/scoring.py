@@ -15,7 +15,7 @@ from tasks.scoring.task import score_unit
 
 
 @flow(name="scoring", flow_run_name=name_run, task_runner=unit_runner())
-def score(job: ScoringJob, root: str, run_id: str | None = None) -> list[str]:
+def score(job: ScoringJob, root: str, run_id: str) -> list[str]:
     """Score the set's solutions; the paths of the files of scores."""
     verifier, group = identify_engine(job.verifier, "verifier"), SolutionsGroup(job.set_name)
     named = ("verifier",)

@@ -26,7 +26,7 @@ from tasks.step_labels.task import judge, label, roll_out
 
 
 @flow(name="step_labels", flow_run_name=name_run, task_runner=unit_runner())
-def label_steps(job: StepLabelsJob, root: str, run_id: str | None = None) -> list[str]:
+def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
     """Label the steps of a set's sampled solutions; the paths of the files of labels."""
     with recorded_flow(Stage.STEP_LABELS, job, root, run_id, part=job.set_name) as (store, run_id):
         _check_stored(job, store, run_id)

@@ -19,7 +19,7 @@ from tasks.token_rewards.task import credit_unit
 
 
 @flow(name="token_rewards", flow_run_name=name_run)
-def reward_tokens(job: TokenRewardsJob, root: str, run_id: str | None = None) -> list[str]:
+def reward_tokens(job: TokenRewardsJob, root: str, run_id: str) -> list[str]:
     """Divide the rewards of the set's solutions; the paths of the files of token rewards."""
     part = f"{job.set_name}-{job.config_hash()}"
     with recorded_flow(Stage.TOKEN_REWARDS, job, root, run_id, part=part) as (store, run_id):

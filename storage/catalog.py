@@ -34,6 +34,7 @@ from storage.table_views import (
     no_rows,
 )
 from storage.verified import Looks
+from storage.view_comments import comment_catalog
 
 _MAX_KEPT_FOOTERS = 1000
 """Files up to which a connection keeps footers between queries; one of them takes 85 kB."""
@@ -84,6 +85,7 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     if len(files) <= _MAX_KEPT_FOOTERS:
         connection.execute("set parquet_metadata_cache = true")  # a committed file never changes
     _create_all(connection, store, files, skipped, looks.without_units)
+    comment_catalog(connection)
     connection.execute("set lock_configuration = true")
     return connection
 

@@ -14,6 +14,7 @@ from schemas.base import FrozenConfig
 from schemas.errors import RunConflict
 from schemas.rows import RUNS, RunEvent, RunState, now
 from schemas.units import Unit
+from storage.dataset_card import put_card
 from storage.store import Store
 
 _MAX_MESSAGE = 2000
@@ -59,12 +60,33 @@ def recorded_run(
     try:
         yield was_begun
     except BaseException as error:
-        message = f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
-        failed = _unit(run_id, flow, f"failed-{_stamp()}", part)
-        store.commit(failed, [_event(flow, part, "failed", config, message)])
+        is_told = not isinstance(error, Exception)  # by a signal
+        state: RunState = "cancelled" if is_told else "failed"
+        message = "it was told to end" if is_told else _say(error)
+        record_end(store, run_id, flow, config, state, part=part, message=message)
         raise
-    completed = _unit(run_id, flow, f"completed-{_stamp()}", part)
-    store.commit(completed, [_event(flow, part, "completed", config, None)])
+    record_end(store, run_id, flow, config, "completed", part=part)
+
+
+def record_end(
+    store: Store,
+    run_id: str,
+    flow: str,
+    config: FrozenConfig,
+    state: RunState,
+    *,
+    part: str | None = None,
+    message: str | None = None,
+) -> None:
+    """Record how a flow of a run ended; the newest record counts. Renews the store's card."""
+    ended = _unit(run_id, flow, f"{state}-{_stamp()}", part)
+    store.commit(ended, [_event(flow, part, state, config, message)])
+    with contextlib.suppress(OSError):  # the card repeats what the folders say
+        put_card(store)
+
+
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
 
 
 def recorded_configs(store: Store, run_id: str, flow: str) -> list[dict[str, Any]]:

@@ -14,6 +14,11 @@ from flows.registry import FLOWS
 
 PLAN = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
 DEPLOYMENTS = {deployment["name"]: deployment for deployment in PLAN["deployments"]}
+ON_A_RUN = (
+    "critiques", "dataset_export", "error_paths", "evaluation", "regrading", "scoring",
+    "step_labels", "token_rewards",
+)  # fmt: skip
+"""Flows that work on a run's rows whatever their config."""
 by_name = pytest.mark.parametrize("name", DEPLOYMENTS)
 
 
@@ -22,7 +27,8 @@ def load(name):
 
 
 def parameters_of(name, **changes):
-    return {**DEPLOYMENTS[name]["parameters"], "root": "store", **changes}
+    run = {"run_id": "first"} if name in ON_A_RUN else {}
+    return {**DEPLOYMENTS[name]["parameters"], "root": "store", **run, **changes}
 
 
 def answer_of_server(name, parameters):
@@ -42,6 +48,17 @@ def test_an_entrypoint_is_a_module_path_to_a_flow_of_that_name(name):
     assert "/" not in DEPLOYMENTS[name]["entrypoint"]
     assert load(name).name == name
     assert DEPLOYMENTS[name]["work_pool"] == {"name": "stepmill"}
+    assert DEPLOYMENTS[name]["tags"] == [FLOWS[name].kind]
+
+
+@pytest.mark.parametrize("name", ON_A_RUN)
+def test_a_flow_that_works_on_a_run_is_not_accepted_without_one(name):
+    parameters = parameters_of(name)
+    del parameters["run_id"]
+    with pytest.raises(ValidationError, match="'run_id' is a required property"):
+        answer_of_server(name, parameters)
+    config = parameters.get("config") or parameters["job"]
+    assert FLOWS[name].config.from_partial(config).stored_sets() is not None
 
 
 @by_name

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.registry import names_of
-from flows.tables.accuracies import accuracy_summary, bin_summary
+from flows.tables.accuracies import accuracies_by_bin, accuracy_summary, bin_summary
 from flows.tables.critics import (
     critic_rows,
     critic_words,
@@ -24,7 +24,6 @@ from flows.tables.critics import (
     other_rows,
 )
 from flows.tables.critique_searches import critique_tables
-from flows.tables.figures import best_words
 from flows.tables.formats import check_format
 from flows.tables.gates import gate_summary, split_gates
 from flows.tables.graders import (
@@ -44,6 +43,7 @@ from flows.tables.searches import (
     search_summary,
     selection_summary,
 )
+from flows.tables.sentences import bins_words, result_words, rounds_words, truth_words
 from flows.tables.truth import pick_summary, truth_summary
 from schemas.evaluation import BinKind
 from schemas.metric_names import GRADING
@@ -135,6 +135,8 @@ def show_report(
             rounds, gates = split_gates(by_time)
             if rounds:
                 open_console().print(rounds_summary(rounds))
+                for words in rounds_words(rounds):
+                    open_console().print(Text(words), soft_wrap=True)
             if gates:
                 open_console().print(gate_summary(gates))
         if not loops or by is not None or any(row.verifier is not None for row in about):
@@ -198,7 +200,7 @@ def _print_accuracies(
         if not is_one_policy:
             console.print(Text(f"policy {rows[0].policy}", style="bold"))
         if by is not None:
-            console.print(bin_summary(rows, kind=by, budget=budget or max(budgets)))
+            _print_bins(console, rows, by, budget or max(budgets))
             continue
         console.print(accuracy_summary(rows))
         if (picks := pick_summary(rows)) is not None:
@@ -220,7 +222,7 @@ def _print_searches(
             continue
         main = main_rows(rows)
         budgets = [row.budget for row in main if row.budget is not None]
-        console.print(bin_summary(main, kind=by, budget=budget or max(budgets)))
+        _print_bins(console, main, by, budget or max(budgets))
         for table in critique_tables(rows, kind=by, budget=budget):
             console.print(table)
 
@@ -275,7 +277,13 @@ def _print_disagreements(
 
 
 def _print_sentence(console: Console, metrics: Sequence[Metric]) -> None:
-    console.print(Text(best_words(metrics)), soft_wrap=True)
+    console.print(Text(result_words(metrics)), soft_wrap=True)
+
+
+def _print_bins(console: Console, metrics: Sequence[Metric], by: str, budget: int) -> None:
+    console.print(bin_summary(metrics, kind=by, budget=budget))
+    found = [(where.value, row) for where, row in accuracies_by_bin(metrics, by, budget)]
+    console.print(Text(bins_words(found)), soft_wrap=True)
 
 
 def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:
@@ -286,6 +294,8 @@ def _print_truth(console: Console, metrics: Sequence[Metric]) -> None:
         if table is not None:
             table.title = f"{table.title}{f', set {name}' if len(sets) > 1 and name else ''}"
             console.print(table)
+            words = truth_words([row for row in metrics if row.set_name == name])
+            console.print(Text(visible("\n".join(words))), soft_wrap=True)
 
 
 def _print_rows(console: Console, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:

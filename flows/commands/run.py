@@ -1,9 +1,6 @@
 """`stepmill run`: check the config of a flow, start Prefect, and run the flow."""
 
-import os
 import shlex
-import signal
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,20 +20,17 @@ from flows.commands.options import (
 )
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
+from flows.runs.named_models import check_models_of
 from flows.runs.own_commands import as_typed
 from flows.runs.progress import say
 from flows.runs.sets import look_for
 from flows.runs.yaml_values import read_yaml
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
-from schemas.engines import VLLMConfig
-from schemas.experiments.experiment import TRAINED
 from storage import Store
 from storage.runs import new_run_id
 from storage.store import check_name
-from tasks.engines.open import identify_engine
 
-_STOP_AFTER_S = 5.0
 _FLOW = "flow"
 
 
@@ -119,27 +113,21 @@ def run_flow(
     console.print(f"store: {store.url}\nrun:   {run_id}")
     for line in asked:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+    say("opening Prefect")
     console.print(f"UI:    {ensure_server()}")
-    _stop_soon_when_interrupted(run_id)
+    say(f"loading {name}: its first row comes after its models are open")
     # Imported late: Prefect reads its settings, the server's address among them, on import.
     start = flow.load()
+    from prefect import tags
+
+    from flows.runs.cancelling import cancellable
     from flows.runs.recording import without_heartbeats
 
-    with without_heartbeats():  # from a terminal one sees whether it still runs
+    # From a terminal one sees whether it still runs.
+    with cancellable(run_id), without_heartbeats(), tags(flow.kind, f"run {run_id}"):
         made = start(config, store.url, run_id)
     _show_next(flow, store, run_id)
     return made
-
-
-def check_models_of(config: FrozenConfig) -> None:
-    """Look for the models that a config names, so that an unusable one is not found in an actor.
-
-    Raises:
-        ModelUnusable: one is not there, or cannot be read.
-    """
-    for _, engine in config:
-        if isinstance(engine, VLLMConfig) and engine != TRAINED:
-            identify_engine(engine)
 
 
 def plan_flow(
@@ -264,19 +252,6 @@ def read_values(
                 raise ValueError(f"--set {change}: expected fields in {parent}, got {place!r}")
         place[leaf] = read_yaml(f"--set {change}", text)
     return values
-
-
-def _stop_soon_when_interrupted(run_id: str) -> None:
-    """Ctrl-C ends the run within seconds, whatever it is waiting for: nothing committed is lost."""
-
-    def stop(number: int, frame: object) -> None:
-        say(f"stopped: the same command with `--run-id {run_id}` resumes it")
-        timer = threading.Timer(_STOP_AFTER_S, os._exit, [128 + number])
-        timer.daemon = True
-        timer.start()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, stop)
 
 
 def _show_next(flow: Flow, store: Store, run_id: str) -> None:

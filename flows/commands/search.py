@@ -204,8 +204,8 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
         sys.stdout.write(json.dumps([asdict(row) for row in metrics], default=str) + "\n")
         return
     # Imported late: it imports DuckDB, which complains when a process ends with an error.
-    from flows.tables.figures import best_words
     from flows.tables.output import open_console
+    from flows.tables.sentences import result_words
 
     console = open_console()
     if picture is not None:
@@ -215,7 +215,7 @@ def show_searches(metrics: Sequence[Metric], output: str, *, picture: str | None
     for table in tables:
         if table is not None:
             console.print(table)
-    console.print(best_words(metrics), soft_wrap=True, highlight=False, markup=False)
+    console.print(result_words(metrics), soft_wrap=True, highlight=False, markup=False)
 
 
 def known_verifier(root: str, run_id: str | None) -> dict[str, Any] | None:

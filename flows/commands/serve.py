@@ -15,11 +15,11 @@ from rich.console import Console
 
 from flows.commands.options import DEFAULT_ROOT, Root
 from flows.runs.folding import nightly_folding
+from flows.server.deployment_names import renamed, served_names
 from flows.server.prefect_server import Process, end_group, serving
 from schemas.errors import StepmillError
 from storage import Store
 
-POOL = "stepmill"
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "prefect.yaml"
 """Beside the packages, in a checkout or an editable install of one."""
 
@@ -65,17 +65,27 @@ def keep_serving(root: str, *, port: int | None = None, deployments: Path | None
     console.print(f"store: {store.url}", soft_wrap=True)
     with serving(port) as (url, server):
         console.print(f"UI:    {url}")
-        _make_pool()
+        served = served_names(store.url)
+        if served.suffix:
+            console.print(
+                f"the names of deployments are those of the store {served.owner}: here they end in "
+                f"{served.suffix}",
+                soft_wrap=True,
+                highlight=False,
+            )
+        _make_pool(served.pool)
         console.print("deploying every flow, about a second each ...", highlight=False)
-        _deploy(file)
-        found = _list_deployments()
+        with renamed(file, served) as renamed_file:
+            _deploy(renamed_file)
+        found = _list_deployments(served.pool)
         width = max((len(name) for name, _ in found), default=0)
         for name, schedule in found:
             console.print(f"  {name:<{width}}  {schedule}", soft_wrap=True, highlight=False)
         console.print("start one, for example:", highlight=False)
         console.print(f"  export PREFECT_API_URL={url}/api", soft_wrap=True, highlight=False)
-        console.print(f"  {_EXAMPLE}", soft_wrap=True, highlight=False)
-        with _worker() as worker, nightly_folding(store):
+        example = _EXAMPLE.replace("factory/factory", f"factory/factory{served.suffix}")
+        console.print(f"  {example}", soft_wrap=True, highlight=False)
+        with _worker(served.pool) as worker, nightly_folding(store):
             ends = "the worker" if server is None else "the worker and the server"
             console.print(f"ready; Ctrl-C ends {ends}", highlight=False)
             _wait(worker, server)
@@ -85,14 +95,14 @@ def _stop(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _make_pool() -> None:
+def _make_pool(name: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
     from prefect.workers.process import ProcessWorker
 
     template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+    pool = WorkPoolCreate(name=name, type="process", base_job_template=template)
     with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
         client.create_work_pool(pool)
 
@@ -104,12 +114,12 @@ def _deploy(file: Path) -> None:
         raise StepmillError(f"{file} cannot be deployed:\n{finished.stdout}{finished.stderr}")
 
 
-def _list_deployments() -> list[tuple[str, str]]:
-    """Each deployment of the pool, and when it runs."""
+def _list_deployments(pool: str) -> list[tuple[str, str]]:
+    """Each deployment of a pool, and when it runs."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 
-    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     with get_client(sync_client=True) as client:
         found = client.read_deployments(work_pool_filter=ours)
         flows = {d.flow_id: client.read_flow(d.flow_id).name for d in found}
@@ -132,9 +142,9 @@ def _say_when(schedule: Any) -> str:
 
 
 @contextlib.contextmanager
-def _worker() -> Iterator[Process]:
+def _worker(pool: str) -> Iterator[Process]:
     """A worker and its runs in their own process group, which ends with the block."""
-    command = _prefect("worker", "start", "--pool", POOL, "--type", "process")
+    command = _prefect("worker", "start", "--pool", pool, "--type", "process")
     # What a run prints arrives on standard error; of Prefect's log only warnings and errors.
     environment = {**os.environ, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}
     worker = subprocess.Popen(

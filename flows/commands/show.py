@@ -27,6 +27,9 @@ def show(
     ] = None,
     n: Annotated[int | None, typer.Option("--n", help="With --tree: the budget N.")] = None,
     run_id: Annotated[str | None, typer.Option(help="With --tree: the run.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="With --tree: steps to draw; by default all.")
+    ] = None,
     output: TextFormat = "text",
     root: Root = DEFAULT_ROOT,
 ) -> None:
@@ -40,6 +43,14 @@ def show(
     if rewards:
         show_rewards(open_catalog(root), name, output)
     elif tree:
-        show_tree(open_catalog(root), name, output, strategy=strategy, budget=n, run_id=run_id)
+        show_tree(
+            open_catalog(root),
+            name,
+            output,
+            strategy=strategy,
+            budget=n,
+            run_id=run_id,
+            depth=depth,
+        )
     else:
         show_trajectory(open_catalog(root), name, output)

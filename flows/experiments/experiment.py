@@ -91,7 +91,9 @@ class Experiment:
         seed = getattr(config, "seed", None)
         if self.config.seed and isinstance(seed, int):
             config = config.with_fields(seed=seed + self.config.seed)
-        say(f"{self.config.name}, {part}: {found[0].name}")
+        names = self.config.part_names()
+        place = f" (part {names.index(part) + 1} of {len(names)})" if part in names else ""
+        say(f"{self.config.name}, {part}{place}: {found[0].name}")
         return found[0].load()(config, self.store.url, self.part(part))
 
     def part(self, part: str) -> str:

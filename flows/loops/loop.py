@@ -108,6 +108,9 @@ class Loop:
 
     def grow(self, number: int, policy: VLLMConfig, verifier: VLLMConfig | None = None) -> Grown:
         """Sample solutions of the training problems, and score them if a verifier is given."""
+        rounds = self.config.rounds if isinstance(self.config, RoundsConfig) else 0
+        if 0 < number <= rounds:
+            say(f"{self.config.name}: round {number} of {rounds}")
         self._sample(TRAIN, number, policy)
         if verifier is not None:
             self.score(TRAIN, policy, verifier, number)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.pictures import pictures_folder
 from flows.pages.plots import plot_accuracy
-from flows.tables.figures import best_words, figure_words
+from flows.tables.figures import figure_words
 from flows.tables.names import sort_strategies, strategy_words
+from flows.tables.sentences import headline_words, seen_words
 from flows.tables.truth import label_table_rows
 from schemas.rows import Metric
 from schemas.units import Receipt, Unit
@@ -52,7 +53,7 @@ def publish_accuracies(
 ) -> None:
     """Show a set's accuracies by strategy and N: a table, and a page with the plot."""
     if any(row.metric == "accuracy" for row in metrics) and in_run():
-        description = f"{best_words(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
+        description = f"{headline_words(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
         publish_table(to_key("accuracy", set_name), _accuracy_rows(metrics), description)
         publish_report(to_key("report", set_name), store, run_id, metrics)
 
@@ -103,6 +104,8 @@ limit 10"""
 ![accuracy against N]({picture})
 
 {markdown_table(_accuracy_rows(metrics))}
+
+{" ".join(seen_words(metrics))}
 {labels}
 ### Look further
 
@@ -122,7 +125,7 @@ The solutions they were measured on; `stepmill show TRAJECTORY_ID --root {root}`
 The rows of this run lie in `{store.url}/*/run_id={run_id}/`, a folder per table, for any reader of
 Parquet; the pictures in `{store.url}/{pictures_folder(run_id)}/`.
 """
-    publish_markdown(key, text.strip(), f"{best_words(metrics)}\n\nRun `{run_id}`")
+    publish_markdown(key, text.strip(), f"{headline_words(metrics)}\n\nRun `{run_id}`")
 
 
 def _unit_row(unit: Unit, receipt: Receipt) -> dict[str, object]:

@@ -9,6 +9,7 @@ from flows.pages.results import markdown_table, picture_link, sql_block
 from flows.pages.round_plots import plot_rounds
 from flows.tables.gates import gate_table_rows, split_gates
 from flows.tables.rounds import round_table_rows
+from flows.tables.sentences import rounds_words
 from schemas.rows import METRICS, TRAINING_SETS, Metric, TrainingSet
 from schemas.units import Stage, Unit
 from storage import Store
@@ -72,6 +73,8 @@ order by all"""
 ![figures by round]({picture})
 
 {markdown_table(rows)}
+
+{" ".join(rounds_words(metrics))}
 
 ### Look further
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
 from flows.pages.results import markdown_table, picture_link, sql_block
 from flows.tables.critique_searches import critique_words
-from flows.tables.figures import best_words
 from flows.tables.searches import search_rows
+from flows.tables.sentences import headline_words, seen_words
 from schemas.rows import Metric
 from storage import Store
 
@@ -27,7 +27,7 @@ def publish_searches(
     if not rows or not in_run():
         return
     set_name = metrics[0].set_name or ""
-    description = f"{best_words(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
+    description = f"{headline_words(metrics)}\n\nRun `{run_id}`; intervals by bootstrap"
     publish_table(to_key("search", set_name), rows, description)
     root = shlex.quote(store.url)
     figures = f"""
@@ -50,6 +50,8 @@ order by all"""
 {shown}
 
 {markdown_table(rows)}
+
+{" ".join(seen_words(metrics))}
 {critiqued}
 ### Look further
 

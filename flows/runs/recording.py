@@ -9,14 +9,16 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.runs.cancelling import open_flow
 from flows.runs.folding import fold_after_run
+from flows.runs.named_models import check_models_of
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import GraderConfig, judges_in
 from schemas.training.drawing import DrawingRecipe
 from schemas.units import Stage
 from storage import Store
-from storage.runs import recorded_run
+from storage.runs import record_end, recorded_run
 from tasks.graders import grader_fault
 from tasks.graders.judge_grader import REFUSAL
 from tasks.sandbox import sandbox_fault
@@ -65,14 +67,22 @@ def recorded_flow(
         ValueError: the config needs a run, or sets of one, that do not exist, grades by a judge,
             which only regrading can, or grades or draws by what this machine lacks; nothing is
             written.
+        ModelUnusable: a model that the config names is not there, or cannot be read.
     """
     _check_grader(flow, getattr(config, "grader", None))
     if draws_with_tools(flow, config) and (fault := sandbox_fault()) is not None:
         raise ValueError(f"prompt.tools: {fault}")
     if (sets := config.stored_sets()) is not None:
         look_for(root, run_id, sets)
+    if _is_outermost():
+        check_models_of(config)
     store, run_id = Store(root), run_id or prefect_run_id(flow)
+
+    def record_cancelled() -> None:
+        record_end(store, run_id, flow, config, "cancelled", part=part)
+
     with (
+        open_flow(str(flow_run.id) if flow_run.id else None, record_cancelled),
         recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part),
         without_heartbeats(),
     ):
@@ -89,6 +99,11 @@ def draws_with_tools(flow: str, config: FrozenConfig) -> bool:
         return False
     recipe = getattr(config, "recipe", None)
     return recipe is None or isinstance(recipe, DrawingRecipe)
+
+
+def _is_outermost() -> bool:
+    """Whether this is a flow that was asked for, not one that another flow calls."""
+    return flow_run.id is not None and flow_run.parent_flow_run_id is None
 
 
 def _check_grader(flow: str, grader: GraderConfig | None) -> None:
@@ -116,11 +131,15 @@ def prefect_run_id(flow: str) -> str:
 
 
 def name_run() -> str:
-    """The name of a flow run in Prefect's UI, which shows the flow's name beside it.
+    """The name of a flow run in Prefect's UI: the flow, what it works on, and the run.
 
-    It names the set of solutions, the kind of a training set or the model, then the run: `train of
-    first`, or `train by rest-r1-a801478a9d of first` if a trained policy is used.
+    It names the set of solutions, the kind of a training set or the model: `sampling: train of
+    first`, or `sampling: train by rest-r1-a801478a9d of first` if a trained policy is used.
     """
+    return f"{flow_run.flow_name}: {_what_of_run()}"
+
+
+def _what_of_run() -> str:
     parameters = flow_run.parameters
     run_id = parameters.get("run_id") or prefect_run_id(flow_run.flow_name)
     job = parameters.get("job")

@@ -91,7 +91,6 @@ def run_units(
     if missing:
         rows_there = sum(receipt.num_rows for receipt in receipts.values())
         outcomes: dict[Unit, Receipt | BaseException] = {}
-        pool.start()
         before = pool.counters()
 
         def measure() -> tuple[int, int, int]:
@@ -101,7 +100,10 @@ def run_units(
             total = total_rows or _guess_rows(len(units), [*receipts.values(), *outcomes.values()])
             return rows_there + max(done.rows - before.rows, 0), total, max(tokens, 0)
 
-        with stage_progress(title, measure):
+        with stage_progress(title, measure) as clock:
+            if not pool.is_open:
+                with clock.opening(pool.words):
+                    pool.start()
             futures = {unit_task.submit(pool, unit, job): unit for unit in missing}
             for future in as_completed(list(futures)):
                 outcomes[futures[future]] = future.result(raise_on_failure=False)

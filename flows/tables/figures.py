@@ -1,8 +1,5 @@
-"""A figure in a few words, and the sentence that sums up a result."""
+"""A figure in a few words."""
 
-from collections.abc import Sequence
-
-from flows.tables.names import UPPER_BOUND
 from schemas.rows import Metric
 
 _COUNTS = (
@@ -42,34 +39,6 @@ def interval_words(metric: Metric) -> str:
     if _is_gain(metric):
         return "..".join(f"{end:+.2f}" for end in ends)
     return "-".join(f"{end:.2f}".removeprefix("0") for end in ends)
-
-
-def best_words(metrics: Sequence[Metric]) -> str:
-    """One sentence: the best strategy at the largest N, and its gain over the baseline.
-
-    Args:
-        metrics: of one policy and verifier; other picks of a search, selections among searches
-            and the upper bound take no part.
-
-    Raises:
-        ValueError: no accuracy over all problems is given.
-    """
-    rows = [row for row in metrics if row.bin == "all" and row.pick is None]
-    reached = [row for row in rows if row.metric == "accuracy" and row.strategy != UPPER_BOUND]
-    if not reached:
-        raise ValueError(f"expected accuracies, got none among {len(metrics)} figures")
-    budget = max(row.budget or 0 for row in reached)
-    best = max((row for row in reached if row.budget == budget), key=lambda row: row.value)
-    gains = [row for row in rows if row.metric == "gain_over"]
-    baselines = list(dict.fromkeys(row.against for row in gains))
-    baseline = "majority" if "majority" in baselines else next(iter(baselines), None)
-    words = f"Best at N = {budget}: {best.strategy} with {figure_words(best)}"
-    for row in gains:
-        if (row.strategy, row.budget, row.against) == (best.strategy, budget, baseline):
-            words += f", {figure_words(row)} against {baseline}"
-    if best.strategy == baseline:
-        words += ", which is what gains are over"
-    return f"{words}, {best.num_problems} problems."
 
 
 def _is_gain(metric: Metric) -> bool:

@@ -7,31 +7,17 @@ each attached where it branched off, are the tree.
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 from rich.text import Text
 from rich.tree import Tree
 
+from flows.tables.drawn_tree import Branch, TreeDrawing, decision_words, ranked_by
 from flows.tables.formats import check_format
 from flows.tables.output import open_console, visible
 from schemas.metric_names import strategy_type
 from storage.queries import ask
-
-_VERDICTS = {True: ("right", "green"), False: ("wrong", "red"), None: ("ungraded", "yellow")}
-
-
-@dataclass(slots=True)
-class Branch:
-    """A step of the tree, or its root, with the branches and the rows' ends below it."""
-
-    step: dict[str, Any] | None = None
-    children: "list[Branch]" = field(default_factory=list)
-    ends: list[dict[str, Any]] = field(default_factory=list)
-    """The rows whose last step this is, without their steps."""
-    prompted_by: str | None = None
-    """For a first step that answers another prompt: the row that this prompt is about."""
 
 
 def show_tree(
@@ -42,6 +28,7 @@ def show_tree(
     strategy: str | None = None,
     budget: int | None = None,
     run_id: str | None = None,
+    depth: int | None = None,
 ) -> None:
     """Print the tree of one search of a problem.
 
@@ -52,6 +39,7 @@ def show_tree(
         strategy: the search, as its rows name it or without its settings; None if only one exists.
         budget: its N; None if only one exists.
         run_id: its run; None if only one exists.
+        depth: steps that are drawn as text; None for all.
 
     Raises:
         ValueError: no search of such a problem exists, or several do and they are listed.
@@ -74,11 +62,12 @@ def show_tree(
     names += f", verifier {key['verifier']}" if key["verifier"] else ""
     tree = Tree(Text(visible(names)))
     picks = {row["trajectory_id"]: row["pick"] for row in reversed(decisions) if row["is_main"]}
-    _draw(tree, root, picks)
+    score = ranked_by(key["strategy"], [row["pick"] for row in decisions if row["is_main"]])
+    TreeDrawing(picks=picks, score=score, depth=depth).draw(tree, root)
     console.print(tree)
     for row in decisions:
         if row["is_main"]:
-            console.print(_decision_words(row))
+            console.print(decision_words(row))
 
 
 def build_tree(rows: Sequence[dict[str, Any]]) -> Branch:
@@ -158,56 +147,3 @@ def _to_record(branch: Branch) -> dict[str, Any]:
         "ends": branch.ends,
         "children": [_to_record(child) for child in branch.children],
     }
-
-
-def _draw(tree: Tree, branch: Branch, picks: dict[str, str]) -> None:
-    """Draw a branch's ends and children below it."""
-    for row in branch.ends:
-        tree.add(_end_words(row, picks.get(row["trajectory_id"])))
-    for child in branch.children:
-        # If only one row ends with a step, the step's own line says how.
-        alone = child.ends if not child.children and len(child.ends) == 1 else []
-        words = _step_words(child)
-        for row in alone:
-            words = Text("  ").join([words, _end_words(row, picks.get(row["trajectory_id"]))])
-        below = tree.add(words)
-        if not alone:
-            _draw(below, child, picks)
-
-
-def _step_words(branch: Branch) -> Text:
-    step = branch.step or {}
-    words = Text("prompted again  " if branch.prompted_by is not None else "", style="cyan")
-    words.append(visible(" ".join(str(step.get("text", "")).split("\n")).strip()), style="none")
-    figures = []
-    for name, form in (("score", ".3f"), ("logprob", ".2f"), ("value", ".3f"), ("visits", "d")):
-        if step.get(name) is not None:
-            figures.append(f"{name} {step[name]:{form}}")
-    words.append(f"  {', '.join(figures)}" if figures else "", style="dim")
-    return words
-
-
-def _end_words(row: dict[str, Any], pick: str | None) -> Text:
-    """How a row ended: its verdict if it is a candidate, else why it is not one."""
-    role = row["role"]
-    if role and role != "refinement" and row["status"] != "error":
-        return Text(visible(f"{role}: {row['answer']}" if row["answer"] else role), style="cyan")
-    if row["status"] == "pruned":
-        return Text(visible(f"pruned: {row['reason']}"), style="dim")
-    if row["status"] == "error":
-        return Text(visible(f"error: {row['error']}"), style="yellow")
-    verdict, style = _VERDICTS[row["correct"]]
-    words = Text(visible(f"{verdict}: {row['answer']}"), style=style)
-    if row["status"] == "truncated":
-        words = Text(visible(f"truncated: {row['reason'] or 'no room'}"), style="yellow")
-    if pick is not None:
-        words.append(visible(f"  ← {pick}"), style="bold")
-    return words
-
-
-def _decision_words(row: dict[str, Any]) -> Text:
-    verdict, style = _VERDICTS[row["correct"]]
-    spent = f"{row['generated_tokens']:,} tokens written, {row['scored_tokens']:,} verified"
-    if row["status"] != "decided":
-        return Text(visible(f"{row['status']}: {row['pick']} has no answer; {spent}"), style=style)
-    return Text(visible(f"{row['pick']}: {row['answer']}, {verdict}; {spent}"), style=style)

@@ -25,6 +25,9 @@ from storage.queries import ask
 from tasks.steps.outputs import OUTPUT
 from tasks.tools.blocks import read_blocks
 
+_CHECKER = "checker"
+"""The method of labels that are the truth."""
+
 
 def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: str) -> None:
     """Print one trajectory with its steps, their labels and their scores.
@@ -41,6 +44,7 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
     if attempt_id is not None:
         attempts = [each for each in attempts if each["trajectory_id"] == attempt_id]
         critiques = [each for each in critiques if each["critique_id"] == row["critique_id"]]
+    before = steps_before(connection, row)
     key = {"trajectory_id": row["trajectory_id"], "run_id": row["run_id"]}
     labels = ask(connection, "labels_of_trajectory", **key)
     scores = ask(connection, "scores_of_trajectory", **key)
@@ -49,6 +53,8 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
     problem = ask(connection, "problem_of_run", problem_id=row["problem_id"], run_id=row["run_id"])
     if output == "json":
         whole = {"trajectory": row, "problem": problem, "labels": labels, "scores": scores}
+        if before:
+            whole["prefix"] = before
         if len(verdicts) > 1:
             whole |= {"verdicts": verdicts, "judgements": judgements}
         if critiques or attempts:
@@ -56,7 +62,7 @@ def show_trajectory(connection: duckdb.DuckDBPyConnection, name: str, output: st
         sys.stdout.write(json.dumps(whole, default=str, ensure_ascii=False) + "\n")
     elif output == "text":
         console = open_console()
-        _print_trajectory(console, row, problem, labels, scores)
+        _print_trajectory(console, row, before, problem, labels, scores)
         if len(verdicts) > 1:
             console.print(verdicts_table(verdicts, judgements))
         print_critiqued(console, first, critiques, attempts)
@@ -104,9 +110,47 @@ def _find_first(
     return row, None
 
 
+def steps_before(
+    connection: duckdb.DuckDBPyConnection, row: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The steps that a rollout or a branch of a search continues, from the first; else none.
+
+    Raises:
+        ValueError: its parent is missing, or has fewer steps.
+    """
+    parent_id, depth = row["parent_id"], row["branch_step"]
+    if parent_id is None or not depth:
+        return []
+    found = ask(connection, "trajectories_by_id", id=parent_id)
+    parents = [each for each in found if each["trajectory_id"] == parent_id]
+    of_run = [each for each in parents if each["run_id"] == row["run_id"]]
+    for parent in (of_run or parents)[:1]:
+        steps = [*steps_before(connection, parent), *parent["steps"]]
+        if len(steps) >= depth:
+            return steps[:depth]
+    raise ValueError(
+        f"trajectory {row['trajectory_id']} continues {depth} steps of {parent_id}, which are "
+        "not in the store"
+    )
+
+
+def first_error(labels: list[dict[str, Any]]) -> tuple[int, str] | None:
+    """The first step that labels call wrong, and the method: the exact checker's if it has any."""
+    methods = sorted({label["method"] for label in labels}, key=lambda m: (m != _CHECKER, m))
+    for method in methods:
+        of_method = [label for label in labels if label["method"] == method]
+        wrong = [label["step_index"] for label in of_method if label["hard"] is False]
+        if wrong:
+            return min(wrong), method
+        if method == _CHECKER:
+            return None
+    return None
+
+
 def _print_trajectory(
     console: Console,
     row: dict[str, Any],
+    before: list[dict[str, Any]],
     problems: list[dict[str, Any]],
     labels: list[dict[str, Any]],
     scores: list[dict[str, Any]],
@@ -115,8 +159,15 @@ def _print_trajectory(
     for problem in problems:
         console.print(Text(visible(problem["question"]), style="bold"))
         console.print(Text(visible(f"gold answer {problem['answer']}"), style="dim"))
+    ids = f"trajectory {row['trajectory_id']}, problem {row['problem_id']}, run {row['run_id']}"
+    console.print(Text(visible(ids), style="dim"), soft_wrap=True)
     made = f"{row['policy']}, {row['strategy']} {row['sample_index']}, {row['status']},"
     console.print(Text(visible(made)), Text(verdict, style=STYLES[row["correct"]]))
+    answer = "no answer" if row["answer"] is None else f"answer {row['answer']}"
+    console.print(Text(visible(f"{answer}, grader {row['grader']}")), soft_wrap=True)
+    if row["parent_id"] is not None:
+        words = f"branches off {row['parent_id']} after {row['branch_step'] or 0} steps (dim)"
+        console.print(Text(visible(words)), soft_wrap=True)
     of_steps = [score for score in scores if len(score["scores"]) == len(row["steps"])]
     for score in scores:
         if score not in of_steps:
@@ -134,8 +185,14 @@ def _print_trajectory(
         table.add_column(Text(visible(name)))
     texts = step_texts([step["text"] for step in row["steps"]], kinds)
     of_step = {(label["step_index"], label["method"]): label for label in labels}
+    for step in before:
+        table.add_row(Text(""), Text(visible(step["text"].rstrip())), style="dim")
+    wrong = first_error(labels)
     for index, step in enumerate(row["steps"]):
-        cells = [Text(str(index)), *([Text(kinds[index])] if kinds else []), texts[index]]
+        text = texts[index]
+        if wrong is not None and index == wrong[0]:
+            text.append(visible(f"  ← first error ({wrong[1]})"), style=STYLES[False])
+        cells = [Text(str(index)), *([Text(kinds[index])] if kinds else []), text]
         cells.append(Text(str(step["num_tokens"] or "")))  # imported steps are not counted
         logprob = step["logprob"]
         cells.append(Text("" if logprob is None else f"{logprob:.2f}"))

@@ -6,7 +6,8 @@ from typing import Literal
 
 from schemas.tables import TableSpec
 
-RunState = Literal["started", "completed", "failed"]
+RunState = Literal["started", "completed", "failed", "cancelled"]
+"""`cancelled`: it was told to end, by a signal or in Prefect's UI."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class ActorPool(EnginePool):
         self._reported: dict[Any, Counters] = {}
         self._lock = threading.Lock()
         self._starting = threading.Lock()
-        self._has_started = self._is_closed = False
+        self._is_closed = False
 
     def start(self) -> None:
         """Start the actors unless they run, spread over the nodes, and wait until they are open.
@@ -68,7 +68,7 @@ class ActorPool(EnginePool):
         with self._starting:
             if self._has_started:
                 return
-            start_ray()
+            start_ray(self._config.timeout_s)
             gpus = self._gpus_per_actor()
             number = self._number_of_actors(gpus)
             self._engines_of_one = self._engines.shared_by(number)

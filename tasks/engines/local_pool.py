@@ -36,7 +36,7 @@ class LocalPool(EnginePool):
         self._host = Host(root, engines.shared_by(1))
         self._room = threading.BoundedSemaphore(config.units_in_flight)
         self._starting, self._lock = threading.Lock(), threading.Lock()
-        self._has_started = self._is_closed = False
+        self._is_closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:

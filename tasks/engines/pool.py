@@ -9,6 +9,7 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from schemas.engines import EngineConfig
@@ -24,6 +25,7 @@ class EnginePool(ABC):
     def __init__(self, root: str, engines: EngineSet, config: PoolConfig) -> None:
         """Describe a pool; nothing is started yet."""
         self._root, self._engines, self._config = root, engines, config
+        self._has_started = False
         self.holds_gpus = False
         """Whether its actors keep GPUs from others while it is open."""
 
@@ -69,6 +71,17 @@ class EnginePool(ABC):
     @abstractmethod
     def leaves_cpus(self, number: float) -> bool:
         """Whether so many of Ray's CPUs are free beside the pool."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its engines were opened."""
+        return self._has_started
+
+    @property
+    def words(self) -> str:
+        """What its engines are, as in `policy world-policy`."""
+        named = {role: getattr(e, "model", None) or e.type for role, e in self._engines.items()}
+        return ", ".join(f"{role} {PurePath(name).name}" for role, name in named.items())
 
     @property
     def key(self) -> "_Key":

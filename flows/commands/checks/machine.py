@@ -25,6 +25,8 @@ _MIN_DISK_BYTES = 5 * 1000**3
 _MIN_MEMORY_BYTES = 4 * 1000**3
 _NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,memory.free,memory.total"]
 _TIMEOUT_S = 3.0
+_BUSY = 4
+"""Processes per core that want to run, above which starts are slow."""
 
 
 def machine_checks(root: str) -> list[Callable[[], Iterable[Finding]]]:
@@ -35,6 +37,7 @@ def machine_checks(root: str) -> list[Callable[[], Iterable[Finding]]]:
         check_vllm,
         check_gpus,
         check_memory,
+        check_load,
         functools.partial(check_disk, root),
         check_prefect,
         check_ray,
@@ -126,6 +129,18 @@ def check_memory() -> Iterable[Finding]:
         state="warning" if is_short else "ok",
         found=f"{num_cores} cores, {_gb(memory.free)} of {_gb(memory.total)} free{limit}{run}",
         advice=f"an actor with the shipped model takes {actor.describe()}" if is_short else "",
+    )
+
+
+def check_load() -> Iterable[Finding]:
+    """How busy the machine is: on a very busy one, Ray's processes are slow to appear."""
+    load, num_cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    is_busy = load > _BUSY * num_cores
+    yield Finding(
+        check="load",
+        state="warning" if is_busy else "ok",
+        found=f"load {load:.1f} on {num_cores} cores",
+        advice="Ray may be slow to start; a run tries for `pool.timeout_s`" if is_busy else "",
     )
 
 

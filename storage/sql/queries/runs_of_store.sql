@@ -5,6 +5,7 @@ with states as (
         string_agg(distinct flow, ', ' order by flow) as flows,
         case
             when count(*) filter (state = 'failed') > 0 then 'failed'
+            when count(*) filter (state = 'cancelled') > 0 then 'cancelled'
             when count(*) filter (state = 'started') > 0 then 'started'
             else 'completed'
         end as state,

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from flows.commands.experiment import experiment
-from flows.commands.run import check_models_of
 from flows.experiments.experiment import open_experiment
+from flows.runs.named_models import check_models_of
 from schemas.experiments import experiment_configs
 from schemas.experiments.rest import RestExperimentConfig
 from storage.runs import recorded_run

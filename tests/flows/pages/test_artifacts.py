@@ -193,7 +193,7 @@ def test_results_show_a_table_the_plot_and_sql_that_runs(prefect_server, store, 
         {"strategy": "pass (any right)", "N = 1": "0.500", "N = 4": "0.875 (.78-.97)"},
     ]
     page = found["report-eval"]
-    best = "Best at N = 4: majority with 0.625 (.53-.72), 30 problems."
+    best = "majority at N = 4: 0.625 (.53-.72), 30 problems."
     assert page.description.startswith(f"{best}\n\nRun `run`")
     assert "| majority | 0.500 | 0.625 (.53-.72) |" in page.data
     (picture,) = re.findall(r"data:image/png;base64,([\w+/=]+)\)", page.data)

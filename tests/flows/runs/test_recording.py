@@ -22,17 +22,17 @@ SHIPPED, TRAINED = VLLMConfig(model="world-policy"), VLLMConfig(model="s/checkpo
 @pytest.mark.parametrize(
     ("parameters", "name"),
     [
-        ({}, "r1"),
-        ({"set_name": "train"}, "train of r1"),
-        ({"job": SamplingJob(problems=WorldProblemsConfig(), policy=SHIPPED)}, "eval of r1"),
+        ({}, "named: r1"),
+        ({"set_name": "train"}, "named: train of r1"),
+        ({"job": SamplingJob(problems=WorldProblemsConfig(), policy=SHIPPED)}, "named: eval of r1"),
         (
             {"job": SamplingJob(problems=WorldProblemsConfig(), policy=TRAINED, round=2)},
-            "eval by rest-r1-0a of r1",
+            "named: eval by rest-r1-0a of r1",
         ),
-        ({"job": DatasetExportJob(builder=RevisionChainsConfig())}, "revisions of r1"),
+        ({"job": DatasetExportJob(builder=RevisionChainsConfig())}, "named: revisions of r1"),
         (
             {"job": PolicyTrainingJob(policy=TRAINED, training_set="s", model_name="rest-r2")},
-            "rest-r2 of r1",
+            "named: rest-r2 of r1",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.tables.figures import best_words, figure_words
+from flows.tables.figures import figure_words
 from flows.tables.names import shown_names
 from schemas.rows import Metric
 
@@ -38,36 +38,6 @@ def test_names_are_listed_once():
     names = shown_names()
     assert len(names) == len(set(names))
     assert {"best_of_n", "weighted", "min", "beam", "compute_optimal", "step AUC"} <= set(names)
-
-
-def test_the_last_sentence_names_the_best_at_the_largest_budget():
-    rows = [
-        figure("pass", 0.99),
-        figure("majority", 0.5),
-        figure("weighted[min]", 0.75, ci_low=0.7, ci_high=0.8),
-        figure("best_of_n[min]", 0.9, budget=4),
-        figure("beam", 0.95, pick="majority"),
-        figure("weighted[min]", 0.9, bin="level=1"),
-        figure("weighted[min]", 0.1, "gain_over", against="likelihood[sum]"),
-        figure("weighted[min]", 0.25, "gain_over", against="majority", ci_low=0.2, ci_high=0.3),
-    ]
-    assert best_words(rows) == (
-        "Best at N = 16: weighted[min] with 0.750 (.70-.80), "
-        "+0.250 (+0.20..+0.30) against majority, 200 problems."
-    )
-    with pytest.raises(ValueError, match="expected accuracies, got none among 0 figures"):
-        best_words([])
-
-
-def test_a_sentence_says_when_the_baseline_is_best():
-    rows = [
-        figure("best_of_n", 0.75),
-        figure("beam", 0.5),
-        figure("beam", -0.25, "gain_over", against="best_of_n"),
-    ]
-    assert best_words(rows) == (
-        "Best at N = 16: best_of_n with 0.750, which is what gains are over, 200 problems."
-    )
 
 
 def test_figures_are_rounded_as_what_they_are():
