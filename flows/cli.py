@@ -28,6 +28,7 @@ COMMANDS = (
     "experiment",
     "sql",
     "show",
+    "view",
     "import",
     "regrade",
     "report",

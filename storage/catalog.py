@@ -9,6 +9,7 @@ import os
 import tempfile
 import uuid
 import weakref
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -41,12 +42,19 @@ create table files (
 );
 create table skipped_files (path varchar, reason varchar)
 """
+_FEW_FILES = 20
 _NO_METADATA = (
     "select null::varchar as path, null::bigint as num_rows, null::varchar as units where false"
 )
 
 
-def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    root: str | Path,
+    *,
+    memory_limit: str | None = None,
+    keeps_files: bool = True,
+    left_out: Mapping[str, str] | None = None,
+) -> duckdb.DuckDBPyConnection:
     """Open a store for reading: a view per table (with `run_id` and `stage`) and all SQL views.
 
     The connection sees the files that are committed when it opens. A file that cannot be read is
@@ -57,6 +65,9 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
         root: the store.
         memory_limit: the memory that DuckDB uses before it spills to disk, such as `1GB`; None for
             its own choice.
+        keeps_files: whether a local store waits with compaction until the connection is closed;
+            otherwise a statement may meet a file that is gone.
+        left_out: paths of files that are not to be read, with the reason.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -65,11 +76,14 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     connection = duckdb.connect(":memory:")
     if memory_limit is not None:
         connection.execute(f"set memory_limit = {_literal(memory_limit)}")
-    if isinstance(store.files_root, LocalRoot):
+    if keeps_files and isinstance(store.files_root, LocalRoot):
         weakref.finalize(connection, os.close, share(store.root / MARKER))
     is_remote = isinstance(store.files_root, ObjectRoot)
     tails: dict[str, bytes] | None = {} if is_remote else None
     files, skipped = committed_files(store, tails=tails)
+    for path, reason in (left_out or {}).items():
+        if files.pop(path, None) is not None:
+            skipped[path] = reason
     connection.execute("set timezone = 'UTC'")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set python_enable_replacements = false")
@@ -93,6 +107,33 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     _fill_file_tables(connection, store, files, skipped)
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def narrow_views(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Make the tables' views read the columns of one file instead of those of every file.
+
+    A view over many files finds out their columns whenever it is used. Here the files of a table
+    are grouped once by their columns, so that the first file of a group speaks for all of it.
+    """
+    for spec in TABLES.values():
+        found = connection.execute(
+            "select path from files where table_name = ? order by path", [spec.name]
+        ).fetchall()
+        if len(found) < _FEW_FILES:
+            continue
+        groups = connection.execute(
+            f"""
+            with columns as (
+                select file_name, list((name, type, num_children)) as columns
+                from parquet_schema({_list_of(store, [path for (path,) in found])})
+                group by file_name
+            )
+            select list(substr(file_name, {len(store.url) + 2}) order by file_name)
+            from columns
+            group by columns
+            """
+        ).fetchall()
+        _create_over(connection, spec, _union(connection, store, spec, [g for (g,) in groups]))
 
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
@@ -201,6 +242,31 @@ def _create_over(connection: duckdb.DuckDBPyConnection, spec: TableSpec, rows: s
     """Create a table's view over rows that have all its columns."""
     columns = ", ".join([*present_columns(spec), "run_id", "stage"])
     connection.execute(f"create or replace view {spec.name} as select {columns} from {rows}")
+
+
+def _union(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    spec: TableSpec,
+    groups: list[list[str]],
+) -> str:
+    """A table's rows in groups of files with the same columns; missing columns are null."""
+    parts = []
+    for paths in groups:
+        rows = (
+            f"read_parquet({_list_of(store, paths)}, hive_partitioning = true, "
+            "hive_types = {'run_id': varchar, 'stage': varchar})"
+        )
+        described = connection.execute(f"describe select * from {rows}").fetchall()
+        there = {name for name, *_ in described}
+        columns = [
+            f'"{field.name}"'
+            if field.name in there
+            else f'null::{_sql_type(field.type)} as "{field.name}"'
+            for field in spec.schema
+        ]
+        parts.append(f"select {', '.join([*columns, 'run_id', 'stage'])} from {rows}")
+    return f"({' union all '.join(parts)})"
 
 
 def _no_rows(spec: TableSpec) -> str:

@@ -1,0 +1,115 @@
+"""Search trees: folded, laid out, and shown; by hand and of real searches on the Markov engine."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from flows.tables.search_tree import build_tree
+from flows.view.trees import COLUMN, LINE, draw
+from schemas.rows import Decision, Step
+from storage import connect
+from storage.queries import ask
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def searched(store, unit_of, make_problem, make_trajectory):
+    """A beam search: A B twice, right and picked; A C pruned; D wrong."""
+    store.commit(unit_of("problems", name="eval", stage="problems"), [make_problem("p0")])
+
+    def row(name, index, texts, **fields):
+        steps = tuple(
+            Step(text=f"{text}\n", num_tokens=1, logprob=-1.0, score=score) for text, score in texts
+        )
+        return make_trajectory(
+            name, sample_index=index, steps=steps, strategy="beam", budget=4, verifier="prm",
+            **fields,
+        )  # fmt: skip
+
+    cell = "eval.beam-n4-421984db8386.00000"
+    rows = [
+        row("r0", 0, [("A", 0.5), ("B", 0.75)]),
+        row("r1", 1, [("C <i>", 0.1)], parent_id="r0", branch_step=1, status="pruned",
+            reason="ranked 3 of 2", correct=None, answer=None),
+        row("r2", 2, [("A", 0.75), ("B", 1.0)]),
+        row("r3", 3, [("D", None)], correct=False, answer="5"),
+    ]  # fmt: skip
+    store.commit(unit_of("trajectories", name=cell, stage="search"), rows)
+    decision = Decision(
+        problem_id="p0", set_name="eval", policy="policy-0", verifier="prm", strategy="beam",
+        budget=4, pick="best", is_main=True, status="decided", trajectory_id="r2", answer="4",
+        correct=True, num_candidates=3, num_finished=3, num_rows=4, prompt_tokens=1,
+        cached_tokens=0, generated_tokens=9, scored_tokens=7, created_at=AT,
+    )  # fmt: skip
+    unit = unit_of("decisions", name=cell, stage="search")
+    store.commit(unit, [decision])
+    return store
+
+
+def drawn(store, picks):
+    key = {"run_id": "run", "problem_id": "p0", "strategy": "beam", "budget": 4}
+    rows = ask(connect(store.url), "search_tree", **key, policy="policy-0", verifier="prm")
+    return draw(build_tree(rows), picks)
+
+
+def test_equal_steps_are_one_node_with_their_number_and_mean_value(searched):
+    drawing = drawn(searched, {"r2": "best"})
+    assert [(n.text, n.count, n.value, n.up) for n in drawing.nodes] == [
+        ("A", 2, 0.625, 0), ("B", 2, 0.875, 1), ("C <i>", 1, 0.1, 1), ("D", 1, None, 0),
+    ]  # fmt: skip
+    assert drawing.num_steps == 6
+    assert [n.shade for n in drawing.nodes] == ["value-3", "value-4", "pruned", "plain"]
+
+
+def test_the_way_to_the_pick_is_marked_and_nothing_else(searched):
+    nodes = drawn(searched, {"r2": "best"}).nodes
+    assert [n.text for n in nodes if n.is_picked] == ["A", "B"]
+    assert [n.pick for n in nodes] == [None, "best", None, None]
+    assert [n.reason for n in nodes][2:] == ["pruned: ranked 3 of 2", "wrong: 5"]
+
+
+def test_leaves_stand_below_each_other_and_nodes_between_their_children(searched):
+    drawing = drawn(searched, {})
+    a, b, c, d = drawing.nodes
+    assert (c.y - b.y, d.y - c.y) == (LINE, LINE)
+    assert a.y == (b.y + c.y) / 2
+    assert b.x - a.x == COLUMN
+    assert [n.born for n in drawing.nodes] == [1, 2, 2, 1]
+
+
+def test_a_search_that_counts_visits_is_played_in_the_order_of_its_rows():
+    def row(name, index, parent, depth, texts):
+        steps = [{"text": t, "visits": 2, "value": 0.5, "score": 0.0} for t in texts]
+        return {
+            "trajectory_id": name, "sample_index": index, "parent_id": parent,
+            "branch_step": depth, "steps": steps, "status": "finished", "role": None,
+            "correct": True, "answer": "4", "reason": None,
+        }  # fmt: skip
+
+    rows = [
+        row("r0", 0, None, None, "ab"),
+        row("r1", 1, "r0", 1, "c"),
+        row("r2", 2, None, None, "d"),
+    ]
+    nodes = draw(build_tree(rows), {}).nodes
+    assert [(n.text, n.born, n.value) for n in nodes] == [
+        ("a", 0, 0.5), ("b", 0, 0.5), ("c", 1, 0.5), ("d", 2, 0.5),
+    ]  # fmt: skip
+
+
+def test_the_page_draws_the_tree_and_another_beside_it(searched, make_viewer):
+    viewer = make_viewer(searched)
+    problem = viewer.text("/problem", run="run", id="p0")
+    href = re.search(r'href="(/tree[^"]+)"', problem)[1].replace("&amp;", "&")
+    text = viewer.get(href).text
+    assert text.count('role="treeitem"') == 4
+    assert 'class="edge picked"' in text
+    assert "C &lt;i&gt;" in text
+    name = re.search(r"search=(\w+)", href)[1]
+    assert (
+        viewer.text("/tree", run="run", id="p0", search=name, **{"with": name}).count("<h2>") == 2
+    )
+    assert viewer.get("/tree?run=run&id=p0&search=nothing").status_code == 404
+    assert viewer.get("/tree?run=run&id=p1").status_code == 404
