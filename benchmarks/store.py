@@ -94,7 +94,7 @@ class Timing:
 def measure_writing(folder: str, num_rows: int, rounds: int) -> dict[str, Any]:
     """Rows per second of every way to write one unit, and the ratio of commits to pyarrow."""
     store, schema = Store(Path(folder) / "writing"), TRAJECTORIES.schema
-    table = _make_trajectories(0, np.random.default_rng(1)).slice(0, num_rows)
+    table = make_trajectories(0, np.random.default_rng(1)).slice(0, num_rows)
     records, dicts = from_table(TRAJECTORIES, table), table.to_pylist()
     bare = Path(folder) / "bare"
     bare.mkdir(parents=True)
@@ -169,7 +169,7 @@ def commit_units(root: str, num_units: int) -> int:
     """Commit units of records, one after another; the number of rows."""
     store, rng, total = Store(root), np.random.default_rng(2), 0
     for index in range(num_units):
-        records = from_table(TRAJECTORIES, _make_trajectories(index, rng))
+        records = from_table(TRAJECTORIES, make_trajectories(index, rng))
         total += store.commit(_unit(TRAJECTORIES.name, f"memory.{index:05d}"), records).num_rows
     return total
 
@@ -215,7 +215,7 @@ def fill(root: str, num_files: int) -> int:
     ]
     store.commit(_unit(PROBLEMS.name, "eval"), problems)
     for index in range(num_files):
-        store.commit(_unit(TRAJECTORIES.name, f"eval.{index:05d}"), _make_trajectories(index, rng))
+        store.commit(_unit(TRAJECTORIES.name, f"eval.{index:05d}"), make_trajectories(index, rng))
     return sum(file.stat().st_size for file in store.root.rglob("*.parquet"))
 
 
@@ -229,7 +229,7 @@ def link_part(root: str, target: str, num_files: int) -> None:
         link.hardlink_to(file)
 
 
-def _make_trajectories(index: int, rng: np.random.Generator) -> pa.Table:
+def make_trajectories(index: int, rng: np.random.Generator) -> pa.Table:
     """One file of solutions, with texts drawn from a few thousand sentences."""
     num = _ROWS_PER_FILE
     row = range(num)

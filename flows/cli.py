@@ -5,10 +5,12 @@ commands takes its lines from the source of the modules.
 """
 
 import re
+import sys
 from importlib import import_module
+from importlib.metadata import version
 from keyword import iskeyword
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -31,7 +33,9 @@ COMMANDS = (
     "view",
     "import",
     "regrade",
+    "runs",
     "report",
+    "compare",
     "cost",
     "compact",
     "doctor",
@@ -39,7 +43,11 @@ COMMANDS = (
 """In the order of the help. Each is a function in a module, both named after the command, with an
 underscore appended where Python reserves the name."""
 
-_LOOK: dict[str, Any] = {"rich_markup_mode": "markdown", "pretty_exceptions_enable": False}
+_LOOK: dict[str, Any] = {
+    "rich_markup_mode": "markdown",
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
 class LateCommand(TyperCommand):
@@ -67,8 +75,21 @@ class Commands(TyperGroup):
 app = typer.Typer(cls=Commands, no_args_is_help=True, **_LOOK)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"stepmill {version('stepmill')}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def stepmill() -> None:
+def stepmill(
+    print_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
     """A factory for reasoning data: sample, grade, label steps, train verifiers, measure."""
 
 

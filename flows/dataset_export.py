@@ -7,8 +7,10 @@ from prefect import flow
 
 from flows.pages.artifacts import publish_table, to_key
 from flows.runs.export_plan import input_files, plan_export
+from flows.runs.own_commands import as_typed
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, prefect_run_id, recorded_flow
+from flows.runs.sets import look_for
 from flows.runs.shares import say_set
 from schemas.dataset_export import DatasetExportJob
 from schemas.rows import TRAINING_SETS, TrainingSet
@@ -23,6 +25,7 @@ from tasks.dataset_export.task import build_unit
 @flow(name="dataset_export", flow_run_name=name_run)
 def build_training_set(job: DatasetExportJob, root: str, run_id: str | None = None) -> str:
     """Build a set from the solutions of an existing run; the name of the set."""
+    look_for(root, run_id, ())
     store, run_id = Store(root), run_id or prefect_run_id(Stage.DATASET_EXPORT)
     plan = plan_export(store, job, run_id)
     # Other solutions, labels, scores or verdicts make another set.
@@ -64,6 +67,7 @@ def _show(built: TrainingSet, store: Store) -> None:
     """Show what was built, on the terminal and in Prefect's UI."""
     words = f"{built.name}: {built.num_rows:,} rows of the form {built.form}"
     command = f"stepmill export {built.name} --root {shlex.quote(store.url)} --to FOLDER"
+    command = as_typed(command)
     say(f"{words} in {store.url}/{built.path}\nnext: {command}")
     say_set(f"build {built.kind}", json.loads(built.counts))
     rows = [

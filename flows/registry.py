@@ -193,12 +193,12 @@ def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
 def names_of(kind: str) -> list[str]:
     """The names of everything of a kind: `flow`, or a kind of flow, variant or record.
 
-    An experiment has a shorter name than its flow.
+    An experiment has a shorter name than its flow. Variants that are not offered are left out.
     """
     if kind == "experiment":
         return list(experiment_configs())
     if kind in VARIANTS:
-        return list(VARIANTS[kind])
+        return [name for name, config in VARIANTS[kind].items() if config.is_offered]
     if kind in RECORDS:
         return list(RECORDS[kind])
     return [flow.name for flow in _FLOWS if kind in ("flow", flow.kind)]

@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema, to_json
 from schemas.config_errors import describe_errors
 from schemas.json_schemas import describe_fields
 
+_LARGEST = 2**63
 _UNCOUNTED = ("pool", "server")
 """Fields that are left out of a config's identity."""
 
@@ -59,11 +60,26 @@ class FrozenConfig(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
     )
 
     identity_order: ClassVar[tuple[str, ...]] = ()
     """The order of the fields in the identity, if it differs from that of the definition."""
+
+    is_offered: ClassVar[bool] = True
+    """Whether lists, help and messages name this variant as a choice. One that is not offered, as
+    an engine with known probabilities, is accepted and described by its name all the same."""
+
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The sets of problems that a run must already have for this job; None if it needs no run.
+
+        Empty if it needs a run, and looks for the sets itself.
+        """
+        return None
 
     def __hash__(self) -> int:
         """Equal for equal configs, also of fields that are dictionaries."""
@@ -118,6 +134,13 @@ class FrozenConfig(BaseModel):
     @classmethod
     def _complete_nested(cls, values: Any) -> Any:
         return cls.complete(values)
+
+    @model_validator(mode="after")
+    def _has_usable_numbers(self) -> Self:
+        for name, value in self:
+            if isinstance(value, int) and abs(value) >= _LARGEST:
+                raise ValueError(f"{name}: expected less than 2^63, got {value}")
+        return self
 
     @classmethod
     def complete(cls, values: Any) -> Any:

@@ -142,6 +142,10 @@ class CritiquesJob(PromptedConfig):
     seed: int = 0
     """Combined with the solution's id into the seed of each draw."""
 
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)
+
     @property
     def reads_grades(self) -> bool:
         """Whether the critiques depend on which solutions are right."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -128,6 +128,13 @@ class Completion:
     told: tuple[Mapping[str, float], ...] | None = None
     """[num_tokens] log probabilities of the most likely tokens by their texts, if `num_told`
     requested them and the server gives them."""
+    outputs: tuple[bool, ...] | None = None
+    """[num_tokens] whether a program printed the token; None where no program was run."""
+    num_written: int | None = None
+    """Tokens that the model wrote, with those that were taken back, if that is not the number of
+    `token_ids`."""
+    error: str | None = None
+    """Why it could not be written to its end, such as a sandbox that is down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +351,7 @@ NUM_PLANTED_GOLD = 5
 class PlantedConfig(FrozenConfig):
     """The planted-subsequence policy of arXiv:2502.12118: every probability is known."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["planted"] = "planted"
     gammas: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
         0.25,
@@ -359,6 +367,7 @@ class PlantedConfig(FrozenConfig):
 class MarkovConfig(FrozenConfig):
     """A solver that walks a chain of right and wrong steps: every probability is known."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["markov"] = "markov"
     num_steps: Annotated[int, Field(ge=1)] = 5
     """Steps before the answer line."""
@@ -373,6 +382,7 @@ class MarkovConfig(FrozenConfig):
 class TacticsConfig(FrozenConfig):
     """Random tactics for the shipped theorems: which proofs Coq accepts is known in advance."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["tactics"] = "tactics"
     p_end: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Chance that a proof of one or two tactics ends there; one of three always does."""
@@ -383,6 +393,7 @@ class TacticsConfig(FrozenConfig):
 class IndexConfig(FrozenConfig):
     """A retriever over a finished index of documents (`stepmill run documents`)."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["index"] = "index"
     path: Annotated[str, Field(min_length=1)]
     """Folder of the index, or its URL."""

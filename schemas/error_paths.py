@@ -173,6 +173,10 @@ class ErrorPathsJob(PromptedConfig):
     seed: int = 0
     """Combined with template or problem, way and index into the seed of each path."""
 
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)
+
     @model_validator(mode="after")
     def _paths_differ(self) -> Self:
         hashes = [path.config_hash() for path in self.paths]

@@ -26,7 +26,8 @@ class EvaluationConfig(FrozenConfig):
         16,
         64,
     )
-    """Candidates per problem (N); a budget above the number of drawn candidates is left out."""
+    """Candidates per problem (N). One above the number of drawn candidates is left out; that number
+    is always one."""
     reductions: Annotated[tuple[Reduction, ...], Field(min_length=1)] = (
         "min",
         "prod",
@@ -101,6 +102,10 @@ class EvaluationJob(FrozenConfig):
     """Decides which answers are the same answer."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Budgets, rankers, bins and intervals."""
+
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)
 
     @model_validator(mode="after")
     def _is_named_once(self) -> Self:

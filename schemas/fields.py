@@ -84,11 +84,16 @@ def variant_of(config_class: type[BaseModel]) -> Any:
     return None if field is None else field.default
 
 
+def is_offered(annotation: Any) -> bool:
+    """Whether a choice is named in lists; see `FrozenConfig.is_offered`."""
+    return getattr(annotation, "is_offered", True)
+
+
 def _describe_field(name: str, field: FieldInfo, given: BaseModel | None) -> FieldText:
     default = field.default if given is None else getattr(given, name)
     is_required = default is PydanticUndefined
     given_as = _given_as(field)
-    choices = list(configs_in(given_as))
+    choices = [config for config in configs_in(given_as) if is_offered(config)]
     return FieldText(
         name=name,
         type=_type_text(given_as, field.metadata),
@@ -127,7 +132,8 @@ def _type_text(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if origin is Literal:
         text = " | ".join(map(repr, parts)).replace("'", '"')
     elif origin in (Union, types.UnionType):
-        text = " | ".join(dict.fromkeys(_type_text(part) for part in parts))
+        offered = [part for part in parts if is_offered(part)]
+        text = " | ".join(dict.fromkeys(_type_text(part) for part in offered))
     elif origin in (tuple, list):
         text = f"list of {_type_text(parts[0])}"
     elif annotation is type(None):

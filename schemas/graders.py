@@ -1,7 +1,7 @@
 """How an answer is graded: a config per kind of answer, in a union on `type`."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -68,6 +68,7 @@ class ExactGraderConfig(FrozenConfig):
 class PlantedGraderConfig(FrozenConfig):
     """Texts that contain the gold symbols in order, others between them (arXiv:2502.12118)."""
 
+    is_offered: ClassVar[bool] = False
     type: Literal["planted"] = "planted"
 
 

@@ -36,6 +36,10 @@ class PrmTrainingJob(TrainingJob):
     checks: Annotated[ChecksConfig, Since(4)] = VERIFIER_CHECKS
     """What is left out of the set that is built."""
 
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The sets with labels, unless a built set is used."""
+        return None if self.training_set else self.set_names
+
     @property
     def recipe(self) -> TrainingRecipe:
         """How the verifier is trained."""

@@ -8,6 +8,7 @@ from schemas.base import FrozenConfig, Since
 from schemas.prompt_presets import resolve_preset
 from schemas.steps import StepRule, StepsConfig
 from schemas.thinking import ThinkingConfig
+from schemas.tools import ToolsConfig
 
 
 def _names_question(template: str) -> str:
@@ -63,11 +64,22 @@ class AnyPromptConfig(FrozenConfig):
     """What else ends a step, and how short pieces are joined."""
     thinking: Annotated[ThinkingConfig | None, Since(4)] = None
     """How the model's thoughts are told from its answers; None for a model without."""
+    tools: Annotated[ToolsConfig | None, Since(4)] = None
+    """Which programs of a solution are run while it is written; None for none."""
     examples: Annotated[tuple[Example, ...] | ExamplesFile, Since(4)] = ()
     """Few-shot examples: a list of `{question, answer}`, or the file that has them."""
     opening: Annotated[str, Since(4)] = ""
     """First words of every answer, which the model continues. They are the end of the prompt, also
     in training sets; the solution that is stored and graded begins after them."""
+
+    @model_validator(mode="after")
+    def _tools_fit(self) -> Self:
+        if self.tools is not None:
+            if self.thinking is not None and self.thinking.is_forced:
+                raise ValueError("tools: expected thoughts that are not forced, got both")
+            if self.steps.max_steps is not None:
+                raise ValueError("tools: expected no steps.max_steps, got both")
+        return self
 
     @property
     def known_answers(self) -> tuple[str, ...]:
@@ -85,6 +97,7 @@ class AnyPromptConfig(FrozenConfig):
         own = {name: fields[name].get_default() for name in ("examples", "opening", "template")}
         own |= {"stop": "auto"} if "stop" in fields else {}
         own |= {"system": None} if "system" in fields else {}
+        own["tools"] = None
         return self.with_fields(**own)
 
     @property

@@ -19,3 +19,7 @@ class RegradingJob(FrozenConfig):
     """Include the second attempts at its solutions, with a critique or without."""
     with_error_paths: Annotated[bool, Since(4)] = False
     """Include the solutions that were made wrong on purpose from its solutions."""
+
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)

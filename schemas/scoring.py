@@ -25,3 +25,7 @@ class ScoringJob(FrozenConfig):
     """Only the solutions that a loop sampled from the policy in this round; None for all."""
     pool: PoolConfig = PoolConfig()
     """The actors."""
+
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)

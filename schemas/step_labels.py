@@ -339,6 +339,10 @@ class StepLabelsJob(PromptedConfig):
     seed: int = 0
     """Combined with problem, prefix and index into the seed of each rollout."""
 
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)
+
     @property
     def rollouts(self) -> MonteCarloConfig | None:
         """How rollouts are drawn; None for labels without rollouts."""

@@ -28,3 +28,7 @@ class TokenRewardsJob(FrozenConfig):
     """Only the solutions that a loop sampled from the policy in this round; None for all."""
     num_solutions: Annotated[int, Field(ge=1)] | None = None
     """Only the first solutions of each stored file; None for all."""
+
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """The set of solutions."""
+        return (self.set_name,)

@@ -9,7 +9,7 @@ import os
 import tempfile
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from schemas.errors import StoreUnusable
 from schemas.rows import TABLES, TableSpec
 from schemas.units import UnitPath
+from storage.folded import one_line
 from storage.health import committed_files, misfits
 from storage.locks import share
 from storage.marker import MARKER
@@ -26,6 +27,7 @@ from storage.older_rows import present_columns
 from storage.reading import check_reading
 from storage.roots import LocalRoot, ObjectRoot
 from storage.store import Store
+from storage.verified import Looks
 
 _SQL_TYPES = {
     pa.string(): "varchar",
@@ -101,6 +103,7 @@ def connect(
     connection.execute(f"set allowed_directories = [{', '.join(map(_literal, sorted(folders)))}]")
     connection.execute("set enable_external_access = false")
     connection.execute(_FILE_TABLES)
+    _look(connection, store, files, skipped, tails)
     _create_views(connection, has_verdicts=any(path.startswith("verdicts/") for path in files))
     for spec in TABLES.values():
         _create_table_view(connection, store, spec, files, skipped)
@@ -145,6 +148,43 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRel
     """
     check_reading(connection, sql)
     return connection.sql(sql)
+
+
+def _look(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    files: dict[str, int],
+    skipped: dict[str, str],
+    tails: dict[str, bytes] | None,
+) -> None:
+    """Move files that are not what was written, or that DuckDB refuses, to `skipped`."""
+    looks = Looks(store, files, tails if tails is None else {p: tails[p] for p in files})
+    looks.damaged |= _refused(connection, store, looks.doubtful)
+    looks.remember()
+    skipped |= looks.damaged
+    for path in looks.damaged:
+        del files[path]
+
+
+def _refused(
+    connection: duckdb.DuckDBPyConnection, store: Store, paths: Iterable[str]
+) -> dict[str, str]:
+    """The files that DuckDB cannot read as rows of their table, with the reason."""
+    found = {}
+    for path in paths:
+        spec = TABLES[UnitPath.parse(path).table]
+        described = connection.execute(f"describe {_no_rows(spec)}").fetchall()
+        wanted = {name: kind for name, kind, *_ in described}
+        rows = f"read_parquet({_list_of(store, [path])})"
+        try:
+            there = connection.execute(f"describe select * from {rows}").fetchall()
+        except duckdb.Error as error:
+            found[path] = f"DuckDB refuses it: {one_line(error)}"
+            continue
+        for name, kind, *_ in there:
+            if wanted.get(name, kind) != kind:
+                found[path] = f"its column {name} is {kind} in SQL, expected {wanted[name]}"
+    return found
 
 
 def _sql_texts(*folders: str) -> dict[str, str]:
@@ -202,7 +242,7 @@ def _create_table_view(
                 return
         except duckdb.Error as error:
             cause = error
-        found = misfits(store, paths)
+        found = misfits(store, paths) or _refused(connection, store, paths)
         if not found:
             raise StoreUnusable(f"{store.url}/{spec.name}: its files do not fit together: {cause}")
         skipped |= found

@@ -26,6 +26,7 @@ from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec
 from schemas.tables import VERSION_KEY
 from schemas.units import UnitPath
+from storage.checksums import SEALED, open_checked, read_checked, seal
 from storage.folded import UNITS_KEY, UnitRows, read_units, units_metadata
 from storage.health import committed_files
 from storage.locks import alone
@@ -156,7 +157,7 @@ def _foldable(store: Store, files: dict[str, int]) -> list[_Source]:
     for path, size in files.items():
         try:
             with store.files_root.open(path) as stream:
-                file = pq.ParquetFile(stream)
+                file = open_checked(stream)
                 units, schema = read_units(path, file.metadata), file.schema_arrow
         except (pa.ArrowException, ValueError, OSError):
             continue
@@ -230,13 +231,14 @@ def _write(root: Root, group: Sequence[_Source], folder: Path) -> Path:
     spec, units = _spec_of(group[0].path), [unit for source in group for unit in source.units]
     digest = hashlib.sha256("\x1f".join([group[0].path, *(u.name for u in units)]).encode())
     target = folder / f"folded-{digest.hexdigest()[:32]}.parquet"
-    metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata(units)}
+    metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata(units), **SEALED}
     schema = spec.schema.with_metadata(metadata)
     num_rows = 0
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(target, schema, compression="zstd", write_page_checksum=True) as writer:
         for table in _row_groups(root, group, spec):
             writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP_ROWS)
             num_rows += table.num_rows
+    seal(target)
     expected = sum(unit.rows for unit in units)
     if num_rows != expected:
         raise StoreUnusable(
@@ -250,7 +252,7 @@ def _row_groups(root: Root, group: Sequence[_Source], spec: TableSpec) -> Iterat
     waiting: list[pa.Table] = []
     for source in group:
         with root.open(source.path) as stream:
-            file = pq.ParquetFile(stream)
+            file = read_checked(stream)
             for index in range(file.num_row_groups):
                 waiting.append(_with_all_columns(spec, file.read_row_group(index)))
                 rows = sum(table.num_rows for table in waiting)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import StoreUnreachable, StoreUnusable
+from storage.checksums import open_checked
 from storage.roots import Root
 
 UNITS_KEY = b"stepmill_units"
@@ -72,7 +73,7 @@ class FoldedIndex:
         for path in filter(is_folded, paths):
             if path not in self._known:
                 with self._root.open(path) as stream, readable(path):
-                    self._known[path] = _places_in(path, pq.read_metadata(stream))
+                    self._known[path] = _places_in(path, open_checked(stream).metadata)
             found |= self._known[path]
         return found
 
@@ -99,7 +100,7 @@ def one_line(error: Exception) -> str:
 def read_place(root: Root, place: Place) -> pa.Table:
     """The rows of a unit in a folded file; row groups without any of them are not read."""
     with root.open(place.path) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_checked(stream)
         end = place.start + place.num_rows
         first, wanted, skipped = 0, [], 0
         for group in range(file.num_row_groups):

@@ -7,11 +7,11 @@ has another origin: an interrupted copy, a failing disk, or a file that was put 
 from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.rows import TABLES, TableSpec
 from schemas.tables import VERSION_KEY
 from schemas.units import UnitPath
+from storage.checksums import open_checked
 from storage.folded import one_line
 from storage.store import Store
 
@@ -46,6 +46,9 @@ def committed_files(
     for path, size in files.items():
         if path in tails and (reason := _wrong_end(tails[path], size)):
             skipped[path] = reason
+    for path, kind in store.files_root.strange_files().items():
+        if table_of(path) is not None:
+            skipped[path] = f"it is no file but {kind}"
     return {p: size for p, size in files.items() if p in tails and p not in skipped}, skipped
 
 
@@ -70,7 +73,7 @@ def read_footer(store: Store, path: str) -> tuple[str | None, int | None]:
     """Why a file does not belong to its table (None if it does), and its schema version."""
     try:
         with store.files_root.open(path) as stream:
-            schema = pq.read_schema(stream)
+            schema = open_checked(stream).schema_arrow
         version = (schema.metadata or {}).get(VERSION_KEY)
         reason = _misfit(TABLES[UnitPath.parse(path).table], schema)
         return reason, None if version is None else int(version)
@@ -80,6 +83,9 @@ def read_footer(store: Store, path: str) -> tuple[str | None, int | None]:
 
 def _misfit(spec: TableSpec, schema: pa.Schema) -> str | None:
     """Why a file of this schema cannot be one of the table; None if it can."""
+    for name in schema.names:
+        if schema.names.count(name) > 1:
+            return f"it has {schema.names.count(name)} columns {name}"
     for column in spec.schema:
         if column.name not in schema.names:
             if not column.nullable:
@@ -99,7 +105,8 @@ def _plain(kind: pa.DataType) -> object:
     if pa.types.is_struct(kind):
         return {field.name: _plain(field.type) for field in kind}
     if pa.types.is_timestamp(kind):
-        return "timestamp" if kind.tz else str(kind)
+        # SQL has another type for nanoseconds, and Python's times do not hold them.
+        return "timestamp" if kind.tz and kind.unit != "ns" else str(kind)
     return "string" if pa.types.is_large_string(kind) else str(kind)
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES
 from schemas.unit_names import misnamed
+from storage.checksums import check_seal, open_checked
 from storage.folded import is_folded, one_line
 from storage.health import committed_files, read_footer
 from storage.roots import STAGING, LocalRoot, Root
@@ -99,7 +99,7 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         },
         foreign={
             path: "a unit's file is TABLE/run_id=RUN/stage=STAGE/UNIT.parquet"
-            for path in store.files_root.files()
+            for path in (*store.files_root.files(), *store.files_root.strange_files())
             if path.split("/", 1)[0] in TABLES and path not in known
         },
     )
@@ -190,7 +190,8 @@ def _damage(store: Store, path: str) -> str | None:
     """Why not all rows of a file can be read; None if they can."""
     try:
         with store.files_root.open(path) as stream:
-            file = pq.ParquetFile(stream, page_checksum_verification=True)
+            check_seal(stream, whole=True)
+            file = open_checked(stream)
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
     except (pa.ArrowException, ValueError, OSError) as error:

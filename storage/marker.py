@@ -5,12 +5,15 @@ an older stepmill, which cannot read such rows, rejects the store.
 """
 
 import json
+from pathlib import Path
 
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION
 from storage.roots import LocalRoot, Root, scratch_folder
 
 MARKER = "stepmill.json"
+_keep_files: set[str] = set()
+"""Object stores that kept an existing file when this process tried to overwrite it."""
 
 
 def read_version(root: Root, *, create: bool) -> int:
@@ -52,11 +55,35 @@ def put_marker(root: Root) -> None:
         marker = folder / MARKER
         marker.write_bytes(_text())
         root.put(marker, MARKER)
-        if root.put(marker, MARKER):
-            raise StoreUnusable(
-                f"{root.url}: the object store overwrites files in spite of If-None-Match, so "
-                "rows could be lost: use one that supports conditional writes"
-            )
+        _try_overwriting(root, marker)
+
+
+def check_keeps_files(root: Root) -> None:
+    """Test an object store once per process, before its first commit.
+
+    A store may have been moved to a server that ignores conditions. The marker is put where it is,
+    with the same bytes, so that the test changes nothing on any server.
+
+    Raises:
+        StoreUnusable: an existing file was overwritten.
+    """
+    if isinstance(root, LocalRoot) or root.url in _keep_files:
+        return
+    with root.open(MARKER) as stream:
+        text = stream.read()
+    with scratch_folder(root) as folder:
+        marker = folder / MARKER
+        marker.write_bytes(text)
+        _try_overwriting(root, marker)
+
+
+def _try_overwriting(root: Root, marker: Path) -> None:
+    if root.put(marker, MARKER):
+        raise StoreUnusable(
+            f"{root.url}: the object store overwrites files in spite of If-None-Match, so "
+            "rows could be lost: use one that supports conditional writes"
+        )
+    _keep_files.add(root.url)
 
 
 def raise_version(root: Root) -> int:

@@ -8,6 +8,7 @@ one PutObject with `If-None-Match: *`. Paths are relative to the root and use `/
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -19,8 +20,12 @@ import pyarrow as pa
 from typing_extensions import override
 
 from schemas.errors import StoreUnreachable, StoreUnusable
+from schemas.rows import TABLES
+from storage.local_files import flush, held, kind_of, linked_folder, remove_unheld
 
 STAGING = ".staging"
+VERIFIED = ".verified"
+"""Which files of a local store were verified (`verified.py`)."""
 UNFINISHED = ".unfinished"
 """The folder of long work that resumes after an interruption of any length."""
 _STAGING_LIFE_S = 24 * 3600
@@ -64,6 +69,10 @@ class Root(Protocol):
         """All finished files below a folder, at any depth, with their sizes in bytes."""
         ...
 
+    def strange_files(self) -> dict[str, str]:
+        """What lies in the folders of tables and is no file, such as a link, and what it is."""
+        ...
+
     def remove(self, path: str) -> None:
         """Remove a file, if it exists."""
         ...
@@ -88,26 +97,35 @@ def open_root(root: str | Path) -> Root:
 
 
 class LocalRoot(Root):
-    """A folder. Unfinished files are in its `.staging/`, and are removed after a day."""
+    """A folder. Unfinished files are in its `.staging/`, and are removed after a day.
+
+    In the folders of tables nothing follows a link: listings do not, so rows behind a linked folder
+    would be done for one reader and missing for another.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = str(folder)
+        self._real_parents: set[Path] = set()
 
     @override
     def exists(self, path: str) -> bool:
-        return (self.folder / path).exists()
+        try:
+            self._check_file(path)
+        except FileNotFoundError:
+            return False
+        return True
 
     @override
     def put(self, file: Path, path: str) -> bool:
-        target = self.folder / path
+        target = self._place(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _flush(file)
+        flush(file)
         try:
             os.link(file, target)
         except FileExistsError:
             return False
-        _flush(target.parent)
+        flush(target.parent)
         return True
 
     @override
@@ -119,7 +137,7 @@ class LocalRoot(Root):
 
     @override
     def open(self, path: str) -> pa.NativeFile:
-        return pa.OSFile(str(self.folder / path))
+        return pa.OSFile(str(self._check_file(path)))
 
     @override
     def tails(self, files: dict[str, int], num_bytes: int) -> dict[str, bytes]:
@@ -132,16 +150,88 @@ class LocalRoot(Root):
 
     @override
     def files(self, folder: str = "") -> dict[str, int]:
+        return self._list(folder)[0]
+
+    @override
+    def strange_files(self) -> dict[str, str]:
+        return {path: kind for name in TABLES for path, kind in self._list(name)[1].items()}
+
+    def _list(self, folder: str) -> tuple[dict[str, int], dict[str, str]]:
+        """The files below a folder with their sizes, and what else is in the folders of tables.
+
+        Raises:
+            StoreUnusable: a folder of a table is a link.
+        """
         found: dict[str, int] = {}
-        for parent, folders, names in os.walk(self.folder / folder):
-            inside = Path(parent).relative_to(self.folder).as_posix()
-            if inside == ".":
-                folders[:] = [name for name in folders if name not in (STAGING, UNFINISHED)]
-            start = "" if inside == "." else f"{inside}/"
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    found[f"{start}{name}"] = Path(parent, name).stat().st_size
-        return dict(sorted(found.items()))
+        strange: dict[str, str] = {}
+        if folder:
+            self._place(f"{folder}/file")
+        waiting = [folder]
+        while waiting:
+            inside = waiting.pop()
+            for entry in self._entries(inside):
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                in_table = path.split("/", 1)[0] in TABLES
+                if path in (STAGING, UNFINISHED, VERIFIED):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                elif entry.is_dir() and in_table:
+                    raise linked_folder(self.folder / path)
+                elif entry.is_file(follow_symlinks=not in_table):
+                    with contextlib.suppress(FileNotFoundError):
+                        found[path] = entry.stat().st_size
+                elif in_table:
+                    with contextlib.suppress(FileNotFoundError):
+                        strange[path] = kind_of(entry.stat(follow_symlinks=False).st_mode)
+        return dict(sorted(found.items())), dict(sorted(strange.items()))
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.folder / folder) as entries:
+                return list(entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except PermissionError:
+            if folder.split("/", 1)[0] in TABLES:
+                raise
+            return []  # such as `lost+found`
+
+    def _place(self, path: str) -> Path:
+        """Where a path is.
+
+        Raises:
+            StoreUnusable: it is in a table, and one of the folders on the way is a link.
+        """
+        place = self.folder / path
+        if place.parent not in self._real_parents and path.split("/", 1)[0] in TABLES:
+            folder = place.parent
+            while folder != self.folder:
+                if folder.is_symlink():
+                    raise linked_folder(folder)
+                folder = folder.parent
+            if place.parent.is_dir():
+                self._real_parents.add(place.parent)
+        return place
+
+    def _check_file(self, path: str) -> Path:
+        """Where a file is.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StoreUnusable: something else is there, in the place of a table's file.
+        """
+        place = self._place(path)
+        in_table = path.split("/", 1)[0] in TABLES
+        try:
+            mode = place.stat(follow_symlinks=not in_table).st_mode
+        except NotADirectoryError as error:
+            raise FileNotFoundError(str(error)) from error
+        if in_table and not stat.S_ISREG(mode):
+            raise StoreUnusable(
+                f"{place} is no file but {kind_of(mode)}: `stepmill doctor --repair` moves it away"
+            )
+        return place
 
     @override
     def remove(self, path: str) -> None:
@@ -153,9 +243,9 @@ class LocalRoot(Root):
         staging.mkdir(exist_ok=True)
         too_old = time.time() - _STAGING_LIFE_S
         for path in staging.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < too_old:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime < too_old:
+                    remove_unheld(path)
         return staging
 
 
@@ -263,6 +353,10 @@ class ObjectRoot(Root):
         return {key[skip:]: info["size"] for key, info in sorted(found.items())}
 
     @override
+    def strange_files(self) -> dict[str, str]:
+        return {}
+
+    @override
     def remove(self, path: str) -> None:
         with self._translated(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._key(path))
@@ -295,20 +389,25 @@ def scratch_folder(root: Root) -> Iterator[Path]:
     folder = root.scratch_parent() / f"stepmill-{uuid.uuid4().hex}"
     folder.mkdir()
     try:
-        yield folder
+        with held(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def staged_file(root: Root, suffix: str) -> Iterator[Path]:
+    """An empty local file to be finished and then `put`, removed afterwards."""
+    path = root.scratch_parent() / f"{uuid.uuid4().hex}{suffix}"
+    path.touch(exist_ok=False)
+    try:
+        with held(path):
+            yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _error_code(error: OSError) -> str | None:
     """S3's code of the error that this one was translated from."""
     response = getattr(error.__cause__, "response", None) or {}
     return response.get("Error", {}).get("Code")
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

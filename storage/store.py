@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION, TABLES, TableSpec, from_table, to_table
 from schemas.units import Receipt, Unit, UnitPath, stage_folder
+from storage.checksums import SEALED, open_checked, read_checked, seal
 from storage.folded import (
     UNITS_KEY,
     FoldedIndex,
@@ -33,9 +34,9 @@ from storage.folded import (
 )
 from storage.folders import cache_folder, fetch_folder
 from storage.locks import shared
-from storage.marker import MARKER, raise_version, read_version
+from storage.marker import MARKER, check_keeps_files, raise_version, read_version
 from storage.older_rows import present_records
-from storage.roots import UNFINISHED, LocalRoot, ObjectRoot, open_root, scratch_folder
+from storage.roots import UNFINISHED, LocalRoot, ObjectRoot, open_root, scratch_folder, staged_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TOKEN_COLUMNS = ("prompt_tokens", "cached_tokens", "generated_tokens", "scored_tokens")
@@ -107,9 +108,16 @@ class Store:
         if not table.schema.equals(spec.schema):
             raise ValueError(f"{unit.path}: expected the schema of {spec.name}, got {table.schema}")
         held = UnitRows(name=unit.name, rows=table.num_rows, seconds=seconds)
-        metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata([held])}
-        with self._staged(".parquet") as staged:
-            pq.write_table(table.replace_schema_metadata(metadata), staged, compression="zstd")
+        metadata = {**(spec.schema.metadata or {}), UNITS_KEY: units_metadata([held]), **SEALED}
+        with staged_file(self.files_root, ".parquet") as staged:
+            pq.write_table(
+                table.replace_schema_metadata(metadata),
+                staged,
+                compression="zstd",
+                write_page_checksum=True,
+            )
+            seal(staged)
+            check_keeps_files(self.files_root)
             self.raise_version()
             with self._no_compaction():
                 was_there = unit.path in self._places_beside(unit.path)
@@ -173,7 +181,7 @@ class Store:
         spec = TABLES[UnitPath.parse(path).table]
         try:
             with self.files_root.open(path) as stream, readable(path):
-                file = pq.ParquetFile(stream)
+                file = open_checked(stream)
                 leaves = [file.metadata.schema.column(i).path for i in range(len(file.schema))]
                 last = {leaf.split(".")[0]: leaf for leaf in leaves}
                 found = file.read(columns=[last[name] for name in names if name in last])
@@ -191,7 +199,7 @@ class Store:
         """The number of rows of a committed unit."""
         try:
             with self.files_root.open(path) as stream, readable(path):
-                return pq.read_metadata(stream).num_rows
+                return open_checked(stream).metadata.num_rows
         except FileNotFoundError:
             return self._place_of(path).num_rows
 
@@ -216,6 +224,7 @@ class Store:
                 if not target.is_dir():
                     raise
             return
+        check_keeps_files(self.files_root)
         for file in sorted(local.rglob("*")):
             if file.is_file():
                 self.files_root.put(file, f"{name}/{file.relative_to(local).as_posix()}")
@@ -263,14 +272,6 @@ class Store:
         with scratch_folder(self.files_root) as folder:
             yield folder
 
-    @contextlib.contextmanager
-    def _staged(self, suffix: str) -> Iterator[Path]:
-        path = self.files_root.scratch_parent() / f"{uuid.uuid4().hex}{suffix}"
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
-
     def _no_compaction(self) -> contextlib.AbstractContextManager[None]:
         """Keep folders from being exchanged while a file gets its name in one."""
         if isinstance(self.files_root, LocalRoot):
@@ -303,7 +304,7 @@ class Store:
         """A unit's rows and seconds."""
         try:
             with self.files_root.open(path) as stream, readable(path):
-                file = pq.ParquetFile(stream)
+                file = read_checked(stream)
                 (unit,) = read_units(path, file.metadata)
                 return _check_columns(path, file.read()), unit.seconds
         except FileNotFoundError:

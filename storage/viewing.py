@@ -23,6 +23,7 @@ import duckdb
 
 from schemas.errors import StepmillError
 from storage.catalog import connect, narrow_views, query
+from storage.health import table_of
 from storage.inspection import inspect
 from storage.queries import text_of
 from storage.reading import check_reading
@@ -68,15 +69,13 @@ class Snapshot:
         narrow_views(self._connection, self.store)
         self._cached: dict[object, Any] = {}
 
-    def ask(
-        self, name: str, *, timeout_s: float = TIMEOUT_S, **values: Any
-    ) -> list[dict[str, Any]]:
+    def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of a named query (`sql/queries/`), each by column.
 
         Raises:
             TooSlow: it took too long.
         """
-        with self._limited(timeout_s) as cursor:
+        with self._limited(TIMEOUT_S) as cursor:
             return _by_column(cursor.execute(text_of(name), values or None))
 
     def rows(self, sql: str, *, timeout_s: float = TIMEOUT_S) -> list[dict[str, Any]]:
@@ -228,7 +227,8 @@ class LiveCatalog:
             self._looking = None
 
     def _list(self) -> dict[str, int]:
-        return Store(self.root, create=False).files_root.files()
+        there = Store(self.root, create=False).files_root.files()
+        return {path: size for path, size in there.items() if table_of(path) is not None}
 
     def _open(self) -> Snapshot:
         return Snapshot(self.root, memory_limit=self._memory_limit, damaged=self._damaged)

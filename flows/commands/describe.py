@@ -60,12 +60,13 @@ def describe(
 
 
 def list_everything() -> dict[str, dict[str, str]]:
-    """The summary of every flow and variant, by kind and name."""
+    """The summary of every flow and of every variant that is offered, by kind and name."""
     found: dict[str, dict[str, str]] = {}
     for flow in FLOWS.values():
         found.setdefault(flow.kind, {})[flow.name] = flow.summary
     for kind, variants in VARIANTS.items():
-        found[kind] = {name: summary_of(config) for name, config in variants.items()}
+        offered = {name: config for name, config in variants.items() if config.is_offered}
+        found[kind] = {name: summary_of(config) for name, config in offered.items()}
     for kind, records in RECORDS.items():
         found[kind] = {name: record.summary for name, record in records.items()}
     return found

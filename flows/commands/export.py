@@ -54,13 +54,34 @@ def export_set(
         new = (target or Path(name)).expanduser().absolute()
         if new.exists():
             raise ValueError(f"--to {new}: expected a new folder, this one exists")
-        shutil.copytree(folder, new)
+        _copy(folder, new)
         place = str(new)
     if output == "json":
         sys.stdout.write(json.dumps({"name": name, "place": place}) + "\n")
     else:
         sys.stdout.write(f"{name} is in {place}\n")
         sys.stdout.write(f'datasets.load_dataset("{push or place}", split="train") reads it\n')
+
+
+def _copy(folder: Path, new: Path) -> None:
+    """Copy a folder so that it appears whole under its new name, or not at all.
+
+    What an interrupted copy left beside it is made anew.
+
+    Raises:
+        ValueError: another process made the new folder meanwhile.
+    """
+    beside = new.with_name(f".{new.name}.unfinished")
+    new.parent.mkdir(parents=True, exist_ok=True)
+    if beside.exists():
+        shutil.rmtree(beside)
+    shutil.copytree(folder, beside)
+    try:
+        beside.rename(new)
+    except OSError as error:
+        if not new.exists():
+            raise
+        raise ValueError(f"--to {new}: expected a new folder, this one exists") from error
 
 
 def _push(folder: Path, repo_id: str) -> str:

@@ -1,6 +1,7 @@
 """Options that several commands share, and help texts that list what the registry holds."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,8 +52,17 @@ def set_option(example: str) -> Any:
 class ListingCommand(TyperCommand):
     """A command in whose help `{names of KIND}` becomes the names that the registry has.
 
-    The registry is imported when the help is printed and at no other time.
+    They also complete the argument in a shell, as the formats named in the help of `--format` do.
+    The registry is imported for these two and at no other time.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """A command whose parameters complete."""
+        super().__init__(*arguments, **options)
+        for parameter in self.params:
+            text = getattr(parameter, "help", None) or ""
+            if _LISTS.search(text) or "--format" in parameter.opts:
+                parameter._custom_shell_complete = partial(_complete, text)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help with the names filled in."""
@@ -61,6 +71,15 @@ class ListingCommand(TyperCommand):
             if text and _LISTS.search(text):
                 setattr(parameter, "help", _LISTS.sub(_names, text))  # noqa: B010
         super().format_help(ctx, formatter)
+
+
+def _complete(text: str, context: Any, parameter: Any, incomplete: str) -> list[str]:
+    """The values that a help text names, as far as they go on from what was typed."""
+    from flows.registry import names_of
+
+    named = [name for kind in _LISTS.findall(text) for name in names_of(kind)]
+    known = named or [word for word in re.findall(r"\w+", text) if word != "or"]
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def _names(place: re.Match[str]) -> str:

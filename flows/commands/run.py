@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,9 @@ from flows.commands.options import (
 )
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
+from flows.runs.own_commands import as_typed
 from flows.runs.progress import say
+from flows.runs.sets import look_for
 from flows.server.prefect_server import ensure_server
 from schemas.base import FrozenConfig
 from schemas.engines import VLLMConfig
@@ -102,11 +103,14 @@ def run_flow(
         values: `given` of `read_values`.
 
     Raises:
-        ValueError: the flow does not exist, or a field of the config does not fit; it is named.
+        ValueError: the flow does not exist, a field of the config does not fit and is named, or the
+            flow works on a run that does not exist; nothing is written then.
     """
     console = Console(stderr=True)
     flow = flow_for(name, config_file)
     config = read_config(flow.config, config_file, changes, values)
+    if (sets := config.stored_sets()) is not None:
+        look_for(root, run_id, sets)
     run_id = check_name("run id", run_id or new_run_id(name))
     check_models_of(config)
     asked = asked_lines(config)
@@ -163,12 +167,13 @@ def plan_flow(
     from flows.runs.forecast import Assumptions
     from flows.runs.forecast_flows import forecast
     from flows.tables.forecast import forecast_table
+    from flows.tables.output import open_console
 
     flow = flow_for(name, config_file)
     config = read_config(flow.config, config_file, changes, values)
     assumed = Assumptions(solution_tokens=expected_tokens)
     table = forecast_table(forecast(config, assumed), assumed, tokens_per_second)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    open_console().print(table)
 
 
 def wants_plan(dry_run: bool, rate: float | None, expected_tokens: int | None) -> bool:
@@ -286,7 +291,7 @@ def _stop_soon_when_interrupted(run_id: str) -> None:
 def _show_next(flow: Flow, store: Store, run_id: str) -> None:
     """Print the flow's results, if it shows any, and the commands that come next."""
     places = {"run_id": run_id, "root": shlex.quote(store.url)}
-    commands = [command.format(**places) for command in flow.next_commands]
+    commands = [as_typed(command.format(**places)) for command in flow.next_commands]
     if not flow.shows_report:
         for command in commands:
             say(f"next: {command}")

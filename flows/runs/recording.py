@@ -9,6 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import judges_in
 from schemas.units import Stage
@@ -42,10 +43,13 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config grades by a judge, which only regrading can.
+        ValueError: the config needs a run, or sets of one, that do not exist, or grades by a judge,
+            which only regrading can; nothing is written.
     """
     if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
         raise ValueError(REFUSAL)
+    if (sets := config.stored_sets()) is not None:
+        look_for(root, run_id, sets)
     store, run_id = Store(root), run_id or prefect_run_id(flow)
     with (
         recorded_run(store, run_id, flow, config, part=part, named_by_part=named_by_part),

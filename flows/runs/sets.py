@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TypeVar
 
 from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
@@ -18,6 +20,8 @@ from storage import Store
 
 Name = TypeVar("Name", bound=UnitName)
 
+_MAX_RUNS = 1000
+_MAX_NAMED = 5
 _SOLUTIONS_STAGES = (Stage.SAMPLING, Stage.IMPORTS)
 _SCORES_STAGES = (Stage.SCORING, Stage.IMPORTS)
 _LABELS_STAGES = (Stage.STEP_LABELS, Stage.IMPORTS)
@@ -33,6 +37,26 @@ def set_names(store: Store, run_id: str) -> list[str]:
     """The sets of problems of a run, in order; empty for a run that does not exist."""
     paths = store.files(PROBLEMS.name, run_id=run_id, stage=Stage.PROBLEMS)
     return [UnitPath.parse(path).unit for path in paths]
+
+
+def look_for(root: str | Path, run_id: str | None, sets: Sequence[str]) -> None:
+    """Look for a run and its sets before anything is written, so that a typo leaves nothing.
+
+    Raises:
+        StoreUnusable: the root is not a store.
+        ValueError: no run is named, it does not exist, or it lacks a set; the message has the names
+            that exist.
+    """
+    store = Store(root, create=False)
+    there = [] if run_id is None else set_names(store, run_id)
+    if not there:
+        which = (
+            "a run to work on, got none" if run_id is None else f"a run with problems, got {run_id}"
+        )
+        raise ValueError(f"expected {which}: {_known_runs(store, run_id)}")
+    for name in sets:
+        if name not in there:
+            raise ValueError(f"run {run_id} has no set {name!r}: expected {', '.join(there)}")
 
 
 def sampled_files(store: Store, run_id: str, set_name: str) -> list[str]:
@@ -137,3 +161,14 @@ def named_files(
             with contextlib.suppress(ValueError):
                 found[path] = kind.of(path)
     return found
+
+
+def _known_runs(store: Store, named: str | None) -> str:
+    """The runs of a store, those like a mistyped name first."""
+    from storage import connect
+    from storage.queries import ask
+
+    runs = [row["run_id"] for row in ask(connect(store.url), "newest_runs", num_runs=_MAX_RUNS)]
+    near = get_close_matches(named or "", runs, n=3)
+    names = ", ".join(list(dict.fromkeys([*near, *runs]))[:_MAX_NAMED])
+    return f"{store.url} has {names}" if names else f"{store.url} has no runs"

@@ -73,6 +73,10 @@ class DatasetExportJob(FrozenConfig):
     seed: int = 0
     """Decides which rows are drawn where not all are kept."""
 
+    def stored_sets(self) -> tuple[str, ...] | None:
+        """A run; its sets may be those of several runs."""
+        return ()
+
     @model_validator(mode="after")
     def _tests_are_not_sources(self) -> Self:
         if both := sorted(set(self.source.set_names) & set(self.checks.test_sets or ())):

@@ -91,7 +91,11 @@ class Trajectory:
     verifier_tokens: Int32 | None = None
     """Tokens that a generative verifier wrote about it; None for one that only reads."""
     segments: tuple[str, ...] | None = None
-    """[num_steps] of a self-talk, what each step is: `step`, `critique` or `revision`."""
+    """[num_steps] of a self-talk, what each step is: `step`, `critique` or `revision`; of a
+    solution that ran programs: `step`, or `output` for what a program printed."""
+    tool_tokens: Int32 | None = None
+    """Tokens of its steps that are outputs of programs; they are not among `generated_tokens`. None
+    for a solution that ran none."""
     retrieval_ids: tuple[str, ...] | None = None
     """The documents in its prompt, in the order shown; None for a search without documents."""
     num_retrievals: Int32 | None = None

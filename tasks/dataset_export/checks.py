@@ -14,7 +14,30 @@ from tasks.dataset_export.solved import Solution, SolvedProblem
 from tasks.graders.extraction import extract_answer
 from tasks.steps.segmentation import step_body
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(
+    r"""(?<!\d)\.\d+                 # .5
+    | \d+(?:\.\d+)?                  # 7, 2.50
+    | \w+
+    | (?<=\d)!|(?<=\))!(?=\s*[-+*/^=<>])  # a factorial; elsewhere an exclamation
+    | -(?=\s*(?:[\d.({$\\]|[^\W\d_](?!\w)))   # a minus; before a longer word a hyphen or a dash
+    | [^\w\s.,;:?!"'`\u2018\u2019\u201c\u201d()\[\]{}$\\-]  # other operators, no markup
+    | \((?=[^()]*[-+*/^=<>][^()]*\)) # parentheses around an operation
+    """,
+    re.VERBOSE,
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_LATEX_OPERATORS = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\leq": "≤", r"\geq": "≥"}
+_OPERATORS = str.maketrans(
+    {
+        "\N{MINUS SIGN}": "-",
+        "\N{EN DASH}": "-",
+        "\N{MULTIPLICATION SIGN}": "*",
+        "\N{MIDDLE DOT}": "*",
+        "\N{DOT OPERATOR}": "*",
+        "\N{DIVISION SIGN}": "/",
+        "\N{DIVISION SLASH}": "/",
+    }
+)
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _SHINGLE = 3
 
@@ -166,7 +189,11 @@ def _jaccard(one: frozenset[int], other: frozenset[int]) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    """The words, numbers and operators of a question, by which it is compared."""
+    for name, operator in _LATEX_OPERATORS.items():
+        text = text.replace(name, operator)
+    text = _THOUSANDS.sub("", text.lower().translate(_OPERATORS))
+    return _WORD.findall(text)
 
 
 def _pieces(words: Sequence[str], size: int) -> list[int]:

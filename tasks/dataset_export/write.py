@@ -27,7 +27,8 @@ def spool_rows(
 ) -> int:
     """Write all rows to one file; their number, which is also reported while writing."""
     num_rows, rows = 0, iter(rows)
-    with pq.ParquetWriter(path, schema_of(form, extra_columns), compression="zstd") as writer:
+    schema = schema_of(form, extra_columns)
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
             writer.write_batch(to_batch(form, batch, extra_columns))
             num_rows += len(batch)
@@ -96,7 +97,9 @@ def copy_rows(
         while batch.num_rows:
             if writer is None:
                 name = folder / f"train-{num_files:05d}.parquet"
-                writer = pq.ParquetWriter(name, file.schema_arrow, compression="zstd")
+                writer = pq.ParquetWriter(
+                    name, file.schema_arrow, compression="zstd", write_page_checksum=True
+                )
                 num_files, room = num_files + 1, rows_per_file
             part, batch = batch.slice(0, room), batch.slice(room)
             writer.write_batch(part)

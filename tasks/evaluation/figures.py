@@ -13,11 +13,13 @@ import numpy as np
 from schemas.evaluation import EvaluationConfig
 from schemas.rows import Metric
 from schemas.units import derive_seed
-from tasks.evaluation.statistics.bootstrap import Means, bootstrap_mean
+from tasks.evaluation.statistics.bootstrap import Bounds, Means, bootstrap_mean
 from tasks.evaluation.statistics.curves import FloatArray
 from tasks.evaluation.statistics.intervals import wilson_interval
 
 Interval = tuple[float | None, float | None]
+_COSTS = ("tokens", "flops", "engine_s", "steps", "seconds")
+_DIFFERENCES = ("gain", "delta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ class About:
 
 POOL = About("pool")
 """The solutions themselves, not a choice among them."""
+
+
+def bounds_of(metric: str) -> Bounds | None:
+    """The least and the greatest value of a figure of one problem; None for costs."""
+    if metric.endswith(_COSTS):
+        return None
+    return (-1.0, 1.0) if metric.startswith(_DIFFERENCES) else (0.0, 1.0)
 
 
 class FigureWriter:
@@ -81,6 +90,7 @@ class FigureWriter:
             num_resamples=self.config.num_bootstrap,
             confidence=self.config.confidence,
             seed=derive_seed(self.config.seed, "bootstrap", bin_name),
+            bounds=bounds_of(metric),
         )
         return self.columns(means, abouts, metric, bin_name=bin_name)
 

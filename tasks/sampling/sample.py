@@ -21,10 +21,12 @@ from tasks.graders import Grader, grade_all
 from tasks.graders.verdicts import verdict
 from tasks.models.recommended import with_recommended
 from tasks.prompts.formats import PromptFormat, make_prompt_format
+from tasks.steps.outputs import output_columns
 from tasks.steps.segmentation import measure_steps
 from tasks.steps.stop_strings import end_at_stop
 from tasks.steps.token_ids import changed_boundaries, completion_columns
 from tasks.thinking.forcing import Drawn, draw
+from tasks.tools.engine import with_tools
 
 STRATEGY = "sample"
 
@@ -34,7 +36,8 @@ async def sample_problems(unit: Unit, job: SamplingJob, context: UnitContext) ->
     problems: Sequence[Problem] = await context.read(unit.inputs[0], unit.rows)
     job = job.model_copy(update={"sampling": with_recommended(job.sampling, job.policy)})
     prompt_format = make_prompt_format(job.prompt, job.policy)
-    engine, grader = context.engine("policy"), context.grader(job.grader)
+    engine = with_tools(context.engine("policy"), job.prompt)
+    grader = context.grader(job.grader)
 
     async def solve(problem: Problem) -> list[Trajectory]:
         rows = await sample_problem(
@@ -89,7 +92,7 @@ async def sample_problem(
         completion = one and one.completion
         steps = measure_steps(completion, prompt_format.step_rule) if completion else ()
         status = _status(completion)
-        grade = verdict(grades[index] if completion else None, status, "solution")
+        grade = verdict(grades[index] if status != "error" else None, status, "solution")
         row = Trajectory(
             trajectory_id=derive_id(scope, job.set_name, problem.problem_id, seed, index),
             problem_id=problem.problem_id,
@@ -97,7 +100,7 @@ async def sample_problem(
             strategy=STRATEGY,
             sample_index=index,
             status=status,
-            error=error,
+            error=error or (completion and completion.error),
             steps=steps,
             answer=grade.answer,
             correct=grade.correct,
@@ -117,6 +120,7 @@ async def sample_problem(
             engine=engine.name,
             created_at=now(),
             **completion_columns(completion, engine.vocabulary),
+            **output_columns(completion, steps),
         )
         if index == 0:
             row = replace(row, changed_boundaries=changed_boundaries(row, engine.encode_text))
@@ -137,6 +141,6 @@ def _scope(unit: Unit, job: SamplingJob, policy: str) -> str:
 
 
 def _status(completion: Completion | None) -> Status:
-    if completion is None:
+    if completion is None or completion.error is not None:
         return "error"
     return "finished" if completion.finish_reason == "stop" else "truncated"

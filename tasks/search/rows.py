@@ -19,6 +19,7 @@ from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
 from tasks.search.session import Search
 from tasks.search.tree import SOLUTION_ROLES, Node, walk
+from tasks.steps.outputs import columns_of_kinds
 from tasks.steps.token_ids import token_columns
 
 _UNUSED = "the search ended"
@@ -135,6 +136,7 @@ def _row(
         error_step=leaf.error_step,
         reason=reason or (_UNUSED if status == "pruned" else None),
         **token_columns(_own_ids(own), writer.vocabulary),
+        **columns_of_kinds([node.kind for node in own if node.step is not None], steps),
     )
 
 

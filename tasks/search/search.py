@@ -22,6 +22,7 @@ from tasks.search.context import SearchContext
 from tasks.search.documents import begin_search
 from tasks.search.rows import make_rows
 from tasks.search.strategies.registry import STRATEGIES
+from tasks.tools.engine import with_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,10 @@ def _engines(job: SearchJob, strategy: Strategy, context: UnitContext) -> dict[M
     found = dict.fromkeys(strategy.optional_roles, context.engine("policy"))
     if job.retrieval is not None:
         found["retriever"] = context.engine("retriever")
-    return {**found, **{role: context.engine(role) for role in job.engines(strategy)}}
+    found |= {role: context.engine(role) for role in job.engines(strategy)}
+    if "policy" in found:
+        found["policy"] = with_tools(found["policy"], job.prompt)
+    return found
 
 
 def _prompt_formats(job: SearchJob, strategy: Strategy) -> dict[ModelRole, PromptFormat]:

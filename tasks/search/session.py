@@ -26,6 +26,7 @@ from tasks.search.readings import Readings
 from tasks.search.refusals import refusal
 from tasks.search.traces import Drawn, Watch, draw_traces
 from tasks.search.tree import Cost, Node, State, add_costs, add_logprobs, join_ids
+from tasks.steps.outputs import STEP, kinds_of, num_written
 from tasks.steps.pieces import drawn_steps, join
 from tasks.steps.segmentation import is_complete, measure_steps
 from tasks.steps.stop_strings import end_at_stop
@@ -287,13 +288,17 @@ class Search:
         """A child for each step, below one another; the last has the state and the reason."""
         seed, parent = self._seed_of(node) + index, node
         ids = self._ids_of_steps(node, completion, steps)
+        kinds = kinds_of(completion, steps)
         for place, step in enumerate(steps[:-1]):
             at = index if place == 0 else 0
             parent = self._add(parent, at, step, "open", cost, seed=seed, own_ids=ids[place])
+            parent.kind = STEP if kinds is None else kinds[place]
             cost = Cost()
         at = index if parent is node else 0
         last = steps[-1] if steps else None
-        return self._add(parent, at, last, state, cost, seed=seed, reason=reason, own_ids=ids[-1])
+        end = self._add(parent, at, last, state, cost, seed=seed, reason=reason, own_ids=ids[-1])
+        end.kind = kinds[-1] if kinds else STEP
+        return end
 
     def _rule_after(self, node: Node) -> StepRule:
         """What ends the steps that continue a prefix."""
@@ -340,14 +345,14 @@ class Search:
             return [(str(rejection), Cost()) for _ in range(num)]
         drawn: list[Drawn] = []
         for index, completion in enumerate(generation.completions):
-            cost = Cost(generated_tokens=len(completion.token_ids))
+            cost = Cost(generated_tokens=num_written(completion))
             if index == 0:  # the first one carries what all of them share
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
             problem = refusal(self.context, node.writer, completion, num_alternatives)
             ended = end_at_stop(completion, ends, prefix=node.text + after)
-            drawn.append((problem or ended, cost))
+            drawn.append((problem or completion.error or ended, cost))
         return drawn
 
     def _add(

@@ -66,6 +66,8 @@ class Node:
     parent: "Node | None" = field(default=None, repr=False)
     step: Step | None = None
     """None for the root, and for an end of text directly after the parent's step."""
+    kind: str = "step"
+    """`step`, or `output` for what a program printed."""
     text: str = ""
     """The whole prefix."""
     num_tokens: int = 0

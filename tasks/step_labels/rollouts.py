@@ -39,6 +39,7 @@ from tasks.step_labels.prefixes import (
     root_key,
 )
 from tasks.step_labels.stopping import num_to_draw
+from tasks.steps.outputs import num_written, output_columns
 from tasks.steps.segmentation import measure_steps
 from tasks.steps.stop_strings import end_at_stop
 from tasks.steps.token_ids import completion_columns, prefix_ids
@@ -219,12 +220,14 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
     rows = []
     for offset, completion in enumerate(completions):
         status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
-        grade = verdict(grades[offset], status, "rollout")
+        status = "error" if completion.error else status
+        grade = verdict(None if completion.error else grades[offset], status, "rollout")
         steps = measure_steps(completion, rule)
         rows.append(
             replace(
                 _empty_row(prefix, first + offset, job),
                 status=status,
+                error=completion.error,
                 steps=steps,
                 thinking_tokens=job.prompt_format.count_thinking(steps, text),
                 answer=grade.answer,
@@ -232,8 +235,9 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
                 check_result=grade.check,
                 prompt_tokens=0 if offset else generation.prompt_tokens,
                 cached_tokens=0 if offset else generation.cached_tokens,
-                generated_tokens=len(generation.completions[offset].token_ids),
+                generated_tokens=num_written(generation.completions[offset]),
                 **completion_columns(completion, job.engine.vocabulary),
+                **output_columns(completion, steps),
             )
         )
     return rows

@@ -31,6 +31,7 @@ from tasks.step_labels.judge_labels import label_by_judge
 from tasks.step_labels.labels import label_outcomes, label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
 from tasks.steps.trees import whole_rows
+from tasks.tools.engine import with_tools
 
 
 async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) -> list[Trajectory]:
@@ -50,7 +51,7 @@ async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) ->
         problems,
         trajectories,
         with_recommended(config, job.policy),
-        engine=context.engine("policy"),
+        engine=with_tools(context.engine("policy"), job.prompt),
         grader=context.grader(job.grader),
         prompt_format=make_prompt_format(job.prompt, job.policy),
         seed=job.seed,

@@ -7,6 +7,7 @@ from itertools import accumulate
 from schemas.engines import UNTOLD_TOKEN, Completion, FinishReason
 from schemas.rows import Step
 from schemas.steps import StepRule
+from tasks.steps.outputs import num_written
 from tasks.steps.segmentation import measure_steps
 
 Encode = Callable[[str], Sequence[int] | None]
@@ -28,6 +29,11 @@ def join(one: Completion, other: Completion) -> Completion:
         confidences=(*(one.confidences or ()), *(other.confidences or ()))
         if has_confidences
         else None,
+        outputs=_join_outputs(one, other),
+        num_written=None
+        if one.num_written is None and other.num_written is None
+        else num_written(one) + num_written(other),
+        error=other.error,
     )
 
 
@@ -38,7 +44,7 @@ def drawn_steps(completion: Completion, rule: StepRule) -> tuple[Step, ...]:
     """
     if not completion.text.strip():
         return ()
-    if rule.starts or rule.thought_end:
+    if rule.starts or rule.thought_end or completion.outputs:
         return measure_steps(completion, rule)
     logprobs = completion.logprobs
     return (
@@ -95,5 +101,15 @@ def cut(completion: Completion, end: int, reason: FinishReason = "length") -> Co
         finish_reason=reason,
         stop_string=None,
         token_texts=None if pieces is None else pieces[:num],
+        outputs=None if completion.outputs is None else completion.outputs[:num],
+        num_written=completion.num_written,
         confidences=None if confidences is None else confidences[:num],
+    )
+
+
+def _join_outputs(one: Completion, other: Completion) -> tuple[bool, ...] | None:
+    if one.outputs is None and other.outputs is None:
+        return None
+    return tuple(
+        mark for each in (one, other) for mark in each.outputs or (False,) * len(each.token_ids)
     )

@@ -19,6 +19,7 @@ from itertools import accumulate, pairwise
 from schemas.engines import Completion
 from schemas.rows import Step
 from schemas.steps import StepEnding, StepRule
+from tasks.steps.outputs import runs_of
 
 _WIDE_ENDS = "\u3002\uff01\uff1f"
 """Chinese ends of sentences, which no space follows."""
@@ -162,6 +163,8 @@ def measure_steps(completion: Completion, ending: StepEnding) -> tuple[Step, ...
     the engine does not say which token wrote what, steps end by their text, and their counts are
     shares of the whole.
     """
+    if completion.outputs and any(completion.outputs):
+        return _measure_runs(completion, ending)
     texts = split_steps(completion.text, ending)
     if not texts:
         return ()
@@ -180,6 +183,32 @@ def measure_steps(completion: Completion, ending: StepEnding) -> tuple[Step, ...
             logprob=None if logprobs is None else sum(logprobs[begin:end], 0.0),
         )
         for text, (begin, end) in zip(texts, pairwise(cuts), strict=True)
+    )
+
+
+def _measure_runs(completion: Completion, ending: StepEnding) -> tuple[Step, ...]:
+    """The steps of a solution with outputs, each of which is a step; blanks belong to it."""
+    steps: list[Step] = []
+    for is_output, run in runs_of(completion):
+        if not is_output and (found := measure_steps(run, ending)):
+            steps += found
+        elif is_output or run.text:
+            logprob = None if run.logprobs is None else sum(run.logprobs, 0.0)
+            whole = Step(text=run.text, num_tokens=len(run.token_ids), logprob=logprob)
+            steps = [*steps, whole] if is_output else [*steps[:-1], _joined(steps[-1:], whole)]
+    return tuple(steps)
+
+
+def _joined(before: Sequence[Step], step: Step) -> Step:
+    """A step with what follows it."""
+    if not before:
+        return step
+    (first,) = before
+    one, other = first.logprob, step.logprob
+    return Step(
+        text=first.text + step.text,
+        num_tokens=first.num_tokens + step.num_tokens,
+        logprob=None if one is None or other is None else one + other,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from schemas.engines import UNTOLD_TOKEN, Completion
+from tasks.steps.outputs import num_written, written_text
 
 
 def end_at_stop(completion: Completion, stop: Sequence[str], *, prefix: str = "") -> Completion:
@@ -27,7 +28,7 @@ def end_at_stop(completion: Completion, stop: Sequence[str], *, prefix: str = ""
     """
     if not stop:
         return completion
-    start = _find_stop(prefix, completion.text, stop)
+    start = _find_stop(prefix, written_text(completion), stop)
     if start is None:
         return completion
     return replace(_keep(completion, start), finish_reason="stop", stop_string=None)
@@ -60,6 +61,8 @@ def _keep(completion: Completion, end: int) -> Completion:
         token_texts=pieces[:num_kept],
         logprobs=None if logprobs is None else logprobs[:num_kept],
         confidences=None if confidences is None else confidences[:num_kept],
+        outputs=None if completion.outputs is None else completion.outputs[:num_kept],
+        num_written=num_written(completion),
     )
 
 

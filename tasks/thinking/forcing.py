@@ -20,6 +20,7 @@ from schemas.errors import RequestRejected
 from schemas.thinking import ThinkingConfig
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
+from tasks.steps.outputs import num_written
 from tasks.steps.pieces import cut, given, join
 from tasks.steps.token_ids import known_ids
 from tasks.thinking.thoughts import Thoughts
@@ -78,7 +79,7 @@ def _plain(completion: Completion, request: GenerationRequest, thoughts: Thought
     is_open = thoughts is not None and thoughts.is_open(request.prefix + completion.text)
     return Drawn(
         completion=completion,
-        num_generated=len(completion.token_ids),
+        num_generated=num_written(completion),
         reason=why_open(completion) if is_open else None,
     )
 

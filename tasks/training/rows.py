@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import ModelUnusable, NothingToLearn
-from tasks.steps.token_texts import start_of
+from tasks.steps.outputs import output_spans
+from tasks.steps.sampled import align
+from tasks.steps.token_texts import TokenDecoder, start_of
 from tasks.training.sets import TrainingSet
 from tasks.verifiers.layout import Encoder
 
@@ -81,13 +83,21 @@ def too_long_words(name: str, max_length: int, num_rows: int) -> str:
 class RowEncoder:
     """Turns rows into token ids with one tokenizer, by a method per form of row."""
 
-    def __init__(self, tokenizer: Any, *, has_chat_template: bool, is_whole: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        has_chat_template: bool,
+        is_whole: bool = True,
+        masks_outputs: bool = False,
+    ) -> None:
         """Wrap a tokenizer.
 
         Args:
             tokenizer: of the model in training.
             has_chat_template: prompts already contain their special tokens.
             is_whole: completions reach the end of a solution and get an end-of-text token.
+            masks_outputs: what programs printed in a completion carries no loss.
 
         Raises:
             ModelUnusable: the tokenizer has no end-of-text token.
@@ -96,6 +106,7 @@ class RowEncoder:
             raise ModelUnusable("policy: expected a tokenizer with an end-of-text token, got none")
         self.encode = Encoder(tokenizer)
         self._is_whole = is_whole
+        self._decoder = TokenDecoder(tokenizer) if masks_outputs else None
         self.has_chat_template = has_chat_template
         self._eos: int = tokenizer.eos_token_id
         self._unknown: int | None = tokenizer.unk_token_id
@@ -107,7 +118,7 @@ class RowEncoder:
         weight = row.get("weight")
         return {
             "input_ids": prompt + completion,
-            "labels": [NO_LOSS] * len(prompt) + completion,
+            "labels": [NO_LOSS] * len(prompt) + self._learned(completion, row["completion"]),
             "weight": 1.0 if weight is None else float(weight),
             "length": len(prompt) + len(completion),
         }
@@ -195,6 +206,18 @@ class RowEncoder:
         # A token that was sampled is known, even the one that stands for unknown text.
         known = token_ids if sampled is not None else self._known(token_ids, text)
         return known + end * self._is_whole
+
+    def _learned(self, completion: list[int], text: str) -> list[int]:
+        """The labels of a completion: none for tokens that begin in an output of a program."""
+        if self._decoder is None or not (spans := output_spans(text)):
+            return completion
+        written = align(self._decoder, completion, text)
+        labels, start = [], 0
+        for token_id, piece in zip(completion, written.pieces, strict=True):
+            is_shown = bool(piece) and any(begin <= start < end for begin, end in spans)
+            labels.append(NO_LOSS if is_shown else token_id)
+            start += len(piece)
+        return labels
 
     def _known(self, token_ids: list[int], text: str) -> list[int]:
         if self._unknown is not None and self._unknown in token_ids:

@@ -179,6 +179,11 @@ def check_set(training_set: TrainingSet, job: TrainingJob) -> None:
     """
     check_form(training_set, job.recipe)
     check_prompt(training_set, job.prompt)
+    if job.prompt.tools is not None and training_set.form != "prompt_completion":
+        raise ValueError(
+            "prompt.tools: expected a method that trains on completions (sft), where outputs of "
+            f"programs carry no loss, got {job.recipe.method}"
+        )
 
 
 def find_trainer(job: TrainingJob) -> Any:
@@ -191,6 +196,7 @@ def _make_encoder(base: BaseModel, training_set: TrainingSet, job: TrainingJob) 
         base.tokenizer,
         has_chat_template=isinstance(job.prompt, ChatPromptConfig),
         is_whole=training_set.is_whole,
+        masks_outputs=job.prompt.tools is not None,
     )
 
 

@@ -85,7 +85,10 @@ def test_sql_prints_a_table(filled):
             ("run", "--set", "eval_sampling.num_sample=3"),
             "eval_sampling.num_sample: no such field, expected one of num_samples",
         ),
-        (("run", "--set", "eval_sampling.top_p=3"), "eval_sampling.top_p: Input should be less"),
+        (
+            ("run", "--set", "eval_sampling.top_p=3"),
+            "eval_sampling.top_p: expected at most 1, got 3",
+        ),
         (("run", "--set", "seed=1", "--set", "seed.x=1"), "expected fields in seed, got 1"),
         (("run", "--set", "seed=[1"), "--set seed=[1: expected YAML"),
         (("run", "sampling"), "problems: expected a value, got none"),

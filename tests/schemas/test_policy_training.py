@@ -22,7 +22,7 @@ def test_every_method_has_defaults(type):
         ({"type": "sft", "micro_batch_size": 5}, "micro_batch_size: .*divisor of 16"),
         ({"type": "sft", "lora": {}}, "expected adamw with lora, got muon"),
         ({"type": "grpo", "batch_size": 12}, "batch_size: .*multiple of group_size=8, got 12"),
-        ({"type": "grpo", "group_size": 1}, "greater than or equal to 2"),
+        ({"type": "grpo", "group_size": 1}, "at least 2"),
         ({"type": "sft", "beta": 0.1}, "beta"),
         ({"type": "trpo"}, "trpo"),
         ({"type": "grpo", "clip_high": 0.1}, "clip_high: expected at least clip=0.2, got 0.1"),

@@ -136,6 +136,29 @@ def test_a_server_that_overwrites_in_spite_of_the_condition_is_refused(s3_proxy)
         Store("s3://bucket/unsafe")
 
 
+def test_an_existing_store_on_such_a_server_is_refused_before_its_first_commit(
+    s3_proxy, unit_of, make_trajectory
+):
+    import boto3
+
+    unit = unit_of("trajectories")
+    s3 = boto3.client("s3")
+    put = {"Bucket": "bucket", "Key": "moved/stepmill.json", "Body": b'{"schema_version": 4}\n'}
+    s3.put_object(**put)
+    s3_proxy.drops_conditions = True
+    store = Store("s3://bucket/moved", create=False)
+    for _ in range(2):
+        with pytest.raises(StoreUnusable, match="in spite of If-None-Match"):
+            store.commit(unit, [make_trajectory()])
+    assert list(store.files_root.files()) == ["stepmill.json"]
+    assert s3.get_object(Bucket="bucket", Key="moved/stepmill.json")["Body"].read() == put["Body"]
+    s3_proxy.drops_conditions = False
+    store.commit(unit, [make_trajectory()])
+    puts = len([1 for method, _ in s3_proxy.seen if method == "PUT"])
+    store.commit(unit_of("trajectories", "u1"), [make_trajectory("t1")])
+    assert len([1 for method, _ in s3_proxy.seen if method == "PUT"]) == puts + 1
+
+
 def test_a_replaceable_file_is_replaced(s3_store, store, tmp_path):
     for each in (s3_store, store):
         for text in ("old", "new"):

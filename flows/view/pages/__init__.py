@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flows.view.pages import problem, problems, run, runs, solution, solutions, statement, tree
+from flows.view.pages import (
+    compare,
+    problem,
+    problems,
+    results,
+    run,
+    runs,
+    solution,
+    solutions,
+    statement,
+    tree,
+)
 from flows.view.site import View
 
 
@@ -26,6 +37,8 @@ PAGES = {
     for page in (
         Page("runs", runs.build),
         Page("run", run.build),
+        Page("results", results.build),
+        Page("compare", compare.build),
         Page("problems", problems.build),
         Page("problem", problem.build),
         Page("solutions", solutions.build),

@@ -31,6 +31,7 @@ def build(view: View) -> Mapping[str, Any]:
         "num_completed": sum(part["state"] == "completed" for part in parts),
         "stages": stages,
         "cost": cost,
+        "has_results": any(each["table_name"] in ("metrics", "relations") for each in stages),
         "quarantined": quarantined[:_MAX_FAILURES],
         "num_quarantined": len(quarantined),
         "errors": ask("errors_of_run", run_id=run_id),
@@ -39,6 +40,7 @@ def build(view: View) -> Mapping[str, Any]:
             for each in configs
         ],
         "other": other,
+        "can_compare": bool(other and ask("shared_strategies", first=run_id, second=other)),
         "differences": _differences(configs, ask("configs_of_run", run_id=other)) if other else [],
         "others": [
             row["run_id"]

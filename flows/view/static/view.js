@@ -88,3 +88,12 @@ for (const tree of document.querySelectorAll("[data-tree]")) {
     show();
   });
 }
+
+for (const chart of document.querySelectorAll("[data-chart]")) {
+  for (const key of chart.querySelectorAll("[data-key]")) {
+    key.addEventListener("click", () => {
+      const off = chart.querySelector(`[data-series="${key.dataset.key}"]`).classList.toggle("off");
+      key.setAttribute("aria-pressed", String(!off));
+    });
+  }
+}

@@ -43,7 +43,7 @@ from tasks.evaluation.critics.attempts import (
     is_right,
     join_attempts,
 )
-from tasks.evaluation.figures import About, FigureWriter
+from tasks.evaluation.figures import About, FigureWriter, bounds_of
 from tasks.evaluation.solutions.first_errors import first_wrong_step
 from tasks.evaluation.solutions.truth import StepKinds
 from tasks.evaluation.statistics.bootstrap import bootstrap_ratio
@@ -287,6 +287,7 @@ class _CriticMeter:
             num_resamples=self._config.num_bootstrap,
             confidence=self._config.confidence,
             seed=derive_seed(self._config.seed, "bootstrap", where),
+            bounds=bounds_of(metric),
         )
         return self._figures.columns(means, [about], metric, bin_name=where)
 

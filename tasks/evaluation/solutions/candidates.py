@@ -97,6 +97,15 @@ def num_reached(candidates: Sequence[Candidates]) -> int:
     return drawn[len(drawn) // 2] if drawn else 0
 
 
+def measured_budgets(candidates: Sequence[Candidates], budgets: Sequence[int]) -> tuple[int, ...]:
+    """The budgets that were reached, in order, and the largest one even if it is not among them.
+
+    So a curve ends where the solutions end: with 8 of each problem, N = 1, 4 and 8.
+    """
+    reached = num_reached(candidates)
+    return tuple(sorted({k for k in (*budgets, reached) if 0 < k <= reached}))
+
+
 def build_candidates(
     problems: Sequence[Problem],
     trajectories: Sequence[Trajectory],

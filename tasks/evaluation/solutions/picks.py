@@ -14,7 +14,7 @@ from schemas.metric_names import Bin, Name
 from schemas.rows import Metric
 from schemas.units import derive_seed
 from tasks.evaluation.figures import POOL, About, FigureWriter
-from tasks.evaluation.solutions.candidates import Candidates, num_reached
+from tasks.evaluation.solutions.candidates import Candidates, measured_budgets
 from tasks.evaluation.solutions.truth import NO_ERROR
 from tasks.evaluation.statistics.bootstrap import bootstrap_ratio
 from tasks.evaluation.statistics.curves import best_of_n_curve
@@ -47,22 +47,21 @@ def measure_picks(
     """
     how = config.reductions[0]
     kinds = sorted({kind for row in first_errors for kind in row})
-    counts = np.zeros((len(config.budgets), len(kinds)))
-    num_problems = np.zeros(len(config.budgets), dtype=int)
-    reached = num_reached(candidates)
-    columns = [c for c, k in enumerate(config.budgets) if k <= reached]
+    ks = measured_budgets(candidates, config.budgets)
+    counts = np.zeros((len(ks), len(kinds)))
+    num_problems = np.zeros(len(ks), dtype=int)
     for problem, errors in zip(candidates, first_errors, strict=True):
         usable = problem.usable()
         scores = [problem.scores[i] for i in usable]
-        if not columns or all(steps is None for steps in scores):
+        if not ks or all(steps is None for steps in scores):
             continue
         reduced = [None if steps is None else reduce_scores(steps, how) for steps in scores]
-        budgets = [min(config.budgets[c], len(usable)) for c in columns]
-        num_problems[columns] += 1
+        budgets = [min(k, len(usable)) for k in ks]
+        num_problems += 1
         for place, kind in enumerate(kinds):
             has_kind = [errors[i] == kind for i in usable]
             if any(has_kind):
-                counts[columns, place] += best_of_n_curve(reduced, has_kind, budgets)
+                counts[:, place] += best_of_n_curve(reduced, has_kind, budgets)
     figures, strategy = FigureWriter(policy, config), str(Name("best_of_n", how))
     return [
         figures.row(
@@ -72,7 +71,7 @@ def measure_picks(
             int(num_problems[row]),
             bin_name=str(Bin(FIRST_ERROR, kind)),
         )
-        for row, budget in enumerate(config.budgets)
+        for row, budget in enumerate(ks)
         if num_problems[row]
         for place, kind in enumerate(kinds)
     ]

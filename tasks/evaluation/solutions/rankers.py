@@ -17,7 +17,7 @@ import numpy as np
 from schemas.evaluation import EvaluationConfig, Reduction
 from schemas.metric_names import Name
 from schemas.units import derive_seed
-from tasks.evaluation.solutions.candidates import Candidates, num_reached
+from tasks.evaluation.solutions.candidates import Candidates, measured_budgets
 from tasks.evaluation.statistics.curves import (
     FloatArray,
     best_of_n_curve,
@@ -68,10 +68,10 @@ def fold_of(problem_id: str) -> int:
 def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -> AccuracyTable:
     """The expected correctness of every strategy on every problem at every budget.
 
-    A budget is measured up to `num_reached`. If fewer rows were drawn for a problem, or exclusions
-    (see `candidates.py`) leave fewer candidates than the budget, all that it has are used:
-    otherwise one failed row would remove the problem from the largest budget, and the points of a
-    curve would be based on different problems. A problem without candidates is not measured.
+    The budgets are those of `measured_budgets`. If fewer rows were drawn for a problem, or
+    exclusions (see `candidates.py`) leave fewer candidates than the budget, all that it has are
+    used: otherwise one failed row would remove the problem from the largest budget, and the points
+    of a curve would be based on different problems. A problem without candidates is not measured.
 
     Strategies that use likelihoods or scores are left out if no candidate has any, and those that
     count votes are left out if answers cannot be compared.
@@ -81,16 +81,15 @@ def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -
     names = _strategy_names(config, has_logprobs=has_logprobs, has_scores=has_scores)
     if not all(problem.has_votes for problem in candidates):
         names = [name for name in names if not counts_votes(name)]
-    values = np.full((len(candidates), len(names), len(config.budgets)), np.nan)
-    shape = (len(candidates), len(config.likelihood_weights), len(config.budgets))
+    ks = measured_budgets(candidates, config.budgets)
+    values = np.full((len(candidates), len(names), len(ks)), np.nan)
+    shape = (len(candidates), len(config.likelihood_weights), len(ks))
     joined: dict[Reduction, FloatArray] = {
         how: np.full(shape, np.nan) for how in config.mixed_reductions
     }
-    reached = num_reached(candidates)
-    measured = np.array([k <= reached for k in config.budgets])
     for row, problem in enumerate(candidates):
         pool = _Pool.of(problem)
-        budgets = [min(k, pool.size) for k in config.budgets if k <= reached]
+        budgets = [min(k, pool.size) for k in ks]
         if not pool.size or not budgets:
             continue
         seed = derive_seed(config.seed, "subsets", problem.problem_id)
@@ -100,11 +99,11 @@ def accuracy_table(candidates: Sequence[Candidates], config: EvaluationConfig) -
         if has_scores:
             curves |= _verifier_curves(pool, budgets, votes, config)
         for column, name in enumerate(names):
-            values[row, column, measured] = curves[name]
+            values[row, column] = curves[name]
         if has_logprobs and has_scores:
             for how, curves_of in joined.items():
-                curves_of[row][:, measured] = _joined_curves(pool, budgets, config, how)
-    table = AccuracyTable(tuple(names), config.budgets, values)
+                curves_of[row] = _joined_curves(pool, budgets, config, how)
+    table = AccuracyTable(tuple(names), ks, values)
     if has_logprobs and has_scores:
         for how, curves_of in joined.items():
             table = _add_joined(table, str(Name(JOINED, how)), curves_of, candidates, config)

@@ -3,6 +3,9 @@
 The unit drawn from the population is the problem, so problems are resampled, never candidates. All
 columns of a call share their resamples. For the interval of a difference between two columns,
 paired by problem, use `bootstrap_mean(first - second)`.
+
+Where all problems agree, every resample is the same and a percentile interval is a point, which
+claims to be certain after a handful of problems. There the interval is `agreement_interval`.
 """
 
 from dataclasses import dataclass
@@ -11,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.statistics.curves import FloatArray
+from tasks.evaluation.statistics.intervals import wilson_interval
+
+Bounds = tuple[float, float]
+_SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +40,12 @@ class Means:
 
 
 def bootstrap_mean(
-    values: FloatArray, *, num_resamples: int, confidence: float, seed: int
+    values: FloatArray,
+    *,
+    num_resamples: int,
+    confidence: float,
+    seed: int,
+    bounds: Bounds | None = None,
 ) -> Means:
     """The mean of each column over its measured problems, with a percentile interval.
 
@@ -42,6 +54,8 @@ def bootstrap_mean(
         num_resamples: number of resamples of the problems.
         confidence: coverage of the intervals, in (0, 1).
         seed: the seed of the resamples.
+        bounds: the least and the greatest value that a problem can have; None if it has no bounds,
+            and then equal values have an interval of a point.
     """
     measured = ~np.isnan(values)
     num_problems = measured.sum(axis=0)
@@ -54,13 +68,65 @@ def bootstrap_mean(
     if wide.any():
         counts = resample_counts(len(values), num_resamples, seed)
         with np.errstate(invalid="ignore"):
-            means = (counts @ known[:, wide]) / (counts @ measured[:, wide])
-        low[wide], high[wide] = percentile_interval(means, confidence)
-    return Means(mean, low, high, num_problems)
+            resampled = (counts @ known[:, wide]) / (counts @ measured[:, wide])
+        low[wide], high[wide] = percentile_interval(resampled, confidence)
+    means = Means(mean, low, high, num_problems)
+    return means if bounds is None else widen_points(means, bounds, confidence)
+
+
+def agreement_interval(
+    value: float, num_problems: int, bounds: Bounds, confidence: float
+) -> tuple[float, float]:
+    """The interval of a mean over problems that all have the same value.
+
+    After n problems without another value, at most the share z^2 / (n + z^2) of the population has
+    one (the end of Wilson's score interval of 0 of n, Wilson 1927), as low or as high as the bounds
+    allow. For a success rate that is Wilson's interval of 0 of n, or of n of n.
+
+    Args:
+        value: what each problem has.
+        num_problems: n, at least 1.
+        bounds: the least and the greatest value that a problem can have.
+        confidence: coverage, in (0, 1).
+    """
+    _, others = wilson_interval(0, num_problems, confidence)
+    least, greatest = bounds
+    return value - others * (value - least), value + others * (greatest - value)
+
+
+def _widen(
+    agree: NDArray[np.bool_],
+    value: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    num_problems: NDArray[np.int64],
+    bounds: Bounds,
+    confidence: float,
+) -> None:
+    """Set the intervals of columns in which all problems agree on a value within the bounds."""
+    for column in np.flatnonzero(agree):
+        if bounds[0] <= value[column] <= bounds[1]:
+            low[column], high[column] = agreement_interval(
+                float(value[column]), int(num_problems[column]), bounds, confidence
+            )
+
+
+def widen_points(means: Means, bounds: Bounds, confidence: float) -> Means:
+    """The same, in which an interval that is a point is one of `agreement_interval`."""
+    low, high = means.low.copy(), means.high.copy()
+    is_point = np.abs(high - low) < _SAME
+    _widen(is_point, means.value, low, high, means.num_problems, bounds, confidence)
+    return Means(means.value, low, high, means.num_problems)
 
 
 def bootstrap_ratio(
-    parts: FloatArray, wholes: FloatArray, *, num_resamples: int, confidence: float, seed: int
+    parts: FloatArray,
+    wholes: FloatArray,
+    *,
+    num_resamples: int,
+    confidence: float,
+    seed: int,
+    bounds: Bounds | None = (0.0, 1.0),
 ) -> Means:
     """The sum of parts divided by the sum of wholes, per column: a rate over rows, not problems.
 
@@ -70,6 +136,7 @@ def bootstrap_ratio(
         num_resamples: number of resamples of the problems.
         confidence: coverage of the intervals, in (0, 1).
         seed: the seed of the resamples.
+        bounds: the least and the greatest value of a row; None as in `bootstrap_mean`.
     """
     num_problems = (wholes > 0).sum(axis=0)
     counts = resample_counts(len(wholes), num_resamples, seed)
@@ -81,7 +148,8 @@ def bootstrap_ratio(
     wide = num_problems >= 2
     if wide.any():
         low[wide], high[wide] = percentile_interval(ratios[:, wide], confidence)
-    return Means(value, low, high, num_problems)
+    means = Means(value, low, high, num_problems)
+    return means if bounds is None else widen_points(means, bounds, confidence)
 
 
 def percentile_interval(values: FloatArray, confidence: float) -> tuple[FloatArray, FloatArray]:

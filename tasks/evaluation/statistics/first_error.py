@@ -15,7 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.evaluation.statistics.bootstrap import percentile_interval, resample_counts
+from tasks.evaluation.statistics.bootstrap import (
+    Means,
+    percentile_interval,
+    resample_counts,
+    widen_points,
+)
 from tasks.evaluation.statistics.curves import FloatArray
 
 BoolArray = NDArray[np.bool_]
@@ -141,7 +146,21 @@ def bootstrap_first_errors(
         wide = ~np.isnan(value).ravel()
         ends = percentile_interval(resampled[:, wide], confidence)
         low[wide], high[wide] = ends
+        points = Means(value.ravel(), low, high, _num_problems(counts[:, 2:]).ravel())
+        widened = widen_points(points, (0.0, 1.0), confidence)
+        low, high = widened.low, widened.high
     return FirstErrorRates(value, low.reshape(value.shape), high.reshape(value.shape))
+
+
+def _num_problems(totals: FloatArray) -> NDArray[np.int64]:
+    """[num_groups + 1][3] the problems behind each rate; of those of several parts, the fewest.
+
+    Args:
+        totals: [num_problems][2][num_groups] solutions of both kinds.
+    """
+    kinds = (totals > 0).sum(axis=0)
+    rates = np.concatenate([kinds, kinds.min(axis=0, keepdims=True)])
+    return np.concatenate([rates, rates.min(axis=1, keepdims=True)], axis=1).T
 
 
 def _rates(flat: FloatArray, num_groups: int) -> FloatArray:

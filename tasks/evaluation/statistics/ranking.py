@@ -10,7 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.evaluation.statistics.bootstrap import Means, percentile_interval, resample_counts
+from tasks.evaluation.statistics.bootstrap import (
+    Means,
+    percentile_interval,
+    resample_counts,
+    widen_points,
+)
 from tasks.evaluation.statistics.curves import FloatArray
 
 
@@ -74,4 +79,4 @@ def bootstrap_auc(
         resamples = resample_counts(len(names), num_resamples, seed)
         values = np.array([measure(counts) for counts in resamples])
         low[wide], high[wide] = percentile_interval(values[:, wide], confidence)
-    return Means(value, low, high, num_problems)
+    return widen_points(Means(value, low, high, num_problems), (0.0, 1.0), confidence)

@@ -200,6 +200,10 @@ def _independent(larger: Measured, smaller: Measured) -> Comparison:
     )
 
 
+_OF_OUTCOMES = (-1.0, 1.0)
+"""The bounds of a difference between two outcomes."""
+
+
 def _interval(
     values: np.ndarray, pairing: Pairing, seed: int
 ) -> tuple[float, float] | tuple[None, None]:
@@ -208,7 +212,11 @@ def _interval(
         if len(values) < MIN_PROBLEMS:
             return None, None
         means = bootstrap_mean(
-            values[:, None], num_resamples=_RESAMPLES, confidence=_CONFIDENCE, seed=seed
+            values[:, None],
+            num_resamples=_RESAMPLES,
+            confidence=_CONFIDENCE,
+            seed=seed,
+            bounds=_OF_OUTCOMES if np.isin(values, (-1.0, 0.0, 1.0)).all() else None,
         )
         return float(means.low[0]), float(means.high[0])
     if len(values) < 2:

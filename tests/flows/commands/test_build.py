@@ -1,14 +1,17 @@
-"""A training set pushed to a hub: a server on this machine that accepts the upload."""
+"""A training set exported: to a folder, by processes that die, and to a hub on this machine."""
 
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from flows.commands.export import export_set
 
 NAME = "rest-0123456789ab"
 
@@ -99,3 +102,32 @@ def test_a_hub_that_does_not_answer_is_one_line(built):
     assert done.returncode == 2
     assert done.stderr.startswith("stepmill: --push me/set: the hub refused it: ")
     assert done.stderr.count("\n") == 1
+
+
+_DIE_AT_1000_BYTES = """
+import resource, signal, sys
+from pathlib import Path
+from flows.commands.export import export_set
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+export_set(sys.argv[1], root=sys.argv[2], target=Path(sys.argv[3]), push=None, output="text")
+"""
+
+
+def test_an_export_killed_in_the_middle_leaves_no_folder_and_goes_on(built, tmp_path):
+    """The kernel kills the first process when the third file is half written."""
+    folder = built.root / "datasets" / NAME
+    (folder / "train-00001.parquet").write_bytes(b"x" * 4000)
+    new = tmp_path / "out" / "set"
+    arguments = [NAME, built.url, str(new)]
+    killed = subprocess.run(
+        [sys.executable, "-B", "-c", _DIE_AT_1000_BYTES, *arguments], timeout=120, check=False
+    )
+    assert killed.returncode == -signal.SIGXFSZ
+    assert not new.exists()
+    assert [path.name for path in new.parent.iterdir()] == [".set.unfinished"]
+    export_set(NAME, root=built.url, target=new, push=None, output="text")
+    there = {path.name: path.read_bytes() for path in new.iterdir()}
+    assert there == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert [path.name for path in new.parent.iterdir()] == ["set"]

@@ -17,6 +17,7 @@ from schemas.rows import (
     CritiqueStep,
     Decision,
     Failure,
+    Metric,
     RunEvent,
     Step,
     StepLabel,
@@ -211,6 +212,15 @@ def fill(store, unit_of, make_problem, make_trajectory):
     for run_id, temperature in (("run", 1.0), ("other", 0.5)):
         record(store, unit_of, run_id, "started", AT, f'{{"temperature": {temperature}}}')
     record(store, unit_of, "other", "completed", AT + timedelta(minutes=2))
+    asked = make_problem("o0", question="2 + 2 is what?")
+    store.commit(unit_of("problems", name="eval", stage="problems", run_id="other"), [asked])
+    solved = make_trajectory("o", problem_id="o0")
+    store.commit(unit_of("trajectories", name="eval.00000", run_id="other"), [solved])
+    reached = Metric(
+        policy="policy-0", verifier=None, strategy="majority", budget=4, bin="all",
+        metric="accuracy", value=0.5, ci_low=0.4, ci_high=0.6, num_problems=2, set_name="eval",
+    )  # fmt: skip
+    store.commit(unit_of("metrics", name="eval-0", stage="evaluation"), [reached])
 
 
 def record(store, unit_of, run_id, state, at, config="{}", flow="sampling"):
@@ -219,3 +229,37 @@ def record(store, unit_of, run_id, state, at, config="{}", flow="sampling"):
         message=None, happened_at=at,
     )  # fmt: skip
     store.commit(unit_of("runs", name=f"{state}-eval", stage=flow, run_id=run_id), [event])
+
+
+@pytest.fixture
+def searched(store, unit_of, make_problem, make_trajectory):
+    """A beam search: A B twice, right and picked; A C pruned; D wrong."""
+    store.commit(unit_of("problems", name="eval", stage="problems"), [make_problem("p0")])
+
+    def row(name, index, texts, **fields):
+        steps = tuple(
+            Step(text=f"{text}\n", num_tokens=1, logprob=-1.0, score=score) for text, score in texts
+        )
+        return make_trajectory(
+            name, sample_index=index, steps=steps, strategy="beam", budget=4, verifier="prm",
+            **fields,
+        )  # fmt: skip
+
+    cell = "eval.beam-n4-421984db8386.00000"
+    rows = [
+        row("r0", 0, [("A", 0.5), ("B", 0.75)]),
+        row("r1", 1, [("C <i>", 0.1)], parent_id="r0", branch_step=1, status="pruned",
+            reason="ranked 3 of 2", correct=None, answer=None),
+        row("r2", 2, [("A", 0.75), ("B", 1.0)]),
+        row("r3", 3, [("D", None)], correct=False, answer="5"),
+    ]  # fmt: skip
+    store.commit(unit_of("trajectories", name=cell, stage="search"), rows)
+    decision = Decision(
+        problem_id="p0", set_name="eval", policy="policy-0", verifier="prm", strategy="beam",
+        budget=4, pick="best", is_main=True, status="decided", trajectory_id="r2", answer="4",
+        correct=True, num_candidates=3, num_finished=3, num_rows=4, prompt_tokens=1,
+        cached_tokens=0, generated_tokens=9, scored_tokens=7, created_at=AT,
+    )  # fmt: skip
+    unit = unit_of("decisions", name=cell, stage="search")
+    store.commit(unit, [decision])
+    return store

@@ -149,6 +149,7 @@ def test_a_hostile_answer_is_shown_as_text(viewer, page):
     ],
 )
 def test_statements_that_write_or_read_elsewhere_are_refused(viewer, statement):
+    viewer.text("/")
     before = sorted(path for path in viewer.store.root.rglob("*"))
     page = Tags(viewer.text("/sql", statement=statement))
     assert ("pre", {"class": "mistake", "role": "alert"}) in page.tags

@@ -16,7 +16,7 @@ def ids(text):
 
 
 def statement(text):
-    return html.unescape(re.search(r'<pre tabindex="0"><code>(select.*?)</code>', text, re.S)[1])
+    return html.unescape(re.findall(r'<pre tabindex="0"><code>(select.*?)</code>', text, re.S)[0])
 
 
 def next_page(text):
@@ -48,8 +48,8 @@ def test_words_are_found_in_texts_whatever_their_case(viewer):
 
 def test_facets_count_the_rows_that_fit_and_narrow_them(viewer):
     text = viewer.text("/solutions", run="run")
-    found = re.search(r'<a href="([^"]+)">3</a> <span class="n">2</span>', text)
-    narrowed = viewer.get(html.unescape(found[1])).text
+    (href,) = re.findall(r'<a href="([^"]+)">3</a> <span class="n">2</span>', text)
+    narrowed = viewer.get(html.unescape(href)).text
     assert ids(narrowed) == ["t4", "t5"]
     assert "<strong>2</strong> rows" in narrowed
 

@@ -96,7 +96,7 @@ def test_what_is_not_there_is_named(viewer, path, status, expected):
 
 
 def test_every_link_of_every_page_leads_somewhere(viewer):
-    waiting, seen = ["/"], set()
+    waiting, seen = ["/", "/run?run=run&with=other"], set()
     while waiting:
         path = waiting.pop()
         answer = viewer.get(path)
@@ -156,13 +156,13 @@ def test_statements_are_limited_in_rows_and_cells(viewer):
 
 def test_answers_are_counted_and_picked_by_hand():
     rows = [
-        {"trajectory_id": n, "answer": answer, "is_right": right, "status": "finished",
+        {"trajectory_id": str(n), "answer": answer, "is_right": right, "status": "finished",
          "logprob": logprob, "sample_index": n}
         for n, (answer, right, logprob) in enumerate(
             [("5", False, -3.0), (" 4", True, -1.0), ("4", True, -2.0), (None, None, -9.0)]
         )
     ]  # fmt: skip
-    scores = {"prm": {0: [0.9, 0.9], 1: [0.5, 0.6], 2: [0.3, 0.8]}}
+    scores = {"prm": {"0": [0.9, 0.9], "1": [0.5, 0.6], "2": [0.3, 0.8]}}
     groups = by_answer(rows, scores)
     assert [(each["answer"], each["votes"], each["is_right"]) for each in groups] == [
         ("4", 2, True), ("5", 1, False), (None, 1, None),

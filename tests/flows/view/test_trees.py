@@ -1,51 +1,11 @@
 """Search trees: folded, laid out, and shown; by hand and of real searches on the Markov engine."""
 
 import re
-from datetime import UTC, datetime
-
-import pytest
 
 from flows.tables.search_tree import build_tree
 from flows.view.trees import COLUMN, LINE, draw
-from schemas.rows import Decision, Step
 from storage import connect
 from storage.queries import ask
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def searched(store, unit_of, make_problem, make_trajectory):
-    """A beam search: A B twice, right and picked; A C pruned; D wrong."""
-    store.commit(unit_of("problems", name="eval", stage="problems"), [make_problem("p0")])
-
-    def row(name, index, texts, **fields):
-        steps = tuple(
-            Step(text=f"{text}\n", num_tokens=1, logprob=-1.0, score=score) for text, score in texts
-        )
-        return make_trajectory(
-            name, sample_index=index, steps=steps, strategy="beam", budget=4, verifier="prm",
-            **fields,
-        )  # fmt: skip
-
-    cell = "eval.beam-n4-421984db8386.00000"
-    rows = [
-        row("r0", 0, [("A", 0.5), ("B", 0.75)]),
-        row("r1", 1, [("C <i>", 0.1)], parent_id="r0", branch_step=1, status="pruned",
-            reason="ranked 3 of 2", correct=None, answer=None),
-        row("r2", 2, [("A", 0.75), ("B", 1.0)]),
-        row("r3", 3, [("D", None)], correct=False, answer="5"),
-    ]  # fmt: skip
-    store.commit(unit_of("trajectories", name=cell, stage="search"), rows)
-    decision = Decision(
-        problem_id="p0", set_name="eval", policy="policy-0", verifier="prm", strategy="beam",
-        budget=4, pick="best", is_main=True, status="decided", trajectory_id="r2", answer="4",
-        correct=True, num_candidates=3, num_finished=3, num_rows=4, prompt_tokens=1,
-        cached_tokens=0, generated_tokens=9, scored_tokens=7, created_at=AT,
-    )  # fmt: skip
-    unit = unit_of("decisions", name=cell, stage="search")
-    store.commit(unit, [decision])
-    return store
 
 
 def drawn(store, picks):
@@ -102,12 +62,12 @@ def test_a_search_that_counts_visits_is_played_in_the_order_of_its_rows():
 def test_the_page_draws_the_tree_and_another_beside_it(searched, make_viewer):
     viewer = make_viewer(searched)
     problem = viewer.text("/problem", run="run", id="p0")
-    href = re.search(r'href="(/tree[^"]+)"', problem)[1].replace("&amp;", "&")
+    href = re.findall(r'href="(/tree[^"]+)"', problem)[0].replace("&amp;", "&")
     text = viewer.get(href).text
     assert text.count('role="treeitem"') == 4
     assert 'class="edge picked"' in text
     assert "C &lt;i&gt;" in text
-    name = re.search(r"search=(\w+)", href)[1]
+    name = re.findall(r"search=(\w+)", href)[0]
     assert (
         viewer.text("/tree", run="run", id="p0", search=name, **{"with": name}).count("<h2>") == 2
     )

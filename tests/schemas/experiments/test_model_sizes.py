@@ -29,7 +29,7 @@ def test_the_quick_size_is_smaller_and_measures_the_same_claims(config):
         (ModelSizesConfig, {"solver": "huge"}, "solver: expected one of small, medium, large, got"),
         (ModelSizesConfig, {"budgets": [4, 2]}, "expected increasing values, got"),
         (ModelSizesConfig, {"budgets": [4, 6]}, "6"),
-        (ModelSizesConfig, {"inference_shares": [0.0]}, "greater than 0|above 0|> 0"),
+        (ModelSizesConfig, {"inference_shares": [0.0]}, "more than 0|above 0|> 0"),
         (WeakToStrongConfig, {"learners": []}, "learners"),
         (WeakToStrongConfig, {"learners": ["policy", "policy"]}, "expected distinct learners"),
         (WeakToStrongConfig, {"confidence": {"weight": 0}}, "weight"),

@@ -56,6 +56,46 @@ def test_a_test_question_is_found_whatever_its_case_and_punctuation():
 
 
 @pytest.mark.parametrize(
+    ("question", "test"),
+    [
+        ("What is 7 - 3?", "What is 7 + 3?"),
+        ("What is 7 * 3?", "What is 7 / 3?"),
+        ("What is 7 \\times 3?", "What is 7 \\div 3?"),
+        ("What is -7 + 3?", "What is 7 + 3?"),
+        ("What is x^2 for x = 3?", "What is x 2 for x = 3?"),
+        ("What is (2 + 3) * 4?", "What is 2 + 3 * 4?"),
+        ("Is 3 < 4?", "Is 3 > 4?"),
+        ("What is 1.5 + 2?", "What is 15 + 2?"),
+        ("What is .5 + 2?", "What is 5 + 2?"),
+        ("What is 5! / 3?", "What is 5 / 3?"),
+        ("What is 7 % of 300?", "What is 7 of 300?"),
+        ("Compute a - b for a=3, b=1.", "Compute a b for a 3 b 1."),
+    ],
+)
+def test_questions_with_other_operators_are_other_questions(question, test):
+    assert check(problem(question, gold="99"), tests=[test]) == (
+        ["2 + 2 = 4\nAnswer: 4"],
+        {},
+        {},
+    )
+    assert check(problem(question, gold="99"), tests=[question])[1] == {"test_question": 1}
+
+
+@pytest.mark.parametrize(
+    ("question", "test"),
+    [
+        ("What is 7 \N{MINUS SIGN} 3?", "what is 7-3"),
+        ("What is 7 \N{MULTIPLICATION SIGN} 3?", "What is $7 \\times 3$ ?"),
+        ("Tom, a well-known baker, has 1,000 rolls.", "Tom a well known baker has 1000 rolls"),
+        ("Find x^{2} (in metres)!", "find x^2 in metres"),
+        ("A 5-year-old - the smallest - counts.", "A 5 year old, the smallest, counts"),
+    ],
+)
+def test_ways_to_write_the_same_question_are_the_same(question, test):
+    assert check(problem(question, gold="99"), tests=[test])[1] == {"test_question": 1}
+
+
+@pytest.mark.parametrize(
     ("max_overlap", "is_left_out"), [(0.5, True), (0.51, False), (None, False)]
 )
 def test_shared_pieces_count_by_their_share(max_overlap, is_left_out):

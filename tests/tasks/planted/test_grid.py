@@ -112,7 +112,7 @@ def test_enough_is_drawn_for_the_largest_n():
         ({"horizon_spreads": [0.7]}, r"gammas in \(0, 1\)"),
         ({"reference": 1.0}, "less than 1"),
         ({"nums": [16, 16]}, "nums: expected different values"),
-        ({"nums": [1]}, "greater than or equal to 2"),
+        ({"nums": [1]}, "at least 2"),
         ({"binary_holds": ["reward"]}, "binary_holds: expected some of gamma, success, got reward"),
         ({"num_drawn": 30}, "num_drawn 30: expected enough for 40 right traces of one-0-h12-s0"),
         (

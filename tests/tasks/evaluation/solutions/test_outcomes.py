@@ -162,3 +162,20 @@ def test_calibration_counts_cut_solutions_as_not_right(store, unit_of, make_traj
     store.commit(unit_of(STEP_SCORES.name, stage="scoring"), scores)
     found = connect(store.url).sql("select num_trajectories, right_share from verifier_calibration")
     assert found.fetchall() == [(2, 0.5)]
+
+
+@pytest.mark.parametrize(("num", "ks"), [(1, [1]), (3, [1, 3]), (8, [1, 4, 8]), (16, [1, 4, 16])])
+def test_a_curve_ends_at_the_largest_number_of_solutions(make_problem, make_trajectory, num, ks):
+    rows = [
+        make_trajectory(f"t{i}", problem_id="p0", sample_index=i, answer="4", correct=i == 0)
+        for i in range(num)
+    ]
+    candidates = build_candidates([make_problem("p0")], rows, [], make_grader(ExactGraderConfig()))
+    config = EvaluationConfig(budgets=(1, 4, 16, 64), num_bootstrap=20, bins=())
+    found = {
+        row.budget: row.value
+        for row in solution_figures(candidates, config, policy="p", verifier=None)
+        if (row.metric, row.strategy) == ("accuracy", "pass")
+    }
+    assert list(found) == ks
+    assert found == pytest.approx({k: k / num for k in ks})  # one of num is right

@@ -3,6 +3,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from tasks.evaluation.statistics.bootstrap import agreement_interval
 from tasks.evaluation.statistics.ranking import bootstrap_auc
 from tasks.verifiers.quality import auc
 
@@ -42,8 +43,8 @@ def test_auc_with_ties_is_the_pairwise_count_and_its_interval_holds_it():
     assert high - low < 0.3
 
 
-def test_problems_that_are_the_same_hold_no_doubt():
-    """Every resample of copies of one problem is that problem: the interval is a point."""
+def test_problems_that_are_the_same_are_as_certain_as_their_number():
+    """Every resample of copies of one problem is that problem; five say little about a sixth."""
     means = bootstrap_auc(
         [0.9, 0.4, 0.6] * 5,
         np.array([True, True, False] * 5),
@@ -51,7 +52,8 @@ def test_problems_that_are_the_same_hold_no_doubt():
         np.array([[False], [False], [True]] * 5),
         **SETTINGS,
     )
-    assert (means.value[0], *means.interval(0)) == (0.5, 0.5, 0.5)
+    low, high = agreement_interval(0.5, 5, (0.0, 1.0), SETTINGS["confidence"])
+    assert (means.value[0], *means.interval(0)) == (0.5, low, high)
 
 
 def test_without_right_or_wrong_steps_there_is_no_auc():

@@ -1,0 +1,1 @@
+"""Solutions that run programs while they are written."""

@@ -1,0 +1,37 @@
+"""What `--format json` and `csv` print: numbers as numbers, whatever type DuckDB gives a sum."""
+
+import json
+
+import duckdb
+import pytest
+
+from flows.tables.output import write_relation
+
+_ROW = """
+select
+    sum(x) as total, 12345678901234567890123::hugeint as huge, 2.50::decimal(5, 2) as part,
+    [sum(x)] as listed, {'n': sum(x)} as nested, date '2026-01-02' as day, null::hugeint as missing
+from (values (17000::bigint), (43::bigint)) as numbers(x)
+"""
+
+
+def test_json_has_numbers_for_sums_and_decimals_at_any_depth(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_relation(duckdb.sql(_ROW), "json")
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "total": 17043,
+            "huge": 12345678901234567890123,
+            "part": 2.5,
+            "listed": [17043],
+            "nested": {"n": 17043},
+            "day": "2026-01-02",
+            "missing": None,
+        }
+    ]
+
+
+def test_nested_sums_are_numbers_in_csv(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    write_relation(duckdb.sql(_ROW), "csv")
+    assert b'"[17043]"' in capfdbinary.readouterr().out
