@@ -1,8 +1,10 @@
 """Import: solutions, scores and step labels made elsewhere, brought into a run unit by unit."""
 
 import shlex
+import tempfile
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 from prefect import flow
 
@@ -16,6 +18,7 @@ from schemas.units import Stage, Unit
 from storage import Store
 from storage.shares import count_rows
 from tasks.graders import make_grader
+from tasks.imports.grade import find_unusable_checks
 from tasks.imports.read import FileSurvey, read_chunks, survey_file
 from tasks.imports.source import digest_source, name_format
 from tasks.imports.task import (
@@ -33,12 +36,23 @@ _MAX_NOTES = 10
 def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> list[str]:
     """Grade and store a file's solutions; the paths of the files of trajectories."""
     job = _name_everything(job)
-    survey = _survey(job)
+    with tempfile.TemporaryDirectory() as folder:
+        left_out = Path(folder) / "left_out.txt"
+        survey = _survey(job, left_out)
+        return _import_survey(survey, left_out, job, root, run_id)
+
+
+def _import_survey(
+    survey: FileSurvey, left_out: Path, job: ImportsJob, root: str, run_id: str | None
+) -> list[str]:
     # The digest stands for the file, wherever it lies.
     with recorded_flow(
         Stage.IMPORTS, job, root, run_id, part=job.set_name, named_by_part=("path",)
     ) as (store, run_id):
         _store_problems(store, run_id, survey, job)
+        notes_name = f"imports/{run_id}/{job.set_name}-left-out.txt"
+        if survey.num_left_out > _MAX_NOTES:
+            store.put_file(left_out, notes_name)
         group = SolutionsGroup(job.set_name)
         units = [
             Unit(
@@ -52,6 +66,7 @@ def import_solutions(job: ImportsJob, root: str, run_id: str | None = None) -> l
         verdicts = _import_units(store, units, survey, job)
     paths = [unit.path for unit in units]
     say_rows(f"import {job.set_name}", count_rows(store, paths))
+    _say_what_is_left_out(survey, f"{store.url}/{notes_name}", job)
     _say_what_came(store, run_id, survey, verdicts, job)
     return paths
 
@@ -73,15 +88,18 @@ def _name_everything(job: ImportsJob) -> ImportsJob:
     )
 
 
-def _survey(job: ImportsJob) -> FileSurvey:
+def _survey(job: ImportsJob, left_out: Path) -> FileSurvey:
     num_rows = 0
 
     def on_progress(rows: int) -> None:
         nonlocal num_rows
         num_rows = rows
 
-    with stage_progress(f"read {job.set_name}", lambda: (num_rows, 0, 0)):
-        return survey_file(job, on_progress)
+    with (
+        left_out.open("w", encoding="utf-8", errors="backslashreplace") as stream,
+        stage_progress(f"read {job.set_name}", lambda: (num_rows, 0, 0)),
+    ):
+        return survey_file(job, on_progress, stream)
 
 
 def _store_problems(store: Store, run_id: str, survey: FileSurvey, job: ImportsJob) -> None:
@@ -100,6 +118,7 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
     files = [_files_of(unit, survey, job) for unit in units]
     missing = {unit.path for unit in store.missing([unit for of in files for unit in of.units])}
     verdicts: Verdicts = Counter()
+    unusable: list[str] = []
     grader = make_grader(job.grader)
     title = f"import {job.set_name}"
     try:
@@ -108,11 +127,16 @@ def _import_units(store: Store, units: list[Unit], survey: FileSurvey, job: Impo
                 if chunk.fingerprint not in survey.fingerprints[index : index + 1]:
                     raise ValueError(f"{job.place} changed while it was imported")
                 if any(unit.path in missing for unit in files[index].units):
+                    unusable += find_unusable_checks(chunk.new_problems, grader)
                     verdicts += import_chunk(store.url, files[index], chunk, job, grader)
                 else:
                     verdicts += count_verdicts(store, units[index])
     finally:
         grader.close()
+    for note in unusable[:_MAX_NOTES]:
+        say(f"import {job.set_name}: {note}")
+    if len(unusable) > _MAX_NOTES:
+        say(f"import {job.set_name}: {len(unusable) - _MAX_NOTES:,} more problems stay ungraded")
     return verdicts
 
 
@@ -127,14 +151,26 @@ def _files_of(unit: Unit, survey: FileSurvey, job: ImportsJob) -> ChunkFiles:
     )
 
 
-def _say_what_came(
-    store: Store, run_id: str, survey: FileSurvey, verdicts: Verdicts, job: ImportsJob
-) -> None:
-    """Print what was left out, what was stored, and how to look further."""
+def _say_what_is_left_out(survey: FileSurvey, file: str, job: ImportsJob) -> None:
+    """Print the first rows that were left out, and the file that names all of very many."""
     for note in survey.notes[:_MAX_NOTES]:
         say(f"import {job.set_name}: {note}")
     if survey.num_left_out > _MAX_NOTES:
-        say(f"import {job.set_name}: {survey.num_left_out - _MAX_NOTES:,} more rows are left out")
+        say(
+            f"import {job.set_name}: {survey.num_left_out - _MAX_NOTES:,} more rows are left out; "
+            f"all are in {file}"
+        )
+    if survey.num_mended:
+        say(
+            f"import {job.set_name}: {survey.num_mended:,} solutions had other line ends, or "
+            "blanks in blank lines: both were mended, so that steps end there"
+        )
+
+
+def _say_what_came(
+    store: Store, run_id: str, survey: FileSurvey, verdicts: Verdicts, job: ImportsJob
+) -> None:
+    """Print what was stored, and how to look further."""
     scored = f", scored by {job.verifier_name!r}" if survey.has_scores else ""
     say(
         f"import {job.set_name}: {survey.problems.num_rows:,} problems, {verdicts.total():,} "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -21,6 +22,7 @@ from schemas.config_errors import describe_errors
 from schemas.json_schemas import describe_fields
 
 _LARGEST = 2**63
+_SHOWN_BITS = 256
 _UNCOUNTED = ("pool", "server")
 """Fields that are left out of a config's identity."""
 
@@ -138,8 +140,7 @@ class FrozenConfig(BaseModel):
     @model_validator(mode="after")
     def _has_usable_numbers(self) -> Self:
         for name, value in self:
-            if isinstance(value, int) and abs(value) >= _LARGEST:
-                raise ValueError(f"{name}: expected less than 2^63, got {value}")
+            _check_numbers(name, value)
         return self
 
     @classmethod
@@ -191,3 +192,23 @@ def _merge(base: Any, values: Any) -> Any:
     if "type" in values and values["type"] != base.get("type"):
         return values
     return {**base, **{name: _merge(base.get(name), value) for name, value in values.items()}}
+
+
+def _check_numbers(name: str, value: object) -> None:
+    """Refuse a number that no column holds, in a field or anywhere in its lists and mappings."""
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise ValueError(f"{name}: expected less than 2^63, got {_shorten(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    if isinstance(value, Mapping):
+        for key, inside in value.items():
+            _check_numbers(f"{name}.{key}", inside)
+    elif isinstance(value, list | tuple):
+        for place, inside in enumerate(value):
+            _check_numbers(f"{name}.{place}", inside)
+
+
+def _shorten(value: int) -> str:
+    """A number in a message; one of thousands of digits by its size."""
+    bits = value.bit_length()
+    return str(value) if bits <= _SHOWN_BITS else f"one of {bits:,} bits"

@@ -38,6 +38,7 @@ ENGINE_WORK: dict[str, tuple[Work, ...]] = {
     "planted": ("generate", "score"),
     "markov": ("generate", "score"),
     "tactics": ("generate", "score"),
+    "lines": ("generate", "score"),
     "index": ("retrieve",),
 }
 """What engines of each type can do."""
@@ -103,6 +104,9 @@ class GenerationRequest:
     """Whether the prompt contains its special tokens, or is messages, so that none are added."""
     thought_tags: tuple[str, str] = THOUGHT_TAGS[0]
     """What is put around a thought that a server gives apart from the answer."""
+    takes_errors: bool = False
+    """Whether the caller reads `Completion.error`, so that a continuation which a server refuses,
+    or answers unusably, does not take the others with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,8 @@ class Completion:
     """Tokens that the model wrote, with those that were taken back, if that is not the number of
     `token_ids`."""
     error: str | None = None
-    """Why it could not be written to its end, such as a sandbox that is down."""
+    """Why it could not be written to its end, such as a sandbox that is down, or an answer of a
+    server that cannot be true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +395,19 @@ class TacticsConfig(FrozenConfig):
     """Share of a score that is a fixed pseudo-random number instead of the true value."""
 
 
+class LinesConfig(FrozenConfig):
+    """Small programs written line by line: whether they pass their tests has an exact chance."""
+
+    is_offered: ClassVar[bool] = False
+    type: Literal["lines"] = "lines"
+    num_lines: Annotated[int, Field(ge=1)] = 3
+    """Lines between the first and the last, each right or wrong."""
+    p_right: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Chance that a line is right; one wrong line fails the tests."""
+    verifier_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of a score that is a fixed pseudo-random number instead of the true value."""
+
+
 class IndexConfig(FrozenConfig):
     """A retriever over a finished index of documents (`stepmill run documents`)."""
 
@@ -402,7 +420,13 @@ class IndexConfig(FrozenConfig):
 
 
 EngineConfig = Annotated[
-    VLLMConfig | OpenAIConfig | PlantedConfig | MarkovConfig | TacticsConfig | IndexConfig,
+    VLLMConfig
+    | OpenAIConfig
+    | PlantedConfig
+    | MarkovConfig
+    | TacticsConfig
+    | LinesConfig
+    | IndexConfig,
     Field(discriminator="type"),
 ]
 

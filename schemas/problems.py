@@ -87,8 +87,17 @@ class ColumnsConfig(FrozenConfig):
     check_column: Annotated[str | None, Since(4)] = None
     """Column of what solutions are checked by instead of the answer, such as unit tests or a
     theorem: JSON text, a list or an object. A row that has one needs no answer."""
+    check_columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Since(4)] = ()
+    """Columns that together are what solutions are checked by, such as `["test", "entry_point"]`,
+    instead of `check_column`: the check is a JSON object of those that a row has."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Use only the first rows; None for all."""
+
+    @model_validator(mode="after")
+    def _has_one_check(self) -> Self:
+        if self.check_column is not None and self.check_columns:
+            raise ValueError("expected check_column or check_columns, got both")
+        return self
 
 
 class HubProblemsConfig(ColumnsConfig):

@@ -54,7 +54,7 @@ def export_set(
         new = (target or Path(name)).expanduser().absolute()
         if new.exists():
             raise ValueError(f"--to {new}: expected a new folder, this one exists")
-        _copy(folder, new)
+        copy_set(folder, new)
         place = str(new)
     if output == "json":
         sys.stdout.write(json.dumps({"name": name, "place": place}) + "\n")
@@ -63,7 +63,7 @@ def export_set(
         sys.stdout.write(f'datasets.load_dataset("{push or place}", split="train") reads it\n')
 
 
-def _copy(folder: Path, new: Path) -> None:
+def copy_set(folder: Path, new: Path) -> None:
     """Copy a folder so that it appears whole under its new name, or not at all.
 
     What an interrupted copy left beside it is made anew.

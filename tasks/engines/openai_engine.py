@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.engines import (
+    Completion,
     Generation,
     GenerationRequest,
     OpenAIConfig,
@@ -27,12 +28,11 @@ from schemas.engines import (
 )
 from schemas.errors import EngineFailed, ModelUnusable, RequestRejected
 from schemas.rows import ModelRole
+from tasks.engines.openai_answers import Continuation, read_continuation, read_models
 from tasks.engines.openai_requests import (
-    Continuation,
     Served,
     describe_server,
-    read_continuation,
-    read_models,
+    max_answer_bytes,
     request_body,
 )
 from tasks.engines.openai_server import AccessRefused, Ask, Clock, Server
@@ -106,7 +106,7 @@ class OpenAIEngine:
         self._config = config
         self._server = server
         self._served = served
-        self._tasks: set[asyncio.Task[Continuation]] = set()
+        self._tasks: set[asyncio.Task[Continuation | RequestRejected]] = set()
         self._is_closed = False
 
     async def generate(
@@ -119,14 +119,15 @@ class OpenAIEngine:
             retry_s: how long to retry after faults, instead of the config's time.
 
         Raises:
-            RequestRejected: the server refuses the request, or one of its texts is unusable.
+            RequestRejected: the server refuses the request, or one of its texts is unusable (all
+                of them, if the request takes errors).
             EngineUnreachable: the server is down, or refuses everything.
             EngineFailed: the engine was closed.
         """
         if self._is_closed:
             raise EngineFailed("the engine was closed")
         tasks = [
-            asyncio.create_task(self._server.ask(self.ask_for(request, index), retry_s=retry_s))
+            asyncio.create_task(self._continue(request, index, retry_s))
             for index in range(request.n)
         ]
         self._tasks.update(tasks)
@@ -140,10 +141,16 @@ class OpenAIEngine:
             raise
         finally:
             self._tasks.difference_update(tasks)
+        answered = [each for each in continuations if isinstance(each, Continuation)]
+        if not answered:
+            raise next(each for each in continuations if isinstance(each, RequestRejected))
         return Generation(
-            completions=tuple(continuation.completion for continuation in continuations),
-            prompt_tokens=continuations[0].prompt_tokens,
-            cached_tokens=continuations[0].cached_tokens,
+            completions=tuple(
+                each.completion if isinstance(each, Continuation) else _unanswered(each)
+                for each in continuations
+            ),
+            prompt_tokens=answered[0].prompt_tokens,
+            cached_tokens=answered[0].cached_tokens,
         )
 
     async def score(self, request: ScoringRequest) -> StepScoring:
@@ -164,6 +171,17 @@ class OpenAIEngine:
             task.cancel()
         await self._server.close()
 
+    async def _continue(
+        self, request: GenerationRequest, index: int, retry_s: float | None
+    ) -> Continuation | RequestRejected:
+        """Continuation `index`; why there is none, for a request that takes errors."""
+        try:
+            return await self._server.ask(self.ask_for(request, index), retry_s=retry_s)
+        except RequestRejected as rejection:
+            if not request.takes_errors:
+                raise
+            return rejection
+
     def ask_for(self, request: GenerationRequest, index: int) -> Ask[Continuation]:
         """The query for continuation `index` of a request.
 
@@ -171,10 +189,12 @@ class OpenAIEngine:
             RequestRejected: this server cannot continue a prefix over its chat API.
         """
         start = None if self._codec is None else self._codec.start_of(request)
+        body = request_body(request, index, self._config, self._served, start=start)
         return Ask(
             "/chat/completions" if self._config.api == "chat" else "/completions",
-            request_body(request, index, self._config, self._served, start=start),
+            body,
             lambda answer: self._read(answer, request, start),
+            max_answer_bytes(request, body),
         )
 
     @property
@@ -192,3 +212,14 @@ class OpenAIEngine:
             return continuation
         completion = self._codec.complete(continuation.completion, start)
         return replace(continuation, completion=completion)
+
+
+def _unanswered(rejection: RequestRejected) -> Completion:
+    return Completion(
+        text="",
+        token_ids=(),
+        logprobs=(),
+        finish_reason="stop",
+        stop_string=None,
+        error=str(rejection),
+    )

@@ -56,6 +56,11 @@ class Codec:
         ids: Sequence[int] = completion.token_ids
         if UNTOLD_TOKEN in ids:
             return completion
+        if ids and max(ids) >= self.decoder.num_tokens:
+            raise RequestRejected(
+                f"policy.tokenizer {self.name!r}: expected ids below {self.decoder.num_tokens}, "
+                f"got {max(ids)}"
+            )
         text = self.decoder.decode(ids)
         # A server cuts a text at a stop string, and leaves out half of a character at its end.
         if not text.strip().startswith(completion.text.strip().rstrip("\ufffd")):

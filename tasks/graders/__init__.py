@@ -4,7 +4,7 @@ A new kind is a config in `schemas/graders.py`, a file beside these, and a line 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from schemas.base import FrozenConfig
@@ -16,10 +16,12 @@ from schemas.graders import (
     PlantedGraderConfig,
     ProgramGraderConfig,
     ProofGraderConfig,
+    members_of,
 )
 from schemas.judging import JudgeGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
+from tasks.graders.coq_checker import coq_fault
 from tasks.graders.ensemble_grader import EnsembleGrader
 from tasks.graders.exact_grader import ExactGrader
 from tasks.graders.extraction import extract_answer, gold_from_solution
@@ -28,6 +30,7 @@ from tasks.graders.math_grader import MathGrader
 from tasks.graders.planted_grader import PlantedGrader
 from tasks.graders.program_grader import ProgramGrader
 from tasks.graders.proof_grader import ProofGrader
+from tasks.sandbox import sandbox_fault
 
 __all__ = [
     "GRADERS",
@@ -36,6 +39,7 @@ __all__ = [
     "extract_answer",
     "gold_from_solution",
     "grade_all",
+    "grader_fault",
     "has_votes",
     "make_grader",
 ]
@@ -58,6 +62,21 @@ GRADERS: dict[type[FrozenConfig], _GraderClass] = {
     JudgeGraderConfig: JudgeGrader,
     EnsembleGraderConfig: EnsembleGrader,
 }
+
+MACHINE_FAULTS: dict[type[FrozenConfig], Callable[[], str | None]] = {
+    ProgramGraderConfig: sandbox_fault,
+    ProofGraderConfig: coq_fault,
+}
+"""For the graders that need more than this package: what says why the machine lacks it."""
+
+
+def grader_fault(config: GraderConfig) -> str | None:
+    """Say why this machine cannot grade so and what to install, or None."""
+    for member in members_of(config):
+        find = MACHINE_FAULTS.get(type(member))
+        if find is not None and (fault := find()) is not None:
+            return f"grader {member.type}: {fault}"
+    return None
 
 
 def make_grader(config: GraderConfig) -> Grader:

@@ -2,11 +2,16 @@
 
 HumanEval and HumanEval+ (`test`, `entry_point`), MBPP and MBPP+ (`test_list`, or `test`), APPS
 (`inputs`, `outputs`, `fn_name`, by themselves or in `input_output`), LiveCodeBench
-(`public_test_cases` with `testtype`, `func_name` in `metadata`), a list of asserts, and a list of
-`{input, output}`. Compressed private tests of LiveCodeBench are pickles and are not read.
+(`public_test_cases` and `private_test_cases` with `testtype`, `func_name` in `metadata`), a list of
+asserts, and a list of `{input, output}`. LiveCodeBench packs private tests as a pickle of one text,
+in zlib and base64; nothing but a text is unpickled.
 """
 
+import base64
+import io
 import json
+import pickle
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +21,8 @@ _EXPECTED = (
     "expected tests: test and entry_point, test_list, inputs and outputs, public_test_cases, or a "
     "list of asserts or of {input, output}"
 )
+
+_MAX_TESTS_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ def read_check(problem: Problem) -> ProgramCheck:
         raise ValueError("expected a problem with tests, got one without a check")
     try:
         check = _read(json.loads(problem.check), problem.question)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{_EXPECTED}; got {problem.check[:80]} ({error!r})") from error
     if not check.tests.strip() and not check.examples:
         raise ValueError(f"{_EXPECTED}; got {problem.check[:80]}")
@@ -64,7 +71,9 @@ def _read(check: Any, question: str) -> ProgramCheck:
     if "public_test_cases" in check:
         metadata = _parsed(check.get("metadata") or "{}")
         entry = metadata.get("func_name") or check.get("func_name") or ""
-        return _examples(_parsed(check["public_test_cases"]), entry)
+        private = check.get("private_test_cases")
+        cases = [*_parsed(check["public_test_cases"]), *(_unpacked(private) if private else ())]
+        return _examples(cases, entry)
     setup = check.get("test_setup_code") or "\n".join(check.get("test_imports") or ())
     if check.get("test"):
         entry = check.get("entry_point") or ""
@@ -103,6 +112,27 @@ def _calls(cases: list[tuple[list, Any]], entry: str, is_wrapped: bool) -> Progr
 
 def _parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
+
+
+class _TextsAlone(pickle.Unpickler):
+    """Unpickles texts and numbers; whatever needs a class or function is refused."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        raise ValueError(f"expected tests as text, got a pickle of {module_name}.{global_name}")
+
+
+def _unpacked(value: Any) -> list[dict[str, Any]]:
+    """The private tests, packed or as JSON."""
+    if not isinstance(value, str) or value.lstrip().startswith("["):
+        return _parsed(value)
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(base64.b64decode(value, validate=True), _MAX_TESTS_BYTES)
+        if unpacker.unconsumed_tail:
+            raise ValueError(f"expected at most {_MAX_TESTS_BYTES >> 20} MiB of private tests")
+        return _parsed(_TextsAlone(io.BytesIO(data)).load())
+    except (ValueError, zlib.error, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"private_test_cases: {error}") from error
 
 
 def _text(value: Any) -> str:

@@ -19,28 +19,27 @@ from schemas.rows import CheckResult, CheckStatus, Problem
 from tasks.graders.base import Grade, Incomparable
 from tasks.graders.program_checks import ProgramCheck, read_check
 from tasks.graders.program_code import find_program
-from tasks.sandbox import Limits, run_python, sandbox_fault, start
-from tasks.sandbox.bubblewrap import PYTHON
+from tasks.sandbox import Limits, run_python, sandbox_fault, start_script
 
-_RULES = 1
+_RULES = 2
 """Counts up when the same text may get another verdict."""
 _UNGRADED = ("bad_check", "sandbox_down", "undecided")
 _JUDGE_MB = 1024
 _MAX_CODE = 200_000
+_END_S = 2.0
+_HARNESS = "/harness/tasks/graders/inside"
 _INSIDE = Path(__file__).with_name("inside")
+
+
+class _SandboxDown(Exception):
+    """Nothing could be run, so nothing was found out."""
 
 
 class ProgramGrader(Incomparable):
     """Runs the program of a text against its problem's tests."""
 
     def __init__(self, config: ProgramGraderConfig) -> None:
-        """Prepare; nothing is started before the first text.
-
-        Raises:
-            ValueError: programs cannot be run in a sandbox on this machine.
-        """
-        if (fault := sandbox_fault()) is not None:
-            raise ValueError(f"grader program: {fault}")
+        """Prepare; nothing is started before the first text."""
         self._limits = Limits(
             cpu_s=config.timeout_s,
             memory_mb=config.memory_mb,
@@ -65,8 +64,12 @@ class ProgramGrader(Incomparable):
     def check_gold(self, problem: Problem) -> str | None:
         """Refuse a problem without tests, or whose tests fail on its reference solution."""
         key = (problem.question, problem.solution, problem.check or "")
-        if key not in self._faults:
+        if key in self._faults:
+            return self._faults[key]
+        try:
             self._faults[key] = self._find_fault(problem)
+        except _SandboxDown:
+            return None
         return self._faults[key]
 
     def close(self) -> None:
@@ -81,7 +84,9 @@ class ProgramGrader(Incomparable):
             return None
         program = find_program(problem.solution, check.entry, check.preamble)
         result = None if program is None else self._run(program, check)
-        if result is None or result.status in ("passed", "sandbox_down"):
+        if result is not None and result.status == "sandbox_down":
+            raise _SandboxDown
+        if result is None or result.status == "passed":
             return None
         return (
             f"expected tests that its reference solution passes, got {result.status}, "
@@ -91,6 +96,8 @@ class ProgramGrader(Incomparable):
     def _run(self, program: str, check: ProgramCheck) -> CheckResult:
         if len(program) > _MAX_CODE:
             return CheckResult(status="output", message=f"more than {_MAX_CODE} characters of code")
+        if (fault := sandbox_fault()) is not None:
+            return CheckResult(status="sandbox_down", message=fault[:500])
         with self._slots:
             try:
                 if check.examples:
@@ -135,24 +142,24 @@ def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> CheckResult
     ends = {*to_program, *to_judge}
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: [os.close(each) for each in ends])
-        theirs = start(
-            [PYTHON, "-I", "-S", "/harness/tasks/graders/inside/program.py"],
-            limits=limits,
+        theirs = start_script(
+            "",
             files=_harness("program"),
+            limits=limits,
             stdin=to_program[0],
             stdout=to_judge[1],
             stderr=subprocess.DEVNULL,
         )
         stack.callback(theirs.close)
-        ours = start(
-            [PYTHON, "-I", "-S", "/harness/tasks/graders/inside/judge.py"],
+        ours = start_script(
+            json.dumps(job),
+            files=_harness("judge"),
             limits=Limits(
                 cpu_s=limits.cpu_s + 4,
                 wall_s=limits.deadline_s + 5,
                 memory_mb=_JUDGE_MB,
                 output_bytes=4 << 20,
             ),
-            files={**_harness("judge"), "/job.json": json.dumps(job)},
             stdin=to_judge[0],
             stdout=to_program[1],
             with_packages=True,
@@ -177,8 +184,7 @@ def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> CheckResult
 
 def _how_it_ended(running) -> str:
     """Why a program that answers no more is gone."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        running.process.wait(2.0)
+    running.wait(_END_S)
     running.kill()
     code = running.exit_code
     if code is None and not running.was_started:
@@ -200,8 +206,9 @@ def _to_result(status: str, outcomes: list[str], message: str | None) -> CheckRe
 
 @functools.cache
 def _harness(side: str) -> dict[str, str]:
-    folder = "/harness/tasks/graders/inside"
-    return {f"{folder}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in ("codec", side)}
+    return {
+        f"{_HARNESS}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in (side, "codec")
+    }
 
 
 def _lines(text: str) -> list[str]:

@@ -6,10 +6,10 @@ finished. Solutions of labelled sets are not graded: they are right or wrong if 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from schemas.imports import ImportsJob
-from schemas.rows import Step, StepScores, Trajectory, now
+from schemas.rows import Problem, Step, StepScores, Trajectory, now
 from schemas.units import Unit, derive_id
 from tasks.graders import Grade, Grader, grade_all
 from tasks.imports.rows import ImportedRow
@@ -32,6 +32,12 @@ async def grade_rows(
         for row, of_row in zip(rows, grades, strict=True)
         for index, grade in enumerate(of_row)
     ]
+
+
+def find_unusable_checks(problems: Iterable[Problem], grader: Grader) -> list[str]:
+    """A line for each problem whose tests, or whatever else checks its solutions, are faulty."""
+    found = [(each, grader.check_gold(each)) for each in problems if each.check is not None]
+    return [f"problem {each.problem_id} stays ungraded: {why}" for each, why in found if why]
 
 
 def collect_scores(rows: Sequence[ImportedRow], unit: Unit, job: ImportsJob) -> list[StepScores]:

@@ -1,16 +1,14 @@
 """A file of solutions sampled elsewhere as rows, and as chunks of rows that make a unit each.
 
-A row holds a question, its gold answer, a list of solutions and perhaps their scores: one number
-per solution, or a list with one per step. A row that does not fit is left out whole and named by
-its number from 0; the others are read. Rows of a labelled set (`formats/`) that ask the same
-question are one problem.
+A row that does not fit is left out whole and named by its number from 0; the others are read. Rows
+with one solution each (`solved.py`) or of a labelled set (`formats/`) that ask the same question
+are one problem.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TextIO
 
 import pyarrow as pa
 
@@ -18,17 +16,10 @@ from schemas.imports import ImportsJob
 from schemas.rows import PROBLEMS, to_table
 from tasks.imports.formats import FORMATS
 from tasks.imports.rows import Chunk, ImportedRow, LabelledRows
+from tasks.imports.solved import SolvedRows
 from tasks.imports.source import iterate_source
-from tasks.problems.files import (
-    BadRow,
-    Row,
-    check_columns,
-    check_text,
-    problem_columns,
-    shorten,
-    to_problem,
-)
-from tasks.steps.segmentation import split_steps
+from tasks.problems.files import check_columns, problem_columns
+from tasks.problems.row_files import BadRow, Row
 
 _MAX_NOTES = 1000
 _MILLION = 1_000_000
@@ -49,6 +40,8 @@ class FileSurvey:
     """How many steps are labelled right and wrong, and have no label (None)."""
     num_divided_steps: int = 0
     """Steps of labelled solutions with the separator inside."""
+    num_mended: int = 0
+    """Solutions whose line ends or blank lines were mended."""
     notes: tuple[str, ...]
     """A line per row left out, with its number from 0; only the first ones of very many."""
 
@@ -59,19 +52,22 @@ class FileSurvey:
 
 
 def survey_file(
-    job: ImportsJob, on_progress: Callable[[int], None] = lambda num_rows: None
+    job: ImportsJob,
+    on_progress: Callable[[int], None] = lambda num_rows: None,
+    left_out: TextIO | None = None,
 ) -> FileSurvey:
     """Read the whole file once and keep only its problems.
 
     Args:
         job: the file and its columns.
         on_progress: called with the number of usable rows so far.
+        left_out: gets a line for every row left out, however many there are.
 
     Raises:
         ValueError: the file does not exist, a column that the job names occurs in no row, or
             no row can be used.
     """
-    seen = _Seen()
+    seen = _Seen(left_out=left_out)
     tables, fingerprints = [PROBLEMS.schema.empty_table()], []
     num_rows = num_responses = 0
     has_scores = False
@@ -102,6 +98,7 @@ def survey_file(
         num_left_out=seen.num_left_out,
         labels=seen.labels,
         num_divided_steps=seen.num_divided_steps,
+        num_mended=seen.num_mended,
         notes=tuple(seen.notes),
     )
 
@@ -109,35 +106,6 @@ def survey_file(
 def read_chunks(job: ImportsJob) -> Iterator[Chunk]:
     """The usable rows of the file, in groups that each make a unit."""
     return _cut(_usable_rows(job, _Seen()), job)
-
-
-def read_row(row: Row, index: int, job: ImportsJob) -> ImportedRow:
-    """A row of the file without labels, checked.
-
-    Raises:
-        BadRow: says what was expected in which column, and what came.
-    """
-    problem = to_problem(row, index, job, source=job.source_name, split=job.split)
-    assert isinstance(row, dict)
-    column = job.responses_column
-    texts = row.get(column)
-    if not isinstance(texts, list) or not texts:
-        raise BadRow(f"expected a list of texts in column {column!r}, got {shorten(texts)}")
-    for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise BadRow(f"expected a text as response {place}, got {shorten(text)}")
-        check_text(text, f"response {place}")
-    given = row.get(job.read_scores_column)
-    if given is None:
-        scores: list[tuple[float, ...] | None] = [None] * len(texts)
-    elif not isinstance(given, list) or len(given) != len(texts):
-        came = f"{len(given)}" if isinstance(given, list) else shorten(given)
-        raise BadRow(f"expected {len(texts)} scores, one per response, got {came}")
-    else:
-        scores = [
-            _read_scores(s, t, i, job) for i, (s, t) in enumerate(zip(given, texts, strict=True))
-        ]
-    return ImportedRow(problem=problem, responses=tuple(texts), scores=tuple(scores))
 
 
 @dataclass(slots=True)
@@ -149,10 +117,21 @@ class _Seen:
     num_left_out: int = 0
     labels: Counter[bool | None] = field(default_factory=Counter)
     num_divided_steps: int = 0
+    num_mended: int = 0
+    left_out: TextIO | None = None
+
+    def leave_out(self, index: int, error: BadRow) -> None:
+        """Note a row that cannot be used."""
+        note = f"row {index} is left out: {error}"
+        self.num_left_out += 1
+        if len(self.notes) < _MAX_NOTES:
+            self.notes.append(note)
+        if self.left_out is not None:
+            self.left_out.write(f"{note}\n")
 
 
 def _usable_rows(job: ImportsJob, seen: _Seen) -> Iterator[ImportedRow]:
-    labelled = LabelledRows(job)
+    labelled, solved = LabelledRows(job), SolvedRows(job)
     for index, row in enumerate(iterate_source(job)):
         if isinstance(row, dict):
             seen.columns.update(dict.fromkeys(row))
@@ -161,11 +140,10 @@ def _usable_rows(job: ImportsJob, seen: _Seen) -> Iterator[ImportedRow]:
                 found = _read_labelled(row, job, labelled)
                 _count_labels(found, job, seen)
             else:
-                found = read_row(row, index, job)
+                found = solved.read(row, index)
+                seen.num_mended += found.num_mended
         except BadRow as error:
-            seen.num_left_out += 1
-            if len(seen.notes) < _MAX_NOTES:
-                seen.notes.append(f"row {index} is left out: {error}")
+            seen.leave_out(index, error)
         else:
             yield found
 
@@ -201,37 +179,3 @@ def _cut(rows: Iterable[ImportedRow], job: ImportsJob) -> Iterator[Chunk]:
         num_chars += chars
     if kept:
         yield Chunk(kept)
-
-
-def _read_scores(given: Any, text: str, place: int, job: ImportsJob) -> tuple[float, ...] | None:
-    """The scores of one response: of the whole, or of each step; None where there is none."""
-    if given is None or given == []:
-        return None
-    if not isinstance(given, list):
-        return (_read_score(given, place, job),)
-    num_steps = len(split_steps(text, job.prompt.step_rule))
-    if len(given) not in (1, num_steps):
-        raise BadRow(
-            f"response {place} has {num_steps} steps, cut at {job.prompt.separator!r}: expected "
-            f"as many scores or one, got {len(given)}"
-        )
-    return tuple(_read_score(score, place, job) for score in given)
-
-
-def _read_score(given: Any, place: int, job: ImportsJob) -> float:
-    try:
-        score = float(given) if type(given) in (int, float) else math.nan
-    except OverflowError:
-        score = math.inf
-    if not math.isfinite(score):
-        raise BadRow(f"expected a number as score of response {place}, got {shorten(given)}")
-    if job.score_scale == "logit":
-        # Of the two forms, the one whose exponential cannot overflow.
-        odds = math.exp(-abs(score))
-        return 1 / (1 + odds) if score >= 0 else odds / (1 + odds)
-    if not 0 <= score <= 1:
-        raise BadRow(
-            f"expected a score in [0, 1] of response {place}, got {shorten(given)}; scores on "
-            "another scale need score_scale=logit"
-        )
-    return score

@@ -21,6 +21,8 @@ class ImportedRow:
     """[num_responses] the solutions cut into steps and labelled; empty for a row without labels."""
     first_index: int = 0
     """How many solutions of this problem earlier rows have."""
+    num_mended: int = 0
+    """Solutions whose line ends or blank lines were mended."""
 
 
 class Chunk:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from schemas.imports import ImportsJob
 from tasks.imports.formats import FORMATS, detect_format
-from tasks.problems.files import Row, iterate_rows
 from tasks.problems.hub import load_hub_rows
+from tasks.problems.row_files import Row, iterate_rows
 
 
 def iterate_source(job: ImportsJob) -> Iterator[Row]:

@@ -29,7 +29,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder by name.
 
     Raises:
-        ModelUnusable: the folder has none; pickled weights do not count.
+        ModelUnusable: the folder has none, as pickled weights do not count; or one is no file.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -38,6 +38,9 @@ def weight_files(folder: Path) -> list[Path]:
         raise ModelUnusable(
             f"model {folder}: expected weights in *.safetensors, got {came if pickled else 'none'}"
         )
+    for file in files:
+        if not file.is_file():  # reading a named pipe or a device would never end
+            raise ModelUnusable(f"model {folder}: expected {file.name} to be a file, it is none")
     return files
 
 

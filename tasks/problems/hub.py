@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tasks.problems.numbers import shorten_hub_floats
+
 
 def load_hub_rows(dataset: str, name: str | None, *, split: str, revision: str | None) -> Any:
     """The rows of a split: an indexable `datasets.Dataset` of columns and values.
@@ -19,10 +21,11 @@ def load_hub_rows(dataset: str, name: str | None, *, split: str, revision: str |
     from datasets.exceptions import DatasetsError
 
     try:
-        return load_dataset(dataset, name, split=split, revision=revision)
+        rows = load_dataset(dataset, name, split=split, revision=revision)
     except (OSError, ValueError, DatasetsError) as error:
         words = name_hub_rows(dataset, name, split=split)
         raise ValueError(f"{words} cannot be loaded: {error}") from error
+    return shorten_hub_floats(rows)
 
 
 def name_hub_rows(dataset: str, name: str | None, *, split: str) -> str:

@@ -22,9 +22,10 @@ from schemas.problems import (
 )
 from schemas.rows import Problem
 from schemas.units import derive_id, derive_seed
-from tasks.problems.files import BadRow, check_columns, iterate_rows, problem_columns, to_problem
+from tasks.problems.files import check_columns, problem_columns, to_problem
 from tasks.problems.hub import load_hub_rows, name_hub_rows
 from tasks.problems.named import read_named
+from tasks.problems.row_files import BadRow, iterate_rows
 from tasks.problems.theorems import theorem_problems
 from tasks.world.diaries import SOURCE as DIARIES_SOURCE
 from tasks.world.diaries import assign_weeks, diary_question

@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from string import ascii_uppercase
@@ -17,8 +18,9 @@ from schemas.data_sets import DataSet
 from schemas.problems import ColumnsConfig, NamedProblemsConfig
 from schemas.rows import Problem
 from schemas.units import derive_seed
-from tasks.problems.files import BadRow, iterate_rows, to_problem
+from tasks.problems.files import to_problem
 from tasks.problems.hub import load_hub_rows, name_hub_rows
+from tasks.problems.row_files import BadRow, iterate_rows
 
 _FLAT = ColumnsConfig(solution_column="solution", level_column="level", subject_column="subject")
 """Columns of a row after `_flatten`."""
@@ -34,8 +36,8 @@ def read_named(config: NamedProblemsConfig) -> tuple[list[Problem], list[str]]:
     """The problems of a set.
 
     Returns:
-        The problems in order, and notes: one for each row that cannot be used, one for each reason
-        for which rows are left out, and one if no grader judges the solutions.
+        The problems in order, and notes: one for each row that cannot be used, and one for each
+        reason for which rows are left out.
 
     Raises:
         ValueError: the set or the copy cannot be loaded, or its columns are others than expected.
@@ -64,18 +66,13 @@ def read_named(config: NamedProblemsConfig) -> tuple[list[Problem], list[str]]:
         f"{count:,} {'row is' if count == 1 else 'rows are'} left out: {reason}"
         for reason, count in unwanted.items()
     ]
-    if problems and not known.can_be_graded:
-        notes.append(
-            f"{known.name} is judged by running programs, and no grader does so: every solution "
-            "stays ungraded"
-        )
     return problems, notes
 
 
 def _open_rows(config: NamedProblemsConfig) -> Iterator[Any]:
     """The rows of the split with the needed columns; a BadRow for one that cannot be read."""
-    known, path = config.data_set, config.path
-    if path is not None and path.suffix in (".jsonl", ".parquet") and not path.is_dir():
+    known, path = config.data_set, config.path or _shipped(config)
+    if path is not None and path.suffix in (".jsonl", ".gz", ".parquet") and not path.is_dir():
         rows = list(iterate_rows(path, config.limit))
         there = dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row)
         _check_columns(known, there, str(path))
@@ -84,6 +81,17 @@ def _open_rows(config: NamedProblemsConfig) -> Iterator[Any]:
     for name, part in _load(config):
         _check_columns(known, part.column_names, name)
         yield from part.select_columns(list(known.columns))
+
+
+def _shipped(config: NamedProblemsConfig) -> Path | None:
+    """The file in an installed package that has the rows, if there is one."""
+    package = config.data_set.package
+    if package is None or config.revision is not None:
+        return None
+    name, file = package
+    found = find_spec(name)
+    path = None if found is None or not found.origin else Path(found.origin).parent / file
+    return path if path is not None and path.is_file() else None
 
 
 def _load(config: NamedProblemsConfig) -> Iterator[tuple[str, Any]]:
@@ -185,6 +193,8 @@ def _cell(row: Cells, path: str | None) -> Any:
         return None
     value: Any = row
     for key in path.split("."):
+        if isinstance(value, str) and value.startswith("["):
+            value = _listed(value)
         if isinstance(value, Mapping):
             value = value.get(key)
         elif isinstance(value, Sequence) and not isinstance(value, str) and key.isdigit():
@@ -192,6 +202,14 @@ def _cell(row: Cells, path: str | None) -> Any:
         else:
             return None
     return value
+
+
+def _listed(text: str) -> Any:
+    """A list that is written as JSON text; None for other text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _as_text(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 All problems of a unit are in flight at once; one problem is one request for N continuations.
 Reads a range of a problems file. A request that cannot be served becomes N rows with status
-`error`, so that a problem always has its N rows. A solution cut at the token limit without an
+`error`, so that a problem always has its N rows, and a single answer of a server that cannot be
+used becomes one. A solution cut at the token limit without an
 answer is ungraded (null), never wrong.
 """
 
@@ -75,6 +76,7 @@ async def sample_problem(
         with_logprobs=config.with_logprobs,
         has_chat_template=prompt_format.has_chat_template,
         thought_tags=prompt_format.thought_tags,
+        takes_errors=True,
     )
     error: str | None = None
     generation = Generation(completions=(), prompt_tokens=0, cached_tokens=0)

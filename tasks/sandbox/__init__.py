@@ -2,7 +2,15 @@
 
 from tasks.sandbox.bubblewrap import sandbox_fault
 from tasks.sandbox.limits import Limits
-from tasks.sandbox.run import Finished, Outcome, Running, run_command, run_python, start
+from tasks.sandbox.run import (
+    Finished,
+    Outcome,
+    Running,
+    run_command,
+    run_python,
+    start,
+    start_script,
+)
 
 __all__ = [
     "Finished",
@@ -13,4 +21,5 @@ __all__ = [
     "run_python",
     "sandbox_fault",
     "start",
+    "start_script",
 ]

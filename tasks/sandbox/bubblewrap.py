@@ -28,6 +28,7 @@ _SITE = f"/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/si
 _NAMESPACES = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
 _FIRST_USER, _NUM_USERS = 20_000, 40_000
 _PROBE_S = 30.0
+_FORKER_TMP_MB = 1
 _users = itertools.count(random.SystemRandom().randrange(_NUM_USERS))
 
 
@@ -97,21 +98,14 @@ def _command_line(
     *,
     as_root: bool,
 ) -> list[str]:
-    user = _FIRST_USER + next(_users) % _NUM_USERS
-    line = [shutil.which("bwrap") or "bwrap", *_NAMESPACES, "--unshare-cgroup-try"]
-    line += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    user = next_user()
+    line = [*_beginning(), "--die-with-parent"]
     if as_root:
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
             line += ["--cap-add", capability]
     else:
         line += ["--unshare-user", "--uid", str(user), "--gid", str(user)]
-    for name, value in _ENVIRONMENT.items():
-        line += ["--setenv", name, value]
-    line += [*_system(), *_python(with_packages), "--proc", "/proc", "--dev", "/dev"]
-    line += ["--perms", "1777", "--size", str(limits.file_mb << 20), "--tmpfs", "/tmp"]
-    for path, descriptor in files.items():
-        line += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
-    line += ["--remount-ro", "/", "--chdir", "/tmp"]
+    line += _places(files, with_packages, limits.file_mb)
     if status_fd is not None:
         line += ["--json-status-fd", str(status_fd)]
     line += ["--", "/usr/bin/prlimit", *_resources(limits), "--", "/usr/bin/setpriv"]
@@ -119,6 +113,50 @@ def _command_line(
         line += ["--reuid", str(user), "--regid", str(user), "--clear-groups"]
         line += ["--bounding-set=-all"]
     return [*line, "--inh-caps=-all", "--no-new-privs", "--", *command]
+
+
+def forker_line(
+    arguments: Sequence[str], *, files: Mapping[str, int], with_packages: bool
+) -> list[str]:
+    """The arguments that start an interpreter which may make namespaces for what it forks.
+
+    Args:
+        arguments: of the interpreter.
+        files: see `command_line`, as `with_packages`.
+        with_packages: see there.
+    """
+    as_root = os.geteuid() == 0
+    line = _beginning()
+    if not as_root:
+        line += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "CAP_SETFCAP"]
+    for capability in ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+        line += ["--cap-add", capability]
+    line += _places(files, with_packages, _FORKER_TMP_MB)
+    return [*line, "--", PYTHON, "-I", "-S", *arguments]
+
+
+def next_user() -> int:
+    """The number of a user that has run nothing for long."""
+    return _FIRST_USER + next(_users) % _NUM_USERS
+
+
+def _beginning() -> list[str]:
+    """Namespaces, no environment but ours, and no capability unless one is added."""
+    line = [shutil.which("bwrap") or "bwrap", *_NAMESPACES, "--unshare-cgroup-try"]
+    line += ["--new-session", "--clearenv", "--cap-drop", "ALL"]
+    for name, value in _ENVIRONMENT.items():
+        line += ["--setenv", name, value]
+    return line
+
+
+def _places(files: Mapping[str, int], with_packages: bool, tmp_mb: int) -> list[str]:
+    """All that can be seen, read-only but for /tmp."""
+    line = [*_system(), *_python(with_packages), "--proc", "/proc", "--dev", "/dev"]
+    line += ["--remount-ro", "/dev"]
+    line += ["--perms", "1777", "--size", str(tmp_mb << 20), "--tmpfs", "/tmp"]
+    for path, descriptor in files.items():
+        line += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
+    return [*line, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
 _ENVIRONMENT = {
@@ -132,15 +170,7 @@ _ENVIRONMENT = {
 
 
 def _resources(limits: Limits) -> list[str]:
-    file_bytes = limits.file_mb << 20
-    return [
-        f"--cpu={limits.cpu_s}:{limits.cpu_s + 1}",
-        f"--as={limits.memory_mb << 20}",
-        f"--nproc={limits.num_processes}",
-        f"--fsize={file_bytes}",
-        "--nofile=256",
-        "--core=0",
-    ]
+    return [f"--{name}={soft}:{hard}" for name, (soft, hard) in limits.resources.items()]
 
 
 @functools.cache

@@ -24,3 +24,16 @@ class Limits:
     def deadline_s(self) -> float:
         """Seconds after which the run is ended."""
         return 5.0 * self.cpu_s if self.wall_s is None else self.wall_s
+
+    @property
+    def resources(self) -> dict[str, tuple[int, int]]:
+        """Soft and hard limits of each process, by their names in setrlimit(2), in lower case."""
+        same = {
+            "as": self.memory_mb << 20,
+            "nproc": self.num_processes,
+            "fsize": self.file_mb << 20,
+            "nofile": 256,
+            "core": 0,
+        }
+        limits = {name: (value, value) for name, value in same.items()}
+        return limits | {"cpu": (self.cpu_s, self.cpu_s + 1)}

@@ -7,14 +7,20 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import IO, Literal
 
 from tasks.sandbox.bubblewrap import PYTHON, command_line
 from tasks.sandbox.limits import Limits
+from tasks.sandbox.processes import BubblewrapProcess, ForkedProcess, Process
+from tasks.sandbox.warm import WarmInterpreter, held_text, warm_interpreter
 
 Outcome = Literal["exited", "timeout", "memory", "output", "sandbox_down"]
 """`exited` by itself or by a signal; `sandbox_down` was never started."""
 
+_TEXT = "/program.py"
+_FOURTH = "/proc/self/fd/3"
+_STANDARD = ("stdin", "stdout", "stderr")
+_TRIES = 2
 _CPU_SIGNALS = (128 + 24, 128 + 9)
 """Exit status after SIGXCPU, and after the SIGKILL a second later."""
 
@@ -35,12 +41,11 @@ class Finished:
 class Running:
     """A program that was started in the sandbox."""
 
-    def __init__(self, process: subprocess.Popen[bytes], status: int, limits: Limits) -> None:
-        self.process = process
-        self._status = status
+    def __init__(self, process: Process, limits: Limits) -> None:
+        """Take a process that was just started."""
+        self._process = process
         self._limits = limits
         self._began = time.monotonic()
-        self._said = b""
 
     def communicate(self, stdin: bytes = b"") -> Finished:
         """Give it its input, gather what it writes, and end everything that it started."""
@@ -64,42 +69,41 @@ class Running:
             time.monotonic() - self._began,
         )
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it has ended; False if that takes longer."""
+        return self._process.wait(timeout_s)
+
     @property
     def exit_code(self) -> int | None:
         """The status of a program that ended by itself; None if it never began, or was killed."""
-        self.process.wait()
-        with contextlib.suppress(OSError):
-            while piece := os.read(self._status, 4096):
-                self._said += piece
-        is_ended = b'"exit-code"' in self._said
-        return self.process.returncode if is_ended else None
+        return self._process.exit_code
 
     @property
     def was_started(self) -> bool:
-        """Whether bubblewrap made its namespaces; after it ended."""
-        return self.exit_code is not None or b'"child-pid"' in self._said
+        """Whether its namespaces were made; after it ended."""
+        return self._process.was_started
 
     def kill(self) -> None:
         """End it with all its processes, and wait for that; no error if it ended before."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def close(self) -> None:
         """End it and give back what it held."""
         self.kill()
-        os.close(self._status)
+        self._process.close()
 
     def _exchange(self, stdin: memoryview) -> tuple[dict[str, bytearray], Outcome | None]:
         written = {"stdout": bytearray(), "stderr": bytearray()}
         deadline = self._began + self._limits.deadline_s
         with selectors.DefaultSelector() as selector:
             for name in written:
-                if (pipe := getattr(self.process, name)) is not None:
+                if (pipe := getattr(self._process, name)) is not None:
                     selector.register(pipe, selectors.EVENT_READ, name)
-            if (pipe := self.process.stdin) is not None:
+            if (pipe := self._process.stdin) is not None:
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, selectors.EVENT_WRITE, None)
             while selector.get_map():
@@ -116,10 +120,8 @@ class Running:
                         if len(written[key.data]) > self._limits.output_bytes:
                             del written[key.data][self._limits.output_bytes :]
                             return written, "output"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, deadline - time.monotonic()))
-            return written, None
-        return written, "timeout"
+        has_ended = self._process.wait(max(0.0, deadline - time.monotonic()))
+        return written, None if has_ended else "timeout"
 
     def _feed(self, selector: selectors.BaseSelector, pipe, stdin: memoryview) -> memoryview:
         try:
@@ -160,36 +162,75 @@ def start(
         OSError: bubblewrap is not there.
     """
     limits = limits or Limits()
-    held: list[int] = []
     read_end, write_end = os.pipe()
     try:
-        inside = {}
-        for path, content in (files or {}).items():
-            held.append(os.memfd_create("file"))
-            with open(held[-1], "wb", closefd=False) as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-            os.lseek(held[-1], 0, os.SEEK_SET)
-            inside[path] = held[-1]
-        line = command_line(
-            command, limits, files=inside, with_packages=with_packages, status_fd=write_end
-        )
-        process = subprocess.Popen(
-            line,
-            env={},
-            cwd="/",
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=[write_end, *held],
-            start_new_session=True,
-        )
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, write_end)
+            inside = {
+                path: stack.enter_context(held_text(content))
+                for path, content in (files or {}).items()
+            }
+            process = subprocess.Popen(
+                command_line(
+                    command, limits, files=inside, with_packages=with_packages, status_fd=write_end
+                ),
+                env={},
+                cwd="/",
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=[write_end, *inside.values()],
+                start_new_session=True,
+            )
     except BaseException:
         os.close(read_end)
         raise
-    finally:
-        for descriptor in (write_end, *held):
-            os.close(descriptor)
-    return Running(process, read_end, limits)
+    return Running(BubblewrapProcess(process, read_end), limits)
+
+
+def start_script(
+    text: str | bytes,
+    *,
+    files: Mapping[str, str],
+    limits: Limits | None = None,
+    stdin: int = subprocess.PIPE,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    with_packages: bool = False,
+) -> Running:
+    """Start a Python program in the sandbox, from a warm interpreter where there can be one.
+
+    Args:
+        text: the program; with `files` what their script reads at the path in its first argument.
+        files: a script of ours by its path inside, then the modules below `/harness` that it
+            imports; an interpreter is kept for each such set. Empty for a program alone.
+        limits: what it may use; None for the defaults.
+        stdin: see `start`; so are `stdout` and `stderr`.
+        stdout: see `stdin`.
+        stderr: see `stdin`.
+        with_packages: see `start`.
+
+    Raises:
+        OSError: bubblewrap is not there.
+    """
+    limits = limits or Limits()
+    for _ in range(_TRIES):
+        warm = warm_interpreter(files, with_packages=with_packages)
+        if warm is None:
+            break
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError), held_text(text) as held:
+            arguments = [next(iter(files)), _FOURTH] if files else [_TEXT]
+            process = _fork(warm, arguments, held, limits, (stdin, stdout, stderr))
+            return Running(process, limits)
+    return start(
+        [PYTHON, "-I", "-S", *list(files)[:1], _TEXT],
+        limits=limits,
+        files={**files, _TEXT: text},
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        with_packages=with_packages,
+    )
 
 
 def run_command(
@@ -213,12 +254,44 @@ def run_command(
 
 def run_python(source: str, *, stdin: str | bytes = b"", limits: Limits | None = None) -> Finished:
     """Run the text of a Python program, which can use the standard library, to its end."""
-    return run_command(
-        [PYTHON, "-I", "-S", "/program.py"],
-        files={"/program.py": source.encode(errors="replace")},
-        stdin=stdin,
-        limits=limits,
-    )
+    try:
+        running = start_script(source.encode(errors="replace"), files={}, limits=limits)
+    except OSError as error:
+        return Finished("sandbox_down", None, b"", str(error).encode(), 0.0)
+    try:
+        return running.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
+    finally:
+        running.close()
+
+
+def _fork(
+    warm: WarmInterpreter,
+    arguments: list[str],
+    text: int,
+    limits: Limits,
+    wanted: tuple[int, int, int],
+) -> ForkedProcess:
+    """Fork with the standard files that are wanted, each a descriptor, PIPE or DEVNULL."""
+    theirs: list[int] = []
+    ours: dict[str, IO[bytes] | None] = dict.fromkeys(_STANDARD)
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as kept:
+        for name, each in zip(_STANDARD, wanted, strict=True):
+            if each == subprocess.PIPE:
+                ends = os.pipe()
+                read_end, write_end = ends
+                mine, other = (write_end, read_end) if name == "stdin" else ends
+                mode = "wb" if name == "stdin" else "rb"
+                ours[name] = kept.enter_context(open(mine, mode, buffering=0))  # noqa: PTH123
+                stack.callback(os.close, other)
+                theirs.append(other)
+            elif each == subprocess.DEVNULL:
+                theirs.append(os.open(os.devnull, os.O_RDWR))
+                stack.callback(os.close, theirs[-1])
+            else:
+                theirs.append(each)
+        process = warm.fork(arguments, limits, descriptors=[*theirs, text], pipes=ours)
+        kept.pop_all()
+    return process
 
 
 def _lacked_memory(stderr: bytes | bytearray) -> bool:

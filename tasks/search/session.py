@@ -338,6 +338,7 @@ class Search:
             num_alternatives=num_alternatives,
             has_chat_template=self.context.prompt_formats[node.writer].has_chat_template,
             thought_tags=self.context.prompt_formats[node.writer].thought_tags,
+            takes_errors=True,
         )
         try:
             generation = await engine.generate(request)
@@ -350,9 +351,11 @@ class Search:
                 cost.prompt_tokens = generation.prompt_tokens
                 cost.cached_tokens = generation.cached_tokens
             self.context.counters.generated_tokens += cost.generated_tokens
-            problem = refusal(self.context, node.writer, completion, num_alternatives)
+            problem = completion.error or refusal(
+                self.context, node.writer, completion, num_alternatives
+            )
             ended = end_at_stop(completion, ends, prefix=node.text + after)
-            drawn.append((problem or completion.error or ended, cost))
+            drawn.append((problem or ended, cost))
         return drawn
 
     def _add(

@@ -185,7 +185,7 @@ async def _roll_out_prefix(prefix: Prefix, job: _Job) -> list[Trajectory]:
         drawn = await _draw_wave(prefix, len(rows), wave, job)
         job.on_rows(drawn)
         rows += drawn
-        if rows[-1].status == "error":
+        if all(row.status == "error" for row in drawn):
             break  # the same request again would be rejected again
     return rows
 
@@ -208,6 +208,7 @@ async def _draw_wave(prefix: Prefix, first: int, num: int, job: _Job) -> list[Tr
         seed=derive_seed(job.seed, *prefix.key) + first,
         has_chat_template=job.prompt_format.has_chat_template,
         thought_tags=job.prompt_format.thought_tags,
+        takes_errors=True,
     )
     try:
         generation = await job.engine.generate(request)

@@ -115,6 +115,11 @@ class TokenDecoder:
         self._first_text = self._decode_all(self._first_word)
         self._pieces: dict[int, str] = {}
 
+    @property
+    def num_tokens(self) -> int:
+        """Ids that the tokenizer has, from 0."""
+        return len(self._tokenizer)
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of a continuation."""
         return self._decode_all([*self._first_word, *token_ids]).removeprefix(self._first_text)

@@ -60,7 +60,7 @@ async def draw(
     if config is None or thoughts is None or not config.is_forced:
         generation = await engine.generate(request)
         return generation, [_plain(each, request, thoughts) for each in generation.completions]
-    forcing = _Forcing(engine, request, config, thoughts)
+    forcing = _Forcing(engine, replace(request, takes_errors=False), config, thoughts)
     generation = await engine.generate(forcing.first_request())
     drawn = await asyncio.gather(
         *(forcing.continue_from(each, index) for index, each in enumerate(generation.completions))

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from schemas.evaluation import EvaluationConfig, EvaluationJob
-from schemas.graders import ExactGraderConfig
+from schemas.graders import ExactGraderConfig, ProgramGraderConfig
 from schemas.imports import ImportsJob
 from schemas.regrading import RegradingJob
 from storage import Store, connect, query
+from tasks.sandbox import sandbox_fault
 
 ODD_NAME = "it's $(a) *file*? \n[x]; drop table.jsonl"
 HOSTILE = (
@@ -46,13 +47,13 @@ def solved(index, *answers, **columns):
 
 @pytest.fixture
 def imported(tmp_path, store, prefect_server):
-    """Two problems: 1 1 2 2 scored .9 .8 .2 .1, and 2 2 2 1. scored .1 .1 .1 .9; a bad row."""
+    """Two problems: 1 1 2 2 scored .9 .8 .2 .1, and 2 2 2 1. scored .1 .1 .1 .9; 12 bad rows."""
     from flows.imports import import_solutions
 
     path = write(
         tmp_path / "solved.jsonl",
         solved(0, 1, 1, 2, 2, reward=[0.9, 0.8, 0.2, 0.1]),
-        {"question": "q1?"},
+        *[{"question": "q1?"}] * 12,
         solved(2, 2, 2, 2, "1.0", reward=[0.1, 0.1, 0.1, 0.9]),
     )
     job = ImportsJob(path=path, policy="theirs", scores_column="reward", trajectories_per_unit=4)
@@ -75,6 +76,8 @@ def accuracies(store, **fields):
 
 def test_views_and_curves_work_on_imported_solutions(imported):
     store, _ = imported
+    named = (store.root / "imports/run/eval-left-out.txt").read_text().splitlines()
+    assert [line.partition(" is")[0] for line in named] == [f"row {i}" for i in range(1, 13)]
     rates = ask(
         store, "select policy, strategy, num_graded, num_correct from solve_rate order by 4"
     )
@@ -265,3 +268,54 @@ def test_gsm8k_solutions_are_right_by_their_own_gold_answers(
     path = write(tmp_path / "gsm.jsonl", *({**r, "responses": [r["answer"]]} for r in rows))
     import_solutions(ImportsJob(path=path, gold_format="solution"), store.url, "run")
     assert ask(store, "select count(*), sum(correct::int) from graded") == [(200, 200)]
+
+
+@pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
+def test_programs_are_graded_and_problems_with_faulty_tests_named(
+    tmp_path, store, prefect_server, capsys
+):
+    from flows.imports import import_solutions
+
+    test = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(0) == 0"
+    row = {
+        "prompt": "def double(x):\n    '''Twice x.'''\n",
+        "entry_point": "double",
+        "test": test,
+        "reference": "    return 2 * x",
+        "responses": ["    return x + x", "    return 4", "def twice(x): return x + x", "None"],
+    }
+    path = write(
+        tmp_path / "programs.jsonl",
+        row,
+        {**row, "reference": "    return 3 * x", "responses": ["    return x + x"]},
+        {**row, "test": None, "responses": ["    return x + x"]},
+        {**row, "test": "def check(", "responses": ["    return x + x"]},
+    )
+    job = ImportsJob(
+        path=path,
+        question_column="prompt",
+        solution_column="reference",
+        check_columns=("test", "entry_point"),
+        grader=ProgramGraderConfig(timeout_s=2),
+    )
+    import_solutions(job, store.url, "run")
+    rows = ask(
+        store,
+        "select t.correct, t.check_result.status, t.check_result.num_passed "
+        "from trajectories as t order by t.created_at, t.sample_index",
+    )
+    assert sorted(rows, key=str) == sorted(
+        [
+            (True, "passed", 2),
+            (False, "failed", 1),
+            (False, "missing", 0),
+            (False, "failed", 0),
+            *[(None, "bad_check", 0)] * 3,
+        ],
+        key=str,
+    )
+    said = capsys.readouterr().err
+    named = [line for line in said.splitlines() if line.startswith("import eval: problem ")]
+    assert len(named) == 3
+    assert "got failed, 1 of 2 passed" in said
+    assert "expected tests: test and entry_point" in said

@@ -277,7 +277,7 @@ def main():
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     sys.stdout = sys.stderr = open(os.devnull, "w")
-    with open("/job.json") as file:
+    with open(sys.argv[1]) as file:
         job = json.load(file)
     try:
         result = judge(job)

@@ -44,13 +44,14 @@ def main() -> None:
         exec(job["preamble"], names)
     except SyntaxError:
         pass  # the question is prose
+    entry = job["entry"]
+    names.pop(entry, None)  # the question has it without a body
     try:
         exec(code, names)
     except BaseException as error:
         kind = "memory" if isinstance(error, MemoryError) else "failed"
         reply({"failed": kind, "message": f"{type(error).__name__}: {error}"})
         return
-    entry = job["entry"]
     solution = names.get("Solution")
     if entry and entry not in names and solution is not None and hasattr(solution, entry):
         names[entry] = lambda *args, **kwargs: getattr(solution(), entry)(*args, **kwargs)

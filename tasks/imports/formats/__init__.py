@@ -6,7 +6,7 @@ from typing import Any
 from schemas.imports import ImportsJob
 from tasks.imports.formats import math_shepherd, prm800k, processbench, stepwise
 from tasks.imports.formats.base import LabelledSolution
-from tasks.problems.files import Row
+from tasks.problems.row_files import Row
 
 FORMATS: dict[
     str,

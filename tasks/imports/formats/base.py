@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.problems.files import BadRow, check_text, shorten
+from tasks.problems.files import check_text
+from tasks.problems.row_files import BadRow, shorten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 from schemas.imports import ImportsJob
 from tasks.imports.formats.base import LabelledQuestion, LabelledSolution, read_text
-from tasks.problems.files import BadRow, check_text, shorten
+from tasks.problems.files import check_text
+from tasks.problems.row_files import BadRow, shorten
 
 TAG = "ки"
 _FIRST = re.compile(r"(?:^|(?<=\s))Step 1\s*:")

@@ -22,7 +22,7 @@ from tasks.imports.formats.base import (
     read_list,
     read_text,
 )
-from tasks.problems.files import BadRow, shorten
+from tasks.problems.row_files import BadRow, shorten
 
 _NEUTRAL: Mapping[NeutralLabel, bool | None] = {"right": True, "wrong": False, "none": None}
 _ANSWER_MARK = "# Answer"

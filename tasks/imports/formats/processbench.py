@@ -18,7 +18,8 @@ from tasks.imports.formats.base import (
     read_text,
     read_truth,
 )
-from tasks.problems.files import BadRow, check_text, shorten
+from tasks.problems.files import check_text
+from tasks.problems.row_files import BadRow, shorten
 
 _SUBSET = re.compile(r"(?P<subset>.+)-\d+")
 

@@ -16,7 +16,7 @@ from tasks.imports.formats.base import (
     read_text,
     read_truth,
 )
-from tasks.problems.files import BadRow, shorten
+from tasks.problems.row_files import BadRow, shorten
 
 
 def matches(row: dict[str, Any]) -> bool:

