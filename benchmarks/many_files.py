@@ -1,17 +1,21 @@
-"""What SQL costs over many small files: connecting, `select 1`, pass@k and cost, in both layouts.
+"""What SQL costs over many small files: connecting, `select 1`, pass@k, cost and one run's rows.
 
-A synthetic store of the same rows twice: in many files, and in few. The files are written by
-pyarrow with the store's own schema, without the flush to disk of a commit. Prints one JSON object
-on its last line.
+A synthetic store of ten runs, first in many files, then with the same files folded by
+`stepmill compact`. The files are those of commits, without the flush to disk. `first_connect` looks
+at all files; the others find them remembered. Each figure is the median of the seconds of
+wall-clock time, and of the processor time of both threads, which other work on the machine hardly
+affects; `peak_mb` is the memory of the process so far. Prints one JSON object on its last line.
 
     python -m benchmarks.many_files --files 5260 --rows 2000000
 """
 
 import argparse
 import json
+import resource
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,42 +24,79 @@ import pyarrow.parquet as pq
 from benchmarks.store import make_trajectories
 from schemas.rows import TRAJECTORIES
 from storage import Store, connect, query
+from storage.checksums import SEALED, seal
+from storage.compaction import compact
+from storage.folded import UNITS_KEY, UnitRows, units_metadata
 
-_FEW = 40
+_RUNS = 10
 _QUERIES = {
     "select_1": "select 1",
     "pass_at_k": "select * from pass_at_k",
     "cost": "select * from cost",
+    "one_run": "select count(correct) from graded where run_id = 'run-3'",
 }
 
 
 def fill(root: str, num_files: int, num_rows: int) -> None:
     """Write a store with `num_rows` trajectories, spread evenly over `num_files` files."""
-    folder = Store(root).root / "trajectories" / "run_id=benchmark" / "stage=sampling"
-    folder.mkdir(parents=True)
+    table = Store(root).root / "trajectories"
     rng, waiting, drawn = np.random.default_rng(0), TRAJECTORIES.schema.empty_table(), 0
     for index in range(num_files):
         size = num_rows * (index + 1) // num_files - num_rows * index // num_files
         while waiting.num_rows < size:
             more = make_trajectories(drawn, rng)
             waiting, drawn = pa.concat_tables([waiting, more]), drawn + 1
-        pq.write_table(waiting.slice(0, size), folder / f"eval.{index:05d}.parquet")
+        folder = table / f"run_id=run-{index * _RUNS // num_files}" / "stage=sampling"
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / f"eval.{index:05d}.parquet", waiting.slice(0, size))
         waiting = waiting.slice(size)
 
 
-def measure(root: str, rounds: int) -> dict[str, float]:
+def _write(path: Path, table: pa.Table) -> None:
+    """Write a unit's file as a commit does, but not through to the disk."""
+    units = units_metadata([UnitRows(name=path.stem, rows=table.num_rows, seconds=1.0)])
+    metadata = {**(table.schema.metadata or {}), UNITS_KEY: units, **SEALED}
+    table = table.replace_schema_metadata(metadata)
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    seal(path)
+
+
+def measure(root: str, rounds: int) -> dict[str, object]:
     """Median seconds of connecting, and of each query on a connection of its own."""
-    seconds: dict[str, list[float]] = {name: [] for name in ("connect", *_QUERIES)}
+    first = time.process_time()
+    connect(root).close()
+    first = time.process_time() - first
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ("connect", *_QUERIES)}
     for _ in range(rounds):
         for name, sql in _QUERIES.items():
-            start = time.perf_counter()
+            start = _clocks()
             connection = connect(root)
-            opened = time.perf_counter()
+            opened = _clocks()
             query(connection, sql).fetchall()
-            seconds["connect"].append(opened - start)
-            seconds[name].append(time.perf_counter() - opened)
+            ended = _clocks()
+            seconds["connect"].append((opened[0] - start[0], opened[1] - start[1]))
+            seconds[name].append((ended[0] - opened[0], ended[1] - opened[1]))
             connection.close()
-    return {name: round(statistics.median(turns), 3) for name, turns in seconds.items()}
+    return {
+        "first_connect_cpu_s": round(first, 3),
+        **{
+            name: {
+                "s": round(statistics.median(wall for wall, _ in turns), 3),
+                "cpu_s": round(statistics.median(cpu for _, cpu in turns), 3),
+            }
+            for name, turns in seconds.items()
+        },
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+    }
+
+
+def _since(start: tuple[float, float]) -> tuple[float, float]:
+    wall, cpu = _clocks()
+    return round(wall - start[0], 3), round(cpu - start[1], 3)
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
 
 
 def main() -> None:
@@ -67,10 +108,13 @@ def main() -> None:
     arguments = parser.parse_args()
     found: dict[str, object] = {"rows": arguments.rows}
     with tempfile.TemporaryDirectory(prefix="stepmill-many-files-") as folder:
-        for num_files in (arguments.files, min(_FEW, arguments.files)):
-            root = f"{folder}/{num_files}"
-            fill(root, num_files, arguments.rows)
-            found[f"{num_files}_files"] = measure(root, arguments.rounds)
+        fill(folder, arguments.files, arguments.rows)
+        found["many"] = {"files": arguments.files, **measure(folder, arguments.rounds)}
+        start = _clocks()
+        folded = compact(Store(folder))
+        found["folding"] = dict(zip(("s", "cpu_s"), _since(start), strict=True))
+        num_files = sum(folding.files_after for folding in folded)
+        found["folded"] = {"files": num_files, **measure(folder, arguments.rounds)}
     print(json.dumps(found))
 
 

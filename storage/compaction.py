@@ -28,12 +28,14 @@ from schemas.tables import VERSION_KEY
 from schemas.units import UnitPath
 from storage.checksums import SEALED, open_checked, read_checked, seal
 from storage.folded import UNITS_KEY, UnitRows, read_units, units_metadata
-from storage.health import committed_files
+from storage.health import table_of, whole_files
 from storage.locks import alone
 from storage.marker import MARKER, put_marker
 from storage.roots import LocalRoot, Root, open_root, scratch_folder
 from storage.store import Store
 
+SMALL_BYTES = 1000**2
+"""A file below this size is small: opening it takes a query longer than reading it."""
 _MAX_BYTES = 256 * 1024**2
 """Maximum size of a folded file."""
 _ROW_GROUP_ROWS = 122_880
@@ -73,6 +75,7 @@ def compact(
     store: Store,
     *,
     run_id: str | None = None,
+    min_files: int = 2,
     timeout_s: float = _TIMEOUT_S,
     on_folder: OnFolder | None = None,
 ) -> list[Folding]:
@@ -83,6 +86,8 @@ def compact(
     Args:
         store: a store in a local folder.
         run_id: fold only the files of this run; None for all.
+        min_files: fold only folders with at least this many small files; 2 for all that have
+            several files of any size.
         timeout_s: seconds to wait for open SQL connections to close.
         on_folder: called for each folded folder.
 
@@ -96,9 +101,7 @@ def compact(
             "`stepmill compact --to NEW_ROOT`"
         )
     done = []
-    for folder, files in _folders(store).items():
-        if run_id is not None and UnitPath.parse(next(iter(files))).run_id != run_id:
-            continue
+    for folder, files in _folders(store, run_id=run_id, min_files=min_files).items():
         groups = [group for group in _groups(_foldable(store, files)) if len(group) > 1]
         if groups:
             store.raise_version()
@@ -143,12 +146,25 @@ def copy_store(store: Store, target: str, *, on_folder: OnFolder | None = None) 
     return done
 
 
-def _folders(store: Store) -> dict[str, dict[str, int]]:
+def _folders(
+    store: Store, *, run_id: str | None = None, min_files: int = 2
+) -> dict[str, dict[str, int]]:
     """The readable files of each folder that holds any, with their sizes."""
+    if run_id is None:
+        there = store.files_root.tables().sizes
+    else:
+        below = (f"{table}/run_id={run_id}" for table in TABLES)
+        there = {p: n for folder in below for p, n in store.files_root.files(folder).items()}
     folders: dict[str, dict[str, int]] = {}
-    for path, size in committed_files(store)[0].items():
-        folders.setdefault(str(PurePosixPath(path).parent), {})[path] = size
-    return folders
+    for path, size in there.items():
+        if table_of(path) is not None:
+            folders.setdefault(str(PurePosixPath(path).parent), {})[path] = size
+    found = {
+        folder: whole_files(store, sizes)[0]
+        for folder, sizes in folders.items()
+        if min_files <= 2 or sum(size < SMALL_BYTES for size in sizes.values()) >= min_files
+    }
+    return {folder: sizes for folder, sizes in found.items() if sizes}
 
 
 def _foldable(store: Store, files: dict[str, int]) -> list[_Source]:

@@ -19,6 +19,7 @@ from storage.checksums import open_checked
 from storage.roots import Root
 
 UNITS_KEY = b"stepmill_units"
+_MAX_HELD = 2
 _FOLDED = re.compile(r"folded-[0-9a-f]{32}")
 
 
@@ -61,11 +62,17 @@ def read_units(path: str, metadata: pq.FileMetaData) -> list[UnitRows]:
 
 
 class FoldedIndex:
-    """The units in folded files. Files never change, so each is read once per process."""
+    """The units in folded files. Files never change, so each footer is read once per process.
+
+    Units are usually read in order, so the row groups read last are kept: each is decoded once for
+    all units in it.
+    """
 
     def __init__(self, root: Root) -> None:
         self._root = root
         self._known: dict[str, dict[str, Place]] = {}
+        self._group_rows: dict[str, list[int]] = {}
+        self._held: dict[tuple[str, int], pa.Table] = {}
 
     def places(self, paths: list[str]) -> dict[str, Place]:
         """The places of all units in the folded files among these, by the path of the unit."""
@@ -73,9 +80,35 @@ class FoldedIndex:
         for path in filter(is_folded, paths):
             if path not in self._known:
                 with self._root.open(path) as stream, readable(path):
-                    self._known[path] = _places_in(path, open_checked(stream).metadata)
+                    metadata = open_checked(stream).metadata
+                    groups = range(metadata.num_row_groups)
+                    self._group_rows[path] = [metadata.row_group(g).num_rows for g in groups]
+                    self._known[path] = _places_in(path, metadata)
             found |= self._known[path]
         return found
+
+    def read(self, place: Place) -> pa.Table:
+        """The rows of a unit; row groups without any of them are not read."""
+        end, first, pieces = place.start + place.num_rows, 0, []
+        for group, num_rows in enumerate(self._group_rows[place.path]):
+            if first < end and place.start < first + num_rows:
+                start = max(place.start - first, 0)
+                length = min(end - first, num_rows) - start
+                pieces.append(self._group(place.path, group).slice(start, length))
+            first += num_rows
+        return pa.concat_tables(pieces) if pieces else self._group(place.path, 0).slice(0, 0)
+
+    def _group(self, path: str, group: int) -> pa.Table:
+        if (table := self._held.get((path, group))) is not None:
+            return table
+        with self._root.open(path) as stream:
+            file = open_checked(stream)
+            has_groups = file.metadata.num_row_groups > 0
+            table = file.read_row_group(group) if has_groups else file.read()
+        # The one before it too: a unit may have rows in both.
+        last = list(self._held.items())[-(_MAX_HELD - 1) :]
+        self._held = dict([*last, ((path, group), table)])
+        return table
 
 
 @contextlib.contextmanager
@@ -95,22 +128,6 @@ def readable(path: str) -> Iterator[None]:
 def one_line(error: Exception) -> str:
     """The message of an error on one line; Arrow's contain line breaks."""
     return " ".join(str(error).split())
-
-
-def read_place(root: Root, place: Place) -> pa.Table:
-    """The rows of a unit in a folded file; row groups without any of them are not read."""
-    with root.open(place.path) as stream:
-        file = open_checked(stream)
-        end = place.start + place.num_rows
-        first, wanted, skipped = 0, [], 0
-        for group in range(file.num_row_groups):
-            last = first + file.metadata.row_group(group).num_rows
-            if last <= place.start:
-                skipped = last
-            elif first < end:
-                wanted.append(group)
-            first = last
-        return file.read_row_groups(wanted).slice(place.start - skipped, place.num_rows)
 
 
 def _places_in(path: str, metadata: pq.FileMetaData) -> dict[str, Place]:

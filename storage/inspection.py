@@ -21,7 +21,7 @@ from schemas.rows import SCHEMA_VERSION, TABLES
 from schemas.unit_names import misnamed
 from storage.checksums import check_seal, open_checked
 from storage.folded import is_folded, one_line
-from storage.health import committed_files, read_footer
+from storage.health import committed_files, read_footer, table_of
 from storage.roots import STAGING, LocalRoot, Root
 from storage.store import Store
 
@@ -60,6 +60,7 @@ class Leftover:
 
 def inspect(store: Store, *, deep: bool = False) -> Inspection:
     """Look at every file in the table folders: its end and footer, and if `deep` all its rows."""
+    listing = store.files_root.tables()
     files, unusable = committed_files(store)
     newer, unmarked = {}, {}
 
@@ -85,7 +86,6 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         name: [size for path, size in usable.items() if path.startswith(f"{name}/")]
         for name in TABLES
     }
-    known = files.keys() | unusable.keys()
     return Inspection(
         num_files={name: len(each) for name, each in sizes.items()},
         num_bytes={name: sum(each) for name, each in sizes.items()},
@@ -99,8 +99,8 @@ def inspect(store: Store, *, deep: bool = False) -> Inspection:
         },
         foreign={
             path: "a unit's file is TABLE/run_id=RUN/stage=STAGE/UNIT.parquet"
-            for path in (*store.files_root.files(), *store.files_root.strange_files())
-            if path.split("/", 1)[0] in TABLES and path not in known
+            for path in (*listing.sizes, *listing.strange)
+            if table_of(path) is None
         },
     )
 

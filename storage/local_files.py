@@ -5,10 +5,79 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import StoreUnusable
+from schemas.rows import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies below a folder of a store, by path, in order."""
+
+    sizes: dict[str, int]
+    """Files, in bytes."""
+    marks: dict[str, str]
+    """What changes if a local file does: its size, inode and time of change."""
+    strange: dict[str, str]
+    """What is in the folders of tables and is no file, such as a link, and what it is."""
+
+
+def list_files(root: Path, folders: Collection[str], *, left_out: Collection[str]) -> Listing:
+    """List folders, at any depth; nothing in the folder of a table follows a link.
+
+    Args:
+        root: paths are relative to it.
+        folders: below the root; the empty text is the root.
+        left_out: paths of folders and files that are not listed.
+
+    Raises:
+        StoreUnusable: a folder of a table is a link.
+    """
+    found: dict[str, os.stat_result] = {}
+    strange: dict[str, str] = {}
+    waiting = list(folders)
+    while waiting:
+        inside = waiting.pop()
+        start = f"{inside}/" if inside else ""
+        is_top = not inside
+        in_table = inside.split("/", 1)[0] in TABLES
+        for entry in _entries(root, inside):
+            path = start + entry.name
+            if path in left_out:
+                continue
+            if is_top:
+                in_table = entry.name in TABLES
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+            elif in_table and entry.is_symlink() and entry.is_dir():
+                raise linked_folder(root / path)
+            elif entry.is_file(follow_symlinks=not in_table):
+                with contextlib.suppress(FileNotFoundError):
+                    found[path] = entry.stat()
+            elif in_table:
+                with contextlib.suppress(FileNotFoundError):
+                    strange[path] = kind_of(entry.stat(follow_symlinks=False).st_mode)
+    files = sorted(found.items())
+    return Listing(
+        {path: status.st_size for path, status in files},
+        {path: f"{s.st_size}\0{s.st_ino}\0{s.st_mtime_ns}" for path, s in files},
+        dict(sorted(strange.items())),
+    )
+
+
+def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root / folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError:
+        if folder.split("/", 1)[0] in TABLES:
+            raise
+        return []  # such as `lost+found`
 
 
 @contextlib.contextmanager

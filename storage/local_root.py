@@ -4,6 +4,7 @@ import contextlib
 import os
 import stat
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,14 @@ from typing_extensions import override
 
 from schemas.errors import StoreUnusable
 from schemas.rows import TABLES
-from storage.local_files import flush, kind_of, linked_folder, remove_unheld
+from storage.local_files import (
+    Listing,
+    flush,
+    kind_of,
+    linked_folder,
+    list_files,
+    remove_unheld,
+)
 from storage.root import Root
 
 STAGING = ".staging"
@@ -76,52 +84,16 @@ class LocalRoot(Root):
 
     @override
     def files(self, folder: str = "") -> dict[str, int]:
-        return self._list(folder)[0]
+        return self._list([folder]).sizes
 
     @override
-    def strange_files(self) -> dict[str, str]:
-        return {path: kind for name in TABLES for path, kind in self._list(name)[1].items()}
+    def tables(self) -> Listing:
+        return self._list(TABLES)
 
-    def _list(self, folder: str) -> tuple[dict[str, int], dict[str, str]]:
-        """The files below a folder with their sizes, and what else is in the folders of tables.
-
-        Raises:
-            StoreUnusable: a folder of a table is a link.
-        """
-        found: dict[str, int] = {}
-        strange: dict[str, str] = {}
-        if folder:
+    def _list(self, folders: Collection[str]) -> Listing:
+        for folder in filter(None, folders):
             self._place(f"{folder}/file")
-        waiting = [folder]
-        while waiting:
-            inside = waiting.pop()
-            for entry in self._entries(inside):
-                path = f"{inside}/{entry.name}" if inside else entry.name
-                in_table = path.split("/", 1)[0] in TABLES
-                if path in (STAGING, UNFINISHED, VERIFIED):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
-                elif entry.is_dir() and in_table:
-                    raise linked_folder(self.folder / path)
-                elif entry.is_file(follow_symlinks=not in_table):
-                    with contextlib.suppress(FileNotFoundError):
-                        found[path] = entry.stat().st_size
-                elif in_table:
-                    with contextlib.suppress(FileNotFoundError):
-                        strange[path] = kind_of(entry.stat(follow_symlinks=False).st_mode)
-        return dict(sorted(found.items())), dict(sorted(strange.items()))
-
-    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(self.folder / folder) as entries:
-                return list(entries)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except PermissionError:
-            if folder.split("/", 1)[0] in TABLES:
-                raise
-            return []  # such as `lost+found`
+        return list_files(self.folder, folders, left_out=(STAGING, UNFINISHED, VERIFIED))
 
     def _place(self, path: str) -> Path:
         """Where a path is.

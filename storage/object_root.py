@@ -11,6 +11,8 @@ import pyarrow as pa
 from typing_extensions import override
 
 from schemas.errors import StoreUnreachable, StoreUnusable
+from schemas.rows import TABLES
+from storage.local_files import Listing
 from storage.root import Root
 
 _MAX_PUT_BYTES = 5 * 1024**3
@@ -123,8 +125,9 @@ class ObjectRoot(Root):
         return {key[skip:]: info["size"] for key, info in sorted(found.items())}
 
     @override
-    def strange_files(self) -> dict[str, str]:
-        return {}
+    def tables(self) -> Listing:
+        sizes = {path: n for path, n in self.files().items() if path.split("/", 1)[0] in TABLES}
+        return Listing(sizes, {}, {})
 
     @override
     def remove(self, path: str) -> None:

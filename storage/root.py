@@ -9,6 +9,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from storage.local_files import Listing
+
 
 class Root(Protocol):
     """A place for the files of a store."""
@@ -44,8 +46,8 @@ class Root(Protocol):
         """All finished files below a folder, at any depth, with their sizes in bytes."""
         ...
 
-    def strange_files(self) -> dict[str, str]:
-        """What lies in the folders of tables and is no file, such as a link, and what it is."""
+    def tables(self) -> Listing:
+        """What lies in the folders of tables."""
         ...
 
     def remove(self, path: str) -> None:

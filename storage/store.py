@@ -27,7 +27,6 @@ from storage.folded import (
     Place,
     UnitRows,
     is_folded,
-    read_place,
     read_units,
     readable,
     units_metadata,
@@ -310,7 +309,7 @@ class Store:
         except FileNotFoundError:
             place = self._place_of(path)
             with readable(place.path):
-                return read_place(self.files_root, place), place.seconds
+                return self._folded.read(place), place.seconds
 
 
 def check_name(kind: str, name: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from schemas.errors import StepmillError
-from storage.catalog import connect, narrow_views, query
+from storage.catalog import connect, query
 from storage.health import table_of
 from storage.inspection import inspect
 from storage.queries import text_of
@@ -66,7 +66,6 @@ class Snapshot:
             root, memory_limit=memory_limit, keeps_files=False, left_out=damaged
         )
         self.store = Store(root, create=False)
-        narrow_views(self._connection, self.store)
         self._cached: dict[object, Any] = {}
 
     def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:

@@ -18,6 +18,10 @@ from storage.compaction import Folding
 
 def compact(
     run_id: Annotated[str | None, typer.Option(help="Merge only the files of this run.")] = None,
+    min_files: Annotated[
+        int,
+        typer.Option(min=2, help="Merge only in folders with this many files below 1 MB; 2: all."),
+    ] = 2,
     target: Annotated[
         str | None, typer.Option("--to", help="Write a merged copy here; needed on s3://.")
     ] = None,
@@ -25,22 +29,24 @@ def compact(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Merge a store's many small files into few, without disturbing active runs and readers."""
-    compact_store(root, run_id=run_id, target=target, output=output)
+    compact_store(root, run_id=run_id, target=target, output=output, min_files=min_files)
 
 
-def compact_store(root: str, *, run_id: str | None, target: str | None, output: str) -> None:
+def compact_store(
+    root: str, *, run_id: str | None, target: str | None, output: str, min_files: int = 2
+) -> None:
     """Merge a store's files in place, or into a new store, and print what was done.
 
     Raises:
-        ValueError: the format does not exist, or a run id is given together with a target.
+        ValueError: the format does not exist, or a choice of files is given together with a target.
         StoreUnusable: see `storage.compaction`.
     """
     check_format(output, "table", "json")
-    if target is not None and run_id is not None:
-        raise ValueError("expected --run-id or --to, not both: a copy holds every run")
+    if target is not None and (run_id is not None or min_files > 2):
+        raise ValueError("expected --to alone: a copy holds every folder of every run")
     store = Store(root, create=False)
     if target is None:
-        done = compaction.compact(store, run_id=run_id, on_folder=_tell)
+        done = compaction.compact(store, run_id=run_id, min_files=min_files, on_folder=_tell)
     else:
         done = compaction.copy_store(store, target, on_folder=_tell)
     if output == "json":
@@ -49,7 +55,8 @@ def compact_store(root: str, *, run_id: str | None, target: str | None, output: 
         _print_table(done)
     else:
         of = "a run" if run_id is None else f"run {run_id}"
-        open_console().print(f"nothing to merge: no stage of {of} has more than one file")
+        files = "more than one file" if min_files == 2 else f"{min_files:,} small files"
+        open_console().print(f"nothing to merge: no stage of {of} has {files}")
 
 
 def _tell(folding: Folding) -> None:

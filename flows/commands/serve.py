@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from flows.commands.options import DEFAULT_ROOT, Root
+from flows.runs.folding import nightly_folding
 from flows.server.prefect_server import Process, end_group, serving
 from schemas.errors import StepmillError
 from storage import Store
@@ -74,7 +75,7 @@ def keep_serving(root: str, *, port: int | None = None, deployments: Path | None
         console.print("start one, for example:", highlight=False)
         console.print(f"  export PREFECT_API_URL={url}/api", soft_wrap=True, highlight=False)
         console.print(f"  {_EXAMPLE}", soft_wrap=True, highlight=False)
-        with _worker() as worker:
+        with _worker() as worker, nightly_folding(store):
             ends = "the worker" if server is None else "the worker and the server"
             console.print(f"ready; Ctrl-C ends {ends}", highlight=False)
             _wait(worker, server)

@@ -9,6 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.runs.folding import fold_after_run
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import GraderConfig, judges_in
@@ -30,6 +31,8 @@ def recorded_flow(
     named_by_part: Collection[str] = (),
 ) -> Iterator[tuple[Store, str]]:
     """Open a flow run's store, and record that the flow began and how it ended.
+
+    Where a completed flow leaves a folder of very many small files, they are folded.
 
     Args:
         flow: the flow's name.
@@ -56,6 +59,7 @@ def recorded_flow(
         without_heartbeats(),
     ):
         yield store, run_id
+    fold_after_run(store, run_id)
 
 
 def _check_grader(flow: str, grader: GraderConfig | None) -> None:

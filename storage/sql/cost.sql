@@ -42,18 +42,28 @@ written as (
     from by_writer
     group by all
 ),
-by_model as (
+by_model as ( -- one row of `written` is one of its policy, and one of its verifier if that read or wrote
     select
-        run_id, stage, strategy, role, policy as model, num_rows, prompt_tokens, cached_tokens,
-        generated_tokens, 0 as scored_tokens, thinking_tokens, num_right
-    from written
-    union all
-    select
-        run_id, stage, strategy, role, reader as model, 0 as num_rows, 0 as prompt_tokens,
-        0 as cached_tokens, coalesce(verifier_tokens, 0) as generated_tokens, scored_tokens,
-        null as thinking_tokens, 0 as num_right
-    from written
-    where scored_tokens > 0 or verifier_tokens > 0
+        run_id, stage, strategy, role, spent.*
+    from (
+        select
+            run_id, stage, strategy, role,
+            unnest(list_filter([
+                {
+                    model: policy, is_spent: true, num_rows: num_rows,
+                    prompt_tokens: prompt_tokens, cached_tokens: cached_tokens,
+                    generated_tokens: generated_tokens, scored_tokens: 0::hugeint,
+                    thinking_tokens: thinking_tokens, num_right: num_right
+                },
+                {
+                    model: reader, is_spent: scored_tokens > 0 or verifier_tokens > 0, num_rows: 0,
+                    prompt_tokens: 0, cached_tokens: 0,
+                    generated_tokens: coalesce(verifier_tokens, 0), scored_tokens: scored_tokens,
+                    thinking_tokens: null, num_right: 0
+                }
+            ], lambda each: each.is_spent)) as spent
+        from written
+    )
 ),
 solved as (
     select

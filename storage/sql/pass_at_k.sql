@@ -3,34 +3,35 @@
 -- never falls as k grows: k goes as far as at least half of the problems were drawn, and a problem
 -- with fewer solutions that count is measured on all that it has. The largest k is always given; the
 -- others are powers of two.
-with reached as (
+-- Windows instead of a join of the rates with themselves, which would read all trajectories twice.
+with ranked as (
     select
-        run_id, policy, strategy, split,
-        list(num_trajectories order by num_trajectories)[count(*) // 2 + 1] as num_reached
+        run_id, policy, strategy, split, problem_id, num_trajectories, num_counted, num_correct,
+        row_number() over (alike order by num_trajectories) as place,
+        count(*) over alike as num_alike
     from solve_rate
-    group by all
+    window alike as (partition by run_id, policy, strategy, split)
 ),
-ks as (
+reached as (
     select
-        run_id, policy, strategy, split,
+        run_id, policy, strategy, split, problem_id, num_counted, num_correct,
+        max(num_trajectories) filter (place = num_alike // 2 + 1)
+            over (partition by run_id, policy, strategy, split) as num_reached
+    from ranked
+),
+drawn as (
+    select
+        run_id, policy, strategy, split, problem_id, num_counted, num_correct,
         unnest(list_distinct(list_append(
             list_filter([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024], lambda k: k <= num_reached),
             num_reached
         ))) as k
     from reached
-    where num_reached > 0
+    where num_reached > 0 and num_counted > 0
 ),
 asked as (
-    select
-        s.run_id, s.policy, s.strategy, s.split, s.problem_id, ks.k,
-        s.num_counted, s.num_correct,
-        least(ks.k, s.num_counted) as num_drawn
-    from solve_rate as s
-    inner join ks
-        on
-            s.run_id = ks.run_id and s.policy = ks.policy and s.strategy = ks.strategy
-            and s.split is not distinct from ks.split
-    where s.num_counted > 0
+    select *, least(k, num_counted) as num_drawn
+    from drawn
 ),
 per_problem as (
     select

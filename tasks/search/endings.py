@@ -53,7 +53,7 @@ def close_at_limits(node: Node, limits: SearchLimits) -> None:
     """Cut an open prefix that has reached a limit."""
     if not node.is_open:
         return
-    if len(node.steps()) >= limits.max_steps:
+    if node.num_steps >= limits.max_steps:
         node.state, node.reason = "truncated", f"not finished after {limits.max_steps} steps"
     elif node.num_tokens >= limits.max_tokens:
         node.state, node.reason = "truncated", f"not finished after {limits.max_tokens} tokens"

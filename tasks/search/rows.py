@@ -8,7 +8,7 @@ lookahead steps) comes last, with its role; the `answer` of a critique is its ve
 `wrong`. Tokens are counted in the row of the node they were spent on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from schemas.rows import Problem, Status, Step, Trajectory, now
@@ -57,8 +57,7 @@ async def make_rows(
     retrievals = {root: root.num_retrievals for root in roots}
     rows = []
     for index, (leaf, row_id) in enumerate(ids.items()):
-        root = _root_of(leaf)
-        own = [node for node in leaf.lineage() if node not in owners]
+        root, own = leaf.root, _own_nodes(leaf, owners)
         rows.append(
             replace(
                 _row(search, leaf, own, is_candidate=leaf in chosen, grade=grades[index]),
@@ -140,6 +139,16 @@ def _row(
     )
 
 
+def _own_nodes(leaf: Node, owners: Container[Node]) -> list[Node]:
+    """The nodes of a prefix that are in no row yet; all nodes before one that is are in one too."""
+    own: list[Node] = []
+    node = leaf
+    while node.parent is not None and node not in owners:
+        own.append(node)
+        node = node.parent
+    return own[::-1]
+
+
 def _own_ids(own: Sequence[Node]) -> list[int] | None:
     """The tokens of a row's own nodes; None if some are not known."""
     ids: list[int] = []
@@ -162,10 +171,10 @@ def _branch(
     leaf: Node, own: Sequence[Node], owners: dict[Node, str], ids: dict[Node, str]
 ) -> dict[str, str | int | None]:
     """The row that this one continues, and after how many of its steps."""
-    root = _root_of(leaf)
+    root = leaf.root
     parent = own[0].parent
     if parent is not None and parent in owners:
-        return {"parent_id": owners[parent], "branch_step": len(parent.steps())}
+        return {"parent_id": owners[parent], "branch_step": parent.num_steps}
     if root.after is not None:
         after = owners.get(root.after) or ids[root.after]
         return {"parent_id": after, "branch_step": 0}
@@ -175,9 +184,3 @@ def _branch(
 def _stored_step(node: Node) -> Step:
     assert node.step is not None
     return replace(node.step, score=node.score, value=node.value, visits=node.visits)
-
-
-def _root_of(node: Node) -> Node:
-    while node.parent is not None:
-        node = node.parent
-    return node

@@ -16,7 +16,6 @@ from schemas.engines import Completion, GenerationRequest
 from schemas.errors import RequestRejected
 from schemas.rows import ModelRole, Step
 from schemas.steps import StepRule
-from schemas.units import derive_seed
 from tasks.prompts.messages import Message, user
 from tasks.search.answers import Answers
 from tasks.search.context import SearchContext
@@ -24,6 +23,7 @@ from tasks.search.endings import MAX_BLANKS, close_at_limits, ending_of, why_cut
 from tasks.search.ranking import rank_node
 from tasks.search.readings import Readings
 from tasks.search.refusals import refusal
+from tasks.search.seeds import PathSeeds
 from tasks.search.traces import Drawn, Watch, draw_traces
 from tasks.search.tree import Cost, Node, State, add_costs, add_logprobs, join_ids
 from tasks.steps.outputs import STEP, kinds_of, num_written
@@ -65,6 +65,7 @@ class Search:
         self.context = context
         self.seed = seed
         self.roots: list[Node] = []
+        self._seeds = PathSeeds(seed)
         self.root = self.begin([user(question)])
         self.root.documents = documents
         self._readings = Readings(question, self.root.prompt, context)
@@ -91,7 +92,7 @@ class Search:
         prompt = self.context.prompt_formats[writer].build(messages)
         path = (-1, *places) if places else ()
         ids = None if self.context.engines[writer].vocabulary is None else ()
-        root = Node(prompt=prompt, path=path, role=role, writer=writer, token_ids=ids)
+        root = Node(prompt=prompt, path=path, role=role, writer=writer, own_ids=ids)
         root.after, root.given = after, given
         self.roots.append(root)
         return root
@@ -303,7 +304,7 @@ class Search:
     def _rule_after(self, node: Node) -> StepRule:
         """What ends the steps that continue a prefix."""
         rule = self.context.prompt_formats[node.writer].step_rule
-        return rule if rule.max_steps is None else rule.after(len(node.steps()))
+        return rule if rule.max_steps is None else rule.after(node.num_steps)
 
     async def _generate(
         self,
@@ -378,7 +379,6 @@ class Search:
             text=parent.text + (step.text if step else ""),
             num_tokens=parent.num_tokens + (step.num_tokens if step else 0),
             own_ids=own_ids,
-            token_ids=join_ids(parent.token_ids, own_ids),
             state=state,
             path=(*parent.path, index),
             seed=seed,
@@ -406,4 +406,4 @@ class Search:
 
     def _seed_of(self, node: Node, num_after: int = 0) -> int:
         """The seed of the first continuation of a prefix; each further one adds 1."""
-        return derive_seed(self.seed, *node.path, num_after)
+        return self._seeds.derive(node, num_after)

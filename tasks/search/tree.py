@@ -5,9 +5,11 @@ This is pure data. `session.py` draws and scores nodes, and `rows.py` turns them
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Literal
 
 from schemas.rows import ModelRole, Step
+from tasks.verifiers.reductions import ScoreTotals
 
 State = Literal["open", "finished", "truncated", "error"]
 """`open`: can be continued; `finished`: ended by the policy; `truncated`: cut off by a limit;
@@ -74,8 +76,6 @@ class Node:
     """Number of tokens generated for the whole prefix."""
     own_ids: tuple[int, ...] | None = None
     """The sampled tokens of its step, or of the end of text; None if the engine reports none."""
-    token_ids: tuple[int, ...] | None = None
-    """The sampled tokens of the whole prefix; None if some of them are not known."""
     state: State = "open"
     path: tuple[int, ...] = ()
     """The index of the child at each level from the root; it names the node and determines its
@@ -120,11 +120,50 @@ class Node:
     children: "list[Node]" = field(default_factory=list, repr=False)
     num_drawn: int = 0
     """Number of continuations drawn from it, including those in flight."""
+    whole_ids: "tuple[int, ...] | Literal['unknown'] | None" = field(
+        init=False, default="unknown", repr=False
+    )
+    """`token_ids`, once they were asked for."""
+    totals: ScoreTotals | None = field(init=False, default=None, repr=False)
+    """Of the scores of the whole prefix, kept by `ranking.py` once all its steps have one."""
+    num_steps: int = field(init=False, default=0)
+    """Number of steps of the whole prefix."""
+    root: "Node" = field(init=False, repr=False)
+    """The root of its tree; itself for a root."""
+
+    def __post_init__(self) -> None:
+        """Take from the parent what would otherwise be looked up along the whole prefix."""
+        if self.parent is None:
+            self.root = self
+        else:
+            self.root = self.parent.root
+            self.num_steps = self.parent.num_steps
+        self.num_steps += self.step is not None
 
     @property
     def is_open(self) -> bool:
         """Whether it can be continued."""
         return self.state == "open"
+
+    @property
+    def token_ids(self) -> tuple[int, ...] | None:
+        """The sampled tokens of the whole prefix; None if some of them are not known.
+
+        Joined and kept for prefixes that are continued; of most nodes nobody asks for them.
+        """
+        waiting: list[Node] = []
+        at: Node | None = self
+        while at is not None and at.whole_ids == "unknown":
+            waiting.append(at)
+            at = at.parent
+        known = () if at is None else at.whole_ids
+        assert known != "unknown"
+        own = [node.own_ids for node in reversed(waiting)]
+        if known is None or None in own:
+            self.whole_ids = None
+        else:
+            self.whole_ids = tuple(chain(known, *filter(None, own)))
+        return self.whole_ids
 
     def lineage(self) -> "list[Node]":
         """The nodes from the first step to this one; the root is not included."""
@@ -154,7 +193,7 @@ def walk(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         if node is not root:
             yield node
-        waiting.extend(sorted(node.children, key=_path, reverse=True))
+        waiting.extend(sorted(node.children, key=_place, reverse=True))
 
 
 def split_open(nodes: Iterable[Node]) -> tuple[list[Node], list[Node]]:
@@ -211,8 +250,9 @@ def name_of(node: Node) -> str:
     return ".".join(map(str, node.path)) or "root"
 
 
-def _path(node: Node) -> tuple[int, ...]:
-    return node.path
+def _place(node: Node) -> int:
+    """Its place among the children of its parent."""
+    return node.path[-1]
 
 
 def _order(node: Node) -> tuple[bool, bool, float, tuple[int, ...]]:

@@ -6,9 +6,11 @@ ranks offers all of them for comparison.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from schemas.evaluation import Reduction
 
+_SMALLEST_EXPONENT = 1074
 LOGIT_CLAMP = 1e-6
 """Scores are clamped this far from 0 and 1 before the logit, so it stays within +-13.8155."""
 
@@ -34,6 +36,41 @@ def reduce_scores(scores: Sequence[float], how: Reduction) -> float:
     if how == "mean":
         return math.fsum(scores) / len(scores)
     raise ValueError(f"expected a reduction of min, prod, last, mean, got {how!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTotals:
+    """The scores of a prefix's steps, as far as `reduce_scores` needs them.
+
+    A step more takes the same time however long the prefix is, and every reduction is the one of
+    `reduce_scores` to the last bit: the sum is an exact integer, of units of 2**-1074.
+    """
+
+    num_scores: int
+    last: float
+    least: float
+    product: float
+    exact_sum: int
+
+    def with_score(self, score: float) -> "ScoreTotals":
+        """The totals with one more score, in [0, 1]."""
+        numerator, denominator = score.as_integer_ratio()
+        return ScoreTotals(
+            self.num_scores + 1,
+            score,
+            min(self.least, score),
+            self.product * score,
+            self.exact_sum + (numerator << _SMALLEST_EXPONENT) // denominator,
+        )
+
+    def reduce(self, how: Reduction) -> float:
+        """`reduce_scores` of the scores, of which there is at least one."""
+        if how == "mean":
+            return self.exact_sum / (1 << _SMALLEST_EXPONENT) / self.num_scores
+        return {"min": self.least, "prod": self.product, "last": self.last}[how]
+
+
+NO_SCORES = ScoreTotals(0, 1.0, 1.0, 1.0, 0)
 
 
 def logit(p: float) -> float:

@@ -7,12 +7,12 @@ from flows.commands.checks.findings import Finding, State
 from schemas.errors import StoreUnusable
 from schemas.rows import SCHEMA_VERSION
 from storage import Store, connect
+from storage.compaction import SMALL_BYTES
 from storage.inspection import Inspection, has_locks, leftovers, probe
 from storage.queries import ask
 from storage.roots import LocalRoot
 
 _MANY_FILES = 1000
-_SMALL_BYTES = 1000**2
 _OLD_S = 3600.0
 
 
@@ -103,7 +103,7 @@ def check_sizes(inspection: Inspection) -> Iterable[Finding]:
     small = {
         name: f"{num:,} files of {inspection.num_bytes[name] / num / 1000:,.0f} kB on average"
         for name, num in inspection.num_files.items()
-        if num >= _MANY_FILES and inspection.num_bytes[name] < num * _SMALL_BYTES
+        if num >= _MANY_FILES and inspection.num_bytes[name] < num * SMALL_BYTES
     }
     if small:
         yield _named("small files", small, "warning", "`stepmill compact` folds them into few")
