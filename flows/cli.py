@@ -30,6 +30,7 @@ COMMANDS = (
     "experiment",
     "sql",
     "show",
+    "view",
     "import",
     "regrade",
     "runs",

@@ -9,7 +9,7 @@ import os
 import tempfile
 import uuid
 import weakref
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -47,7 +47,13 @@ create table skipped_files (path varchar, reason varchar)
 """
 
 
-def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    root: str | Path,
+    *,
+    memory_limit: str | None = None,
+    keeps_files: bool = True,
+    left_out: Mapping[str, str] | None = None,
+) -> duckdb.DuckDBPyConnection:
     """Open a store for reading: a view per table (with `run_id` and `stage`) and all SQL views.
 
     The connection sees the files that are committed when it opens. A file that cannot be read is
@@ -58,6 +64,9 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
         root: the store.
         memory_limit: the memory that DuckDB uses before it spills to disk, such as `1GB`; None for
             its own choice.
+        keeps_files: whether a local store waits with compaction until the connection is closed;
+            otherwise a statement may meet a file that is gone.
+        left_out: paths of files that are not to be read, with the reason.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -66,7 +75,7 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     connection = duckdb.connect(":memory:")
     if memory_limit is not None:
         connection.execute(f"set memory_limit = {literal(memory_limit)}")
-    if isinstance(store.files_root, LocalRoot):
+    if keeps_files and isinstance(store.files_root, LocalRoot):
         weakref.finalize(connection, os.close, share(store.root / MARKER))
     listing, skipped = unit_files(store)
     tails: dict[str, bytes] = {}
@@ -80,6 +89,7 @@ def connect(root: str | Path, *, memory_limit: str | None = None) -> duckdb.Duck
     looks = Looks(store, listing, tails)
     looks.damaged |= _refused(connection, store, looks.doubtful)
     looks.remember()
+    looks.damaged |= {p: why for p, why in (left_out or {}).items() if p in listing.sizes}
     skipped |= looks.damaged
     files = {path: size for path, size in listing.sizes.items() if path not in looks.damaged}
     if len(files) <= _MAX_KEPT_FOOTERS:

@@ -24,9 +24,14 @@ def relation(
         FileNotFoundError: no query has that name.
         duckdb.Error: a parameter is missing, or the query has no such parameter.
     """
-    return connection.sql(_text(name), params=values)
+    return connection.sql(text_of(name), params=values)
 
 
 @cache
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """The statement of a named query.
+
+    Raises:
+        FileNotFoundError: no query has that name.
+    """
     return (resources.files("storage") / "sql" / "queries" / f"{name}.sql").read_text()

@@ -1,0 +1,130 @@
+"""What the viewer's pages cost over a store of a million trajectories in a thousand files.
+
+Starts `stepmill view` on it and asks for pages as a browser would: the first page, filtered ones
+with their facets, words in all texts, a solution, and a search tree of 2,000 nodes. Seconds are by
+the wall clock and of the server's processor time, which other work on the machine hardly affects.
+Prints one JSON object on its last line.
+
+    python -m benchmarks.view --files 1000 --rows 1000000
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from benchmarks.many_files import fill
+from schemas.rows import Decision, RunEvent, Step, Trajectory
+from schemas.units import Unit
+from storage import Store
+
+_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+_NODES = 2000
+_BRANCH_STEPS = 8
+_SEARCH = {"policy": "policy", "strategy": "beam", "budget": 4, "verifier": "prm"}
+
+
+def add_tree(root: str) -> None:
+    """Commit a search of one problem whose tree has 2,000 different steps, and a run's record."""
+    rows = [
+        Trajectory(
+            trajectory_id=f"branch-{n}", problem_id="searched", sample_index=n, status="finished",
+            steps=tuple(
+                Step(text=f"branch {n}, step {k}\n", num_tokens=5, score=(n + k) % 10 / 10)
+                for k in range(_BRANCH_STEPS)
+            ),
+            parent_id="branch-0" if n else None, branch_step=n % _BRANCH_STEPS if n else None,
+            answer="4", correct=True, grader="exact", temperature=1.0, top_p=1.0, seed=n,
+            prompt_tokens=1, cached_tokens=0, generated_tokens=40, engine="none",
+            created_at=_TIME, **_SEARCH,
+        )
+        for n in range(_NODES // _BRANCH_STEPS)
+    ]  # fmt: skip
+    decision = Decision(
+        problem_id="searched", set_name="eval", pick="best", is_main=True, status="decided",
+        trajectory_id="branch-7", answer="4", correct=True, num_candidates=1, num_finished=1,
+        num_rows=len(rows), prompt_tokens=1, cached_tokens=0, generated_tokens=1, scored_tokens=1,
+        created_at=_TIME, **_SEARCH,
+    )  # fmt: skip
+    event = RunEvent(
+        flow="sampling", state="completed", config="{}", config_hash="", code_version="",
+        message=None, happened_at=_TIME,
+    )  # fmt: skip
+    store = Store(root)
+    for table, stage, found in (
+        ("trajectories", "search", rows), ("decisions", "search", [decision]),
+        ("runs", "sampling", [event]),
+    ):  # fmt: skip
+        store.commit(Unit(run_id="benchmark", stage=stage, name="tree", table=table), found)
+
+
+def measure(root: str) -> dict[str, object]:
+    """Seconds of every page, by wall clock and of the server's processor time; its memory."""
+    command = [sys.executable, "-m", "flows.cli", "view", "--root", root, "--port", "0"]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        base = process.stdout.readline().strip().rstrip("/")
+        found: dict[str, object] = {"address_s": round(time.perf_counter() - start, 2)}
+        for name, path in _pages().items():
+            began, spent = time.perf_counter(), _processor_s(process.pid)
+            with urllib.request.urlopen(f"{base}{path}") as answer:
+                size = len(answer.read())
+            found[name] = {
+                "wall_s": round(time.perf_counter() - began, 2),
+                "processor_s": round(_processor_s(process.pid) - spent, 2),
+                "kilobytes": size // 1024,
+            }
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        found["peak_mb"] = int(peak) // 1024
+        return found
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def _pages() -> dict[str, str]:
+    run = "run_id = 'benchmark' and role is null"
+    return {
+        "opening_and_first_page": "/",
+        "first_page": "/?again",
+        "filtered_page": f"/solutions?where={quote(run + ' and not is_right')}",
+        "filtered_again": f"/solutions?where={quote(run + ' and generated_tokens > 60')}",
+        "by_length": f"/solutions?order=longest&where={quote(run)}",
+        "words": f"/solutions?text=crates&where={quote(run)}",
+        "solution": "/solution?run=benchmark&id=branch-7",
+        "tree": "/tree?run=benchmark&id=searched",
+    }
+
+
+def _processor_s(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Measure; the last line is one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="stepmill-view-") as folder:
+        fill(folder, arguments.files, arguments.rows)
+        add_tree(folder)
+        found = measure(folder)
+    print(json.dumps({"rows": arguments.rows, "files": arguments.files, **found}))
+
+
+if __name__ == "__main__":
+    main()
