@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
-from flows.commands.serve import POOL
+from flows.server.deployment_names import POOL
 from schemas.sampling import SamplingJob
 
 _TIMEOUT_S = 400.0

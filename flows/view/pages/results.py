@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.commands.report import by_verifier
-from flows.tables.figures import best_words
 from flows.tables.names import UPPER_BOUND, sort_strategies
 from flows.tables.relations import sentence
+from flows.tables.sentences import result_words
 from flows.view.curves import Chart, Figure, lay_out
 from flows.view.site import NotThere, View
 from schemas.metric_names import Bin
@@ -56,7 +56,7 @@ def _group(rows: Sequence[Metric], metric: str) -> dict[str, Any]:
     return {
         "policy": rows[0].policy,
         "verifier": next((row.verifier for row in rows if row.verifier), None),
-        "words": best_words(rows) if has_accuracy else None,
+        "words": result_words(rows) if has_accuracy else None,
         "charts": charts_of(of_metric, metric),
         "rows": of_metric[:_MAX_ROWS],
         "num_rows": len(of_metric),

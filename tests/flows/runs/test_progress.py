@@ -10,7 +10,7 @@ from flows.runs.progress import say_stage, stage_progress
 from schemas.engines import MarkovConfig, VLLMConfig
 from schemas.pool import PoolConfig
 from tasks.engines.engine_set import EngineSet
-from tasks.engines.pool import EnginePool
+from tasks.engines.local_pool import LocalPool
 
 
 @pytest.fixture(autouse=True)
@@ -81,5 +81,5 @@ def test_a_stage_says_its_place_in_the_line(capsys):
 
 def test_a_pool_names_the_models_that_it_opens(tmp_path):
     engines = EngineSet(policy=MarkovConfig(), verifier=VLLMConfig(model="/models/a/verifier-1"))
-    pool = EnginePool(str(tmp_path), engines, PoolConfig())
+    pool = LocalPool(str(tmp_path), engines, PoolConfig())
     assert (pool.words, pool.is_open) == ("policy markov, verifier verifier-1", False)

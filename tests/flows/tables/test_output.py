@@ -15,10 +15,16 @@ from (values (17000::bigint), (43::bigint)) as numbers(x)
 """
 
 
+def _rows() -> duckdb.DuckDBPyRelation:
+    found = duckdb.sql(_ROW)
+    assert found is not None
+    return found
+
+
 def test_json_has_numbers_for_sums_and_decimals_at_any_depth(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_relation(duckdb.sql(_ROW), "json")
+    write_relation(_rows(), "json")
     assert json.loads(capsys.readouterr().out) == [
         {
             "total": 17043,
@@ -33,5 +39,5 @@ def test_json_has_numbers_for_sums_and_decimals_at_any_depth(
 
 
 def test_nested_sums_are_numbers_in_csv(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    write_relation(duckdb.sql(_ROW), "csv")
+    write_relation(_rows(), "csv")
     assert b'"[17043]"' in capfdbinary.readouterr().out

@@ -68,8 +68,16 @@ def test_rows_are_those_of_a_host(store):
         policy=MarkovConfig(),
         sampling=SamplingConfig(num_samples=2, max_tokens=64),
     )
-    fields = {"run_id": "run", "stage": "sampling", "table": "trajectories"}
-    unit, other = (Unit(**fields, name=name, inputs=(source.path,)) for name in ("a", "b"))
+    unit, other = (
+        Unit(
+            run_id="run",
+            stage="sampling",
+            table="trajectories",
+            name=name,
+            inputs=(source.path,),
+        )
+        for name in ("a", "b")
+    )
     with open_pool(store.url, MARKOV, PoolConfig()) as pool:
         receipt = pool.run(unit, sample_problems, job)
         done = pool.counters()
@@ -136,12 +144,13 @@ def test_a_pool_that_is_closed_ends_its_units_and_takes_no_more(store):
     pool = LocalPool(store.url, MARKOV, PoolConfig())
     begun, ended = threading.Event(), threading.Event()
 
-    async def never_end(unit, config, context):
+    async def never_end(unit, config, context) -> list[object]:
         begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
+        return []
 
     with ThreadPoolExecutor(1) as thread:
         outcome = thread.submit(pool.run, unit_named("u"), never_end, None)

@@ -16,7 +16,7 @@ from tasks.sampling.sample import sample_problem
 from tasks.sandbox import sandbox_fault
 from tasks.tools.blocks import output_block, read_blocks
 from tasks.tools.engine import with_tools
-from tasks.tools.programs import printed, program_text
+from tasks.tools.programs import ProgramRun, printed, program_text
 from tasks.tools.sandbox import sandbox_runner
 from tasks.training.rows import NO_LOSS, RowEncoder
 from tasks.verifiers.layout import Encoder
@@ -67,6 +67,10 @@ def test_outputs_carry_no_loss(byte_tokenizer):
     assert plain["labels"][3:] == plain["input_ids"][3:]
 
 
+async def _ran(program: str, config: ToolsConfig) -> ProgramRun:
+    return await sandbox_runner(config)(program_text([program]))
+
+
 @pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
 @pytest.mark.parametrize(
     ("timeout_s", "program", "shown"),
@@ -84,7 +88,7 @@ def test_outputs_carry_no_loss(byte_tokenizer):
 )
 def test_a_program_that_wants_too_much_is_told_so(timeout_s, program, shown):
     config = ToolsConfig(timeout_s=timeout_s, memory_mb=128, max_output_chars=200)
-    run = asyncio.run(sandbox_runner(config)(program_text([program])))
+    run = asyncio.run(_ran(program, config))
     assert run.fault is None
     block = output_block(printed(run, config), before="```\n", separator="\n")
     assert shown in block
