@@ -66,6 +66,12 @@ class Snapshot:
             root, memory_limit=memory_limit, keeps_files=False, left_out=damaged
         )
         self.store = Store(root, create=False)
+        # The views name their files by variables, which a cursor does not share.
+        names = self._connection.execute("select name from duckdb_variables()").fetchall()
+        self._variables = {
+            name: self._connection.execute("select getvariable(?)", [name]).fetchall()[0][0]
+            for (name,) in names
+        }
         self._cached: dict[object, Any] = {}
 
     def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:
@@ -118,6 +124,8 @@ class Snapshot:
     @contextmanager
     def _limited(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
         cursor = self._connection.cursor()
+        for name, files in self._variables.items():
+            cursor.execute(f"set variable {name} = ?::varchar[]", [files])
         timer = threading.Timer(timeout_s, cursor.interrupt)
         timer.daemon = True
         timer.start()

@@ -85,7 +85,8 @@ def test_every_page_in_light_and_dark_wide_and_narrow(filled, browser):
             page.fill("#where", "answer = '5'")
             page.keyboard.press("Tab")
             page.keyboard.type("answer: 4")
-            page.keyboard.press("Enter")
+            with page.expect_navigation():
+                page.keyboard.press("Enter")
             assert page.inner_text("tbody").startswith("t2")
             page.goto(f"{base}/run?run=run")
             page.keyboard.press("Tab")
@@ -106,4 +107,4 @@ def test_a_tree_is_folded_played_and_read_by_keys(searched, browser):
         page.locator("input[type=range]").fill("1")
         assert nodes.count() == 2
         page.click("[data-play]")
-        page.wait_for_function("document.querySelectorAll('[data-node]:not([hidden])').length == 4")
+        nodes.nth(3).wait_for()
