@@ -2,5 +2,6 @@
 
 from storage.catalog import connect, query
 from storage.store import Store
+from storage.table_views import open_cursor
 
-__all__ = ["Store", "connect", "query"]
+__all__ = ["Store", "connect", "open_cursor", "query"]

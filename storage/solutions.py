@@ -19,6 +19,7 @@ from storage.catalog import connect
 from storage.labelled import HAS_LABELLED_ROLLOUTS, SCORED_STEPS, labelled_statement
 from storage.selected import PROBLEMS, SELECTED
 from storage.store import Store
+from storage.table_views import open_cursor
 
 Grades = Literal["right", "graded", "any"]
 """Selects finished solutions: right ones, graded ones, or all."""
@@ -363,7 +364,7 @@ class StoredSolutions:
     def stream(self, statement: str, values: dict[str, Any] | None = None) -> Batches:
         """The rows of a statement; several streams can be read concurrently."""
         # A new cursor, as several streams are read concurrently.
-        cursor = self._connection.cursor()
+        cursor = open_cursor(self._connection)
         try:
             yield from cursor.sql(statement, params=values or {}).to_arrow_reader(_BATCH_ROWS)
         finally:

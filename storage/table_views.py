@@ -7,10 +7,10 @@ files that were looked at before (`verified.py`) may be in the list.
 
 `run_id` and `stage` are cut from a file's name; a filter on them leaves out files before they are
 opened. The lists are variables of the connection, as long texts of SQL would be parsed once for
-each mention of a table in a query.
+each mention of a table in a query. DuckDB's cursors do not share them: `open_cursor` does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -98,6 +98,32 @@ def create_metadata_view(
         left join counted as c on f.path = c.path
         """
     )
+
+
+def file_lists(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The lists of files that the views of a connection name, by the names of its variables."""
+    names = connection.execute(
+        "select name from duckdb_variables() where starts_with(name, ?)", [_FILES]
+    ).fetchall()
+    return {
+        name: connection.execute("select getvariable(?)", [name]).fetchall()[0][0]
+        for (name,) in names
+    }
+
+
+def open_cursor(
+    connection: duckdb.DuckDBPyConnection, lists: Mapping[str, list[str]] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A cursor of a store's connection, with its views; `connection.cursor()` has no files.
+
+    Args:
+        connection: made by `storage.connect`.
+        lists: what `file_lists` returned, for several threads; None to ask the connection.
+    """
+    cursor = connection.cursor()
+    for name, files in (file_lists(connection) if lists is None else lists).items():
+        cursor.execute(f"set variable {name} = ?::varchar[]", [files])
+    return cursor
 
 
 def no_rows(spec: TableSpec) -> str:

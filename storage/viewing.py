@@ -28,6 +28,7 @@ from storage.inspection import inspect
 from storage.queries import text_of
 from storage.reading import check_reading
 from storage.store import Store
+from storage.table_views import file_lists, open_cursor
 
 T = TypeVar("T")
 
@@ -66,12 +67,7 @@ class Snapshot:
             root, memory_limit=memory_limit, keeps_files=False, left_out=damaged
         )
         self.store = Store(root, create=False)
-        # The views name their files by variables, which a cursor does not share.
-        names = self._connection.execute("select name from duckdb_variables()").fetchall()
-        self._variables = {
-            name: self._connection.execute("select getvariable(?)", [name]).fetchall()[0][0]
-            for (name,) in names
-        }
+        self._lists = file_lists(self._connection)
         self._cached: dict[object, Any] = {}
 
     def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:
@@ -123,9 +119,7 @@ class Snapshot:
 
     @contextmanager
     def _limited(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection.cursor()
-        for name, files in self._variables.items():
-            cursor.execute(f"set variable {name} = ?::varchar[]", [files])
+        cursor = open_cursor(self._connection, self._lists)
         timer = threading.Timer(timeout_s, cursor.interrupt)
         timer.daemon = True
         timer.start()

@@ -144,7 +144,7 @@ def test_a_command_names_the_builder_and_sets_its_fields():
     assert config == job("preference").with_fields(
         builder={"type": "preference", "per_problem": 2}, max_rows=9
     )
-    with pytest.raises(ValueError, match=r"'rests' found .* expected tags: 'rest', 'rest_em'"):
+    with pytest.raises(ValueError, match=r"one of rest, rest_em, .* got 'rests'; did you"):
         read_config(DatasetExportJob, None, ["builder.type=rests"])
 
 
@@ -182,7 +182,7 @@ def test_forms_load_with_datasets(walked, prefect_server, kind, columns):
 @pytest.mark.parametrize(
     ("run_id", "fields", "message"),
     [
-        ("nobody", {}, "run nobody has no problems in "),
+        ("nobody", {}, "expected a run with problems, got nobody"),
         ("run", {"source": {"set_names": ["exam"]}}, "run run has no set 'exam', expected one of"),
         ("run", {"source": {"set_names": ["eval"]}}, "problems of the split test, expected train"),
         ("run", {"checks": {"test_sets": ["exam"]}}, "checks.test_sets: run run has no set 'exam'"),

@@ -154,7 +154,7 @@ def test_labels_are_held_to_the_checker(hand_made, prefect_server):
     written = (hand_made.root / path).stat().st_mtime_ns
     assert evaluate_labels(JOB, str(hand_made.root), "run", set_name="eval") == path
     assert (hand_made.root / path).stat().st_mtime_ns == written
-    with pytest.raises(ValueError, match="no sampled solutions of the set 'train'"):
+    with pytest.raises(ValueError, match="run run has no set 'train': expected eval"):
         evaluate_labels(JOB, str(hand_made.root), "run")
 
 

@@ -44,7 +44,10 @@ def test_a_question_is_in_one_unit_where_its_solutions_count_together(
     assert ranges(rollouts_by_rate={}) == whole
 
 
-def test_a_consensus_with_labels_that_do_not_exist_is_refused(store, prefect_server):
+def test_a_consensus_with_labels_that_do_not_exist_is_refused(
+    store, prefect_server, unit_of, make_problem
+):
+    store.commit(unit_of("problems", name="train", stage="problems"), [make_problem()])
     second = StoredLabelsConfig(method="human", run_id="other")
     job = StepLabelsJob(
         policy=MarkovConfig(num_steps=4, p_right=0.8), labels=ConsensusConfig(second=second)

@@ -1,4 +1,5 @@
-"""Figures of a store of version 3 are the same to the last digit when they are recomputed.
+"""Figures of a store of version 3 are the same to the last digit when they are recomputed, but for
+intervals over problems that all came out alike.
 
 The store was made by version 3 on the built-in world: a factory run `first` of 10 problems, and
 searches `searched` with the verifier of that run.
@@ -54,6 +55,27 @@ def unsigned(rows: list[Metric]) -> list[Metric]:
     return [replace(row, set_name=None, created_at=None) for row in rows]
 
 
+def covers(row: Metric) -> bool:
+    """Whether a row has an interval with its value in it."""
+    if row.ci_low is None or row.ci_high is None:
+        return False
+    return row.ci_low <= row.value <= row.ci_high
+
+
+def told_apart(rows: list[Metric], stored: list[Metric]) -> list[Metric]:
+    """The rows, with the stored interval where that one had no width, and lies in the new one.
+
+    Version 3 resampled problems that all came out alike; an interval of this version is one of
+    Wilson's kind there.
+    """
+    return [
+        replace(row, ci_low=old.ci_low, ci_high=old.ci_high)
+        if old.ci_low == old.ci_high == row.value and covers(row)
+        else row
+        for row, old in zip(rows, stored, strict=True)
+    ]
+
+
 def evaluation_unit(store: Store, part: str) -> tuple[Unit, EvaluationJob]:
     from flows.runs.sets import label_files, problems_path, sampled_files, score_files
     from flows.runs.stored import name_models
@@ -86,7 +108,7 @@ def test_figures_of_solutions_are_the_same_and_shares_and_first_errors_join_them
     shares = {row.metric: row.value for row in rows if row.metric in SHARES}
     errors = [row for row in rows if row.metric in FIRST_ERROR_FIGURES]
     others = [row for row in rows if row.metric not in (*SHARES, *FIRST_ERROR_FIGURES)]
-    assert unsigned(others) == unsigned(stored)
+    assert unsigned(told_apart(others, stored)) == unsigned(stored)
     assert {row.bin for row in errors} >= {"all", "fold=0", "fold=1"}
     (found,) = (
         connect(old_store.url)
@@ -154,7 +176,7 @@ def test_figures_of_searches_are_the_same(old_store):
         },
     )
     assert len(stored) > 1000
-    assert unsigned(rows) == unsigned(stored)
+    assert unsigned(told_apart(rows, stored)) == unsigned(stored)
 
 
 def test_every_view_and_report_shows_old_rows_by_their_present_names(old_store, capsys):

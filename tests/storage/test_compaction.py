@@ -262,7 +262,7 @@ def test_the_command_prints_what_it_did(full):
         [*command, "--to", "x", "--run-id", "run"], capture_output=True, text=True, check=False
     )
     assert finished.returncode == 2
-    assert "not both" in finished.stderr
+    assert "expected --to alone" in finished.stderr
 
 
 def test_folded_names_are_no_names_of_units(store, unit_of, make_trajectory):
