@@ -198,7 +198,7 @@ def _trend_words(curve: Sequence[Metric]) -> list[str]:
         case -1:
             words = f"{'the verifier misleads: ' if is_verified else ''}{name} falls {ends}"
         case 0:
-            words = f"more candidates are not seen to change {name}: {ends}, the intervals overlap"
+            words = f"More candidates are not seen to change {name}: {ends}, the intervals overlap"
         case _:
             words = f"{name} goes {ends}, without intervals"
     peak = max(curve, key=lambda row: row.value)

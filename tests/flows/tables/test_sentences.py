@@ -195,5 +195,5 @@ def test_a_change_needs_intervals_that_do_not_touch():
         seen_words([figure("majority", a, budget=1), figure("majority", b, budget=4)])[0]
         for a, b in pairwise(values)
     ]
-    assert words[0].startswith("more candidates are not seen to change majority")
+    assert words[0].startswith("More candidates are not seen to change majority")
     assert words[1].startswith("majority rises")

@@ -86,7 +86,7 @@ def test_the_page_of_results_draws_and_says_what_was_seen(measured, make_viewer)
     viewer = make_viewer(measured)
     assert "/results?run=one" in viewer.text("/run", run="one")
     text = viewer.text("/results", run="one")
-    assert "Best at N = 4: majority with 0.600 (.50-.70), 40 problems." in words(text)
+    assert "majority at N = 4: 0.600 (.50-.70), 40 problems. More candidates" in words(text)
     assert text.count("data-chart") == 2
     assert "majority at 4: 0.600 (0.500 to 0.700), 40 problems" in text
     assert viewer.get("/results?run=two").status_code == 404
