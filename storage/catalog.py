@@ -18,7 +18,7 @@ import duckdb
 from schemas.rows import TABLES
 from schemas.units import UnitPath
 from storage.folded import one_line
-from storage.health import kept_tails, unit_files, with_right_ends
+from storage.health import kept_tails, misfits, unit_files, with_right_ends
 from storage.local_files import Listing
 from storage.locks import share
 from storage.marker import MARKER
@@ -149,9 +149,10 @@ def _create_all(
 def _refused(
     connection: duckdb.DuckDBPyConnection, store: Store, paths: Iterable[str]
 ) -> dict[str, str]:
-    """The files that DuckDB cannot read as rows of their table, with the reason."""
-    found = {}
-    for path in paths:
+    """The files that are not of their table, or that DuckDB cannot read as such; with the reason."""
+    paths = list(paths)
+    found = misfits(store, paths)
+    for path in (path for path in paths if path not in found):
         spec = TABLES[UnitPath.parse(path).table]
         described = connection.execute(f"describe {no_rows(spec)}").fetchall()
         wanted = {name: kind for name, kind, *_ in described}
@@ -164,6 +165,7 @@ def _refused(
         for name, kind, *_ in there:
             if wanted.get(name, kind) != kind:
                 found[path] = f"its column {name} is {kind} in SQL, expected {wanted[name]}"
+                break
     return found
 
 
