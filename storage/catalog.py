@@ -18,7 +18,7 @@ import duckdb
 from schemas.rows import TABLES
 from schemas.units import UnitPath
 from storage.folded import one_line
-from storage.health import kept_tails, misfits, unit_files, with_right_ends
+from storage.health import kept_tails, read_footer, unit_files, with_right_ends
 from storage.local_files import Listing
 from storage.locks import share
 from storage.marker import MARKER
@@ -150,9 +150,12 @@ def _refused(
     connection: duckdb.DuckDBPyConnection, store: Store, paths: Iterable[str]
 ) -> dict[str, str]:
     """The files that are not of their table, or that DuckDB cannot read as such; with the reason."""
-    paths = list(paths)
-    found = misfits(store, paths)
-    for path in (path for path in paths if path not in found):
+    found = {}
+    for path in paths:
+        reason, _ = read_footer(store, path)
+        if reason is not None:
+            found[path] = reason
+            continue
         spec = TABLES[UnitPath.parse(path).table]
         described = connection.execute(f"describe {no_rows(spec)}").fetchall()
         wanted = {name: kind for name, kind, *_ in described}
