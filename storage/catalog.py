@@ -149,7 +149,7 @@ def _create_all(
 def _refused(
     connection: duckdb.DuckDBPyConnection, store: Store, paths: Iterable[str]
 ) -> dict[str, str]:
-    """The files that are not of their table, or that DuckDB cannot read as such; with the reason."""
+    """The files that are not of their table, or that DuckDB refuses as such, with the reason."""
     found = {}
     for path in paths:
         reason, _ = read_footer(store, path)
