@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,9 @@ from tasks.engines.faults import RETRIES, is_worth_retrying
 from tasks.engines.markov_engine import markov_problems
 from tasks.engines.pool import open_pool
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 NAMES = ("a", "b", "c", "d")
 POLICY = MarkovConfig(num_steps=4, p_right=0.8)
-
-
-@pytest.fixture(autouse=True)
-def importable_work(local_ray, prefect_server):
-    """Let actors run functions defined in this file."""
-    from ray import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 async def work(unit, folder, context):
