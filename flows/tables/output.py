@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any
@@ -113,9 +114,14 @@ def relation_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table
 
 
 def cell_words(value: Any) -> str:
-    """A value of a row; a fraction has four significant digits, or above 1 four decimals."""
+    """A value of a row, a moment in whole seconds.
+
+    A fraction has four significant digits, or above 1 four decimals.
+    """
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
     if not isinstance(value, float) or not isfinite(value) or value.is_integer():
         return str(value)
     if 1 <= abs(value) < _MAX_DECIMALS_BELOW:

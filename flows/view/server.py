@@ -7,9 +7,7 @@ from flows.view.guard import Access, is_loopback
 from flows.view.site import Site
 
 
-def serve_view(
-    root: str, *, host: str, port: int, names: tuple[str, ...] = (), annotator: str | None = None
-) -> None:
+def serve_view(root: str, *, host: str, port: int, names: tuple[str, ...] = ()) -> None:
     """Serve the pages of a store until the process is interrupted.
 
     Args:
@@ -17,7 +15,6 @@ def serve_view(
         host: the address to listen at.
         port: the port; 0 for a free one.
         names: further names by which the viewer is reached.
-        annotator: who labels by hand; None if nothing may be written.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -39,7 +36,7 @@ def serve_view(
     from flows.view.app import make_app
     from storage.viewing import LiveCatalog
 
-    app = make_app(LiveCatalog(url), Site(url, annotator), access)
+    app = make_app(LiveCatalog(url), Site(url), access)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )

@@ -32,10 +32,6 @@ class Site:
 
     root: str
     """The store."""
-    annotator: str | None = None
-    """Who labels by hand; None where nothing can be written."""
-    is_static: bool = False
-    """Whether the pages are files that nobody serves."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """What `--format json` and `csv` print: numbers as numbers, whatever type DuckDB gives a sum."""
 
 import json
+from datetime import UTC, datetime
 
 import duckdb
 import pytest
 
-from flows.tables.output import write_relation
+from flows.tables.output import cell_words, write_relation
 
 _ROW = """
 select
@@ -41,3 +42,8 @@ def test_json_has_numbers_for_sums_and_decimals_at_any_depth(
 def test_nested_sums_are_numbers_in_csv(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     write_relation(_rows(), "csv")
     assert b'"[17043]"' in capfdbinary.readouterr().out
+
+
+def test_a_moment_is_printed_to_the_second() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+    assert cell_words(moment) == "2026-01-02 03:04:05+00:00"
