@@ -81,6 +81,19 @@ def actors_on(hosts, name):
     return found
 
 
+def stop_at_work(pid):
+    """Stop an actor while it is working on a unit; Ray puts the method that runs into its title."""
+
+    def is_at_work():
+        os.kill(pid, signal.SIGSTOP)
+        if "." in psutil.Process(pid).cmdline()[0]:
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    wait_for(is_at_work, "a unit of the host that is cut off")
+
+
 def is_running(pid):
     """Whether a process is still running; a zombie is not."""
     try:
@@ -120,8 +133,8 @@ def test_a_run_ends_right_when_one_host_is_cut_off_and_one_is_killed(cluster, st
     wait_for_files(5)
     (cut_off,) = actors_on(hosts, "cut")
     (killed,) = actors_on(hosts, "killed")
-    # Stopped, so that it is still working on its units when others have finished them.
-    os.kill(cut_off, signal.SIGSTOP)
+    # So that it is still working on its units when others have finished them.
+    stop_at_work(cut_off)
     hosts.cut_off("cut")
     before = files()
     wait_for_files(25)
