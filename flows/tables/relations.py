@@ -1,7 +1,7 @@
 """Measured relations in words, as a table for a terminal, and as the table of RESULTS.md."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from schemas.experiments import ExperimentConfig, Relation, experiment_configs
 from schemas.rows import MeasuredRelation
+from schemas.rows.relations import Verdict
 
 UNKNOWN = "not measured"
 """The verdict of a row without one."""
@@ -83,15 +84,15 @@ def relations_summary(rows: Sequence[MeasuredRelation], *, title: str) -> Table:
 
 
 def known_relations(rows: Iterable[MeasuredRelation]) -> Table:
-    """Every relation of every experiment, and its newest verdict among the rows."""
-    newest = newest_rows(rows)
+    """Every relation of every experiment, and its verdict by the rows that count."""
+    counted = rows_that_count(rows)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("experiment", "published", "paper", "figure there", "here"):
         table.add_column(name, overflow="fold")
     table.add_column("quick, whole", no_wrap=True)
     for config, claims in _claims():
         for place, relations in enumerate(claims):
-            measured = [newest[key] for r in relations if (key := key_of(config, r)) in newest]
+            measured = [counted[key] for r in relations if (key := key_of(config, r)) in counted]
             table.add_row(
                 Text("" if place else config.name),
                 Text(relations[0].claim),
@@ -103,12 +104,14 @@ def known_relations(rows: Iterable[MeasuredRelation]) -> Table:
     return table
 
 
-def verdicts_words(rows: Sequence[MeasuredRelation]) -> str:
+def verdicts_words(points: Sequence[Sequence[MeasuredRelation]]) -> str:
     """The verdicts of a claim, with the points they are of where these differ."""
-    verdicts = [row.verdict or UNKNOWN for row in rows]
+    verdicts = [common_verdict(seeds) or UNKNOWN for seeds in points]
     if len(set(verdicts)) <= 1:
         return next(iter(verdicts), "")
-    return "; ".join(f"{row.point} {verdict}" for row, verdict in zip(rows, verdicts, strict=True))
+    return "; ".join(
+        f"{seeds[0].point} {verdict}" for seeds, verdict in zip(points, verdicts, strict=True)
+    )
 
 
 def duration_words(config: type[ExperimentConfig]) -> str:
@@ -116,22 +119,37 @@ def duration_words(config: type[ExperimentConfig]) -> str:
     return f"{_minutes(config.quick_minutes)}, {_minutes(config.whole_minutes)}"
 
 
-def newest_rows(rows: Iterable[MeasuredRelation]) -> dict[tuple[str, str, str], MeasuredRelation]:
-    """The row that counts for each relation and point: whole before quick, then the newest.
+def rows_that_count(
+    rows: Iterable[MeasuredRelation],
+) -> dict[tuple[str, str, str], list[MeasuredRelation]]:
+    """The rows that count for each relation and point, one per seed: the newest of the whole ones.
 
-    A row without a verdict counts only if there is no other.
+    Quick ones count where there is no whole one, rows without a verdict where there is no other,
+    and what a page said where it is the newest.
     """
-    return {
-        (row.experiment, row.relation, row.point): row
-        for row in sorted(
-            rows,
-            key=lambda r: (r.verdict is not None or bool(r.said), r.size == "whole", r.created_at),
-        )
-    }
+    by_key: dict[tuple[str, str, str], list[MeasuredRelation]] = {}
+    for row in sorted(rows, key=lambda row: (*_worth(row), row.created_at)):
+        by_key.setdefault((row.experiment, row.relation, row.point), []).append(row)
+    return {key: _of_each_seed(known) for key, known in by_key.items()}
 
 
-def _worth(row: MeasuredRelation) -> tuple[bool, bool, datetime]:
-    return row.verdict is not None or row.said is not None, row.size == "whole", row.created_at
+def _worth(row: MeasuredRelation) -> tuple[bool, bool]:
+    return row.verdict is not None or bool(row.said), row.size == "whole"
+
+
+def _of_each_seed(known: Sequence[MeasuredRelation]) -> list[MeasuredRelation]:
+    """The last row of each seed among those worth as much as the last; only that if it was said."""
+    if known[-1].said:
+        return [known[-1]]
+    equal = (row for row in known if _worth(row) == _worth(known[-1]) and not row.said)
+    by_seed = {row.seed: row for row in equal}
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def common_verdict(seeds: Sequence[MeasuredRelation]) -> Verdict | None:
+    """The verdict of all seeds; `within the noise` if they differ."""
+    verdicts = {row.verdict for row in seeds}
+    return verdicts.pop() if len(verdicts) == 1 else "within the noise"
 
 
 def key_of(config: type[ExperimentConfig], relation: Relation) -> tuple[str, str, str]:
@@ -141,13 +159,13 @@ def key_of(config: type[ExperimentConfig], relation: Relation) -> tuple[str, str
 
 def markdown_lines(rows: Iterable[MeasuredRelation]) -> Iterator[str]:
     """The table of RESULTS.md: a line per claim that was measured, under its subject."""
-    newest = newest_rows(rows)
+    counted = rows_that_count(rows)
     yield "| published | here | details | `stepmill experiment` |"
     yield "|---|---|---|---|"
     subject = None
     for config, claims in _claims():
         for relations in claims:
-            measured = [newest[key] for r in relations if (key := key_of(config, r)) in newest]
+            measured = [counted[key] for r in relations if (key := key_of(config, r)) in counted]
             if not measured:
                 continue
             if config.subject != subject:
@@ -157,7 +175,9 @@ def markdown_lines(rows: Iterable[MeasuredRelation]) -> Iterator[str]:
 
 
 def _claim_line(
-    config: type[ExperimentConfig], relation: Relation, rows: Sequence[MeasuredRelation]
+    config: type[ExperimentConfig],
+    relation: Relation,
+    points: Sequence[Sequence[MeasuredRelation]],
 ) -> str:
     page = relation.details or config.details
     title = page.partition("#")[0].removesuffix(".md")
@@ -165,21 +185,21 @@ def _claim_line(
     published = f"{relation.claim} ({relation.paper}{figure})"
     cells = (
         published,
-        _here_words(rows),
+        _here_words(points),
         f"[{title}](docs/results/{page})",
         f"`{config.name}`",
     )
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
-def _here_words(rows: Sequence[MeasuredRelation]) -> str:
+def _here_words(points: Sequence[Sequence[MeasuredRelation]]) -> str:
     """What was found at the points of a claim, those of one verdict together."""
-    by_verdict: dict[str, list[MeasuredRelation]] = {}
-    for row in rows:
-        by_verdict.setdefault(row.verdict or "no verdict", []).append(row)
-    if len(rows) > _MAX_POINTS:
+    by_verdict: dict[str, list[Sequence[MeasuredRelation]]] = {}
+    for seeds in points:
+        by_verdict.setdefault(common_verdict(seeds) or "no verdict", []).append(seeds)
+    if len(points) > _MAX_POINTS:
         return "; ".join(
-            f"**{verdict}** at {len(of)} of {len(rows)} points{_range_words(of)}"
+            f"**{verdict}** at {len(of)} of {len(points)} points{_range_words(of)}"
             for verdict, of in by_verdict.items()
         )
     return "; ".join(
@@ -188,8 +208,9 @@ def _here_words(rows: Sequence[MeasuredRelation]) -> str:
     )
 
 
-def _range_words(rows: Sequence[MeasuredRelation]) -> str:
+def _range_words(points: Sequence[Sequence[MeasuredRelation]]) -> str:
     """The points with the smallest and the largest difference; empty without differences."""
+    rows = chain.from_iterable(points)
     known = sorted(
         ((row.difference, row) for row in rows if row.difference is not None), key=itemgetter(0)
     )
@@ -200,7 +221,9 @@ def _range_words(rows: Sequence[MeasuredRelation]) -> str:
     return f", {' to '.join(words)}"
 
 
-def _point_words(row: MeasuredRelation) -> str:
+def _point_words(seeds: Sequence[MeasuredRelation]) -> str:
+    """Both sides at the first seed, and the difference at each."""
+    row = seeds[0]
     if row.said is not None:
         return f"{row.said} {FROM_PAGE}"
     quick = " (quick)" if row.size == "quick" else ""
@@ -209,7 +232,8 @@ def _point_words(row: MeasuredRelation) -> str:
         return f"{point}{row.reason or UNKNOWN}"
     larger = side_words(row.larger_value, row.larger_low, row.larger_high)
     smaller = side_words(row.smaller_value, row.smaller_low, row.smaller_high)
-    return f"{point}{larger} against {smaller}, {difference_words(row)}"
+    others = (f", at seed {other.seed} {difference_words(other)}" for other in seeds[1:])
+    return f"{point}{larger} against {smaller}, {difference_words(row)}{''.join(others)}"
 
 
 def _claims() -> Iterator[tuple[type[ExperimentConfig], list[list[Relation]]]]:

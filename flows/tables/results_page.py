@@ -6,12 +6,12 @@ table stands in the page between two markers, and is never typed.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 
-from flows.tables.relations import markdown_lines, newest_rows
+from flows.tables.relations import markdown_lines, rows_that_count
 from schemas.experiments import experiment_configs
 from schemas.rows import RELATIONS, MeasuredRelation, to_table
 
@@ -34,7 +34,7 @@ def publish(page: Path, measured: Iterable[MeasuredRelation]) -> int:
     place = page.parent / ROWS
     before, after = _around(page)
     known = read_rows(place) if place.is_file() else []
-    rows = list(_in_order(newest_rows([*known, *measured])))
+    rows = list(_in_order(rows_that_count([*known, *measured])))
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("".join(f"{_to_json(row)}\n" for row in rows), encoding="utf-8")
     page.write_text(f"{before}{printed(rows)}{after}", encoding="utf-8")
@@ -82,13 +82,15 @@ def _around(page: Path) -> tuple[str, str]:
     return before, after
 
 
-def _in_order(rows: dict[tuple[str, str, str], MeasuredRelation]) -> Iterable[MeasuredRelation]:
+def _in_order(
+    rows: Mapping[tuple[str, str, str], Iterable[MeasuredRelation]],
+) -> Iterable[MeasuredRelation]:
     """The rows of known relations of which both sides were measured, in the order of the table."""
     for config in experiment_configs().values():
         for relation in config().relations():
-            row = rows.get((config.name, relation.name, relation.point))
-            if row is not None and (row.difference is not None or row.said is not None):
-                yield row
+            for row in rows.get((config.name, relation.name, relation.point), ()):
+                if row.difference is not None or row.said is not None:
+                    yield row
 
 
 def _to_json(row: MeasuredRelation) -> str:

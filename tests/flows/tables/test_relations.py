@@ -8,11 +8,12 @@ import pytest
 
 from flows.tables.relations import (
     _here_words,
+    common_verdict,
     known_relations,
     markdown_lines,
-    newest_rows,
     number_words,
     relations_json,
+    rows_that_count,
     sentence,
     side_words,
 )
@@ -98,9 +99,42 @@ def test_the_row_that_counts_is_measured_whole_and_new():
     empty = row(verdict=None, created_at=later.replace(month=4))
     said = row(verdict=None, said="holds", created_at=DAY.replace(year=2025))
     key = ("rest", "rest_improves", "above the first policy")
-    assert newest_rows([new, old, quick, empty, said]) == {key: new}
-    assert newest_rows([quick, said]) == {key: said}
-    assert newest_rows([empty, quick]) == {key: quick}
+    assert rows_that_count([new, old, quick, empty, said]) == {key: [new]}
+    assert rows_that_count([quick, said]) == {key: [said]}
+    assert rows_that_count([empty, quick]) == {key: [quick]}
+
+
+def test_each_seed_has_a_row_that_counts():
+    later = DAY.replace(month=2)
+    old, first = row(seed=1), row(seed=1, created_at=later)
+    second, quick = row(seed=2), row(seed=3, size="quick", created_at=later)
+    said = row(said=".45 to .86", seed=0, created_at=DAY.replace(year=2025))
+    key = ("rest", "rest_improves", "above the first policy")
+    assert rows_that_count([second, first, old, quick, said]) == {key: [first, second]}
+    assert rows_that_count([quick]) == {key: [quick]}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "common"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds", "within the noise"], "within the noise"),
+        (["holds", "does not hold"], "within the noise"),
+        (["does not hold"], "does not hold"),
+        ([None], None),
+    ],
+)
+def test_a_verdict_is_that_of_every_seed(verdicts, common):
+    assert common_verdict([row(verdict=each) for each in verdicts]) == common
+
+
+def test_a_point_names_its_difference_at_each_seed():
+    other = row(seed=2, difference=0.01, difference_low=-0.02, verdict="within the noise")
+    words = ".848 (.82\u2013.87) against .450 (.41\u2013.49), +.398 (+.363, +.431)"
+    assert _here_words([[row(), other]]) == (
+        f"**within the noise**: above the first policy: {words}, at seed 2 "
+        "+.010 (\u2212.020, +.431)"
+    )
 
 
 def test_a_claim_is_one_line_with_its_points_by_verdict():
@@ -140,7 +174,8 @@ def test_a_claim_with_many_points_is_summed_up():
     ]
     # Six points stand as they are.
     assert list(markdown_lines(rows))[-1].count(" against ") == 6
-    words = _here_words([*rows, replace(rows[-1], point="seventh", difference=0.9)])
+    seventh = replace(rows[-1], point="seventh", difference=0.9)
+    words = _here_words([[each] for each in (*rows, seventh)])
     assert words == (
         "**within the noise** at 2 of 7 points, +.000 (\u2212.150, +.150) (above without a critic, "
         "round 1) to +.100 (\u2212.050, +.250) (above as many rows, round 1); **holds** at 5 of 7 "
