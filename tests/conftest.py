@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -48,6 +49,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def stepmill(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs a command in this process, in a folder and with variables of its own.
+
+    It is the whole command line but the process, whose imports would take seconds each time.
+    """
+    from flows.cli import app
+    from flows.commands.exits import run_plainly
+    from flows.commands.options import DEFAULT_ROOT
+
+    def run(*arguments: object, cwd: Path | None = None, **environment: str) -> Ended:
+        capfd.readouterr()
+        code: Any = 0
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            if cwd is not None:
+                patch.chdir(cwd)
+            try:
+                run_plainly(
+                    lambda: app([*map(str, arguments)], prog_name="stepmill"),
+                    default_root=DEFAULT_ROOT,
+                )
+            except SystemExit as end:
+                code = end.code
+        return Ended(code or 0, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")
