@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,13 +38,15 @@ _SLOW_S = 1.0
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests of the public model, before `-m` selects.
 
-    Files with slow tests run first, so that no process is left alone with one at the end.
+    Files with the most slow tests run first, then those with the most others, so that no process
+    is left alone with a long one at the end.
     """
     for item in items:
         if "exhibit_model" in getattr(item, "fixturenames", ()):
             item.add_marker("exhibit")
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    every = Counter(item.path for item in items)
+    items.sort(key=lambda item: (-slow[item.path], -every[item.path]))
 
 
 @pytest.fixture
