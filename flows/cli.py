@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from flows.commands.exits import run_plainly
+from flows.commands.exits import prepare_process, run_plainly
 from flows.commands.options import DEFAULT_ROOT, ListingCommand
 
 COMMANDS = (
@@ -112,6 +112,7 @@ def summary_of(name: str) -> str:
 
 def main() -> None:
     """Run the command line; a caller's mistake is one line on standard error, with exit code 2."""
+    prepare_process()
     run_plainly(app, default_root=DEFAULT_ROOT)
 
 

@@ -10,10 +10,11 @@ from schemas.base import FrozenConfig, Was
 class PoolConfig(FrozenConfig):
     """How many actors hold a copy of the engines, and which resources each takes."""
 
-    num_actors: Annotated[int, Field(ge=1)] | None = None
+    num_actors: Annotated[int, Field(ge=0)] | None = None
     """None: one per group of GPUs; without a GPU one per core, at most 8 and as many as fit into
     the free memory. No actor, and no Ray, if every model is served elsewhere: its engine then runs
-    in the process of the command."""
+    in the process of the command. 0: the engines run there in any case, which saves the start of
+    Ray and of an actor; an engine that crashes then ends the run."""
     gpus_per_actor: Annotated[float, Field(ge=0)] | None = None
     """None: the engine's tensor parallelism, or 0 without a GPU."""
     cpus_per_actor: Annotated[float, Field(ge=0)] = 0.25

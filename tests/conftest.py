@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,18 +38,59 @@ _SLOW_S = 1.0
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests of the public model, before `-m` selects.
 
-    Files with slow tests run first, so that no process is left alone with one at the end.
+    Files with the most slow tests run first, then those with the most others, so that no process
+    is left alone with a long one at the end.
     """
     for item in items:
         if "exhibit_model" in getattr(item, "fixturenames", ()):
             item.add_marker("exhibit")
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    every = Counter(item.path for item in items)
+    items.sort(key=lambda item: (-slow[item.path], -every[item.path]))
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def stepmill(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs a command in this process, in a folder and with variables of its own.
+
+    It is the whole command line but the process, whose imports would take seconds each time.
+    """
+    from flows.cli import app
+    from flows.commands.exits import run_plainly
+    from flows.commands.options import DEFAULT_ROOT
+
+    def run(*arguments: object, cwd: Path | None = None, **environment: str) -> Ended:
+        capfd.readouterr()
+        code: Any = 0
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            if cwd is not None:
+                patch.chdir(cwd)
+            try:
+                run_plainly(
+                    lambda: app([*map(str, arguments)], prog_name="stepmill"),
+                    default_root=DEFAULT_ROOT,
+                )
+            except SystemExit as end:
+                code = end.code
+        return Ended(code or 0, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """`prefect.yaml` agrees with the flows: entrypoints, parameters, schedules."""
 
 import copy
+import functools
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,14 @@ def parameters_of(name, **changes):
     return {**DEPLOYMENTS[name]["parameters"], "root": "store", **run, **changes}
 
 
+@functools.cache
+def schema_of(name):
+    return parameter_schema(load(name)).model_dump()
+
+
 def answer_of_server(name, parameters):
     """What Prefect's server checks, and its answer."""
-    schema = copy.deepcopy(parameter_schema(load(name)).model_dump())
-    validate(parameters, schema, raise_on_error=True)
+    validate(parameters, copy.deepcopy(schema_of(name)), raise_on_error=True)
 
 
 def test_every_flow_is_deployed_under_its_name_and_nothing_else():

@@ -26,7 +26,8 @@ def config_of(path):
     return read_config(FLOWS[flow].config, path, [])
 
 
-def stepmill(*arguments, cwd):
+def in_a_process(*arguments, cwd):
+    """Run a command that ends with a list of the heavy libraries it has imported."""
     script = (
         "import sys\nfrom flows.cli import app\n"
         "try:\n    app(sys.argv[1:])\nexcept SystemExit as end:\n    code = end.code\n"
@@ -91,7 +92,7 @@ def test_a_recipe_is_planned(path):
 
 def test_a_dry_run_starts_nothing_and_writes_nothing(tmp_path):
     recipe = PROJECT / "recipes" / "search-and-learn-llama-3.2-1b-beam.yaml"
-    done = stepmill(
+    done = in_a_process(
         "run",
         "--dry-run",
         "--config",
@@ -114,7 +115,7 @@ def test_a_dry_run_starts_nothing_and_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_commands_of_their_own_are_planned_too(tmp_path):
+def test_commands_of_their_own_are_planned_too(stepmill, tmp_path):
     searched = stepmill("search", "--strategy", "dvts", "--n", "4,8", "--dry-run", cwd=tmp_path)
     assert searched.returncode == 0, searched.stderr
     assert "search dvts N=8" in searched.stdout
@@ -137,7 +138,7 @@ def test_commands_of_their_own_are_planned_too(tmp_path):
         (("run", "scoring", "--dry-run", "--set", "policy={type: markov}"), "verifier: expected"),
     ],
 )
-def test_a_plan_that_cannot_be_made_is_refused(tmp_path, arguments, message):
+def test_a_plan_that_cannot_be_made_is_refused(stepmill, tmp_path, arguments, message):
     rest = str(PROJECT / "recipes" / "rest-em.yaml")
     done = stepmill(*(rest if word == "REST" else word for word in arguments), cwd=tmp_path)
     assert done.returncode != 0
@@ -153,7 +154,7 @@ def test_a_plan_that_cannot_be_made_is_refused(tmp_path, arguments, message):
         ("flow: {\n", "expected YAML, got something else"),
     ],
 )
-def test_a_file_that_names_no_flow_is_refused(tmp_path, text, message):
+def test_a_file_that_names_no_flow_is_refused(stepmill, tmp_path, text, message):
     file = tmp_path / "config.yaml"
     file.write_text(text)
     done = stepmill("run", "--dry-run", "--config", file, cwd=tmp_path)
@@ -161,7 +162,7 @@ def test_a_file_that_names_no_flow_is_refused(tmp_path, text, message):
     assert message in done.stderr
 
 
-def test_a_file_without_a_flow_is_for_the_one_that_is_named(tmp_path):
+def test_a_file_without_a_flow_is_for_the_one_that_is_named(stepmill, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("train_problems: {num_problems: 7}\n")
     assert flow_in(file) is None

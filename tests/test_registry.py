@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import json
-import os
 import pkgutil
 import re
 import subprocess
@@ -60,17 +59,10 @@ EXPERIMENT_PARTS = {"critic_training", "experiment"}
 """Modules of `flows/experiments/` that are not experiments."""
 
 
-def stepmill(*arguments):
-    command = [sys.executable, "-m", "flows.cli", *arguments]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        check=False,
-        text=True,
-        cwd=PROJECT,
-        env={**os.environ, "COLUMNS": "100"},
-    )
-    return done.returncode, done.stdout, done.stderr
+def printed(done):
+    """What a command has printed that went well."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def check_all(names, todo):
@@ -319,18 +311,16 @@ def test_every_command_is_a_module_of_its_name():
         ("regrade", ["grader"]),
     ],
 )
-def test_the_help_of_a_command_lists_what_it_takes(command, kinds):
-    code, text, _ = stepmill(command, "--help")
-    assert code == 0
+def test_the_help_of_a_command_lists_what_it_takes(stepmill, command, kinds):
+    text = printed(stepmill(command, "--help", COLUMNS="100"))
     words = set(re.findall(r"\w+", text))
     for kind in kinds:
         assert [name for name in names_of(kind) if name not in words] == []
     assert "names of" not in text
 
 
-def test_describe_lists_every_flow_and_variant_with_a_line():
-    code, text, _ = stepmill("describe")
-    assert code == 0
+def test_describe_lists_every_flow_and_variant_with_a_line(stepmill):
+    text = printed(stepmill("describe"))
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  ")]
     told = {words[0]: words[-1] for words in lines if len(words) == 2}
     for kind in ("flow", *VARIANTS, *RECORDS):
@@ -338,12 +328,11 @@ def test_describe_lists_every_flow_and_variant_with_a_line():
             assert told.get(name), name
 
 
-def test_describe_prints_every_field_with_type_default_and_meaning():
-    code, text, _ = stepmill("describe", "beam")
-    assert code == 0
+def test_describe_prints_every_field_with_type_default_and_meaning(stepmill):
+    text = printed(stepmill("describe", "beam"))
     assert text.startswith("beam (strategy, BeamConfig): Keep the best N / width prefixes")
     assert "width: int >= 1, default 4\n    Continuations of each kept prefix (M)." in text
-    _, text, _ = stepmill("describe", "regrading")
+    text = printed(stepmill("describe", "regrading"))
     for line in (
         'set_name: str like ^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$, default "eval"',
         f"grader: {' | '.join(names_of('grader'))}, default math",
@@ -353,9 +342,8 @@ def test_describe_prints_every_field_with_type_default_and_meaning():
         assert line in text.splitlines()
 
 
-def test_describe_gives_programs_the_whole_config():
-    code, text, _ = stepmill("describe", "search", "--format", "json")
-    assert code == 0
+def test_describe_gives_programs_the_whole_config(stepmill):
+    text = printed(stepmill("describe", "search", "--format", "json"))
     (search,) = json.loads(text)
     assert (search["name"], search["kind"], search["config"]) == ("search", "stage", "SearchJob")
     fields = {field["name"]: field for field in search["fields"]}
@@ -365,9 +353,9 @@ def test_describe_gives_programs_the_whole_config():
     assert all(field["meaning"] for field in search["fields"])
 
 
-def test_a_name_of_several_things_describes_all_of_them():
+def test_a_name_of_several_things_describes_all_of_them(stepmill):
     assert [kind for kind, _ in find_configs("rest_em")] == ["loop", "builder"]
-    _, text, _ = stepmill("describe", "rest_em")
+    text = printed(stepmill("describe", "rest_em"))
     assert "rest_em (loop, RestEmLoopConfig)" in text
     assert "rest_em (builder, RestEmConfig)" in text
     assert [kind for kind, _ in find_configs("sft")] == ["training method"]
@@ -385,10 +373,10 @@ def test_a_name_of_several_things_describes_all_of_them():
         (("improve", "search"), "there is no loop 'search': expected one of rest, rest_em"),
     ],
 )
-def test_a_mistyped_name_is_answered_with_close_ones(arguments, message):
-    code, _, error = stepmill(*arguments)
-    assert code == 2
-    assert message in error
+def test_a_mistyped_name_is_answered_with_close_ones(stepmill, arguments, message):
+    done = stepmill(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_listing_the_commands_imports_nothing_heavy():

@@ -10,6 +10,13 @@ from schemas.errors import StepmillError
 _RESUME = "What was committed stays; the same run id with the same settings resumes the run"
 
 
+def prepare_process() -> None:
+    """Have this process print what the command prints and nothing else, until it exits."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set
+    atexit.register(_silence_exit)
+
+
 def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
     """Run a command line; a caller's mistake or a lost server ends it with a one-line message.
 
@@ -17,9 +24,6 @@ def run_plainly(app: Callable[[], object], *, default_root: str) -> None:
         app: the command line.
         default_root: the store if none is named.
     """
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it has no handler to set
-    atexit.register(_silence_exit)
     try:
         app()
     except (StepmillError, ValueError, OSError) as error:

@@ -62,7 +62,11 @@ class EngineSet(Mapping[ModelRole, EngineConfig]):
 
     def run_anywhere(self) -> bool:
         """Whether there are engines, and none of them computes with a model in its process."""
-        return bool(self) and all(config.type not in COMPUTING_ENGINES for config in self.values())
+        return bool(self) and not self.compute()
+
+    def compute(self) -> bool:
+        """Whether one of the engines computes with a model in its process."""
+        return any(config.type in COMPUTING_ENGINES for config in self.values())
 
     def shared_by(self, num_actors: int) -> "EngineSet":
         """The engines of one of `num_actors` actors, each with its share of a server's limits.

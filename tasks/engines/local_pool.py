@@ -1,24 +1,26 @@
-"""Engines in the process of the command, without Ray: for models that compute elsewhere.
+"""Engines in the process of the command, without Ray.
 
 An engine that sends requests to a server, or looks its answers up, waits more than it works; a
-process of its own would cost the start of Ray and of an actor, and every import a second time. Its
-host runs on an event loop beside the flow, on a thread.
+process of its own would cost the start of Ray and of an actor, and every import a second time. For
+a run of seconds that holds for a model that computes as well. The host runs on an event loop beside
+the flow, on a thread.
 """
 
 import asyncio
+import contextlib
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
-from schemas.engines import EngineConfig
+from schemas.engines import EngineConfig, VLLMConfig
 from schemas.errors import EngineFailed, StoreUnreachable
 from schemas.pool import PoolConfig
 from schemas.units import Receipt, Unit
 from tasks.engines.engine_set import EngineSet
 from tasks.engines.host import Counters, Host, Work
-from tasks.engines.pool import EnginePool
+from tasks.engines.pool import EnginePool, rename
 
 _Answer = TypeVar("_Answer")
 
@@ -34,6 +36,7 @@ class LocalPool(EnginePool):
         """
         super().__init__(root, engines, config)
         self._host = Host(root, engines.shared_by(1))
+        self._earlier = Counters()
         self._room = threading.BoundedSemaphore(config.units_in_flight)
         self._starting, self._lock = threading.Lock(), threading.Lock()
         self._is_closed = False
@@ -61,6 +64,7 @@ class LocalPool(EnginePool):
             except BaseException:
                 self.close()
                 raise
+            self.holds_gpus = self._engines.compute() and _has_gpus()
             self._has_started = True
 
     def run(self, unit: Unit, work: Work, config: Any) -> Receipt:
@@ -70,18 +74,44 @@ class LocalPool(EnginePool):
             EngineFailed: a server is gone, or the pool was closed.
             Exception: whatever the unit's work raised.
         """
-        self.start()
         with self._room:
+            self.start()
             return self._call(self._host.run(unit, work, config))
 
     def change_policy(self, policy: EngineConfig) -> bool:
-        """Whether it is the policy already: these engines have no weights to exchange."""
-        return policy == self._engines.get("policy")
+        """Serve another checkpoint of the policy (see `ActorPool.change_policy`).
+
+        Raises:
+            ValueError: units are in progress.
+            ModelUnusable: the model does not exist.
+        """
+        old = self._engines.get("policy")
+        if policy == old:
+            return True
+        if not isinstance(old, VLLMConfig) or not isinstance(policy, VLLMConfig):
+            return False
+        from tasks.engines.policy_change import is_exchangeable
+
+        if not is_exchangeable(old, policy):
+            return False
+        with self._starting, self._all_room():
+            if not rename(self, self._engines.with_engine("policy", policy)):
+                return False  # another pool has these engines
+            try:
+                if self._has_started:
+                    self._call(self._host.change_policy(policy))
+                    return True
+            except EngineFailed:
+                self._call(self._host.close())
+            self._earlier.add(self._host.counters_so_far)
+            self._host, self._has_started = Host(self._root, self._engines.shared_by(1)), False
+        return True
 
     def counters(self) -> Counters:
         """The work so far."""
         counters = Counters()
-        counters.add(self._host.counters_so_far)
+        for each in (self._earlier, self._host.counters_so_far):
+            counters.add(each)
         return counters
 
     def process_ids(self) -> list[int]:
@@ -99,6 +129,16 @@ class LocalPool(EnginePool):
     def leaves_cpus(self, number: float) -> bool:
         """True: it takes none of Ray's."""
         return True
+
+    @contextlib.contextmanager
+    def _all_room(self) -> Iterator[None]:
+        """Keep units from beginning; none may be in progress."""
+        with contextlib.ExitStack() as taken:
+            for _ in range(self._config.units_in_flight):
+                if not self._room.acquire(blocking=False):
+                    raise ValueError("expected no units while the policy changes, some are running")
+                taken.callback(self._room.release)
+            yield
 
     def _call(self, coroutine: Coroutine[Any, Any, _Answer]) -> _Answer:
         """The result of a coroutine on the host's event loop."""
@@ -120,6 +160,13 @@ class LocalPool(EnginePool):
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         await self._host.close()
+
+
+def _has_gpus() -> bool:
+    """Whether a model that computes here does so on a GPU."""
+    from tasks.engines.vllm_arguments import is_cpu_build
+
+    return not is_cpu_build()
 
 
 def _start_loop() -> asyncio.AbstractEventLoop:

@@ -2,7 +2,7 @@
 
 Engines that only send requests or look answers up run in the process of the command
 (`local_pool.py`); a model that computes gets processes of its own, on all hosts of a Ray cluster
-(`actor_pool.py`). Either way a unit is run by a `Host`.
+(`actor_pool.py`), unless the config asks for no actors. Either way a unit is run by a `Host`.
 """
 
 import contextlib
@@ -134,8 +134,8 @@ def rename(pool: EnginePool, engines: EngineSet) -> bool:
 
 
 def _make_pool(root: str, engines: EngineSet, config: PoolConfig) -> EnginePool:
-    """Actors if one of the engines needs them, or if their number is set."""
-    if engines.run_anywhere() and config.num_actors is None:
+    """Actors if their number is set, or else if one of the engines needs them."""
+    if config.num_actors == 0 or (config.num_actors is None and engines.run_anywhere()):
         from tasks.engines.local_pool import LocalPool
 
         return LocalPool(root, engines, config)

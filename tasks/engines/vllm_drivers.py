@@ -12,6 +12,7 @@ Both take token ids and vLLM's own parameters and return vLLM's own outputs.
 import asyncio
 import gc
 import itertools
+import threading
 import warnings
 import weakref
 from collections.abc import Coroutine
@@ -35,6 +36,11 @@ from tasks.verifiers.families import Verifier
 _TURNS_AFTER_OUTPUT = 4
 """Turns of the event loop between a step that finished requests and the next: a coroutine needs
 about three from its result to its next request, which should be in the next batch."""
+
+
+_computing = threading.Lock()
+"""Held while an engine of this process computes, since vLLM keeps the batch that it works on in
+global variables, and several pools may have engines on threads of their own."""
 
 
 class Driver(Protocol):
@@ -76,12 +82,13 @@ class HostDriver:
 
         config = EngineArgs(**arguments).create_engine_config(UsageContext.LLM_CLASS)
         self.max_model_len: int = config.model_config.max_model_len
-        self._engine = LLMEngine(
-            config, Executor.get_class(config), log_stats=False, multiprocess_mode=False
-        )
+        with _computing:
+            self._engine = LLMEngine(
+                config, Executor.get_class(config), log_stats=False, multiprocess_mode=False
+            )
+            if lora is not None:
+                self._engine.add_lora(lora)
         self._lora = lora
-        if lora is not None:
-            self._engine.add_lora(lora)
         self._ids = map(str, itertools.count())
         self._pending: dict[str, asyncio.Future[Any]] = {}
         self._stepping: asyncio.Task[None] | None = None
@@ -113,8 +120,9 @@ class HostDriver:
             raise EngineFailed(str(self._failure)) from self._failure
         _check_idle(len(self._pending))
         try:
-            self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
-            is_reset = self._engine.reset_prefix_cache()
+            with _computing:
+                self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+                is_reset = self._engine.reset_prefix_cache()
         except Exception as error:
             self._fail(f"vLLM could not read the weights in {folder}: {error}", error)
             raise EngineFailed(str(self._failure)) from error
@@ -128,11 +136,12 @@ class HostDriver:
             self._stepping.cancel()
         if self in _host_drivers:
             _host_drivers.discard(self)
-            self._engine.engine_core.shutdown()
-            del self._engine
-            gc.collect()
-            for driver in _host_drivers:
-                driver.rejoin()
+            with _computing:
+                self._engine.engine_core.shutdown()
+                del self._engine
+                gc.collect()
+                for driver in _host_drivers:
+                    driver.rejoin()
 
     def rejoin(self) -> None:
         """Set up vLLM's process groups again after closing another engine here tore them down."""
@@ -144,7 +153,8 @@ class HostDriver:
             while self._pending:
                 if not self._engine.has_unfinished_requests():
                     raise RuntimeError(f"vLLM lost {len(self._pending)} requests")
-                finished = self._engine.step()
+                with _computing:
+                    finished = self._engine.step()
                 for output in finished:
                     future = self._pending.pop(output.request_id, None)
                     if future is not None and not future.done():

@@ -13,10 +13,8 @@ import pytest
 from schemas.rows import StepLabel, StepScores
 
 
-def stepmill(*arguments, root=None):
-    command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
-    if root is not None:
-        command += ["--root", str(root)]
+def in_a_process(*arguments, root):
+    command = [sys.executable, "-m", "flows.cli", *map(str, arguments), "--root", str(root)]
     return subprocess.run(command, capture_output=True, check=False)
 
 
@@ -48,24 +46,21 @@ def filled(store, unit_of, make_problem, make_trajectory):
     return store.root
 
 
-def test_sql_prints_csv_json_and_parquet(filled, tmp_path):
+def test_sql_prints_csv_json_and_parquet(stepmill, filled, tmp_path):
     statement = "select trajectory_id, steps from trajectories order by 1"
-    rows = list(
-        csv.DictReader(
-            io.StringIO(stepmill("sql", statement, "--format", "csv", root=filled).stdout.decode())
-        )
-    )
+    asked = ("sql", statement, "--root", filled, "--format")
+    rows = list(csv.DictReader(io.StringIO(stepmill(*asked, "csv").stdout)))
     assert [row["trajectory_id"] for row in rows] == ["abc1", "abd2"]
     assert json.loads(rows[0]["steps"])[0]["text"] == "2 + 2 = 4\n"
-    found = json.loads(stepmill("sql", statement, "--format", "json", root=filled).stdout)
+    found = json.loads(stepmill(*asked, "json").stdout)
     assert found[1]["steps"][1]["logprob"] == -0.25
     file = tmp_path / "out.parquet"
-    file.write_bytes(stepmill("sql", statement, "--format", "parquet", root=filled).stdout)
+    file.write_bytes(in_a_process("sql", statement, "--format", "parquet", root=filled).stdout)
     assert pq.read_table(file).num_rows == 2
 
 
-def test_sql_prints_a_table(filled):
-    printed = stepmill("sql", "select 40 + 2 as answer", root=filled).stdout.decode()
+def test_sql_prints_a_table(stepmill, filled):
+    printed = stepmill("sql", "select 40 + 2 as answer", "--root", filled).stdout
     assert "answer" in printed
     assert "42" in printed
 
@@ -99,9 +94,9 @@ def test_sql_prints_a_table(filled):
         (("improve", "rest", "--policy", "/nowhere"), "model /nowhere: expected a folder"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_it(filled, arguments, message):
-    finished = stepmill(*arguments, root=filled)
-    error = finished.stderr.decode()
+def test_a_mistake_is_one_line_that_names_it(stepmill, filled, arguments, message):
+    finished = stepmill(*arguments, "--root", filled)
+    error = finished.stderr
     assert finished.returncode == 2
     assert error.startswith("stepmill: ")
     assert message in error
@@ -109,22 +104,22 @@ def test_a_mistake_is_one_line_that_names_it(filled, arguments, message):
 
 
 def test_a_folder_that_is_no_store_is_named(tmp_path):
-    finished = stepmill("sql", "select 1", root=tmp_path / "nowhere")
+    finished = in_a_process("sql", "select 1", root=tmp_path / "nowhere")
     assert finished.returncode == 2
     assert b"is not a store" in finished.stderr
 
 
-def test_show_prints_steps_with_labels_and_scores(filled):
-    printed = stepmill("show", "abc", root=filled).stdout.decode()
+def test_show_prints_steps_with_labels_and_scores(stepmill, filled):
+    printed = stepmill("show", "abc", "--root", filled).stdout
     for part in ("p0?", "gold answer 4", "2 + 2 = 4", "right 8/8", "wrong 0/8", "0.875", "0.125"):
         assert part in printed, part
-    whole = json.loads(stepmill("show", "abc", "--format", "json", root=filled).stdout)
+    whole = json.loads(stepmill("show", "abc", "--format", "json", "--root", filled).stdout)
     assert whole["scores"][0]["scores"] == [0.875, 0.125]
 
 
-def test_the_root_can_come_from_the_environment(filled, monkeypatch):
-    monkeypatch.setenv("STEPMILL_ROOT", str(filled))
-    found = stepmill("sql", "select count(*) as n from trajectories", "--format", "json")
+def test_the_root_can_come_from_the_environment(stepmill, filled):
+    statement = "select count(*) as n from trajectories"
+    found = stepmill("sql", statement, "--format", "json", STEPMILL_ROOT=str(filled))
     assert json.loads(found.stdout) == [{"n": 2}]
 
 

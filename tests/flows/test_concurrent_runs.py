@@ -26,7 +26,7 @@ from schemas.sampling import SamplingJob
 from schemas.step_labels import StepLabelsJob
 
 root, run_id = sys.argv[1:]
-shared = {"policy": {"type": "markov"}, "pool": {"num_actors": 1}}
+shared = {"policy": {"type": "markov"}}
 asked = {"num_samples": 6, "max_tokens": 10, "trajectories_per_unit": 30}
 sampling = {"problems": {"type": "world"}, "set_name": "train", "sampling": asked, **shared}
 labels = {"num_rollouts": 4, "max_rollout_tokens": 10}
@@ -81,7 +81,6 @@ def go_on(process):
     process.stdin.flush()
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize("run_ids", [("one", "two"), ("same", "same")])
 def test_two_runs_at_once_make_every_row_once(store, prefect_server, run_ids):
     from prefect.settings import PREFECT_API_URL

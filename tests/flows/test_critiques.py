@@ -29,7 +29,7 @@ POLICY = {"type": "markov", "num_steps": 3, "p_right": 0.75}
 _LINE = re.compile(r"^(Step \d+: (?:ok|off) \d|Answer: \d)$", re.MULTILINE)
 _PATIENCE_S = 300
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 class Critics(ThreadingHTTPServer):
@@ -81,7 +81,7 @@ def critics():
 
 
 @pytest.fixture(scope="module")
-def sampled(tmp_path_factory, prefect_server, local_ray):
+def sampled(tmp_path_factory, prefect_server):
     """A store with solutions of a policy that is right in .75³ of cases."""
     from flows.sampling import sample
 
@@ -98,7 +98,6 @@ def sampled(tmp_path_factory, prefect_server, local_ray):
                 "max_tokens": 20,
                 "trajectories_per_unit": NUM_SAMPLES,
             },
-            "pool": {"num_actors": 1},
         }
     )
     sample(job, store.url, "r")
@@ -112,7 +111,7 @@ def job_of(critics, name, store, **fields):
     engine = {"type": "openai", "model": f"acme/{name}", "api": "chat", "server": server}
     values["critic"] = {"engine": engine, "prompt": {"type": "chat"}}
     values["refining"] = {**values["refining"], "max_tokens": 20}
-    return CritiquesJob.from_partial({**values, "pool": {"num_actors": 1}, **fields})
+    return CritiquesJob.from_partial({**values, **fields})
 
 
 def ask(store, sql):
@@ -215,7 +214,6 @@ def test_no_wrong_solutions_is_a_message(sampled, critics, capsys, tmp_path):
             "policy": {**POLICY, "p_right": 1 - 1e-9},
             "grader": {"type": "exact"},
             "sampling": {"num_samples": 2, "max_tokens": 20},
-            "pool": {"num_actors": 1},
         }
     )
     sample(job, store.url, "r")
@@ -238,7 +236,6 @@ def start(folder, critics):
         "critic.prompt.type=chat",
         f"critic.engine={engine}",
         "refining.max_tokens=20",
-        "pool.num_actors=1",
     ):
         options += ["--set", field]
     process = subprocess.Popen(

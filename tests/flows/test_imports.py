@@ -247,11 +247,10 @@ def test_a_killed_import_goes_on_and_every_row_is_there_once(tmp_path, prefect_s
     assert ask(Store(root), "select count(*) from graded where correct") == [(601,)]
 
 
-def test_a_file_of_another_kind_is_refused_before_a_server_starts(tmp_path):
+def test_a_file_of_another_kind_is_refused_before_a_server_starts(stepmill, tmp_path):
     path = tmp_path / "solved.csv"
     path.write_text("question,answer\n")
-    command = [sys.executable, "-m", "flows.cli", "import", path, "--root", tmp_path / "store"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = stepmill("import", path, "--root", tmp_path / "store")
     assert done.returncode == 2
     assert "path: expected a .jsonl, .json or .parquet file, got" in done.stderr
     assert "UI:" not in done.stderr

@@ -1,4 +1,4 @@
-"""Sampling, labels and evaluation over the Markov engine, on a real Ray and a real Prefect."""
+"""Sampling, labels and evaluation over the Markov engine, on a real Prefect and once on Ray."""
 
 from dataclasses import replace
 
@@ -22,9 +22,9 @@ from storage import connect, query
 from tasks.engines.markov_engine import check_walk, markov_problems
 from tasks.step_labels.checker_labels import label_by_checker
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 POLICY = MarkovConfig(num_steps=4, p_right=0.8)
-POOL = PoolConfig(num_actors=2)
+ACTORS = PoolConfig(num_actors=2)
 
 
 @pytest.fixture
@@ -40,14 +40,13 @@ def ask(store, sql):
 
 
 @pytest.fixture
-def sampled(walks, prefect_server, local_ray):
+def sampled(walks, prefect_server):
     from flows.sampling import sample
 
     job = SamplingJob(
         problems=WorldProblemsConfig(),
         policy=POLICY,
         sampling=SamplingConfig(num_samples=8, max_tokens=10, trajectories_per_unit=80),
-        pool=POOL,
     )
     sample(job, str(walks.root), "run")
     return walks, job
@@ -67,7 +66,8 @@ def test_every_problem_has_its_samples_once_and_a_second_run_makes_none(sampled)
     assert {path: path.stat().st_mtime_ns for path in files} == written
 
 
-def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
+@pytest.mark.ray
+def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled, local_ray):
     """With no recovery the hard label of a step is right exactly when all steps so far were."""
     from flows.evaluation import evaluate_labels
     from flows.step_labels import label_steps
@@ -77,7 +77,7 @@ def test_labels_follow_the_chain_and_hang_on_stored_rollouts(sampled):
         set_name="eval",
         policy=POLICY,
         labels=MonteCarloConfig(num_rollouts=32, max_rollout_tokens=10, stopping="first_hit"),
-        pool=POOL,
+        pool=ACTORS,
     )
     label_steps(job, str(store.root), "run")
     assert ask(store, "select count(*) from step_labels")[0][0] == 240 * 5
@@ -115,9 +115,7 @@ def test_trees_label_rollouts_that_training_and_figures_find(sampled):
     labels = MonteCarloConfig(
         max_rollout_tokens=10, search="omega", tree=TreeConfig(max_searches=5), audit_fraction=0
     )
-    job = StepLabelsJob(
-        set_name="eval", policy=POLICY, labels=labels, pool=POOL, trajectories_per_unit=30
-    )
+    job = StepLabelsJob(set_name="eval", policy=POLICY, labels=labels, trajectories_per_unit=30)
     paths = label_steps(job, str(store.root), "run")
     assert len(paths) == 9  # three files of ten questions, of which four at a time fit
     files = {path: path.stat().st_mtime_ns for path in store.root.glob("*/*/*/*.parquet")}
@@ -167,7 +165,7 @@ def test_a_consensus_keeps_what_imported_labels_confirm_and_says_how_much(sample
         first=MonteCarloConfig(num_rollouts=1, max_rollout_tokens=10),
         second=StoredLabelsConfig(method="human"),
     )
-    job = StepLabelsJob(set_name="eval", policy=POLICY, labels=labels, pool=POOL)
+    job = StepLabelsJob(set_name="eval", policy=POLICY, labels=labels)
     label_steps(job, str(store.root), "run")
     path = evaluate_labels(EvaluationJob(policy=POLICY), str(store.root), "run", set_name="eval")
     figures = {(row.metric, row.strategy): row.value for row in store.read(path)}
@@ -210,7 +208,7 @@ def test_evaluation_writes_metrics_that_match_the_sql_view(sampled):
     assert not (store.root / "reports/run/reliability-eval.png").exists()
 
 
-def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, local_ray, make_problem):
+def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, make_problem):
     """A question that is not a walk becomes rows that say so; all other rows are made."""
     from flows.sampling import sample
 
@@ -221,7 +219,6 @@ def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, local
         set_name="mixed",
         policy=POLICY,
         sampling=SamplingConfig(num_samples=2, max_tokens=10),
-        pool=POOL,
     )
     sample(job, str(walks.root), "run")
     found = ask(
@@ -233,7 +230,7 @@ def test_a_row_that_breaks_does_not_stop_the_others(walks, prefect_server, local
     assert "Walk" in found[1][3]
 
 
-def test_one_problem_and_one_sample_are_enough(walks, prefect_server, local_ray):
+def test_one_problem_and_one_sample_are_enough(walks, prefect_server):
     from flows.evaluation import evaluate
     from flows.sampling import sample
 
@@ -244,7 +241,6 @@ def test_one_problem_and_one_sample_are_enough(walks, prefect_server, local_ray)
         set_name="one",
         policy=POLICY,
         sampling=SamplingConfig(num_samples=1, max_tokens=10),
-        pool=POOL,
     )
     sample(job, str(walks.root), "run")
     evaluate(EvaluationJob(set_name="one", policy=POLICY), str(walks.root), "run")

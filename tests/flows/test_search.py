@@ -27,7 +27,6 @@ JOB = {
     "grader": {"type": "exact"},
     "candidates_per_unit": 8,
     "evaluation": {"num_bootstrap": 50},
-    "pool": {"num_actors": 1},
 }
 NUM_UNITS = len(STRATEGIES) * (NUM_PROBLEMS // 2 + NUM_PROBLEMS)  # at N = 4 and at N = 8
 _PATIENCE_S = 300
@@ -91,7 +90,6 @@ def ask(folder, sql):
     return query(connect(folder / "store"), sql).fetchall()
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_rerun_does_what_a_kill_left_and_each_search_is_there_once(swept):
     folder, before, _ = swept
@@ -111,7 +109,6 @@ def test_a_rerun_does_what_a_kill_left_and_each_search_is_there_once(swept):
     assert ask(folder, state) == [("completed",)]
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_what_is_printed_is_what_the_store_holds(swept):
     folder, _, printed = swept
@@ -130,7 +127,6 @@ def test_what_is_printed_is_what_the_store_holds(swept):
     assert picture.stat().st_size > 10_000
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_run_with_searches_only_can_be_reported_and_its_trees_shown(swept, capsys):
     from flows.commands.report import show_report
@@ -261,9 +257,7 @@ def test_a_search_goes_on_with_the_verifier_it_began_with(store, unit_of):
         ({"width": 8, "strategies": ["beam"]}, [("beam", 8)]),
     ],
 )
-def test_a_width_is_for_the_strategies_of_the_file(
-    tmp_path, prefect_server, local_ray, options, widths
-):
+def test_a_width_is_for_the_strategies_of_the_file(tmp_path, prefect_server, options, widths):
     config = tmp_path / "job.yaml"
     asked = [{"type": "dvts", "width": 2}, {"type": "rebase"}]
     problem = markov_problems(1, seed=3)[0]

@@ -17,7 +17,6 @@ CONFIG = {
     "labels": {"num_rollouts": 4, "max_rollout_tokens": 10},
     "prm_training": {"max_steps": 6},
     "evaluation": {"budgets": [1, 4], "num_bootstrap": 200},
-    "pool": {"num_actors": 1},
 }
 
 
@@ -25,11 +24,8 @@ def ask(root, sql):
     return query(connect(root), sql).fetchall()
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_a_policy_that_is_never_right_is_measured_without_a_verifier(
-    store, prefect_server, local_ray, capsys
-):
+def test_a_policy_that_is_never_right_is_measured_without_a_verifier(store, prefect_server, capsys):
     from flows.factory import factory
 
     for name, seed in (("train", 3), ("eval", 4)):

@@ -250,17 +250,14 @@ def test_small_row_groups_are_read_across_their_borders(store, unit_of, make_pro
     assert {path: store.read(path) for path in paths} == rows
 
 
-def test_the_command_prints_what_it_did(full):
-    command = [sys.executable, "-m", "flows.cli", "compact", "--root", full.url]
-    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_the_command_prints_what_it_did(stepmill, full):
+    compacted = ("compact", "--root", full.url)
+    finished = stepmill(*compacted)
+    assert finished.returncode == 0
     assert "trajectories/run_id=run/stage=sampling: 30 files are 1" in finished.stderr
-    finished = subprocess.run(
-        [*command, "--format", "json"], capture_output=True, text=True, check=True
-    )
-    assert finished.stdout == "[]\n"
-    finished = subprocess.run(
-        [*command, "--to", "x", "--run-id", "run"], capture_output=True, text=True, check=False
-    )
+    finished = stepmill(*compacted, "--format", "json")
+    assert (finished.returncode, finished.stdout) == (0, "[]\n")
+    finished = stepmill(*compacted, "--to", "x", "--run-id", "run")
     assert finished.returncode == 2
     assert "expected --to alone" in finished.stderr
 

@@ -59,15 +59,13 @@ def test_a_full_disk_is_the_machinerys_fault(small_disk, unit_of, many):
     assert is_infrastructure_fault(caught.value)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_run_on_a_full_disk_stops_with_the_reason_and_a_rerun_finishes(
-    small_disk, prefect_server, local_ray, unit_of
+    small_disk, prefect_server, unit_of
 ):
     from flows.runs.units import UnitsFailed
     from flows.sampling import sample
     from schemas.engines import MarkovConfig
-    from schemas.pool import PoolConfig
     from schemas.problems import WorldProblemsConfig
     from schemas.sampling import SamplingConfig, SamplingJob
     from tasks.engines.markov_engine import markov_problems
@@ -78,7 +76,6 @@ def test_a_run_on_a_full_disk_stops_with_the_reason_and_a_rerun_finishes(
         problems=WorldProblemsConfig(),
         policy=MarkovConfig(num_steps=4, p_right=0.8),
         sampling=SamplingConfig(num_samples=4, max_tokens=10, trajectories_per_unit=20),
-        pool=PoolConfig(num_actors=1),
     )
     filler = small_disk / "filler"
     with filler.open("wb") as stream:

@@ -1,8 +1,6 @@
 """What `stepmill cost` prints: groups summed by hand, and no sum of incompatible figures."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -117,10 +115,9 @@ def test_the_table_ends_with_the_sum_of_its_rows(spent, capsys):
     assert "all 9 30 24 54 36 4.5" in lines
 
 
-def test_the_command_line_reaches_it(spent, store):
-    command = [sys.executable, "-m", "flows.cli", "cost", "r1", "--by", "stage"]
-    command += ["--format", "json", "--root", store.url]
-    printed = subprocess.run(command, capture_output=True, check=True).stdout
+def test_the_command_line_reaches_it(stepmill, spent, store):
+    ended = stepmill("cost", "r1", "--by", "stage", "--format", "json", "--root", store.url)
+    printed = ended.stdout
     assert [row["stage"] for row in json.loads(printed)] == ["sampling", "scoring"]
 
 

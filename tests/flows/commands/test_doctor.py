@@ -170,7 +170,9 @@ def test_a_check_that_fails_is_a_finding_and_the_others_go_on():
     assert well.state == "ok"
 
 
-def test_commands_that_read_name_the_files_they_leave_out(store, unit_of, make_trajectory):
+def test_commands_that_read_name_the_files_they_leave_out(
+    stepmill, store, unit_of, make_trajectory
+):
     for name in ("whole", "cut"):
         store.commit(unit_of("trajectories", name), [make_trajectory(name)])
     path = unit_of("trajectories", "cut").path
@@ -180,18 +182,15 @@ def test_commands_that_read_name_the_files_they_leave_out(store, unit_of, make_t
         ("show", "whole"),
         ("cost",),
     ):
-        command = [sys.executable, "-m", "flows.cli", *arguments, "--root", str(store.root)]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        finished = stepmill(*arguments, "--root", store.root)
         assert finished.returncode == 0
         assert f"left out: {path}: too short" in finished.stderr
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_after_a_repair_a_rerun_makes_the_unit_again(store, unit_of, prefect_server, local_ray):
+def test_after_a_repair_a_rerun_makes_the_unit_again(store, unit_of, prefect_server):
     from flows.sampling import sample
     from schemas.engines import MarkovConfig
-    from schemas.pool import PoolConfig
     from schemas.problems import WorldProblemsConfig
     from schemas.sampling import SamplingConfig, SamplingJob
     from tasks.engines.markov_engine import markov_problems
@@ -201,7 +200,6 @@ def test_after_a_repair_a_rerun_makes_the_unit_again(store, unit_of, prefect_ser
         problems=WorldProblemsConfig(),
         policy=MarkovConfig(num_steps=4, p_right=0.8),
         sampling=SamplingConfig(num_samples=4, max_tokens=10, trajectories_per_unit=20),
-        pool=PoolConfig(num_actors=1),
     )
 
     def texts():

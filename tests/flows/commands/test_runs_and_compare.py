@@ -1,9 +1,6 @@
 """What a newcomer types first: the version, help, the runs of a store, and two runs compared."""
 
 import json
-import os
-import subprocess
-import sys
 from importlib.metadata import version
 
 import pytest
@@ -13,13 +10,6 @@ from flows.tables.comparison import comparison_sentence
 from schemas.rows import RUNS, RunEvent, now
 from tasks.evaluation.comparison import compare_rates
 from tasks.evaluation.statistics.intervals import wilson_interval
-
-
-def stepmill(*arguments, **environment):
-    command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
 
 
 @pytest.fixture
@@ -43,22 +33,22 @@ def two_runs(store, unit_of, make_problem, make_trajectory):
     return store.root
 
 
-def test_the_version_is_that_of_the_distribution():
+def test_the_version_is_that_of_the_distribution(stepmill):
     assert stepmill("--version").stdout == f"stepmill {version('stepmill')}\n"
 
 
-def test_short_help_is_help():
+def test_short_help_is_help(stepmill):
     assert "Usage" in stepmill("-h").stdout
     assert load_command("runs").context_settings["help_option_names"] == ["-h", "--help"]
 
 
-def test_runs_are_listed_newest_first_with_their_state(two_runs):
+def test_runs_are_listed_newest_first_with_their_state(stepmill, two_runs):
     rows = json.loads(stepmill("runs", "--format", "json", "--root", two_runs).stdout)
     found = [(r["run_id"], r["state"], r["num_problems"], r["num_trajectories"]) for r in rows]
     assert found == [("b", "failed", 13, 13), ("a", "completed", 12, 12)]
 
 
-def test_two_runs_are_compared_on_the_problems_of_both(two_runs):
+def test_two_runs_are_compared_on_the_problems_of_both(stepmill, two_runs):
     ended = stepmill("compare", "a", "b", "--format", "json", "--root", two_runs)
     found = json.loads(ended.stdout)
     assert (found["num_problems"], found["num_better"], found["num_worse"]) == (12, 6, 0)

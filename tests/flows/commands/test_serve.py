@@ -75,7 +75,6 @@ def sampling_job(problems, **sampling):
         "policy": {"type": "markov", "num_steps": 4},
         "grader": {"type": "exact"},
         "sampling": {"max_tokens": 10, **sampling},
-        "pool": {"num_actors": 1},
     }
 
 
@@ -162,7 +161,6 @@ def test_a_wrong_parameter_is_answered_with_its_field(served, deployment, parame
     assert message in " ".join((finished.stdout + finished.stderr).split())
 
 
-@pytest.mark.ray
 def test_a_run_that_is_asked_for_makes_its_rows_and_says_so_in_its_log(served, tmp_path):
     job = sampling_job(write_walks(tmp_path / "walks.jsonl", 6), num_samples=3)
     run = ("deployment", "run", "sampling/sampling", "--watch", "--watch-interval", "1")
@@ -227,7 +225,6 @@ def test_a_port_that_is_taken_is_named_with_another_to_choose(tmp_path):
     assert "choose another, such as --port 42" in finished.stderr
 
 
-@pytest.mark.ray
 def test_sigterm_ends_it_with_everything_it_started(served, tmp_path):
     """A run is in the middle of its work at that moment; its committed work stays."""
     job = sampling_job(

@@ -1,8 +1,5 @@
 """A typo writes nothing: flows that need a run look for it first."""
 
-import subprocess
-import sys
-
 import pytest
 
 from flows.registry import FLOWS
@@ -24,11 +21,6 @@ def _files(folder):
     return sorted(path for path in folder.rglob("*") if path.name != VERIFIED)
 
 
-def _run(*arguments, cwd):
-    command = [sys.executable, "-m", "flows.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -37,18 +29,18 @@ def _run(*arguments, cwd):
         ["run", "evaluation", "--run-id", "nope"],
     ],
 )
-def test_a_command_in_a_wrong_folder_leaves_no_store(tmp_path, arguments):
-    ended = _run(*arguments, cwd=tmp_path)
+def test_a_command_in_a_wrong_folder_leaves_no_store(stepmill, tmp_path, arguments):
+    ended = stepmill(*arguments, cwd=tmp_path)
     assert ended.returncode == 2
     assert "is not a store" in ended.stderr
     assert _files(tmp_path) == []
 
 
-def test_a_mistyped_run_or_set_leaves_the_store_as_it_was(filled, tmp_path):
+def test_a_mistyped_run_or_set_leaves_the_store_as_it_was(stepmill, filled, tmp_path):
     (run_id,) = {path.parent.parent.name for path in filled.root.rglob("*.parquet")}
     run_id = run_id.removeprefix("run_id=")
     before = _files(filled.root)
-    ended = _run("regrade", "--run-id", "nope", "--root", str(filled.root), cwd=tmp_path)
+    ended = stepmill("regrade", "--run-id", "nope", "--root", str(filled.root), cwd=tmp_path)
     assert (ended.returncode, "a run with problems, got nope" in ended.stderr) == (2, True)
     assert _files(filled.root) == before
     with pytest.raises(ValueError, match="has no set 'evl': expected eval"):

@@ -1,4 +1,4 @@
-"""Engines that compute elsewhere run in this process, with the bounds and faults of a pool."""
+"""Engines that need no actor run in this process, with the bounds and faults of a pool."""
 
 import asyncio
 import os
@@ -52,6 +52,7 @@ def pool(store):
         ({"policy": SERVED}, {"num_actors": 1}, ActorPool),
         ({"policy": SERVED, "verifier": VLLMConfig(model="world-policy")}, {}, ActorPool),
         ({"policy": VLLMConfig(model="world-policy")}, {}, ActorPool),
+        ({"policy": VLLMConfig(model="world-policy")}, {"num_actors": 0}, LocalPool),
         ({}, {}, ActorPool),
     ],
 )

@@ -1,9 +1,12 @@
 """Changing the policy's checkpoint in running engines: when it is possible, and what they serve."""
 
+import asyncio
 import json
 import os
 import shutil
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,6 +38,7 @@ from tasks.training.models import load_weights
 SHIPPED = VLLMConfig(model="world-policy", max_model_len=128)
 TEXT = "Monday: Dan has 20 shells. Tuesday: Dan finds 3 shells. How many shells now?\n"
 CONFIG = PoolConfig(num_actors=1)
+HERE = PoolConfig(num_actors=0)
 
 
 @pytest.fixture(scope="module")
@@ -167,12 +171,13 @@ def test_other_settings_or_another_tokenizer_cannot_be_exchanged(copy_of, name, 
     assert not is_exchangeable(SHIPPED, policy_of(copy_of))
 
 
-def test_a_pool_is_found_by_the_policy_it_was_given_last(store, checkpoints):
+@pytest.mark.parametrize("config", [CONFIG, HERE])
+def test_a_pool_is_found_by_the_policy_it_was_given_last(store, checkpoints, config):
     """None of these pools starts, so only a name changes."""
     first, second = (policy_of(folder) for folder in checkpoints.values())
 
     def pool_of(policy):
-        return open_pool(store.url, EngineSet(policy=policy), CONFIG)
+        return open_pool(store.url, EngineSet(policy=policy), config)
 
     with pool_of(SHIPPED) as pool:
         assert pool.change_policy(SHIPPED)
@@ -190,9 +195,9 @@ def test_a_pool_is_found_by_the_policy_it_was_given_last(store, checkpoints):
         assert later is not pool
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_an_actor_serves_the_policy_it_is_given(store, local_ray, checkpoints, tmp_path):
+@pytest.fixture
+def solve(store):
+    """Have a pool solve the same problems: what it calls its policy, and the texts."""
     problems = Unit(run_id="run", stage="problems", name="eval", table=PROBLEMS.name)
     store.commit(problems, load_problems(WorldProblemsConfig(num_problems=24))[0])
     job = SamplingJob(
@@ -202,7 +207,7 @@ def test_an_actor_serves_the_policy_it_is_given(store, local_ray, checkpoints, t
         sampling=SamplingConfig(num_samples=1, max_tokens=60, temperature=0.0),
     )
 
-    def solve(name):
+    def run(pool, name):
         unit = Unit(
             run_id="run",
             stage="sampling",
@@ -215,30 +220,40 @@ def test_an_actor_serves_the_policy_it_is_given(store, local_ray, checkpoints, t
         (policy,) = {row.policy for row in rows}
         return policy, [row.text for row in rows]
 
-    # The probe of one checkpoint, the weights of another: an engine that serves them is refused.
-    odd = shutil.copytree(checkpoints["second"], tmp_path / "odd")
-    told, right = read_probe(checkpoints["first"]), read_probe(odd)
+    return run
+
+
+@pytest.fixture
+def odd(checkpoints, tmp_path):
+    """The probe of one checkpoint, the weights of another: an engine with them is refused."""
+    folder = shutil.copytree(checkpoints["second"], tmp_path / "odd")
+    told, right = read_probe(checkpoints["first"]), read_probe(folder)
     assert told is not None
     assert right is not None
-    (odd / PROBE_FILE).write_text(Probe(right.token_ids, told.logprobs).to_json())
+    (folder / PROBE_FILE).write_text(Probe(right.token_ids, told.logprobs).to_json())
+    return folder
 
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_actor_serves_the_policy_it_is_given(store, local_ray, checkpoints, solve, odd):
     with open_pool(store.url, EngineSet(policy=SHIPPED), CONFIG) as pool:
-        before = solve("shipped")
+        before = solve(pool, "shipped")
         (actor,) = pool.process_ids()
 
         assert pool.change_policy(policy_of(checkpoints["first"]))
-        changed = solve("changed")
+        changed = solve(pool, "changed")
         assert pool.process_ids() == [actor]
         assert changed[0] == identify_model(str(checkpoints["first"])) != before[0]
         assert changed[1] != before[1]
 
         os.kill(actor, signal.SIGKILL)
-        assert solve("replaced") == changed
+        assert solve(pool, "replaced") == changed
         (fresh,) = pool.process_ids()
         assert fresh != actor
 
         assert pool.change_policy(policy_of(odd))
-        other = solve("odd")
+        other = solve(pool, "odd")
         assert other[0] == identify_model(str(odd))
         assert other[1] not in (before[1], changed[1])
         (another,) = pool.process_ids()
@@ -246,5 +261,40 @@ def test_an_actor_serves_the_policy_it_is_given(store, local_ray, checkpoints, t
 
         # Back and forth: the fresh actor's engine takes other weights too.
         assert pool.change_policy(policy_of(checkpoints["first"]))
-        assert solve("back") == changed
+        assert solve(pool, "back") == changed
         assert pool.process_ids() == [another]
+
+
+def test_an_engine_of_this_process_serves_the_policy_it_is_given(store, checkpoints, solve, odd):
+    with open_pool(store.url, EngineSet(policy=SHIPPED), HERE) as pool:
+        before = solve(pool, "shipped")
+        assert pool.process_ids() == [os.getpid()]
+        assert pool.change_policy(policy_of(checkpoints["first"]))
+        changed = solve(pool, "changed")
+        assert changed[0] == identify_model(str(checkpoints["first"])) != before[0]
+        assert changed[1] != before[1]
+        assert pool.change_policy(policy_of(odd))  # refused, and opened anew
+        other = solve(pool, "odd")
+        assert other[0] == identify_model(str(odd))
+        assert other[1] not in (before[1], changed[1])
+        assert pool.change_policy(policy_of(checkpoints["first"]))
+        assert solve(pool, "back") == changed
+        begun, go_on = threading.Event(), threading.Event()
+
+        async def linger(unit, config, context) -> list[object]:
+            begun.set()
+            await asyncio.to_thread(go_on.wait)
+            return []
+
+        unit = Unit(run_id="run", stage="sampling", name="lingers", table=TRAJECTORIES.name)
+        with ThreadPoolExecutor(1) as thread:
+            lingering = thread.submit(pool.run, unit, linger, None)
+            assert begun.wait(60)
+            with pytest.raises(ValueError, match="expected no units while the policy changes"):
+                pool.change_policy(policy_of(checkpoints["second"]))
+            go_on.set()
+            assert lingering.result().num_rows == 0
+        with open_pool(store.url, EngineSet(policy=SHIPPED), HERE) as second:
+            assert solve(second, "beside") == before
+            assert solve(pool, "again") == changed
+        assert pool.counters().rows == 24 * 5

@@ -148,16 +148,6 @@ def test_a_base_that_is_no_language_model_is_refused(prm_job, train_prm, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_ray_train_gives_the_weights_of_the_plain_run(prm_job, train_prm, local_ray):
-    reports = []
-    plain = train_prm(prm_job(max_steps=12), work="plain")
-    rayed = train_prm(prm_job(max_steps=12, num_workers=1), on_progress=reports.append)
-    assert (rayed.model_id, rayed.counts) == (plain.model_id, plain.counts)
-    assert [r["step"] for r in reports] == [1, 10]
-
-
-@pytest.mark.slow
-@pytest.mark.ray
 def test_two_workers_share_each_batch_and_learn_the_same(prm_job, train_prm, local_ray):
     trained = train_prm(prm_job(num_workers=2, max_steps=40), cpus_per_worker=0.5)
     assert trained.metrics["step_auc"] > 0.95
