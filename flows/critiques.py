@@ -10,7 +10,7 @@ from flows.runs.critics import count_chosen, files_to_critique, measure_critics
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (
-    label_files,
+    label_files_for,
     problems_path,
     sampled_files,
     verdict_files,
@@ -216,7 +216,8 @@ def _further_inputs(
     if job.reads_grades:
         further |= verdict_files(store, run_id, paths)
     if isinstance(job.critic, LabelsCriticConfig):
-        labels = {path: LabelsName.of(path) for path in label_files(store, run_id, job.set_name)}
+        there = label_files_for(store, run_id, job.set_name, job.critic.method)
+        labels = {path: LabelsName.of(path) for path in there}
         for path, found in further.items():
             unit = UnitPath.parse(path).unit
             found += [each for each, name in labels.items() if str(name.solutions) == unit]

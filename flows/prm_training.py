@@ -9,7 +9,7 @@ from prefect import flow
 from flows.dataset_export import build_training_set
 from flows.runs.progress import training_progress
 from flows.runs.recording import name_run, recorded_flow
-from flows.runs.sets import label_files, problems_path, sampled_files
+from flows.runs.sets import label_files_for, problems_path, sampled_files
 from flows.runs.shares import say_look
 from schemas.dataset_export import DatasetExportJob, SourceConfig
 from schemas.dataset_export.builders import StepwiseConfig
@@ -68,7 +68,7 @@ def _run_inputs(store: Store, job: PrmTrainingJob, run_id: str) -> list[str]:
     """The files of a run with the problems, solutions and labels of the sets."""
     inputs: list[str] = []
     for set_name in job.set_names:
-        labels = label_files(store, run_id, set_name)
+        labels = label_files_for(store, run_id, set_name, job.method)
         if not labels:
             raise ValueError(f"run {run_id} has no step labels of the set {set_name!r}")
         problems = problems_path(run_id, set_name)

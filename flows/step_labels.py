@@ -7,14 +7,15 @@ from typing import Any
 
 from prefect import flow
 
+from flows.runs.labellings import labelling_part, later_type
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import problems_path, sampled_files
 from flows.runs.shares import say_labels, say_rows
-from flows.runs.truth import check_kinds
+from flows.runs.truth import check_kinds, known_kinds
 from flows.runs.units import run_here, run_on_engines, split_rows, unit_runner
 from schemas.rows import CRITIQUES, STEP_LABELS, TRAJECTORIES
-from schemas.step_labels import ConsensusConfig, StepLabelsJob, StoredLabelsConfig
+from schemas.step_labels import CheckerConfig, ConsensusConfig, StepLabelsJob, StoredLabelsConfig
 from schemas.unit_names import LabelsName, SolutionsName
 from schemas.units import Stage, Unit
 from storage import Store
@@ -28,9 +29,11 @@ from tasks.step_labels.task import judge, label, roll_out
 @flow(name="step_labels", flow_run_name=name_run, task_runner=unit_runner())
 def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
     """Label the steps of a set's sampled solutions; the paths of the files of labels."""
-    with recorded_flow(Stage.STEP_LABELS, job, root, run_id, part=job.set_name) as (store, run_id):
-        _check_stored(job, store, run_id)
-        units = rollout_units(job, store, run_id)
+    labels_type = later_type(root, run_id, job)
+    part = labelling_part(job.set_name, labels_type)
+    with recorded_flow(Stage.STEP_LABELS, job, root, run_id, part=part) as (store, run_id):
+        _check_labeller(job, store, run_id)
+        units = rollout_units(job, store, run_id, labels_type)
         if job.rollouts is not None:
             rolled = run_on_engines(
                 roll_out,
@@ -92,10 +95,18 @@ def _judge(job: StepLabelsJob, units: Sequence[Unit], store: Store) -> Sequence[
     ]
 
 
-def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Unit]:
+def rollout_units(
+    job: StepLabelsJob, store: Store, run_id: str, labels_type: str = ""
+) -> Sequence[Unit]:
     """Ranges of each file of the set's solutions.
 
     If labels depend on all solutions of a question, a range ends with the last one of a question.
+
+    Args:
+        job: the job.
+        store: the store.
+        run_id: the run.
+        labels_type: see `LabelsName`.
 
     Raises:
         ValueError: the run has no such set.
@@ -111,7 +122,7 @@ def rollout_units(job: StepLabelsJob, store: Store, run_id: str) -> Sequence[Uni
         Unit(
             run_id=run_id,
             stage=Stage.STEP_LABELS,
-            name=str(LabelsName(SolutionsName.of(path), part)),
+            name=str(LabelsName(SolutionsName.of(path), part, labels_type)),
             table=TRAJECTORIES.name,
             inputs=(path, problems_path(run_id, job.set_name)),
             rows=rows,
@@ -138,16 +149,21 @@ def split_between(groups: Sequence[str], size: int) -> list[tuple[int, int]]:
     return ranges
 
 
-def _check_stored(job: StepLabelsJob, store: Store, run_id: str) -> None:
-    """Refuse a consensus with stored labels that do not exist, before anything is drawn.
+def _check_labeller(job: StepLabelsJob, store: Store, run_id: str) -> None:
+    """Refuse a checker of other problems, and stored labels that do not exist, before any work.
 
     Raises:
-        ValueError: names the methods that the run has.
+        ValueError: says what was expected; for stored labels, names the methods that the run has.
     """
-    if not isinstance(job.labels, ConsensusConfig):
-        return
-    second = job.labels.second
-    if isinstance(second, StoredLabelsConfig):
+    labels = job.labels
+    second = labels.second if isinstance(labels, ConsensusConfig) else labels
+    if isinstance(second, CheckerConfig):
+        if known_kinds(store, problems_path(run_id, job.set_name)) is None:
+            raise ValueError(
+                "labels: expected problems of the built-in world, which alone has an exact "
+                f"checker, got others among the problems of {job.set_name!r} in run {run_id}"
+            )
+    elif isinstance(second, StoredLabelsConfig):
         run_id = second.run_id or run_id
         methods = label_methods(store, run_id)
         if second.method not in methods:

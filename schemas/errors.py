@@ -9,6 +9,10 @@ class RequestRejected(StepmillError):
     """One request cannot be served (prompt too long, wrong steps): its row gets status `error`."""
 
 
+class AnswerRejected(RequestRejected):
+    """An engine answered, with what cannot be true or nobody can read."""
+
+
 class EngineFailed(StepmillError):
     """An engine, its actor or all of Ray is gone, through no fault of the unit that was running."""
 

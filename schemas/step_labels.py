@@ -301,6 +301,11 @@ def consensus_method(first: str, second: str, keep: str) -> str:
     return f"{_CONSENSUS}{first},{second.removeprefix(_SECOND).removesuffix(']')}{of_steps}]"
 
 
+def type_of_method(method: str) -> str:
+    """The type of labels that have a method: `checker`, or `monte_carlo` of `monte_carlo[n=8]`."""
+    return "consensus" if is_second_method(method) else method.split("[")[0]
+
+
 def is_derived_method(method: str) -> bool:
     """Whether labels were stored for a consensus, beside those that they were taken from."""
     return method.startswith((_SECOND, _CONSENSUS))

@@ -95,6 +95,12 @@ def recorded_configs(store: Store, run_id: str, flow: str) -> list[dict[str, Any
     return [json.loads(store.read(path)[0].config) for path in paths]
 
 
+def began_with(store: Store, run_id: str, flow: str, part: str | None) -> dict[str, Any] | None:
+    """The config that a part of a flow of a run began with; None if it has not begun."""
+    started = _unit(run_id, flow, "started", part)
+    return json.loads(store.read(started.path)[0].config) if store.has(started) else None
+
+
 def _unit(run_id: str, flow: str, event: str, part: str | None) -> Unit:
     name = event if part is None else f"{event}-{part}"
     return Unit(run_id=run_id, stage=flow, name=name, table=RUNS.name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
-from flows.runs.sets import named_files, problems_path, set_names
+from flows.runs.sets import may_have, named_files, problems_path, set_names
 from flows.runs.stored import SOLVING, solving_configs
 from schemas.base import FrozenConfig
 from schemas.critiques import CritiquesJob
@@ -91,6 +91,7 @@ def plan_export(store: Store, job: DatasetExportJob, run_id: str) -> ExportPlan:
         problem_files=_find(there, job.source.set_names, "source.set_names"),
         original_files=_find(there, mix_sets, "builder.mix_set"),
         test_files=_find(there, tests, "checks.test_sets"),
+        later_methods=_later_methods(store, run_ids),
     )
 
 
@@ -110,6 +111,8 @@ def input_files(store: Store, plan: ExportPlan) -> list[str]:
         for table, stage, kind in sources:
             for path, name in named_files(store, kind, table, run_id, stage).items():
                 is_used = name.group.set_name in sets
+                if isinstance(name, LabelsName):
+                    is_used &= may_have(name, plan.job.builder.label_method)
                 if source.rounds is not None:
                     is_used &= name.group.is_of(source.rounds, source.policies)
                 if is_used:
@@ -117,6 +120,22 @@ def input_files(store: Store, plan: ExportPlan) -> list[str]:
         unread = set(_by_other_critics(store, plan, used))
         found += [path for path in used if path not in unread]
     return found
+
+
+def _later_methods(store: Store, run_ids: Sequence[str]) -> frozenset[str]:
+    """Methods that are only among step labels made after others of their set."""
+    methods: dict[bool, set[str]] = {True: set(), False: set()}
+    files = [
+        (path, name)
+        for run_id in run_ids
+        for path, name in named_files(
+            store, LabelsName, STEP_LABELS.name, run_id, Stage.IMPORTS, Stage.STEP_LABELS
+        ).items()
+    ]
+    if any(name.labels_type for _, name in files):
+        for path, name in files:
+            methods[bool(name.labels_type)].update(store.column(path, "method"))
+    return frozenset(methods[True] - methods[False])
 
 
 def _by_other_critics(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from schemas.rows import PROBLEMS, STEP_LABELS, STEP_SCORES, TRAJECTORIES, VERDICTS
+from schemas.step_labels import type_of_method
 from schemas.unit_names import (
     ErrorPathsName,
     LabelsName,
@@ -99,6 +100,24 @@ def error_path_files(store: Store, run_id: str, set_name: str) -> dict[str, Erro
 def label_files(store: Store, run_id: str, set_name: str) -> list[str]:
     """The files of a set's step labels, those made here and imported ones; may be empty."""
     return _labelling_files(store, STEP_LABELS.name, run_id, set_name, *_LABELS_STAGES)
+
+
+def label_files_for(store: Store, run_id: str, set_name: str, method: str | None) -> list[str]:
+    """The files of a set's step labels that whoever reads those of one method depends on."""
+    names = named_files(store, LabelsName, STEP_LABELS.name, run_id, *_LABELS_STAGES)
+    return [p for p, n in names.items() if n.group.set_name == set_name and may_have(n, method)]
+
+
+def may_have(name: LabelsName, method: str | None) -> bool:
+    """Whether a file of step labels belongs to those among which a method's are looked for.
+
+    These are the first labels of a set, imported ones, and later ones of the method's type: labels
+    that are added for another purpose leave what was made from the others as it is. `method` is
+    None for a reader that takes the only method there is.
+    """
+    return not name.labels_type or (
+        method is not None and name.labels_type == type_of_method(method)
+    )
 
 
 def score_files(store: Store, run_id: str, sampled: Sequence[str], verifier: str) -> list[str]:

@@ -48,7 +48,7 @@ class ModelCritic:
         )
         return [
             self._row(problem, solution, key, drawn, index, seed + index)
-            for index in range(len(drawn.completions) or 1)
+            for index in range(drawn.num_rows)
         ]
 
     def _row(
@@ -60,7 +60,7 @@ class ModelCritic:
         index: int,
         seed: int,
     ) -> Critique:
-        completion = drawn.completions[index] if drawn.completions else None
+        completion = drawn.answer(index)
         text = completion.text if completion else ""
         row = critique_row(
             self.prompt_format.answers([text])[0],
@@ -78,7 +78,7 @@ class ModelCritic:
             row,
             told="nothing" if key is None else self.told,
             status="error" if completion is None else "truncated" if is_cut else "finished",
-            fault=drawn.error if completion is None else fault,
+            fault=drawn.error(index) if completion is None else fault,
             text=text,
             temperature=self.drawing.temperature,
             seed=seed,

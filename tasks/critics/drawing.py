@@ -27,8 +27,29 @@ class DrawnAnswers:
 
     generation: Generation
     completions: tuple[Completion, ...]
-    """As they end by the stop strings."""
-    error: str | None
+    """As they end by the stop strings; those that cannot be used have an `error`."""
+    refusal: str | None
+    """Why the engine refused the request, and there are none."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that these answers make: one each, or one that says why there are none."""
+        return len(self.completions) or 1
+
+    def answer(self, index: int = 0) -> Completion | None:
+        """An answer; None for one that cannot be used."""
+        if self.refusal is not None or self.completions[index].error is not None:
+            return None
+        return self.completions[index]
+
+    def error(self, index: int = 0) -> str | None:
+        """Why there is no such answer; None if there is."""
+        return self.refusal or self.completions[index].error
+
+    @property
+    def usable(self) -> list[Completion]:
+        """The answers that can be used."""
+        return [each for each in self.completions if each.error is None]
 
     def cost(self, index: int) -> CostColumns:
         """What an answer cost; the prompt, which all share, is charged to the first."""
@@ -54,6 +75,8 @@ async def draw_answers(
 ) -> DrawnAnswers:
     """`num` answers to a dialogue; none, and the reason, where the engine refuses it.
 
+    An answer that cannot be used is one with an error, beside the others.
+
     Each goes on after `prefix`, the beginning of the answer, of which `prefix_ids` are the tokens
     if they are known.
 
@@ -73,6 +96,7 @@ async def draw_answers(
         seed=seed,
         has_chat_template=prompt_format.has_chat_template,
         thought_tags=prompt_format.thought_tags,
+        takes_errors=True,
     )
     try:
         generation = await engine.generate(request)

@@ -73,7 +73,7 @@ async def _correct(
         parent_id=solution.trajectory_id,
         branch_step=0,
         status="error",
-        error=drawn.error,
+        error=drawn.error(),
         steps=(),
         grader=grader.name,
         temperature=drawing.temperature,
@@ -86,9 +86,9 @@ async def _correct(
     )
     context.counters.rows += 1
     context.counters.generated_tokens += row.generated_tokens
-    if not drawn.completions:
+    completion = drawn.answer()
+    if completion is None:
         return row
-    (completion,) = drawn.completions
     steps = measure_steps(completion, prompt_format.step_rule)
     row = replace(
         row,

@@ -92,8 +92,8 @@ class _Actor:
         texts = self.prompt_format.answers(each.text for each in drawn.completions)
         grades = await grade_all(self.grader, texts, problem)
         rows = []
-        for index in range(len(drawn.completions) or 1):
-            completion = drawn.completions[index] if drawn.completions else None
+        for index in range(drawn.num_rows):
+            completion = drawn.answer(index)
             steps = measure_steps(completion, self.prompt_format.step_rule) if completion else ()
             status: Status = "error"
             if completion is not None:
@@ -111,7 +111,7 @@ class _Actor:
                     branch_step=0,
                     critique_id=None if critique is None else critique.critique_id,
                     status=status,
-                    error=drawn.error,
+                    error=drawn.error(index),
                     steps=steps,
                     answer=grade.answer,
                     correct=grade.correct,

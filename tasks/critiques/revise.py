@@ -107,7 +107,7 @@ class _Reviser:
         known: tuple[int, ...] | None,
         seed: int,
     ) -> Trajectory:
-        completion = drawn.completions[0] if drawn.completions else None
+        completion = drawn.answer()
         rule = self.prompt_format.step_rule.after(len(kept))
         steps = (*kept, *measure_steps(completion, rule)) if completion else ()
         text = "".join(step.text for step in steps)
@@ -133,7 +133,7 @@ class _Reviser:
             critique_id=critique.critique_id,
             error_step=critique.first_error,
             status=status,
-            error=drawn.error,
+            error=drawn.error(),
             reason=COPIED if completion and text.strip() == solution.text.strip() else None,
             steps=steps,
             answer=grade.answer,

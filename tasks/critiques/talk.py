@@ -142,12 +142,13 @@ class _Writer:
             temperature=self.annotator.config.temperature,
             top_p=self.annotator.config.top_p,
             engine=self.annotator.engine.name,
-            error=drawn.error,
+            error=drawn.error(),
             **drawn.cost(0),
         )
-        if not drawn.completions:
+        written = drawn.answer()
+        if written is None:
             return replace(row, status="error")
-        completion = self.annotator.answer(drawn.completions[0])
+        completion = self.annotator.answer(written)
         status: Status = "finished" if completion.finish_reason == "stop" else "truncated"
         row = replace(
             row,

@@ -45,6 +45,8 @@ class ExportPlan:
     """Problems whose right solutions are mixed in."""
     critic: AskedCritic | None = None
     """How the critiques were asked for, for builders that read some."""
+    later_methods: frozenset[str] = frozenset()
+    """Methods of step labels that were added to a set with labels; taken only if named."""
 
     @property
     def words(self) -> str:
@@ -186,6 +188,8 @@ def _choose_verifier(solutions: StoredSolutions, plan: ExportPlan) -> str:
 
 def _choose_method(solutions: StoredSolutions, plan: ExportPlan) -> str:
     known, wanted = solutions.label_methods(), plan.job.builder.label_method
+    if wanted is None:
+        known = [method for method in known if method not in plan.later_methods]
     words = "labels of one method" if wanted is None else f"labels by {wanted!r}"
     return _choose(known, wanted, f"builder.method: expected {words} in {plan.words}")
 

@@ -19,7 +19,7 @@ from schemas.engines import (
     GenerationRequest,
     OpenAIConfig,
 )
-from schemas.errors import RequestRejected
+from schemas.errors import AnswerRejected
 from tasks.engines.openai_server import AnswerUnreadable
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
@@ -64,7 +64,7 @@ def read_continuation(
 
     Raises:
         AnswerUnreadable: it is not an answer, or not a complete one.
-        RequestRejected: the text ended in a way that makes it unusable, or a value cannot be true.
+        AnswerRejected: the text ended in a way that makes it unusable, or a value cannot be true.
     """
     try:
         return _read(answer, request, is_chat=config.api == "chat")
@@ -116,9 +116,9 @@ def _read(answer: Any, request: GenerationRequest, *, is_chat: bool) -> Continua
     )
 
 
-def _unlikely(expected: str, got: object) -> RequestRejected:
+def _unlikely(expected: str, got: object) -> AnswerRejected:
     """The error for a value that cannot be true."""
-    return RequestRejected(f"the server's answer: expected {expected}, got {_show(got)}")
+    return AnswerRejected(f"the server's answer: expected {expected}, got {_show(got)}")
 
 
 def _show(value: object) -> str:
@@ -183,14 +183,14 @@ def _ending(
     if reason == "abort":
         raise AnswerUnreadable("the server aborted the generation")
     if reason not in _FINISH_REASONS:
-        raise RequestRejected(f"the server ended the text with reason {_show(reason)}")
+        raise AnswerRejected(f"the server ended the text with reason {_show(reason)}")
     if reason == "length" or not request.stop:
         return _FINISH_REASONS[reason], None
     said = [choice[field] for field in _STOP_FIELDS if field in choice]
     if not said and not request.needs_stop_string:
         return "stop", None
     if not said:
-        raise RequestRejected(
+        raise AnswerRejected(
             f"the server does not say whether the text ended by itself or at one of "
             f"{list(request.stop)}: searches by step need a vLLM or SGLang server"
         )

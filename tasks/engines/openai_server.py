@@ -31,7 +31,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
 
 from schemas.engines import ServerConfig
-from schemas.errors import EngineUnreachable, RequestRejected
+from schemas.errors import AnswerRejected, EngineUnreachable, RequestRejected
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 10.0
@@ -192,7 +192,7 @@ class Server:
         except AnswerUnreadable as error:
             return _Fault(self._clean(f"unreadable answer: {error}"), is_unreadable=True)
         except RequestRejected as error:
-            raise RequestRejected(self._clean(str(error))) from None
+            raise type(error)(self._clean(str(error))) from None
 
     async def _fetch(self, asked: Ask[Any]) -> Any:
         """The parsed JSON of an answer.
@@ -208,7 +208,7 @@ class Server:
                 raise _StatusError(response.status_code, response.headers, beginning)
             body, is_whole = await _read_body(response, asked.max_bytes)
         if not is_whole:
-            raise RequestRejected(
+            raise AnswerRejected(
                 f"the server's answer: expected at most {asked.max_bytes:,} bytes, got more"
             )
         try:
@@ -241,7 +241,7 @@ class Server:
             if isinstance(await self._try(self.trial), _Fault):
                 return
         self._note_answer()
-        raise RequestRejected(
+        raise AnswerRejected(
             f"server {self._config.base_url} answers others, but not this request: {fault.text}"
         )
 
@@ -256,7 +256,7 @@ class Server:
         """
         where = f"server {self._config.base_url}"
         if answers_others and not fault.is_limit:
-            raise RequestRejected(
+            raise AnswerRejected(
                 f"{where} answers others, but this request failed for {failed_s:.0f} s: "
                 f"{fault.text}"
             )

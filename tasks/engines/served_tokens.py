@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from schemas.engines import UNTOLD_TOKEN, Completion, GenerationRequest
-from schemas.errors import RequestRejected
+from schemas.errors import AnswerRejected
 from tasks.steps.token_texts import Start, TokenDecoder, start_of
 from tasks.verifiers.layout import Encoder
 
@@ -51,20 +51,20 @@ class Codec:
         """A completion with the text of its tokens, and their pieces; as it is without ids.
 
         Raises:
-            RequestRejected: the tokens are not those of the server's text.
+            AnswerRejected: the tokens are not those of the server's text.
         """
         ids: Sequence[int] = completion.token_ids
         if UNTOLD_TOKEN in ids:
             return completion
         if ids and max(ids) >= self.decoder.num_tokens:
-            raise RequestRejected(
+            raise AnswerRejected(
                 f"policy.tokenizer {self.name!r}: expected ids below {self.decoder.num_tokens}, "
                 f"got {max(ids)}"
             )
         text = self.decoder.decode(ids)
         # A server cuts a text at a stop string, and leaves out half of a character at its end.
         if not text.strip().startswith(completion.text.strip().rstrip("\ufffd")):
-            raise RequestRejected(
+            raise AnswerRejected(
                 f"policy.tokenizer {self.name!r}: expected that of the served model, whose tokens "
                 f"{list(ids)[:20]} are {completion.text[:80]!r}; it decodes them to {text[:80]!r}"
             )

@@ -60,9 +60,9 @@ class Annotator:
             seed=seed,
         )
         cost.add(**drawn.cost(0))
-        if drawn.error is not None:
-            return f"the annotator was refused: {drawn.error}"
-        (completion,) = drawn.completions
+        completion = drawn.answer()
+        if completion is None:
+            return f"the annotator was refused: {drawn.error()}"
         (text,) = self.prompt_format.answers([completion.text])
         if completion.finish_reason != "stop":
             return f"the annotator's step was cut at {self.config.max_tokens} tokens"

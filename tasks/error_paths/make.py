@@ -139,9 +139,9 @@ class _Maker:
             seed=seed,
         )
         rows = []
-        for index in range(len(drawn.completions) or 1):
-            completion = drawn.completions[index] if drawn.completions else None
-            rest, cost = Rest(completion, drawn.error, config.temperature), Cost()
+        for index in range(drawn.num_rows):
+            rest = Rest(drawn.answer(index), drawn.error(index), config.temperature)
+            cost = Cost()
             cost.add(**drawn.cost(index))
             row = await self._row(problem, None, index, seed + index, None, rest, cost)
             rows.append(replace(row, round=number))

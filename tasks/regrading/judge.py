@@ -64,8 +64,7 @@ class _Judge:
             max_tokens=self.config.max_tokens,
             seed=seed,
         )
-        num = len(drawn.completions) or 1
-        rows = [self._row(row, told, drawn, index, seed + index) for index in range(num)]
+        rows = [self._row(row, told, drawn, index, seed + index) for index in range(drawn.num_rows)]
         counters = self.context.counters
         counters.rows += len(rows)
         counters.generated_tokens += sum(each.generated_tokens for each in rows)
@@ -75,13 +74,13 @@ class _Judge:
         self, row: Trajectory, told: str, drawn: DrawnAnswers, index: int, seed: int
     ) -> Judgement:
         engine = self.context.engine("judge")
-        completion = drawn.completions[index] if drawn.completions else None
+        completion = drawn.answer(index)
         text = completion.text if completion else ""
         reading = read_judgement(self.prompt_format.answers([text])[0], self.config)
         is_cut = completion is not None and completion.finish_reason == "length"
         fault, said = reading.fault, reading.verdict
         if completion is None:
-            fault, said = drawn.error, None
+            fault, said = drawn.error(index), None
         elif is_cut:
             fault, said = "it was cut at its token limit", None
         return Judgement(

@@ -16,7 +16,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from schemas.engines import Completion, Generation, GenerationRequest
-from schemas.errors import RequestRejected
+from schemas.errors import AnswerRejected, RequestRejected
 from schemas.thinking import ThinkingConfig
 from schemas.units import derive_seed
 from tasks.engines.base import Engine
@@ -54,13 +54,14 @@ async def draw(
 
     Raises:
         RequestRejected: the engine refuses the first request. If it refuses a later one, because
-            its context is full, the continuation ends there.
+            its context is full, the continuation ends there; if it answers that one with what
+            cannot be used, the continuation has an error.
         EngineFailed: the engine is gone.
     """
     if config is None or thoughts is None or not config.is_forced:
         generation = await engine.generate(request)
         return generation, [_plain(each, request, thoughts) for each in generation.completions]
-    forcing = _Forcing(engine, replace(request, takes_errors=False), config, thoughts)
+    forcing = _Forcing(engine, request, config, thoughts)
     generation = await engine.generate(forcing.first_request())
     drawn = await asyncio.gather(
         *(forcing.continue_from(each, index) for index, each in enumerate(generation.completions))
@@ -77,6 +78,7 @@ def why_open(completion: Completion) -> str:
 
 def _plain(completion: Completion, request: GenerationRequest, thoughts: Thoughts | None) -> Drawn:
     is_open = thoughts is not None and thoughts.is_open(request.prefix + completion.text)
+    is_open &= completion.error is None
     return Drawn(
         completion=completion,
         num_generated=num_written(completion),
@@ -114,7 +116,7 @@ class _Forcing:
         """A continuation from what the first request gave."""
         drawn = Drawn(completion=first, num_generated=len(first.token_ids))
         num_extensions, was_ended, error = 0, False, None
-        while True:
+        while drawn.completion.error is None:
             so_far = drawn.completion
             used = len(so_far.token_ids)
             left = self._config.num_extensions - num_extensions
@@ -132,9 +134,13 @@ class _Forcing:
             left = self._config.num_extensions - num_extensions
             try:
                 drawn = await self._draw_more(drawn, index, may_prolong=left > 0)
+            except AnswerRejected as rejection:
+                drawn = replace(drawn, completion=replace(so_far, error=str(rejection)))
             except RequestRejected as rejection:
                 error = f"it could not go on: {rejection}"
                 break
+        if drawn.completion.error is not None:
+            return drawn
         reason = error or self._reason(drawn.completion, num_extensions, was_ended=was_ended)
         return replace(drawn, reason=reason)
 
@@ -156,7 +162,7 @@ class _Forcing:
             )
         )
         (more,) = generation.completions
-        if not more.token_ids:
+        if not more.token_ids and more.error is None:
             raise RequestRejected("the engine wrote nothing")
         return replace(
             drawn,

@@ -25,7 +25,7 @@ from schemas.engines import (
     ScoringRequest,
     StepScoring,
 )
-from schemas.errors import RequestRejected
+from schemas.errors import AnswerRejected, RequestRejected
 from schemas.prompts import PromptConfig
 from schemas.tools import ToolsConfig
 from schemas.units import derive_seed
@@ -107,7 +107,7 @@ class ToolEngine:
         """One continuation to its end."""
         drawn = _Drawn(first if begun is None else join(begun, first))
         piece = first
-        while True:
+        while drawn.completion.error is None:
             so_far = drawn.completion
             output = None
             if piece.finish_reason == "stop":
@@ -132,6 +132,9 @@ class ToolEngine:
             asked = replace(self._following(request, so_far), n=1, seed=seed)
             try:
                 generation = await self._engine.generate(asked)
+            except AnswerRejected as rejection:
+                drawn.completion = replace(so_far, error=str(rejection))
+                return drawn
             except RequestRejected:  # its context is full
                 return drawn
             (piece,) = generation.completions
@@ -140,6 +143,7 @@ class ToolEngine:
             if not piece.token_ids:
                 return drawn
             drawn.completion = join(so_far, piece)
+        return drawn
 
     def _following(
         self, request: GenerationRequest, so_far: Completion | None

@@ -3,6 +3,7 @@
 import pytest
 
 from schemas.factory import FactoryConfig
+from schemas.step_labels import CheckerConfig, StepLabelsJob
 from storage import connect, query
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -102,3 +103,28 @@ def test_a_second_run_makes_nothing_but_its_records(finished_run):
     assert {path.parts[-4] for path in made} == {"runs"}
     assert all(path.name.startswith("completed-") for path in made)
     assert ask(root, "select distinct state from run_state") == [("completed",)]
+
+
+def test_noise_of_rollouts_by_position_is_a_query_and_the_verifier_stays(finished_run):
+    from flows.factory import factory
+    from flows.step_labels import label_steps
+
+    root, _ = finished_run
+    config = FactoryConfig.from_partial(CONFIG)
+    before = files_of(root)
+    checked = StepLabelsJob(policy=config.policy, labels=CheckerConfig())
+    label_steps(checked, str(root), "r")
+    factory(config, str(root), "r")
+    made = {path.parts[-4] for path in files_of(root) if path not in before}
+    assert made == {"runs", "step_labels", "metrics"}  # figures of the new labels, no other model
+    labels = ask(root, "select method, step_index, trajectory_id, hard from step_labels")
+    truth = {(step, name): hard for method, step, name, hard in labels if method == "checker"}
+    wrong: dict[int, list[bool]] = {}
+    for method, step, name, hard in labels:
+        if method == config.labels.method and hard is not None:
+            wrong.setdefault(step, []).append(hard is not truth[step, name])
+    noise = "select step_index, num_labels, noise from label_noise where method = '{}' order by 1"
+    assert ask(root, noise.format(config.labels.method)) == [
+        (step, len(each), pytest.approx(sum(each) / len(each)))
+        for step, each in sorted(wrong.items())
+    ]

@@ -95,7 +95,7 @@ class RefinementReward:
             max_tokens=config.max_tokens,
             seed=derive_seed("reward", state["prompt"], critique),
         )
-        texts = self._prompt_format.answers(each.text for each in drawn.completions)
+        texts = self._prompt_format.answers(each.text for each in drawn.usable)
         problem = Problem(
             problem_id=state.get("problem_id") or "",
             source=state.get("source") or "",
@@ -106,8 +106,7 @@ class RefinementReward:
         )
         grades = await grade_all(self._grader, texts, problem)
         statuses: list[Status] = [
-            "finished" if each.finish_reason == "stop" else "truncated"
-            for each in drawn.completions
+            "finished" if each.finish_reason == "stop" else "truncated" for each in drawn.usable
         ]
         return refinement_reward(grades, statuses)
 

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any, Literal, Self
 
 from schemas.engines import ScoringRequest, StepScoring
+from schemas.errors import RequestRejected
 from schemas.prompts import ChatPromptConfig, PromptConfig
 from schemas.steps import StepEnding
 from schemas.training.rewards import VerifierRewardConfig
@@ -97,7 +98,10 @@ class VerifierReward:
         self, state: Mapping[str, Any], text: str, token_ids: Sequence[int], *, is_whole: bool
     ) -> Earned:
         steps = split_steps(text, self._separator)
-        scoring = await self._score(state["prompt"], steps) if is_whole else None
+        try:
+            scoring = await self._score(state["prompt"], steps) if is_whole else None
+        except RequestRejected:  # what this solution earns is not known
+            return None
         if self._decoder is None:
             return self._whole(scoring)
         if not token_ids:

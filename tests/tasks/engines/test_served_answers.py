@@ -10,17 +10,26 @@ import pytest
 from aiohttp import web
 
 from benchmarks.served_faults import UNREADABLE, UNTRUE, Body, told
+from schemas.critique_formats import StepwiseCritiqueConfig
 from schemas.errors import RequestRejected
 from schemas.graders import ExactGraderConfig
 from schemas.problems import WorldProblemsConfig
-from schemas.rows import TRAJECTORIES, Problem, to_table
+from schemas.prompts import PlainPromptConfig
+from schemas.rows import CRITIQUES, TRAJECTORIES, Problem, Step, Trajectory, now, to_table
 from schemas.sampling import SamplingConfig, SamplingJob
+from schemas.step_labels import JudgeConfig
+from schemas.thinking import ThinkingConfig
+from schemas.units import derive_seed
+from tasks.critics.critic import ModelCritic
 from tasks.graders import make_grader
 from tasks.prompts.formats import make_prompt_format
 from tasks.sampling.sample import sample_problem, sampling_seed
+from tasks.thinking.forcing import draw
+from tasks.thinking.thoughts import Thoughts
 from tests.tasks.engines.test_openai_server import (
     FakeTime,
     Reply,
+    answer,
     chat_answer,
     engine_on,
     error,
@@ -37,6 +46,10 @@ def plays(body: Body) -> Reply:
         return web.Response(body=body.content, headers=headers)
 
     return reply
+
+
+def sum_of_twos() -> Problem:
+    return Problem(problem_id="p", source="s", split="dev", question="2 + 2?", answer="4")
 
 
 def rejections(bodies: Mapping[str, Reply], **limits: Any) -> dict[str, str]:
@@ -200,9 +213,7 @@ def test_one_bad_answer_is_one_row_and_every_row_can_be_stored() -> None:
                     "policy": engine._config,
                 }
             )
-            problem = Problem(
-                problem_id="p", source="s", split="dev", question="2 + 2?", answer="4"
-            )
+            problem = sum_of_twos()
             first = sampling_seed(job, problem)
             grader = make_grader(ExactGraderConfig())
             rows = await sample_problem(
@@ -252,3 +263,96 @@ def test_chat_answers_are_checked_alike() -> None:
                         await engine.generate(request(with_logprobs=True))
 
         asyncio.run(generate())
+
+
+def answers_by_seed(first: int, bad: Mapping[int, Body], good: Mapping[str, Any]) -> Reply:
+    """Answers a request by its seed, counted from the first one: bad where one is named."""
+
+    async def play(asked: web.Request) -> web.StreamResponse:
+        index = (await asked.json())["seed"] - first
+        return await (plays(bad[index]) if index in bad else replies(good))(asked)
+
+    return play
+
+
+@pytest.mark.parametrize("kind", ["half a surrogate", "10^12 tokens", "longer than any"])
+def test_one_bad_answer_of_a_critic_is_one_critique(kind: str) -> None:
+    """Of four critiques of a solution one comes back wrong; the others are read."""
+
+    async def critique() -> None:
+        async with site() as server, engine_on(server) as engine:
+            solution = Trajectory(
+                trajectory_id="t",
+                problem_id="p",
+                policy="writer",
+                strategy="sample",
+                sample_index=0,
+                status="finished",
+                steps=(
+                    Step(text="2 + 2 = 4\n", num_tokens=4),
+                    Step(text="Answer: 4", num_tokens=3),
+                ),
+                grader="exact",
+                temperature=1.0,
+                top_p=1.0,
+                seed=1,
+                prompt_tokens=0,
+                cached_tokens=0,
+                generated_tokens=7,
+                engine="test",
+                created_at=now(),
+            )
+            first = derive_seed(0, "critique", "t")
+            said = "Step 1: right\nStep 2: right\nVerdict: right"
+            server.usual = answers_by_seed(first, {2: UNTRUE[kind]}, answer(said))
+            critic = ModelCritic(
+                engine,
+                make_prompt_format(PlainPromptConfig(), engine._config),
+                StepwiseCritiqueConfig(),
+                JudgeConfig(temperature=1.0, num_judgements=4),
+                num_critiques=4,
+                max_tokens=64,
+                told="nothing",
+                seed=0,
+                scope="run/critiques",
+            )
+            rows = await critic.critique(sum_of_twos(), solution, None)
+            assert [row.status for row in rows] == ["finished"] * 2 + ["error", "finished"]
+            assert "the server's answer: expected" in (rows[2].fault or "")
+            assert [row.text for row in rows] == [said, said, "", said]
+            assert [row.generated_tokens for row in rows] == [2, 2, 0, 2]
+            assert to_table(CRITIQUES, rows).num_rows == 4
+
+    asyncio.run(critique())
+
+
+def test_one_bad_answer_of_a_forced_thought_is_one_row() -> None:
+    """The second of three thoughts comes back wrong, and the answer of the third."""
+
+    async def think() -> None:
+        async with site() as server, engine_on(server) as engine:
+
+            async def play(asked: web.Request) -> web.StreamResponse:
+                body = await asked.json()
+                index, is_answer = body["seed"] - 7, "</think>" in body["prompt"]
+                if index == 1 or (is_answer and "thought 2" in body["prompt"]):
+                    return await plays(UNTRUE["half a surrogate"])(asked)
+                if is_answer:
+                    return await replies(answer("Answer: 4"))(asked)
+                thought = answer(f"thought {index}", finish_reason="length")
+                return await replies(thought)(asked)
+
+            server.usual = play
+            thinking = ThinkingConfig(is_opened=True, max_thinking_tokens=2)
+            asked = request(n=3, seed=7, max_tokens=32, takes_errors=True)
+            thoughts = Thoughts.of(thinking, asked.prompt)
+            _, drawn = await draw(engine, asked, thinking, thoughts)
+            texts = [each.completion.text for each in drawn]
+            begun = "\n</think>\n\n"
+            assert texts == [f"thought 0{begun}Answer: 4", "", f"thought 2{begun}"]
+            errors = [each.completion.error for each in drawn]
+            assert errors[0] is None
+            assert all(error and "half of a surrogate pair" in error for error in errors[1:])
+            assert [each.num_generated for each in drawn] == [4, 0, 2]
+
+    asyncio.run(think())
