@@ -86,6 +86,12 @@ class ProgramGraderConfig(FrozenConfig):
     """Programs that are run at one time."""
 
 
+class BehaviourGraderConfig(ProgramGraderConfig):
+    """As `program`, and programs that do the same on the tests' inputs count as one vote more."""
+
+    type: Literal["behaviour"] = "behaviour"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class ProofGraderConfig(FrozenConfig):
     """Proofs of the theorem in a problem's check, by Coq in the sandbox."""
 
@@ -106,6 +112,7 @@ MemberConfig = Annotated[
     | ExactGraderConfig
     | PlantedGraderConfig
     | ProgramGraderConfig
+    | BehaviourGraderConfig
     | ProofGraderConfig
     | JudgeGraderConfig,
     Field(discriminator="type"),
@@ -144,6 +151,7 @@ GraderConfig = Annotated[
     | ExactGraderConfig
     | PlantedGraderConfig
     | ProgramGraderConfig
+    | BehaviourGraderConfig
     | ProofGraderConfig
     | JudgeGraderConfig
     | EnsembleGraderConfig,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from schemas.base import FrozenConfig
 from schemas.graders import (
+    BehaviourGraderConfig,
     EnsembleGraderConfig,
     ExactGraderConfig,
     GraderConfig,
@@ -21,6 +22,7 @@ from schemas.graders import (
 from schemas.judging import JudgeGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
+from tasks.graders.behaviour_grader import BehaviourGrader
 from tasks.graders.coq_checker import coq_fault
 from tasks.graders.ensemble_grader import EnsembleGrader
 from tasks.graders.exact_grader import ExactGrader
@@ -58,6 +60,7 @@ GRADERS: dict[type[FrozenConfig], _GraderClass] = {
     ExactGraderConfig: ExactGrader,
     PlantedGraderConfig: PlantedGrader,
     ProgramGraderConfig: ProgramGrader,
+    BehaviourGraderConfig: BehaviourGrader,
     ProofGraderConfig: ProofGrader,
     JudgeGraderConfig: JudgeGrader,
     EnsembleGraderConfig: EnsembleGrader,
@@ -65,6 +68,7 @@ GRADERS: dict[type[FrozenConfig], _GraderClass] = {
 
 MACHINE_FAULTS: dict[type[FrozenConfig], Callable[[], str | None]] = {
     ProgramGraderConfig: sandbox_fault,
+    BehaviourGraderConfig: sandbox_fault,
     ProofGraderConfig: coq_fault,
 }
 """For the graders that need more than this package: what says why the machine lacks it."""

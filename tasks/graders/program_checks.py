@@ -5,6 +5,9 @@ HumanEval and HumanEval+ (`test`, `entry_point`), MBPP and MBPP+ (`test_list`, o
 (`public_test_cases` and `private_test_cases` with `testtype`, `func_name` in `metadata`), a list of
 asserts, and a list of `{input, output}`. LiveCodeBench packs private tests as a pickle of one text,
 in zlib and base64; nothing but a text is unpickled.
+
+As in the evaluations of APPS and LiveCodeBench, programs of contests find common modules imported
+(numpy apart, since the sandbox has no packages), and JSON's keys of dicts are numbers again.
 """
 
 import base64
@@ -12,7 +15,7 @@ import io
 import json
 import pickle
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.rows import Problem
@@ -23,6 +26,19 @@ _EXPECTED = (
 )
 
 _MAX_TESTS_BYTES = 256 << 20
+_MODULES = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random"),
+    *("statistics", "itertools", "functools", "operator", "io", "sys", "json"),
+)
+_CONTEST = "; ".join(
+    (
+        *(f"from {name} import *" for name in (*_MODULES, "builtins", "typing")),
+        *(f"import {name}" for name in (*_MODULES, "fractions", "time")),
+    )
+)
+"""What programs of contests may use without importing it, as LiveCodeBench and APPS run them."""
+_APPS_TOLERANCE = 1e-5
+"""That of `numpy.allclose`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +50,12 @@ class ProgramCheck:
     entry: str = ""
     """The function that the program must define; empty if the tests name what they use."""
     preamble: str = ""
-    """Code of the question: imports, helpers and the function without a body; it may be prose."""
+    """Code that runs before the program: imports, helpers and the function without a body, as the
+    question has them; it may be prose."""
     examples: tuple[tuple[str, str], ...] = ()
     """Texts for stdin, and what must be printed."""
+    tolerance: float = 0.0
+    """How far, of itself, a printed number with a fraction may be from what is expected."""
 
 
 def read_check(problem: Problem) -> ProgramCheck:
@@ -67,7 +86,8 @@ def _read(check: Any, question: str) -> ProgramCheck:
         entry = check.get("fn_name") or ""
         if entry:
             return _calls([(list(args), expected) for args, expected in pairs], entry, True)
-        return _examples([{"input": given, "output": out} for given, out in pairs], "")
+        cases = [{"input": given, "output": out} for given, out in pairs]
+        return replace(_examples(cases, ""), tolerance=_APPS_TOLERANCE)
     if "public_test_cases" in check:
         metadata = _parsed(check.get("metadata") or "{}")
         entry = metadata.get("func_name") or check.get("func_name") or ""
@@ -77,7 +97,9 @@ def _read(check: Any, question: str) -> ProgramCheck:
     setup = check.get("test_setup_code") or "\n".join(check.get("test_imports") or ())
     if check.get("test"):
         entry = check.get("entry_point") or ""
-        end = f"\n\ncheck({entry})\n" if entry and "def check(" in check["test"] else "\n"
+        call = f"check({entry})"
+        is_called = not entry or "def check(" not in check["test"] or call in check["test"]
+        end = "\n" if is_called else f"\n\n{call}\n"
         preamble = f"{check.get('prompt') or question}\n    pass\n"
         return ProgramCheck(f"{setup}\n{check['test']}{end}", entry, preamble)
     lists = (check.get("test_list") or (), check.get("challenge_test_list") or ())
@@ -88,11 +110,15 @@ def _read(check: Any, question: str) -> ProgramCheck:
 def _examples(cases: list[dict[str, Any]], entry: str) -> ProgramCheck:
     if entry:
         read = [
-            ([json.loads(line) for line in case["input"].splitlines()], json.loads(case["output"]))
+            (
+                [json.loads(line) for line in case["input"].split("\n") if line.strip()],
+                json.loads(case["output"]),
+            )
             for case in cases
         ]
         return _calls(read, entry, False)
-    return ProgramCheck(examples=tuple((_text(c["input"]), _text(c["output"])) for c in cases))
+    examples = tuple((_text(case["input"]), _text(case["output"])) for case in cases)
+    return ProgramCheck(preamble=_CONTEST, examples=examples)
 
 
 def _calls(cases: list[tuple[list, Any]], entry: str, is_wrapped: bool) -> ProgramCheck:
@@ -102,12 +128,23 @@ def _calls(cases: list[tuple[list, Any]], entry: str, is_wrapped: bool) -> Progr
         "    return [_plain(i) for i in v] if isinstance(v, (list, tuple)) else v",
     ]
     for args, expected in cases:
-        call = f"_plain({entry}(*{args!r}))"
-        ways = [expected]
+        if is_wrapped and args and isinstance(args[0], dict):
+            args[0] = _with_numbers(args[0])
+        ways = [_with_numbers(expected)]
         if is_wrapped and isinstance(expected, list) and len(expected) == 1:
-            ways.append(expected[0])
-        lines.append(f"assert {call} in {ways!r}")
-    return ProgramCheck("\n".join(lines) if cases else "", entry)
+            ways.append(_with_numbers(expected[0]))
+        lines.append(f"assert _plain({entry}(*{args!r})) in {ways!r}")
+    return ProgramCheck("\n".join(lines) if cases else "", entry, _CONTEST)
+
+
+def _with_numbers(value: Any) -> Any:
+    """A dict whose keys are all numbers, written as texts, with numbers; else the value."""
+    if not isinstance(value, dict):
+        return value
+    try:
+        return {int(key): item for key, item in value.items()}
+    except ValueError:
+        return value
 
 
 def _parsed(value: Any) -> Any:

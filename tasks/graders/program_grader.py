@@ -7,21 +7,24 @@ what it prints. A problem whose tests fail on its own reference solution grades 
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 from schemas.graders import ProgramGraderConfig
 from schemas.rows import CheckResult, CheckStatus, Problem
 from tasks.graders.base import Grade, Incomparable
 from tasks.graders.program_checks import ProgramCheck, read_check
 from tasks.graders.program_code import find_program
+from tasks.graders.program_output import agree, lines_of
 from tasks.sandbox import Limits, run_python, sandbox_fault, start_script
 
-_RULES = 2
+_RULES = 3
 """Counts up when the same text may get another verdict."""
 _UNGRADED = ("bad_check", "sandbox_down", "undecided")
 _JUDGE_MB = 1024
@@ -29,6 +32,9 @@ _MAX_CODE = 200_000
 _END_S = 2.0
 _HARNESS = "/harness/tasks/graders/inside"
 _INSIDE = Path(__file__).with_name("inside")
+_FUTURE = re.compile(r"^from __future__ ", re.MULTILINE)
+_Ran = tuple[CheckResult, str | None]
+"""How a program did in its tests, and the digest of its behaviour if it ended by itself."""
 
 
 class _SandboxDown(Exception):
@@ -37,6 +43,9 @@ class _SandboxDown(Exception):
 
 class ProgramGrader(Incomparable):
     """Runs the program of a text against its problem's tests."""
+
+    suffix: ClassVar[str] = ""
+    """What the name ends with."""
 
     def __init__(self, config: ProgramGraderConfig) -> None:
         """Prepare; nothing is started before the first text."""
@@ -47,19 +56,26 @@ class ProgramGrader(Incomparable):
         )
         self._slots = threading.BoundedSemaphore(config.num_sandboxes)
         self._faults: dict[tuple[str, str | None, str], str | None] = {}
-        self.name = f"program-{_RULES}+{config.timeout_s}s+{config.memory_mb}mb"
+        self.name = f"program-{_RULES}+{config.timeout_s}s+{config.memory_mb}mb{self.suffix}"
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Run the program of a text; ungraded if the problem's tests cannot be used."""
+        program, result, _ = self.run(text, problem)
+        return Grade(program, self.decide(result), result)
+
+    def run(self, text: str, problem: Problem) -> tuple[str | None, CheckResult, str | None]:
+        """The program of a text, how it did, and the digest of its behaviour if it ended."""
         if (fault := self.check_gold(problem)) is not None:
-            return Grade(None, None, CheckResult(status="bad_check", message=fault[:500]))
+            return None, CheckResult(status="bad_check", message=fault[:500]), None
         check = read_check(problem)
         program = find_program(text, check.entry, check.preamble)
         if program is None:
-            return Grade(None, False, CheckResult(status="missing", message="no program"))
-        result = self._run(program, check)
-        correct = None if result.status in _UNGRADED else result.status == "passed"
-        return Grade(program, correct, result)
+            return None, CheckResult(status="missing", message="no program"), None
+        return program, *self._run(program, check)
+
+    def decide(self, result: CheckResult) -> bool | None:
+        """Whether a program that did so is right; None if that was not found out."""
+        return None if result.status in _UNGRADED else result.status == "passed"
 
     def check_gold(self, problem: Problem) -> str | None:
         """Refuse a problem without tests, or whose tests fail on its reference solution."""
@@ -83,7 +99,7 @@ class ProgramGrader(Incomparable):
         if not problem.solution:
             return None
         program = find_program(problem.solution, check.entry, check.preamble)
-        result = None if program is None else self._run(program, check)
+        result = None if program is None else self._run(program, check)[0]
         if result is not None and result.status == "sandbox_down":
             raise _SandboxDown
         if result is None or result.status == "passed":
@@ -93,30 +109,33 @@ class ProgramGrader(Incomparable):
             f"{result.num_passed} of {result.num_checks} passed: {result.message}"
         )
 
-    def _run(self, program: str, check: ProgramCheck) -> CheckResult:
+    def _run(self, program: str, check: ProgramCheck) -> _Ran:
         if len(program) > _MAX_CODE:
-            return CheckResult(status="output", message=f"more than {_MAX_CODE} characters of code")
+            return _ended("output", f"more than {_MAX_CODE} characters of code")
         if (fault := sandbox_fault()) is not None:
-            return CheckResult(status="sandbox_down", message=fault[:500])
+            return _ended("sandbox_down", fault[:500])
         with self._slots:
             try:
                 if check.examples:
                     return _run_examples(program, check, self._limits)
                 return _run_tests(program, check, self._limits)
             except OSError as error:
-                return CheckResult(status="sandbox_down", message=str(error)[:500])
+                return _ended("sandbox_down", str(error)[:500])
 
 
-def _run_examples(program: str, check: ProgramCheck, limits: Limits) -> CheckResult:
+def _run_examples(program: str, check: ProgramCheck, limits: Limits) -> _Ran:
     outcomes: list[str] = []
     message: str | None = None
+    printed: list[list[str] | None] = []
+    if not _FUTURE.search(program):
+        program = f"{check.preamble}\n{program}"
     for given, expected in check.examples:
         done = run_python(program, stdin=given, limits=limits)
         outcome: str = done.outcome
         if outcome == "exited":
-            is_right = done.exit_code == 0 and _lines(done.stdout.decode(errors="replace")) == (
-                _lines(expected)
-            )
+            lines = lines_of(done.stdout.decode(errors="replace")) if done.exit_code == 0 else None
+            printed.append(lines)
+            is_right = lines is not None and agree(lines, lines_of(expected), check.tolerance)
             outcome = "passed" if is_right else "failed"
             if b"SyntaxError" in done.stderr[-400:] and not outcomes:
                 outcome = "compile_error"
@@ -127,10 +146,13 @@ def _run_examples(program: str, check: ProgramCheck, limits: Limits) -> CheckRes
             break
     outcomes += ["not_run"] * (len(check.examples) - len(outcomes))
     bad = [each for each in outcomes if each not in ("passed", "not_run")]
-    return _to_result(bad[-1] if bad else "passed", outcomes, message)
+    result = _to_result(bad[-1] if bad else "passed", outcomes, message)
+    if len(printed) < len(check.examples) or not any(lines is not None for lines in printed):
+        return result, None
+    return result, hashlib.sha256(json.dumps(printed).encode()).hexdigest()[:16]
 
 
-def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> CheckResult:
+def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> _Ran:
     job = {
         "source": program,
         "preamble": check.preamble,
@@ -169,17 +191,17 @@ def _run_tests(program: str, check: ProgramCheck, limits: Limits) -> CheckResult
             os.close(ends.pop())
         done = ours.communicate()
         if done.outcome == "timeout":
-            return CheckResult(status="timeout", message="the tests did not end")
+            return _ended("timeout", "the tests did not end")
         try:
             said = json.loads(done.stderr)
         except ValueError:
             reason = done.stderr.decode(errors="replace")[-300:]
-            return CheckResult(status="sandbox_down", message=f"no verdict: {reason}")
+            return _ended("sandbox_down", f"no verdict: {reason}")
         status = said["status"]
         if status == "ended":
             status = _how_it_ended(theirs)
             said["message"] = said["message"] or "the program ended before its tests"
-        return _to_result(status, said["outcomes"], said["message"])
+        return _to_result(status, said["outcomes"], said["message"]), said.get("behaviour")
 
 
 def _how_it_ended(running) -> str:
@@ -190,6 +212,10 @@ def _how_it_ended(running) -> str:
     if code is None and not running.was_started:
         return "sandbox_down"
     return "timeout" if code in (128 + 24, 128 + 9) else "failed"
+
+
+def _ended(status: CheckStatus, message: str) -> _Ran:
+    return CheckResult(status=status, message=message), None
 
 
 def _to_result(status: str, outcomes: list[str], message: str | None) -> CheckResult:
@@ -209,7 +235,3 @@ def _harness(side: str) -> dict[str, str]:
     return {
         f"{_HARNESS}/{name}.py": (_INSIDE / f"{name}.py").read_text() for name in (side, "codec")
     }
-
-
-def _lines(text: str) -> list[str]:
-    return [" ".join(line.split()) for line in text.strip().splitlines()]

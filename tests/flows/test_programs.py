@@ -1,6 +1,7 @@
 """The line over programs: a policy of known chances, whose programs are run in the sandbox."""
 
 import asyncio
+from collections import Counter
 from math import comb
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from schemas.dataset_export import DatasetExportJob
 from schemas.engines import LinesConfig
 from schemas.evaluation import EvaluationConfig, EvaluationJob
-from schemas.graders import ProgramGraderConfig
+from schemas.graders import BehaviourGraderConfig, ProgramGraderConfig
 from schemas.problems import WorldProblemsConfig
+from schemas.regrading import RegradingJob
 from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.step_labels import MonteCarloConfig
@@ -133,6 +135,43 @@ def test_pass_at_k_and_its_law_are_measured_and_votes_are_not(written, prefect_s
     assert any(metric == "coverage_b" for metric, _, _ in figures)
     names = {strategy for _, strategy, _ in figures}
     assert not any("majority" in name or "weighted" in name for name in names)
+
+
+def votes_of(rows):
+    """The number of votes for each of the things that the programs do, and that for right ones.
+
+    After its last wrong line a program counts up from 0.
+    """
+    votes = Counter()
+    for row in rows:
+        lines = [step.text for step in row.steps[1:-1]]
+        wrong = [place for place, line in enumerate(lines) if line in WRONG_LINES]
+        votes["right" if not wrong else len(lines) - 1 - wrong[-1]] += 1
+    return votes, votes["right"]
+
+
+def test_votes_by_behaviour_are_for_what_the_programs_do(written, prefect_server):
+    from flows.evaluation import evaluate
+    from flows.regrading import regrade
+
+    store, rows = written
+    grader = BehaviourGraderConfig(timeout_s=2)
+    changes = regrade(RegradingJob(set_name="train", grader=grader), store.url, "run")
+    assert {change.before is change.after for change in changes} == {True}
+    config = EvaluationConfig(budgets=(1, NUM_SAMPLES), num_bootstrap=5)
+    job = EvaluationJob(policy=POLICY, grader=grader, evaluation=config, set_name="train")
+    evaluate(job, store.url, "run")
+    found = query(
+        connect(store.root),
+        "select value from metrics where strategy = 'majority' and metric = 'accuracy' "
+        f"and bin = 'all' and budget = {NUM_SAMPLES}",
+    ).fetchall()
+    shares = []
+    for problem in PROBLEMS_HERE:
+        votes, num_right = votes_of([r for r in rows if r.problem_id == problem.problem_id])
+        most = max(votes.values())
+        shares.append(list(votes.values()).count(most) ** -1 if num_right == most else 0)
+    assert found == [(pytest.approx(sum(shares) / len(shares)),)]
 
 
 @pytest.mark.parametrize("kind", ["rest", "preference"])

@@ -3,13 +3,14 @@
 The functions that tests name are stand-ins, which send their arguments to the other process and
 return what comes back, as plain values. The program is never in this process, so it can read no
 test, patch no `assert` and forge no verdict. Each `assert` is one check; all of them are made, also
-after one that fails.
+after one that fails. What the program returned, call by call, is its behaviour.
 """
 
 # ruff: noqa: D102, D105, PTH123, SIM115
 
 import ast
 import builtins
+import hashlib
 import json
 import os
 import random
@@ -75,6 +76,7 @@ class Talk:
 
     def __init__(self, deadline):
         self._deadline, self._pending = deadline, b""
+        self._returned, self._has_returned = hashlib.sha256(), False
         self.raised = []
 
     def ask(self, op, target, args, kwargs):
@@ -86,8 +88,11 @@ class Talk:
                 is_plain = isinstance(kind, type) and issubclass(kind, Exception)
                 error = _make_error(kind if is_plain else ProgramError, reply)
                 self.raised.append(error)
+                self._note(["raised", type(error).__name__])
             else:
                 error, value = None, decode(reply["value"], self._value)
+                self._note(_canonical(reply["value"]))
+                self._has_returned = True
                 for mine, theirs in zip(args, reply.get("changed") or (), strict=False):
                     _update(mine, decode(theirs, self._value))
         except Exception:  # whatever else the program wrote
@@ -95,6 +100,13 @@ class Talk:
         if error is not None:
             raise error
         return value
+
+    def behaviour(self):
+        """A digest of what came back for each call; None if nothing was ever returned."""
+        return self._returned.hexdigest()[:16] if self._has_returned else None
+
+    def _note(self, said):
+        self._returned.update(json.dumps(said).encode() + b"\n")
 
     def exchange(self, request):
         try:
@@ -136,6 +148,24 @@ class Talk:
         raise Unsupported(f"an argument of type {type(value).__name__}")
 
 
+def _canonical(value):
+    """An encoded value such that equal ones are written alike: 1, 1.0 and True, sets, dicts."""
+    if value is True or value is False:
+        return ["i", "1" if value else "0"]
+    if not isinstance(value, list):
+        return value
+    mark, *parts = value
+    if mark == "f" and float.fromhex(parts[0]).is_integer():
+        return ["i", format(int(float.fromhex(parts[0])), "x")]
+    if mark in ("l", "t"):
+        return [mark, *map(_canonical, parts)]
+    if mark in ("s", "z"):
+        return ["s", *sorted(map(_canonical, parts), key=json.dumps)]
+    if mark == "d":
+        return [mark, *sorted([[*map(_canonical, pair)] for pair in parts], key=json.dumps)]
+    return value
+
+
 def _make_error(kind, reply):
     try:
         return kind(str(reply.get("message")))
@@ -152,10 +182,15 @@ def _update(mine, theirs):
 
 
 class Checks(ast.NodeTransformer):
-    """Makes each `assert` a check that is noted and does not end the test."""
+    """Makes each `assert` a check that is noted and does not end the test.
+
+    Nor does a call that raises an AssertionError, such as numpy's `assert_allclose`, unless a
+    `try` or `with` around it may expect that.
+    """
 
     def __init__(self):
         self.num = 0
+        self._num_around = 0
 
     def visit_Assert(self, node):
         if isinstance(node.test, ast.Constant):
@@ -176,6 +211,29 @@ class Checks(ast.NodeTransformer):
         )
         return ast.fix_missing_locations(ast.copy_location(noted, node))
 
+    def visit_Try(self, node):
+        return self._visit_inside(node)
+
+    def visit_With(self, node):
+        return self._visit_inside(node)
+
+    def visit_Expr(self, node):
+        if self._num_around or not isinstance(node.value, ast.Call):
+            return node
+        handler = ast.ExceptHandler(
+            type=ast.Name("AssertionError", ast.Load()),
+            name="__error",
+            body=[_call("broke", ast.Name("__error", ast.Load()))],
+        )
+        noted = ast.Try(body=[node], handlers=[handler], orelse=[], finalbody=[])
+        return ast.fix_missing_locations(ast.copy_location(noted, node))
+
+    def _visit_inside(self, node):
+        self._num_around += 1
+        self.generic_visit(node)
+        self._num_around -= 1
+        return node
+
 
 def _call(method, *args):
     function = ast.Attribute(ast.Name("__checks", ast.Load()), method, ast.Load())
@@ -188,6 +246,7 @@ class Outcomes:
     def __init__(self, num):
         self.outcomes = ["not_run"] * num
         self.message = None
+        self.is_broken = False
 
     def passed(self, number):
         if self.outcomes[number] == "not_run":
@@ -195,6 +254,10 @@ class Outcomes:
 
     def failed(self, number, error):
         self.outcomes[number] = "failed"
+        self.note(error)
+
+    def broke(self, error):
+        self.is_broken = True
         self.note(error)
 
     def note(self, error):
@@ -241,6 +304,7 @@ def judge(job):
     except (SyntaxError, ValueError, RecursionError) as error:
         return {"status": "bad_check", "outcomes": [], "message": f"the tests: {error}"[:500]}
     outcomes = Outcomes(max(1, checks.num))
+    behaviour = None
     names |= {name: Function(talk, name) for name in free}
     if job["entry"]:
         names[job["entry"]] = Function(talk, job["entry"])
@@ -250,6 +314,7 @@ def judge(job):
     status = "passed"
     try:
         exec(code, names)
+        behaviour = talk.behaviour()
     except Gone as gone:
         status = str(gone)
     except ImportError as error:
@@ -261,14 +326,24 @@ def judge(job):
         outcomes.note(error)
     except (Exception, SystemExit) as error:
         status = "failed"
-        outcomes.note(error)
+        outcomes.broke(error)
+        behaviour = talk.behaviour()
+    if outcomes.is_broken and status == "passed":
+        status = "failed"
+    if outcomes.is_broken and set(outcomes.outcomes) == {"passed"}:
+        outcomes.outcomes.append("failed")
     if checks.num == 0 and status in ("passed", "failed"):
         outcomes.outcomes = [status]
     if status == "passed" and set(outcomes.outcomes) != {"passed"}:
         status = "failed"
     if status == "failed" and (outcomes.message or "").startswith("MemoryError"):
         status = "memory"
-    return {"status": status, "outcomes": outcomes.outcomes, "message": outcomes.message}
+    return {
+        "status": status,
+        "outcomes": outcomes.outcomes,
+        "message": outcomes.message,
+        "behaviour": behaviour,
+    }
 
 
 def main():

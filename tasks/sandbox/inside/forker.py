@@ -21,6 +21,7 @@ import contextlib
 import copy  # noqa: F401
 import ctypes
 import datetime  # noqa: F401
+import fractions  # noqa: F401
 import functools  # noqa: F401
 import gc
 import heapq  # noqa: F401
@@ -38,6 +39,7 @@ import resource
 import select
 import signal
 import socket
+import statistics  # noqa: F401
 import string  # noqa: F401
 import sys
 import threading

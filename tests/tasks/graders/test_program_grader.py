@@ -123,6 +123,42 @@ def test_programs_by_what_they_print(grader, make_problem, check):
 
 
 @pytest.mark.parametrize(
+    ("text", "outcomes"),
+    [
+        ("print(int(input()) / 3)", ("passed", "passed")),
+        ("print(f'{int(input()) / 3:.7f}', end='')", ("passed", "passed")),
+        ("print(f'{int(input()) / 3:.2f}')", ("failed", "passed")),
+        ("print(int(input()) / 3, 1)", ("failed", "failed")),
+        ("from __future__ import annotations\nprint(int(input()) / 3)", ("passed", "passed")),
+        ("print(deque([int(input())]).pop() / gcd(3, 9))", ("passed", "passed")),
+    ],
+)
+def test_numbers_are_compared_by_their_value(grader, make_problem, text, outcomes):
+    """As APPS does, whose programs also find common modules imported."""
+    check = {"inputs": ["1\n", "6\n"], "outputs": ["0.33333333\n", "2\n"]}
+    problem = make_problem(answer="", check=json.dumps(check))
+    assert grader.grade(text, problem).check.outcomes == outcomes
+
+
+def test_checks_after_one_that_raises_are_made(grader, make_problem):
+    tests = (
+        "def same(a, b):\n    if a != b: raise AssertionError(f'{a} is not {b}')\n"
+        "same(f(1), 1)\nsame(f(2), 2)\nassert f(3) == 3\n"
+        "try:\n    f(-1)\n    raise ValueError('expected an error')\n"
+        "except AssertionError: pass"
+    )
+    problem = make_problem(answer="", check=json.dumps({"test": tests}))
+    right = "def f(x):\n    assert x > 0\n    return x"
+    assert grader.grade(right, problem).check.outcomes == ("passed",)
+    wrong = grader.grade("def f(x):\n    assert x > 0\n    return 3", problem).check
+    assert (wrong.status, wrong.outcomes) == ("failed", ("passed", "failed"))
+    assert wrong.message == "AssertionError: 3 is not 1"
+    alone = make_problem(answer="", check=json.dumps({"test": tests.partition("assert")[0]}))
+    assert grader.grade("def f(x): return 3", alone).correct is False
+    assert grader.grade(right, alone).correct is True
+
+
+@pytest.mark.parametrize(
     "check",
     [
         {"inputs": [[1, 2], [2, 2]], "outputs": [[3], [4]], "fn_name": "add"},

@@ -77,6 +77,26 @@ _HUMANEVAL = {
     "test": "def check(candidate):\n    assert candidate(2) == 4\n",
     "entry_point": "double",
 }
+_ASSERTION = (
+    "import numpy as np\n\n"
+    "def is_floats(x) -> bool:\n"
+    "    return isinstance(x, float)\n\n"
+    "def assertion(out, exp, atol):\n"
+    "    exact_match = out == exp\n"
+    "    if atol == 0 and is_floats(exp):\n"
+    "        atol = 1e-6\n"
+    "    if not exact_match and atol != 0:\n"
+    "        np.testing.assert_allclose(out, exp, rtol=1e-07, atol=atol)\n"
+    "    else:\n"
+    "        assert exact_match\n\n"
+)
+_HUMANEVAL_PLUS = {
+    **_HUMANEVAL,
+    "test": f"{_ASSERTION}def check(candidate):\n"
+    "    inputs = [[2], [0.1]]\n    results = [4, 0.2000000001]\n"
+    "    for i, (inp, exp) in enumerate(zip(inputs, results)):\n"
+    "        assertion(candidate(*inp), exp, 0)\n",
+}
 _MBPP = {
     "task_id": 11,
     "text": "Write a function that doubles.",
@@ -94,11 +114,12 @@ _MBPP_PLUS = {
     "task_id": 2,
     "code": "def similar(a, b):\n    return tuple(set(a) & set(b))",
     "prompt": "Write a function to find the shared elements of two tuples.",
-    "source_file": "f",
+    "source_file": "Benchmark Questions Verification V2.ipynb",
     "test_imports": ["import math"],
     "test_list": ["assert set(similar((3, 4), (4, 5))) == {4}"],
-    "test": "inputs = [[(3, 4), (4, 5)]]\nresults = [(4,)]\n"
-    "for inp, exp in zip(inputs, results):\n    assert similar(*inp) == exp\n",
+    "test": f"{_ASSERTION}\ninputs = [[(3, 4), (4, 5)], [(1, 2), (3, 2)]]\nresults = [(4,), (2,)]\n"
+    "for i, (inp, exp) in enumerate(zip(inputs, results)):\n"
+    "    assertion(similar(*inp), exp, 0)\n",
 }
 _APPS = {
     "problem_id": 0,
@@ -181,7 +202,7 @@ ROWS = {
         "D",
     ),
     "humaneval": (_HUMANEVAL, ""),
-    "humaneval_plus": (_HUMANEVAL, ""),
+    "humaneval_plus": (_HUMANEVAL_PLUS, ""),
     "mbpp": (_MBPP, ""),
     "mbpp_plus": (_MBPP_PLUS, ""),
     "apps": (_APPS, ""),
@@ -461,13 +482,14 @@ def test_records_are_complete():
     [
         ("humaneval", None, "    return 0"),
         ("humaneval_plus", None, "    return 0"),
+        ("humaneval_plus", None, "    return 2 * x if x > 1 else 0.3"),
         ("mbpp", None, "def double(x): return 4"),
         ("mbpp_plus", None, "def similar(a, b): return (5,)"),
         ("apps", None, "print(4)"),
         (
             "livecodebench",
-            "class Solution:\n    def add(self, a, b): return a + b",
-            "class Solution:\n    def add(self, a, b): return 3",
+            "class Solution:\n    def add(self, a: int, b: int) -> List[int]: return a + b",
+            "class Solution:\n    def add(self, a: int, b: int) -> List[int]: return 3",
         ),
     ],
 )
@@ -480,6 +502,46 @@ def test_programs_of_a_set_are_graded_by_all_its_tests(tmp_path, name, right, wr
     assert grade.correct is False
     assert grade.check is not None
     assert grade.check.num_passed < grade.check.num_checks
+
+
+@pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
+def test_functions_of_apps_are_called_as_its_own_evaluation_does(tmp_path):
+    """Types without an import, JSON's keys of dicts as numbers, tuples as lists."""
+    solution = (
+        "class Solution:\n"
+        "    def pairs(self, d: Dict[int, int]) -> List[int]:\n"
+        "        return tuple((k, v) for k, v in d.items())"
+    )
+    tests = {
+        "fn_name": "pairs",
+        "inputs": [[{"1": 2}], [{"3": 4, "5": 6}]],
+        "outputs": [[[[1, 2]]], [[[3, 4], [5, 6]]]],
+    }
+    row = {
+        **_APPS,
+        "starter_code": solution.rpartition("\n")[0],
+        "solutions": json.dumps([solution]),
+        "input_output": json.dumps(tests),
+    }
+    (problem,), _ = _load(tmp_path, "apps", row)
+    grader = make_grader(ProgramGraderConfig(timeout_s=1))
+    assert grader.check_gold(problem) is None
+    grade = grader.grade("def pairs(d): return [[1, 2]]", problem)
+    assert grade.check is not None
+    assert grade.check.outcomes == ("passed", "failed")
+
+
+@pytest.mark.parametrize("column", ["input_output", "solutions"])
+def test_apps_rows_without_tests_or_solutions_are_read(tmp_path, column):
+    """Where a row lacks one of them, the cell is an empty text."""
+    (problem,), notes = _load(tmp_path, "apps", {**_APPS, column: ""})
+    if column == "solutions":
+        assert notes == []
+        assert not problem.solution
+        assert read_check(problem).examples
+    else:
+        grader = make_grader(ProgramGraderConfig(timeout_s=1))
+        assert "expected tests" in str(grader.check_gold(problem))
 
 
 def test_private_tests_that_would_run_code_are_not_read(tmp_path):
