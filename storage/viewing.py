@@ -70,7 +70,7 @@ class Snapshot:
         self._lists = file_lists(self._connection)
         self._cached: dict[object, Any] = {}
 
-    def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:
+    def ask(self, name: str, /, **values: Any) -> list[dict[str, Any]]:
         """The rows of a named query (`sql/queries/`), each by column.
 
         Raises:

@@ -6,14 +6,18 @@ from typing import Any
 
 from flows.view.pages import (
     compare,
+    model,
+    models,
     problem,
     problems,
     results,
+    rounds,
     run,
     runs,
     solution,
     solutions,
     statement,
+    training_set,
     tree,
 )
 from flows.view.site import View
@@ -44,6 +48,10 @@ PAGES = {
         Page("solutions", solutions.build),
         Page("solution", solution.build),
         Page("tree", tree.build),
+        Page("models", models.build),
+        Page("model", model.build),
+        Page("training-set", training_set.build),
+        Page("rounds", rounds.build),
         Page("sql", statement.build),
     )
 }
