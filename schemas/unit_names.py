@@ -6,6 +6,7 @@ A name says what the unit's file holds. It begins with a set of problems, whose 
     train.r1-89be69d0.00000            solutions of one policy in a round of a loop
     eval.i00000                        imported solutions
     train.00000-000                    rollouts and step labels of a part of a unit of solutions
+    train.00000-000-checker            labels of another type, made after the first ones
     eval.i00000-000                    imported step labels
     eval.00000-b34dec69cb9c4c50        a verifier's scores of a unit of solutions
     train.00000-rg2-5f0c61d2a7b3e894   solutions made wrong on purpose, from a unit of solutions
@@ -136,10 +137,15 @@ class LabelsName(NameAfterAnother):
 
     solutions: SolutionsName
     part: int
+    labels_type: str = ""
+    """The type of labels that were made beside others of the set; empty for the first ones."""
 
-    form = "train.00000-000"
-    template = "{0.solutions}-{0.part:03d}"
-    pattern = re.compile(rf"(?P<solutions>.+)-(?P<part>{_NUMBER})")
+    form = "train.00000-000 or train.00000-000-checker"
+    pattern = re.compile(rf"(?P<solutions>.+)-(?P<part>{_NUMBER})(-(?P<labels_type>[a-z][a-z_]*))?")
+
+    def __str__(self) -> str:
+        """The name."""
+        return "-".join([f"{self.solutions}-{self.part:03d}", *filter(None, [self.labels_type])])
 
 
 @dataclass(frozen=True, slots=True, order=True)

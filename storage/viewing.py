@@ -182,6 +182,11 @@ class LiveCatalog:
         if (looking := self._looking) is not None:
             looking.join()
 
+    def look(self) -> None:
+        """Have the next one who asks see the store as it is now, once its files are listed."""
+        self.wait()
+        self._look()
+
     def answer(self, read: Callable[[Snapshot], T]) -> T:
         """What `read` returns; once more after a file was gone, or without those that are damaged.
 

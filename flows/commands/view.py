@@ -17,9 +17,19 @@ def view(
         list[str] | None,
         typer.Option("--name", help="A further name by which it is reached; may be repeated."),
     ] = None,
+    annotate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Let steps and grades be marked in the browser, in this name; nothing else "
+            "is written.",
+        ),
+    ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Show the store in a browser: runs, problems, solutions step by step; it only reads."""
+    from flows.view.annotation import Annotator
     from flows.view.server import serve_view
 
-    serve_view(root, host=host, port=port, names=tuple(name or ()))
+    annotator = None if annotate is None else Annotator(annotate)
+    serve_view(root, host=host, port=port, names=tuple(name or ()), annotator=annotator)

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flows.tables.output import visible
+from flows.view.annotation import Annotator
 from storage.viewing import Snapshot
 
 Link = Callable[..., str | None]
@@ -32,6 +33,8 @@ class Site:
 
     root: str
     """The store."""
+    annotator: Annotator | None = None
+    """Who may write labels; None where nothing is written."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.view.pages import (
+    annotations,
     compare,
     model,
     models,
@@ -52,6 +53,7 @@ PAGES = {
         Page("model", model.build),
         Page("training-set", training_set.build),
         Page("rounds", rounds.build),
+        Page("annotations", annotations.build),
         Page("sql", statement.build),
     )
 }
