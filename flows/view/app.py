@@ -106,6 +106,10 @@ def _writer(
     return take
 
 
+def make_error(site: Site, words: str, link: Callable[..., str | None]) -> str:
+    """A page of HTML that says why another one is not shown."""
+    return render("error.html", link, site, page="", skipped=[], opened_at=None, words=words)
+
+
 def _page_of_error(site: Site, words: str, status: int) -> Response:
-    text = render("error.html", path_link, site, page="", skipped=[], opened_at=None, words=words)
-    return HTMLResponse(text, status)
+    return HTMLResponse(make_error(site, words, path_link), status)

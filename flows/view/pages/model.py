@@ -30,6 +30,7 @@ def build(view: View) -> Mapping[str, Any]:
         "model_id": model_id,
         "model": models.get(model_id),
         "known_sets": sets,
+        "known_models": models.keys() | reached.keys(),
         "parent": parent_of((models.get(model_id) or {}).get("base"), models),
         "lineage": draw_lineage(model_id, models, sets, figures),
         "box": (WIDTH, HEIGHT),
