@@ -46,7 +46,7 @@ labels as (
         list(step_index order by step_index) as labelled_steps,
         list(hard order by step_index) as labels,
         list(soft order by step_index) as soft
-    from step_labels
+    from current_labels
     where method = $method
     group by run_id, trajectory_id
 )"""

@@ -194,6 +194,19 @@ class Store:
         ]
         return pa.table(filled, names=list(names))
 
+    def unit_at(self, path: str, row: int) -> str:
+        """The path of the unit to which a row of a file belongs, which may be a folded one.
+
+        Raises:
+            ValueError: the file does not have so many rows.
+        """
+        if not is_folded(path):
+            return path
+        for unit, place in self._folded.places([path]).items():
+            if place.start <= row < place.start + place.num_rows:
+                return unit
+        raise ValueError(f"{path}: expected a row below the number of its rows, got {row}")
+
     def num_rows(self, path: str) -> int:
         """The number of rows of a committed unit."""
         try:

@@ -70,7 +70,7 @@ class Snapshot:
         self._lists = file_lists(self._connection)
         self._cached: dict[object, Any] = {}
 
-    def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:
+    def ask(self, name: str, /, **values: Any) -> list[dict[str, Any]]:
         """The rows of a named query (`sql/queries/`), each by column.
 
         Raises:
@@ -181,6 +181,11 @@ class LiveCatalog:
         """Wait until a look at the store that is going on has ended."""
         if (looking := self._looking) is not None:
             looking.join()
+
+    def look(self) -> None:
+        """Have the next one who asks see the store as it is now, once its files are listed."""
+        self.wait()
+        self._look()
 
     def answer(self, read: Callable[[Snapshot], T]) -> T:
         """What `read` returns; once more after a file was gone, or without those that are damaged.

@@ -1,14 +1,17 @@
 """The viewer's application: a route per page, the two static files, and how mistakes are shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import duckdb
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from flows.view.annotation import Annotator
 from flows.view.guard import Access, Guard
+from flows.view.marks import WRITERS, Form, Write, read_form
 from flows.view.pages import PAGES, Page
 from flows.view.site import NotThere, Site, View, path_link, render, static_text
 from schemas.errors import StepmillError
@@ -23,6 +26,12 @@ def make_app(catalog: LiveCatalog, site: Site, access: Access) -> Guard:
     for page in PAGES.values():
         path = path_link(page.name)
         app.add_api_route(path, _endpoint(catalog, site, page), methods=["GET", "HEAD"])
+
+    if site.annotator is not None:
+        for name, write in WRITERS.items():
+            app.add_api_route(
+                f"/{name}", _writer(catalog, site, site.annotator, write), methods=["POST"]
+            )
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:
@@ -75,6 +84,32 @@ def _endpoint(catalog: LiveCatalog, site: Site, page: Page) -> Callable[[Request
     return answer
 
 
+def _writer(
+    catalog: LiveCatalog, site: Site, annotator: Annotator, write: Write
+) -> Callable[[Request], Awaitable[Response]]:
+    def answer(form: Form) -> Response:
+        try:
+            if not annotator.may_write(form.get("token")):
+                raise HTTPException(403, "the form is of another viewer: open the page again")
+            catalog.answer(lambda snapshot: write(snapshot, form, annotator.name))
+        except NotThere as error:
+            return _page_of_error(site, str(error), 404)
+        except (ValueError, StepmillError, duckdb.Error) as error:
+            return _page_of_error(site, str(error), 400)
+        catalog.look()
+        query = {"run": form.get("run"), "id": form.get("id")}
+        return RedirectResponse(f"{path_link('solution', **query)}#steps", 303)
+
+    async def take(request: Request) -> Response:
+        return await run_in_threadpool(answer, await read_form(request))
+
+    return take
+
+
+def make_error(site: Site, words: str, link: Callable[..., str | None]) -> str:
+    """A page of HTML that says why another one is not shown."""
+    return render("error.html", link, site, page="", skipped=[], opened_at=None, words=words)
+
+
 def _page_of_error(site: Site, words: str, status: int) -> Response:
-    text = render("error.html", path_link, site, page="", skipped=[], opened_at=None, words=words)
-    return HTMLResponse(text, status)
+    return HTMLResponse(make_error(site, words, path_link), status)

@@ -25,7 +25,7 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -133,6 +133,8 @@ class Guard:
 
     def _is_own(self, headers: Headers) -> bool:
         """Whether a request that writes comes from one of the viewer's own pages."""
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return False
         origin = headers.get("origin")
         return origin is not None and origin == f"http://{headers.get('host')}"
 

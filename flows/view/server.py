@@ -3,11 +3,19 @@
 import socket
 import sys
 
+from flows.view.annotation import Annotator
 from flows.view.guard import Access, is_loopback
 from flows.view.site import Site
 
 
-def serve_view(root: str, *, host: str, port: int, names: tuple[str, ...] = ()) -> None:
+def serve_view(
+    root: str,
+    *,
+    host: str,
+    port: int,
+    names: tuple[str, ...] = (),
+    annotator: Annotator | None = None,
+) -> None:
     """Serve the pages of a store until the process is interrupted.
 
     Args:
@@ -15,6 +23,7 @@ def serve_view(root: str, *, host: str, port: int, names: tuple[str, ...] = ()) 
         host: the address to listen at.
         port: the port; 0 for a free one.
         names: further names by which the viewer is reached.
+        annotator: who may write labels; None if nothing is to be written.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -36,7 +45,7 @@ def serve_view(root: str, *, host: str, port: int, names: tuple[str, ...] = ()) 
     from flows.view.app import make_app
     from storage.viewing import LiveCatalog
 
-    app = make_app(LiveCatalog(url), Site(url), access)
+    app = make_app(LiveCatalog(url), Site(url, annotator), access)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flows.tables.output import visible
+from flows.view.annotation import Annotator
 from storage.viewing import Snapshot
 
 Link = Callable[..., str | None]
@@ -32,6 +33,16 @@ class Site:
 
     root: str
     """The store."""
+    annotator: Annotator | None = None
+    """Who may write labels; None where nothing is written."""
+    is_static: bool = False
+    """Whether its pages are files, which nobody answers for."""
+    num_problems: int | None = None
+    """The number of problems in a static site."""
+
+    def asset(self, name: str) -> str:
+        """The address of a file of the viewer's style or script."""
+        return name if self.is_static else f"/static/{name}"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """A row is the label of a step."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from schemas.tables import Int32, TableSpec
 
-Evidence = Literal["rollouts", "answer", "inferred", "checker", "imported", "judge"]
+Evidence = Literal["rollouts", "answer", "inferred", "checker", "imported", "judge", "human"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class StepLabel:
     hard: bool | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    created_at: datetime | None = None
+    """When a person made it; None for other labels."""
 
 
 STEP_LABELS = TableSpec("step_labels", StepLabel)

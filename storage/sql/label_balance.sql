@@ -8,5 +8,5 @@ select
     count(*) filter (hard) / nullif(count(hard), 0) as right_share,
     avg(soft) as mean_soft,
     sum(num_rollouts) as num_rollouts
-from step_labels
+from current_labels
 group by run_id, method, step_index

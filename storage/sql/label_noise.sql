@@ -4,7 +4,7 @@
 -- of both. Without the checker's labels, which `step_labels` makes with `labels.type=checker`, it is empty.
 with truth as (
     select run_id, trajectory_id, step_index, bool_or(hard) as is_right
-    from step_labels
+    from current_labels
     where method = 'checker' and hard is not null
     group by run_id, trajectory_id, step_index
 )
@@ -14,7 +14,7 @@ select
     count(*) filter (l.hard and not t.is_right) as right_by_mistake,
     count(*) filter (not l.hard and t.is_right) as wrong_by_mistake,
     avg((l.hard <> t.is_right)::integer) as noise
-from step_labels as l
+from current_labels as l
 inner join truth as t
     on l.run_id = t.run_id and l.trajectory_id = t.trajectory_id and l.step_index = t.step_index
 where l.method <> 'checker' and l.hard is not null

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.view.pages import (
+    annotations,
     compare,
+    model,
+    models,
     problem,
     problems,
     results,
+    rounds,
     run,
     runs,
     solution,
     solutions,
     statement,
+    training_set,
     tree,
 )
 from flows.view.site import View
@@ -44,6 +49,11 @@ PAGES = {
         Page("solutions", solutions.build),
         Page("solution", solution.build),
         Page("tree", tree.build),
+        Page("models", models.build),
+        Page("model", model.build),
+        Page("training-set", training_set.build),
+        Page("rounds", rounds.build),
+        Page("annotations", annotations.build),
         Page("sql", statement.build),
     )
 }

@@ -38,5 +38,16 @@ LISTING = Listing(
 def build(view: View) -> Mapping[str, Any]:
     """The page of a filter."""
     run_id = view.get("run")
+    if view.site.is_static:
+        return _first(view, run_id, view.site.num_problems or 0)
     default = f"run_id = {literal(run_id)}" if run_id else ""
     return list_page(view, LISTING, "", default=default)
+
+
+def _first(view: View, run_id: str, num_rows: int) -> Mapping[str, Any]:
+    """The first problems of a run, for a page without filters."""
+    ask = view.snapshot.ask
+    return {
+        "rows": ask("first_problems_of_run", run_id=run_id, num_rows=num_rows),
+        "total": ask("num_problems_of_run", run_id=run_id)[0]["num"],
+    }

@@ -32,6 +32,8 @@ def build(view: View) -> Mapping[str, Any]:
         "stages": stages,
         "cost": cost,
         "has_results": any(each["table_name"] in ("metrics", "relations") for each in stages),
+        "has_models": any(each["table_name"] in ("models", "training_sets") for each in stages),
+        "has_rounds": _has_rounds(view, run_id),
         "quarantined": quarantined[:_MAX_FAILURES],
         "num_quarantined": len(quarantined),
         "errors": ask("errors_of_run", run_id=run_id),
@@ -48,6 +50,14 @@ def build(view: View) -> Mapping[str, Any]:
             if row["run_id"] != run_id
         ],
     }
+
+
+def _has_rounds(view: View, run_id: str) -> bool:
+    """Whether the run is a loop's, which measured its rounds."""
+    found = view.snapshot.cached(
+        ("rounds", run_id), lambda: view.snapshot.ask("has_rounds", run_id=run_id)
+    )
+    return found[0]["has_rounds"]
 
 
 def _differences(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.tables.token_rewards import heading, shade
+from flows.view.annotation import METHOD, can_mark
 from flows.view.site import NotThere, View
 
 _MAX_CHILDREN = 400
@@ -35,12 +36,16 @@ def build(view: View) -> Mapping[str, Any]:
             rollouts[child["branch_step"]].append(child)
     attempts = [child for child in children if child["role"] in ("refinement", "revision")]
     of_steps = [each for each in scores if len(each["scores"]) == len(row["steps"])]
-    labels = ask("labels_of_trajectory", **key)
+    labels = [each for each in ask("labels_of_trajectory", **key) if _is_said(each)]
+    can = can_mark(row)
     return {
         "row": row,
         "problem": problem[0] if problem else None,
         "before": _steps_before(view, row),
         "steps": _steps(row, labels, of_steps, critiques, rollouts),
+        "annotator": view.site.annotator if any(can) else None,
+        "can": can,
+        "marks": {each["step_index"]: each["hard"] for each in labels if each["method"] == METHOD},
         "methods": sorted({label["method"] for label in labels}),
         "first_errors": first_errors(labels),
         "verifiers": [each["verifier"] for each in of_steps],
@@ -60,6 +65,11 @@ def build(view: View) -> Mapping[str, Any]:
         "judgements": ask("judgements_of_trajectory", **key),
         "rewards": [_shaded(each) for each in ask("rewards_of_trajectory", **key)],
     }
+
+
+def _is_said(label: Mapping[str, Any]) -> bool:
+    """Whether a label stands: a person's without a verdict takes one back."""
+    return label["method"] != METHOD or label["hard"] is not None
 
 
 def text_of(row: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 -- labels of a method: the texts of its steps, and a hard label or null for each.
 with by_step as (
     select trajectory_id, step_index, any_value(completer) as completer, any_value(hard) as hard
-    from step_labels
+    from current_labels
     where run_id = $run_id and method = $method
     group by trajectory_id, step_index
 ),

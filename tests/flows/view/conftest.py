@@ -26,6 +26,7 @@ from schemas.rows import (
 )
 from storage import Store
 from storage.viewing import LiveCatalog
+from tests.flows.view.learned import fill_learned
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 HOSTILE = (
@@ -221,6 +222,7 @@ def fill(store, unit_of, make_problem, make_trajectory):
         metric="accuracy", value=0.5, ci_low=0.4, ci_high=0.6, num_problems=2, set_name="eval",
     )  # fmt: skip
     store.commit(unit_of("metrics", name="eval-0", stage="evaluation"), [reached])
+    fill_learned(store, unit_of, make_problem, make_trajectory)
 
 
 def record(store, unit_of, run_id, state, at, config="{}", flow="sampling"):
