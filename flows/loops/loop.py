@@ -101,7 +101,16 @@ class Loop:
         problems(job, self.store.url, self.run_id)
 
     def begin(self, name: str) -> Arm:
-        """Start an arm with the loop's first policy, measured as round 0."""
+        """Start an arm with the loop's first policy, measured as round 0.
+
+        Raises:
+            ValueError: the loop has no such arm.
+        """
+        if name not in self.config.arm_names:
+            raise ValueError(
+                f"{self.config.name}: expected an arm of {', '.join(self.config.arm_names)}, "
+                f"got {name!r}"
+            )
         arm = Arm(name, self.config.policy)
         self.measure(arm, "0", 0, {})
         return arm

@@ -40,7 +40,7 @@ class PreferencesConfig(ExperimentConfig):
                 claim="rounds of preference training beat imitation",
                 paper=_PAPER,
                 published="no figure",
-                larger=pass_at_1("dpo_rounds", "1", part=part, label=f"pass@1 of {words}"),
+                larger=pass_at_1("dpo", "1", part=part, label=f"pass@1 of {words}"),
                 smaller=imitation,
                 point=words,
             )

@@ -1,6 +1,6 @@
 """Critique in the loop: a critic helps the policy to solve what it does not solve alone."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,7 @@ class CritiqueInTheLoopConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "critique_in_the_loop"
+    arm_names: ClassVar[tuple[str, ...]] = get_args(CritiqueArm)
 
     arms: Annotated[tuple[CritiqueArm, ...], Field(min_length=1)] = (
         "critique",

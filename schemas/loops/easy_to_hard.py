@@ -1,6 +1,6 @@
 """Easy to hard: hard problems are learned from what a verifier of easy ones says."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ class EasyToHardLoopConfig(LoopConfig):
     """
 
     name: ClassVar[str] = "easy_to_hard"
+    arm_names: ClassVar[tuple[str, ...]] = get_args(EasyToHardArm)
 
     arms: Annotated[tuple[EasyToHardArm, ...], Field(min_length=1)] = ("ppo", "dpo", "rest", "full")
     """What learns from the hard problems."""

@@ -23,6 +23,8 @@ class LoopConfig(PromptedConfig):
 
     name: ClassVar[str]
     """The name of the loop, of its flow, and of the function and the module in `flows/loops/`."""
+    arm_names: ClassVar[tuple[str, ...]]
+    """The arms that it can have: policies that are trained beside each other."""
     makes: ClassVar[Literal["policy", "verifier"]] = "policy"
     """The role of the model whose folder the flow returns."""
     next_command: ClassVar[str] = "stepmill run sampling --set policy.model={model} --root {root}"

@@ -28,6 +28,7 @@ class RiseLoopConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "rise"
+    arm_names: ClassVar[tuple[str, ...]] = ("rise", "single_turn")
 
     rounds: Annotated[int, Field(ge=1)] = 2
     """Maximum number of rounds; each samples new solutions."""

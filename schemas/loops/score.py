@@ -28,6 +28,7 @@ class ScoreLoopConfig(LoopConfig):
     """
 
     name: ClassVar[str] = "score"
+    arm_names: ClassVar[tuple[str, ...]] = ("policy",)
     next_command: ClassVar[str] = "stepmill report {run_id} --root {root}"
 
     train_sampling: SamplingConfig = SamplingConfig(

@@ -1,6 +1,6 @@
 """Self-correction: a policy learns to judge and mend its own solutions within one text."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ class SelfCorrectionConfig(LoopConfig):
     """
 
     name: ClassVar[str] = "self_correction"
+    arm_names: ClassVar[tuple[str, ...]] = get_args(SelfCorrectionArm)
 
     arms: Annotated[tuple[SelfCorrectionArm, ...], Field(min_length=1)] = (
         "self_talk",

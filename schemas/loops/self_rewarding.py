@@ -23,6 +23,7 @@ class SelfRewardingLoopConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "self_rewarding"
+    arm_names: ClassVar[tuple[str, ...]] = ("self_rewarding", "graded")
 
     train_sampling: SamplingConfig = SamplingConfig(
         num_samples=4, max_tokens=128, with_logprobs=False, trajectories_per_unit=700

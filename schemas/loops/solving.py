@@ -1,6 +1,6 @@
 """Loops in which a policy learns from its own solutions, right and wrong."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,7 @@ class RestLoopConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "rest"
+    arm_names: ClassVar[tuple[str, ...]] = ("rest", "unfiltered")
 
     builder: RestConfig = RestConfig()
     """Which solutions of a round are kept; each improve step uses the next threshold."""
@@ -70,6 +71,7 @@ class RestEmLoopConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "rest_em"
+    arm_names: ClassVar[tuple[str, ...]] = ("rest_em", "unfiltered")
 
     builder: RestEmConfig = RestEmConfig()
     """Which solutions of a round are kept."""
@@ -86,6 +88,7 @@ class DpoRoundsConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "dpo_rounds"
+    arm_names: ClassVar[tuple[str, ...]] = ("dpo", "sft")
 
     builder: PreferenceConfig = PreferenceConfig()
     """How pairs are made from a round's solutions; only by grade."""
@@ -120,6 +123,7 @@ class VStarLoopConfig(RoundsConfig):
     """
 
     name: ClassVar[str] = "v_star"
+    arm_names: ClassVar[tuple[str, ...]] = ("v_star",)
     makes: ClassVar[Literal["policy", "verifier"]] = "verifier"
     next_command: ClassVar[str] = "stepmill report {run_id} --root {root}"
 
@@ -155,6 +159,7 @@ class ReverseCurriculumLoopConfig(LoopConfig):
     """
 
     name: ClassVar[str] = "reverse_curriculum"
+    arm_names: ClassVar[tuple[str, ...]] = get_args(CurriculumArm)
 
     arms: Annotated[tuple[CurriculumArm, ...], Field(min_length=1)] = ("mixed", "staged", "plain")
     """Orders of the states; each is an arm of its own."""

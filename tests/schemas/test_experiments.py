@@ -9,8 +9,9 @@ from flows.commands.experiment import flow_of
 from flows.commands.run import read_values
 from flows.experiments.experiment import command_of
 from flows.registry import FLOWS
-from schemas.experiments import Combined, ExperimentConfig, experiment_configs
+from schemas.experiments import Combined, ExperimentConfig, SolvedShare, experiment_configs
 from schemas.experiments.rest import RestExperimentConfig
+from schemas.loops.loop import LoopConfig
 
 CONFIGS = list(experiment_configs().values())
 
@@ -119,3 +120,19 @@ def test_an_unknown_kind_of_figure_is_not_forgotten():
         )
     )
     assert used <= set(_READERS)
+
+
+def test_every_relation_is_between_arms_that_its_loop_has():
+    sides = []
+    for experiment in experiment_configs().values():
+        config = experiment()
+        loops = {part: each for part, each in config.planned() if isinstance(each, LoopConfig)}
+        sides += [
+            (experiment.name, side, loops[side.part])
+            for relation in config.relations()
+            for side in (relation.larger, relation.smaller)
+            if isinstance(side, SolvedShare) and side.part in loops
+        ]
+    assert len(sides) >= 20
+    for name, side, loop in sides:
+        assert side.arm in loop.arm_names, f"{name}: {loop.name} has no arm {side.arm}"
