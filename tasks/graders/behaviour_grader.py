@@ -26,7 +26,7 @@ class BehaviourGrader(ProgramGrader):
     """
 
     comparable: ClassVar[bool] = True
-    suffix: ClassVar[str] = "+behaviour"
+    kind: ClassVar[str] = "behaviour"
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """See `ProgramGrader`; the answer is the digest."""

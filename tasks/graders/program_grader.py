@@ -44,8 +44,8 @@ class _SandboxDown(Exception):
 class ProgramGrader(Incomparable):
     """Runs the program of a text against its problem's tests."""
 
-    suffix: ClassVar[str] = ""
-    """What the name ends with."""
+    kind: ClassVar[str] = "program"
+    """What the name begins with."""
 
     def __init__(self, config: ProgramGraderConfig) -> None:
         """Prepare; nothing is started before the first text."""
@@ -56,7 +56,7 @@ class ProgramGrader(Incomparable):
         )
         self._slots = threading.BoundedSemaphore(config.num_sandboxes)
         self._faults: dict[tuple[str, str | None, str], str | None] = {}
-        self.name = f"program-{_RULES}+{config.timeout_s}s+{config.memory_mb}mb{self.suffix}"
+        self.name = f"{self.kind}-{_RULES}+{config.timeout_s}s+{config.memory_mb}mb"
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Run the program of a text; ungraded if the problem's tests cannot be used."""
