@@ -154,6 +154,11 @@ _KEPT: set[int] = set()
 """The servers, which outlive the commands."""
 
 
+def keep(*process_ids: int) -> None:
+    """Leave these processes out of what a command has started: servers that outlive it."""
+    _KEPT.update(process_ids)
+
+
 def main() -> None:
     """Measure each client in turns."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -178,7 +183,7 @@ def main() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        _KEPT.update((prefect.pid, model.pid))
+        keep(prefect.pid, model.pid)
         assert model.stdout is not None
         url = f"http://127.0.0.1:{model.stdout.readline().strip()}/v1"
         try:

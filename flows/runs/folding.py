@@ -17,7 +17,7 @@ from storage import Store
 from storage.compaction import Folding, compact
 from storage.roots import LocalRoot
 
-AFTER_RUN_FILES = 1000
+AFTER_RUN_FILES = 250
 """Small files in a folder of a run from which they are folded when a flow of the run completes."""
 NIGHTLY_FILES = 100
 """Small files in a folder from which they are folded at night."""
