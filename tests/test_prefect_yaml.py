@@ -25,7 +25,7 @@ GIVEN = {
     "imports": {"path": "solved.jsonl"},
     "policy_training": {"training_set": "rest-1"},
     "scoring": {"verifier": VERIFIER},
-    "token_rewards": {"reward": {"type": "attention", "verifier": VERIFIER}},
+    "token_rewards": {"reward": {"type": "attention", "verifier": {"model": "prm"}}},
     "search": {"verifier": VERIFIER},
 }
 """What only whoever asks for a run knows: deployments leave it out, so that it must be given."""
