@@ -6,7 +6,8 @@ process, the Prefect server, Ray's raylet or its control store. The report says 
 then: whether it continues or ends, and with which message. After a rerun with the same run id, the
 store must hold what an undisturbed run makes: every solution of every problem once, in readable
 files; and no unit that was committed before the kill may be started again. Actors and engines end
-with their run, and Ray's own processes within two minutes.
+with their run, and Ray's own processes within two minutes; where more runs than there are cores, as
+much longer as they wait for one. Each complaint is printed on standard error as it comes.
 
 A unit is *lost* by the process that started it if it had to be started once more. No actor may lose
 more units than it works on at once (`units_in_flight`: 1 in every second run, else 2). Prints one
@@ -50,6 +51,7 @@ from benchmarks.victims import (
     Server,
     find_victims,
     kill,
+    patience_s,
     wait_for_end,
 )
 from schemas.engines import SHIPPED_POLICY, MarkovConfig, VLLMConfig
@@ -64,6 +66,7 @@ EngineName = Literal["markov", "vllm", "vllm own process"]
 RUN_ID = "kill"
 _HANGS_S = 400.0
 _ACTORS_END_S = 15.0
+"""Seconds, on a machine that is not busy, in which actors and engines end with their run."""
 _LATEST = 0.7
 """Share of committed units after which nothing is killed, because the run might be over."""
 
@@ -171,7 +174,7 @@ def kill_and_rerun(
         name = kill(victim, trial.kind, server)
         killed = time.monotonic()
         committed, starts = look_at_files(root), read_starts(root)
-        wait_for_end(run, family, _HANGS_S)
+        wait_for_end(run, family, patience_s(_HANGS_S))
         ended = time.monotonic()
         hangs = not run.is_over()
         message = "it hangs" if hangs else run.message()
@@ -208,18 +211,19 @@ def kill_and_rerun(
 
 def _wait_for_actors(family: Family, server: Server) -> list[str]:
     """The actors and engines that outlive their run and hold memory that others may need."""
-    deadline = time.monotonic() + _ACTORS_END_S
+    begun = time.monotonic()
     while True:
         living = [p for kind in _WITHOUT for p in find_victims(family, kind, server)]
-        if not living or time.monotonic() > deadline:
-            return [f"outlives the run by {_ACTORS_END_S:.0f} s: {p}" for p in living]
+        passed = time.monotonic() - begun
+        if not living or passed > patience_s(_ACTORS_END_S):
+            return [f"outlives the run by {passed:.0f} s: {p}" for p in living]
         time.sleep(LOOK_EVERY_S)
 
 
 def _finish(run: Run, name: str) -> list[str]:
     """Wait for the end of an undisturbed run; what is wrong with its end."""
     family = Family(run.top)
-    wait_for_end(run, family, _HANGS_S)
+    wait_for_end(run, family, patience_s(_HANGS_S))
     hangs = not run.is_over()
     message = None if hangs else run.message()
     run.close()
@@ -297,13 +301,16 @@ def measure(trials: Sequence[Trial], folder: Path, port: int) -> dict[str, Any]:
             report, family = kill_and_rerun(trial, root, job, expected[trial.engine], server)
             reports.append(report)
             families.append(family)
+            _say(trial, report["complaints"])
             sys.stderr.write(f"{json.dumps(report)}\n")
     finally:
         server.stop()
         # All at once: after a kill Ray's agents take a minute to notice that they are alone.
         leftovers = [family.wait_for_deaths() for family in families]
-    for report, names in zip(reports, leftovers, strict=True):
-        report["complaints"] += [f"outlives the run: {name}" for name in names]
+    for trial, report, names in zip(trials, reports, leftovers, strict=True):
+        late = [f"outlives the run: {name}" for name in names]
+        _say(trial, late)
+        report["complaints"] += late
     return {
         "kills": len(reports),
         "complaints": sum(len(report["complaints"]) for report in reports),
@@ -319,6 +326,12 @@ def measure(trials: Sequence[Trial], folder: Path, port: int) -> dict[str, Any]:
         "undisturbed_s": undisturbed_s,
         "reports": reports,
     }
+
+
+def _say(trial: Trial, complaints: Sequence[str]) -> None:
+    for complaint in complaints:
+        sys.stderr.write(f"complaint, {trial.kind} of {trial.engine}: {complaint}\n")
+    sys.stderr.flush()
 
 
 def main() -> None:

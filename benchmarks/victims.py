@@ -121,8 +121,8 @@ class Family:
 
     def wait_for_deaths(self) -> list[str]:
         """The names of those that do not end in time, which are then killed."""
-        deadline = time.monotonic() + _LEFTOVERS_S
-        while (living := self.look()) and time.monotonic() < deadline:
+        begun = time.monotonic()
+        while (living := self.look()) and time.monotonic() - begun < patience_s(_LEFTOVERS_S):
             psutil.wait_procs(living, timeout=_LOOK_AT_FAMILY_EVERY_S)
         names = []
         for process in living:
@@ -130,6 +130,11 @@ class Family:
                 names.append(describe(process))
                 process.kill()
         return names
+
+
+def patience_s(seconds: float) -> float:
+    """A time for other processes to do something, longer where they wait for a core."""
+    return seconds * max(1.0, psutil.getloadavg()[0] / (psutil.cpu_count() or 1))
 
 
 def find_victims(family: Family, kind: Kind, server: Server) -> list[psutil.Process]:

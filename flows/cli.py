@@ -34,6 +34,7 @@ COMMANDS = (
     "import",
     "regrade",
     "runs",
+    "cancel",
     "report",
     "compare",
     "cost",

@@ -40,7 +40,7 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
                 units,
                 job,
                 store=store,
-                engines=EngineSet(policy=job.policy, separator=job.prompt.step_rule),
+                engines=EngineSet(policy=job.completer, separator=job.prompt.step_rule),
                 pool=job.pool,
                 title=f"roll out {job.set_name}",
             )
@@ -74,7 +74,7 @@ def label_steps(job: StepLabelsJob, root: str, run_id: str) -> list[str]:
 
 def _judge(job: StepLabelsJob, units: Sequence[Unit], store: Store) -> Sequence[Unit]:
     """Have a judge write critiques; the units with these as their last input."""
-    model: dict[str, Any] = {job.judge_role: (job.judge and job.judge.engine) or job.policy}
+    model: dict[str, Any] = {job.judge_role: (job.judge and job.judge.engine) or job.completer}
     to_judge = {
         unit.name: replace(unit, table=CRITIQUES.name, inputs=unit.inputs[:2]) for unit in units
     }

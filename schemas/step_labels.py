@@ -1,6 +1,6 @@
 """How steps are labelled: by rollouts, the answer, a checker, a judge, or where two agree."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -329,8 +329,9 @@ class StepLabelsJob(PromptedConfig):
 
     set_name: SetName = "train"
     """The set of solutions, as named by the sampling stage."""
-    policy: EngineConfig
-    """The completer: the model that continues solutions from their prefixes."""
+    policy: EngineConfig | None = None
+    """The completer: the model that continues solutions from their prefixes, and judges them if no
+    judge is named; None where labels need neither."""
     prompt: PromptConfig = PlainPromptConfig()
     """How the solutions' policy was prompted, and what ends a step."""
     grader: GraderConfig = MathGraderConfig()
@@ -343,6 +344,21 @@ class StepLabelsJob(PromptedConfig):
     """The actors."""
     seed: int = 0
     """Combined with problem, prefix and index into the seed of each rollout."""
+
+    @model_validator(mode="after")
+    def _has_completer(self) -> Self:
+        judges = self.judge is not None and self.judge.engine is None
+        if self.policy is None and (self.rollouts is not None or judges):
+            raise ValueError(
+                f"policy: expected the model that labels by {self.labels.type} ask, got none"
+            )
+        return self
+
+    @property
+    def completer(self) -> EngineConfig:
+        """The policy, of labels that need one."""
+        assert self.policy is not None
+        return self.policy
 
     def stored_sets(self) -> tuple[str, ...] | None:
         """The set of solutions."""

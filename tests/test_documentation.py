@@ -87,6 +87,19 @@ def test_the_glossary_explains_every_name_of_a_store(kind, store, glossary):
     assert unknown == []
 
 
+def test_every_promise_about_faults_names_tests_that_exist():
+    page = (PROJECT / "docs" / "faults.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| (`tests/.+`) \|$", page, flags=re.M)
+    assert len(rows) > 10
+    for promise, cell in rows:
+        folder = PROJECT
+        for name in re.findall(r"`([^`]+)`", cell):  # a bare name is beside the one before it
+            file = PROJECT / name if "/" in name else folder / name
+            assert file.is_file(), f"{promise}: {name}"
+            assert re.search(r"^def test_", file.read_text(), flags=re.M), f"{promise}: {name}"
+            folder = file.parent
+
+
 def test_the_glossary_explains_every_name_once(glossary):
     assert sorted(glossary) == sorted(set(glossary))
 

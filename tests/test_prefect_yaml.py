@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,15 @@ ON_A_RUN = (
     "step_labels", "token_rewards",
 )  # fmt: skip
 """Flows that work on a run's rows whatever their config."""
+VERIFIER = {"type": "vllm", "model": "prm"}
+GIVEN = {
+    "imports": {"path": "solved.jsonl"},
+    "policy_training": {"training_set": "rest-1"},
+    "scoring": {"verifier": VERIFIER},
+    "token_rewards": {"reward": {"type": "attention", "verifier": {"model": "prm"}}},
+    "search": {"verifier": VERIFIER},
+}
+"""What only whoever asks for a run knows: deployments leave it out, so that it must be given."""
 by_name = pytest.mark.parametrize("name", DEPLOYMENTS)
 
 
@@ -29,7 +39,10 @@ def load(name):
 
 def parameters_of(name, **changes):
     run = {"run_id": "first"} if name in ON_A_RUN else {}
-    return {**DEPLOYMENTS[name]["parameters"], "root": "store", **run, **changes}
+    parameters = {**DEPLOYMENTS[name]["parameters"], "root": "store", **run}
+    if name in GIVEN:
+        parameters["job"] = {**parameters["job"], **GIVEN[name]}
+    return {**parameters, **changes}
 
 
 @functools.cache
@@ -64,6 +77,39 @@ def test_a_flow_that_works_on_a_run_is_not_accepted_without_one(name):
         answer_of_server(name, parameters)
     config = parameters.get("config") or parameters["job"]
     assert FLOWS[name].config.from_partial(config).stored_sets() is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "refused", "said"),
+    [
+        ("policy_training", "when it is created", "'training_set' is a required property"),
+        ("scoring", "when it is created", "'verifier' is a required property"),
+        ("token_rewards", "when it is created", "'verifier' is a required property"),
+        ("imports", "when it starts", r"expected a file \(path\) or a data set \(dataset\)"),
+        ("search", "when it starts", "verifier: expected one, as score.by is"),
+    ],
+)
+def test_what_a_deployment_cannot_know_must_be_given(name, refused, said):
+    """No run waits for a worker, or for minutes of work, to fail on a placeholder."""
+    parameters = parameters_of(name, job=DEPLOYMENTS[name]["parameters"]["job"])
+    if refused == "when it is created":
+        with pytest.raises(ValidationError, match=said):
+            answer_of_server(name, parameters)
+    said = re.sub(r"'(\w+)' is a required property", r"\1: Field required", said)
+    with pytest.raises(ParameterTypeError, match=said):
+        load(name).validate_parameters(parameters)
+
+
+def test_no_deployment_holds_a_placeholder():
+    def texts(value):
+        if isinstance(value, dict | list):
+            each = value.values() if isinstance(value, dict) else value
+            return [text for inner in each for text in texts(inner)]
+        return [value] if isinstance(value, str) else []
+
+    for name, deployment in DEPLOYMENTS.items():
+        found = {**deployment["parameters"], "root": None}
+        assert not [text for text in texts(found) if text.split(".")[0].isupper()], name
 
 
 @by_name

@@ -49,6 +49,6 @@ def _stop_lines(fields: dict[str, Any]) -> Iterator[str]:
 def _parameter_lines(fields: dict[str, Any]) -> Iterator[str]:
     for name, value in fields.items():
         if isinstance(value, SamplingParameters) and value.from_model:
-            used = with_recommended(value, fields["policy"])
+            used = with_recommended(value, getattr(value, "engine", None) or fields["policy"])
             told = ", ".join(f"{each}={getattr(used, each)}" for each in value.from_model)
             yield f"{name}: {told} (generation_config.json of the policy)"

@@ -5,7 +5,8 @@ stays. Prefect's worker ends the runs of deployments by SIGTERM itself. Nothing 
 of the command line, so such a run asks the server whether it was cancelled.
 
 Prefect's engine takes SIGTERM for a cancellation if its control listener was told so, and for a
-crash otherwise. The listener is private, but the only way to say it.
+crash otherwise. The listener is private, but the only way to say it; with a Prefect that has none,
+the flow run is set to *Cancelled* afterwards.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Literal
 from uuid import UUID
 
 from flows.runs.progress import say
@@ -92,10 +94,11 @@ class Cancellation:
         with contextlib.suppress(Exception):
             record_open_flows()
         with contextlib.suppress(Exception):
-            self._tell_prefect()
+            self.tell_prefect()
         os._exit(128 + signal.SIGINT)
 
-    def _tell_prefect(self) -> None:
+    def tell_prefect(self) -> None:
+        """Set the flow run that is watched to *Cancelled*."""
         from prefect.client.orchestration import get_client
         from prefect.states import Cancelled
 
@@ -117,21 +120,36 @@ def cancellable(run_id: str) -> Iterator[Cancellation]:
     global _of_process
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     found = _of_process = Cancellation(run_id)
-    listener = importlib.import_module("prefect._internal.control_listener")
-    listener._set_intent("cancel")
+    is_understood = _intend("cancel")
     try:
         yield found
     except Exception:
         raise
     except BaseException as error:
         found.end_soon("stopped")
+        if not is_understood:
+            with contextlib.suppress(Exception):
+                found.tell_prefect()
         raise SystemExit(128 + signal.SIGINT) from error
     finally:
         found.close()
-        listener._clear_intent()
+        _intend(None)
         _of_process = None
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _intend(what: Literal["cancel"] | None) -> bool:
+    """Say what a SIGTERM means to Prefect's engine, None for nothing; whether this Prefect asks."""
+    try:
+        listener = importlib.import_module("prefect._internal.control_listener")
+        if what is None:
+            listener._clear_intent()
+        else:
+            listener._set_intent(what)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A file of solutions sampled elsewhere as rows, and as chunks of rows that make a unit each.
 
 A row that does not fit is left out whole and named by its number from 0; the others are read. Rows
+of lm-evaluation-harness are made plain first (`harness.py`). Rows
 with one solution each (`solved.py`) or of a labelled set (`formats/`) that ask the same question
 are one problem.
 """
@@ -15,6 +16,7 @@ import pyarrow as pa
 from schemas.imports import ImportsJob
 from schemas.rows import PROBLEMS, to_table
 from tasks.imports.formats import FORMATS
+from tasks.imports.harness import HarnessRows
 from tasks.imports.rows import Chunk, ImportedRow, LabelledRows
 from tasks.imports.solved import SolvedRows
 from tasks.imports.source import iterate_source
@@ -131,16 +133,15 @@ class _Seen:
 
 
 def _usable_rows(job: ImportsJob, seen: _Seen) -> Iterator[ImportedRow]:
-    labelled, solved = LabelledRows(job), SolvedRows(job)
+    labelled, harness, solved = LabelledRows(job), HarnessRows(job), SolvedRows(job)
     for index, row in enumerate(iterate_source(job)):
-        if isinstance(row, dict):
-            seen.columns.update(dict.fromkeys(row))
+        seen.columns.update(dict.fromkeys(harness.columns(row)))
         try:
             if job.is_labelled:
                 found = _read_labelled(row, job, labelled)
                 _count_labels(found, job, seen)
             else:
-                found = solved.read(row, index)
+                found = solved.read(harness.plain(row), index)
                 seen.num_mended += found.num_mended
         except BadRow as error:
             seen.leave_out(index, error)

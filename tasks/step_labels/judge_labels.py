@@ -27,7 +27,7 @@ async def judge_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) -> li
     problems: dict[str, Problem] = {
         problem.problem_id: problem for problem in await context.read(unit.inputs[1])
     }
-    model = config.engine or job.policy
+    model = config.engine or job.completer
     drawing = with_recommended(config, model)
     critic = ModelCritic(
         context.engine(job.judge_role),

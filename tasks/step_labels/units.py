@@ -50,10 +50,10 @@ async def roll_out_unit(unit: Unit, job: StepLabelsJob, context: UnitContext) ->
     return await roll_out_trajectories(
         problems,
         trajectories,
-        with_recommended(config, job.policy),
+        with_recommended(config, job.completer),
         engine=with_tools(context.engine("policy"), job.prompt),
         grader=context.grader(job.grader),
-        prompt_format=make_prompt_format(job.prompt, job.policy),
+        prompt_format=make_prompt_format(job.prompt, job.completer),
         seed=job.seed,
         scope=f"{unit.run_id}/{unit.stage}",
         on_rows=count,

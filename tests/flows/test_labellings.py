@@ -45,9 +45,9 @@ def solved(store, unit_of, make_trajectory, prefect_server):
 
 
 def job(kind, **fields):
-    return StepLabelsJob.model_validate(
-        {"policy": MarkovConfig(), "labels": {"type": kind}, **fields}
-    )
+    """A job without a completer where its labels need none."""
+    policy = MarkovConfig() if kind in ("monte_carlo", "consensus") else None
+    return StepLabelsJob.model_validate({"policy": policy, "labels": {"type": kind}, **fields})
 
 
 def label(store, kind, **fields):
@@ -124,6 +124,14 @@ def test_a_checker_of_other_problems_is_refused_before_any_work(store, unit_of, 
     store.commit(unit_of("problems", name="train", stage="problems"), [make_problem()])
     with pytest.raises(ValueError, match="expected problems of the built-in world"):
         label_steps(job("checker"), store.url, "run")
+
+
+@pytest.mark.parametrize("kind", ["monte_carlo", "consensus", "judge"])
+def test_labels_that_ask_a_model_need_one(kind):
+    with pytest.raises(ValueError, match=f"expected the model that labels by {kind} ask, got none"):
+        StepLabelsJob.model_validate({"labels": {"type": kind}})
+    judge = {"type": "judge", "engine": MarkovConfig()}
+    assert StepLabelsJob.model_validate({"labels": judge}).policy is None
 
 
 @pytest.mark.parametrize(

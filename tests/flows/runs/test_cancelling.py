@@ -33,13 +33,13 @@ def inner(root):
         wait(120)
 
 @flow
-def outer(root):
+def outer(root, run_id):
     with recorded_flow("rest", CONFIG, root, "r1"):
         print(flow_run.id, flush=True)
         inner(root)
 
 with cancellable("r1"):
-    outer(sys.argv[1])
+    outer(sys.argv[1], "r1")
 """
 
 
@@ -71,15 +71,18 @@ def started(prefect_server, tmp_path):
         process.wait()
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "in Prefect"])
+@pytest.mark.parametrize("how", ["SIGTERM", "stepmill cancel"])
 def test_a_cancelled_run_is_recorded_as_cancelled(started, how):
     from prefect.client.orchestration import get_client
-    from prefect.states import Cancelling
+
+    from flows.runs.cancel_run import cancel_run
 
     process, flow_run_id, root = started
     with get_client(sync_client=True) as client:
-        if how == "in Prefect":
-            client.set_flow_run_state(flow_run_id, Cancelling())
+        if how == "stepmill cancel":
+            with pytest.raises(ValueError, match="that is running, got r2: r1"):
+                cancel_run(str(root), "r2")
+            cancel_run(str(root), "r1")
         else:
             process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=60)
