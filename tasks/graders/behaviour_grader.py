@@ -1,8 +1,8 @@
 """Programs by unit tests, with votes: programs that behave alike have the same answer.
 
 The answer of a program is a digest of what it does on the inputs of the tests: what its functions
-return call by call, or what it prints. What the tests expect is not in it. AlphaCode
-(arXiv:2203.07814, section 4.5) clusters programs in this way.
+return and change of their arguments, call by call, or what it prints. What the tests expect is not
+in it. AlphaCode (arXiv:2203.07814, section 4.5) clusters programs in this way.
 
 Deviation: its inputs are written by a model, these are the tests' own, so that no further program
 is run; and it takes one program of each of the largest clusters, where a vote takes the largest.

@@ -91,9 +91,10 @@ class Talk:
                 self._note(["raised", type(error).__name__])
             else:
                 error, value = None, decode(reply["value"], self._value)
-                self._note(_canonical(reply["value"]))
+                changed = reply.get("changed") or []
+                self._note([*map(_canonical, (reply["value"], *changed))])
                 self._has_returned = True
-                for mine, theirs in zip(args, reply.get("changed") or (), strict=False):
+                for mine, theirs in zip(args, changed, strict=False):
                     _update(mine, decode(theirs, self._value))
         except Exception:  # whatever else the program wrote
             raise Gone("output") from None

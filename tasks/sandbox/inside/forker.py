@@ -24,6 +24,7 @@ import datetime  # noqa: F401
 import fractions  # noqa: F401
 import functools  # noqa: F401
 import gc
+import hashlib  # noqa: F401
 import heapq  # noqa: F401
 import importlib
 import io

@@ -58,6 +58,18 @@ def test_order_counts_where_the_values_are_ordered(classes_of):
     assert numbers == [0, 0, 1, 1, 2, 3, 4]
 
 
+def test_arguments_that_are_changed_count(classes_of):
+    numbers, correct = classes_of(
+        ["x = [3, 1, 2]\norder(x)\nassert x == [1, 2, 3]"],
+        "def order(x): x.sort()",
+        "def order(x): x[:] = sorted(x)",
+        "def order(x): x.reverse()",
+        "def order(x): sorted(x)",
+    )
+    assert numbers == [0, 0, 1, 2]
+    assert correct == [True, True, False, False]
+
+
 def test_what_is_expected_is_not_part_of_a_behaviour(classes_of):
     """A test that ends the others where it fails would tell which programs are right."""
     tests = "import numpy as np\nfor i in (1, 2, 3):\n    np.testing.assert_allclose(f(i), i * i)\n"
