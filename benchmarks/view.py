@@ -102,6 +102,7 @@ def _pages() -> dict[str, str]:
         "filtered_again": f"/solutions?where={quote(run + ' and generated_tokens > 60')}",
         "by_length": f"/solutions?order=longest&where={quote(run)}",
         "words": f"/solutions?text=crates&where={quote(run)}",
+        "words_counted": f"/solutions?text=crates&counted=1&where={quote(run)}",
         "solution": "/solution?run=benchmark&id=branch-7",
         "tree": "/tree?run=benchmark&id=searched",
     }
