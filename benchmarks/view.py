@@ -2,8 +2,8 @@
 
 Starts `stepmill view` on it and asks for pages as a browser would: the first page, filtered ones
 with their facets, words in all texts, a solution, and a search tree of 2,000 nodes, which Chromium
-draws if it is there. Seconds are by the wall clock and of the server's processor time, which other work on the machine hardly affects.
-Prints one JSON object on its last line.
+draws if it is there. Seconds are by the wall clock and of the server's processor time, which other
+work on the machine hardly affects. Prints one JSON object on its last line.
 
     python -m benchmarks.view --files 1000 --rows 1000000
 """
