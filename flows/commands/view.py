@@ -41,7 +41,7 @@ def view(
     run: Annotated[str | None, typer.Option(help="The run to export.")] = None,
     problems: Annotated[
         int, typer.Option(min=0, help="How many problems to export, the first by id.")
-    ] = 20,
+    ] = 10,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Show the store in a browser: runs, problems, solutions step by step; it only reads."""

@@ -50,11 +50,11 @@ def test_what_has_certain_words_is_counted_when_asked(viewer):
     found = {"where": "role is null", "text": "2 + 2"}
     text = viewer.text("/solutions", **found)
     assert "<h3>" not in text
-    assert "<strong>8</strong> rows · <a" in text
+    assert "<strong>9</strong> rows · <a" in text
     counted = re.search(r'href="([^"]+counted=1)"', text)
     assert counted is not None
     text = viewer.get(html.unescape(counted[1])).text
-    assert "<strong>8</strong> rows</p>" in text
+    assert "<strong>9</strong> rows</p>" in text
     assert "<h3>" in text
     pages = viewer.text("/solutions", where="run_id = 'run' and context is null or true")
     assert "<h3>" in pages
