@@ -1,9 +1,9 @@
 """What the viewer's pages cost over a store of a million trajectories in a thousand files.
 
 Starts `stepmill view` on it and asks for pages as a browser would: the first page, filtered ones
-with their facets, words in all texts, a solution, and a search tree of 2,000 nodes. Seconds are by
-the wall clock and of the server's processor time, which other work on the machine hardly affects.
-Prints one JSON object on its last line.
+with their facets, words in all texts, a solution, and a search tree of 2,000 nodes, which Chromium
+draws if it is there. Seconds are by the wall clock and of the server's processor time, which other
+work on the machine hardly affects. Prints one JSON object on its last line.
 
     python -m benchmarks.view --files 1000 --rows 1000000
 """
@@ -11,6 +11,7 @@ Prints one JSON object on its last line.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from schemas.rows import Decision, RunEvent, Step, Trajectory
 from schemas.units import Unit
 from storage import Store
 
+CHROMIUM = shutil.which("chromium")
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _NODES = 2000
 _BRANCH_STEPS = 8
@@ -83,6 +85,8 @@ def measure(root: str) -> dict[str, object]:
                 "processor_s": round(_processor_s(process.pid) - spent, 2),
                 "kilobytes": size // 1024,
             }
+        if CHROMIUM is not None:
+            found["drawn"] = draw_in_browser(f"{base}{_pages()['tree']}")
         status = Path(f"/proc/{process.pid}/status").read_text()
         (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         found["peak_mb"] = int(peak) // 1024
@@ -91,6 +95,42 @@ def measure(root: str) -> dict[str, object]:
         process.terminate()
         process.wait()
         process.stdout.close()
+
+
+def draw_in_browser(address: str) -> dict[str, float]:
+    """Seconds that Chromium takes with the page of a tree, by its own clock.
+
+    `drawn_s` is from the last byte of the page until it is parsed, laid out and its script has run;
+    `painted_s` until the first picture; `round_s` to show the tree as it was a round earlier.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(address, wait_until="load")
+        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        found = page.evaluate(_MARKS)
+        chromium.close()
+    return {name: round(value / 1000, 3) for name, value in found.items()}
+
+
+_MARKS = """() => {
+  const tree = document.querySelector("svg[role=tree]");
+  tree.getBoundingClientRect();
+  const [load] = performance.getEntriesByType("navigation");
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  const slider = document.querySelector("[data-tree] input");
+  const start = performance.now();
+  slider.value = Number(slider.max) - 1;
+  slider.dispatchEvent(new Event("input"));
+  tree.getBoundingClientRect();
+  return {
+    drawn_s: load.loadEventEnd - load.responseEnd,
+    painted_s: paint.startTime - load.responseEnd,
+    round_s: performance.now() - start,
+  };
+}"""
 
 
 def _pages() -> dict[str, str]:
@@ -102,6 +142,7 @@ def _pages() -> dict[str, str]:
         "filtered_again": f"/solutions?where={quote(run + ' and generated_tokens > 60')}",
         "by_length": f"/solutions?order=longest&where={quote(run)}",
         "words": f"/solutions?text=crates&where={quote(run)}",
+        "words_counted": f"/solutions?text=crates&counted=1&where={quote(run)}",
         "solution": "/solution?run=benchmark&id=branch-7",
         "tree": "/tree?run=benchmark&id=searched",
     }
@@ -118,11 +159,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--root", help="A store that an earlier measurement left; else a new one.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stepmill-view-") as folder:
-        fill(folder, arguments.files, arguments.rows)
-        add_tree(folder)
-        found = measure(folder)
+        if arguments.root is None:
+            fill(folder, arguments.files, arguments.rows)
+            add_tree(folder)
+        found = measure(arguments.root or folder)
     print(json.dumps({"rows": arguments.rows, "files": arguments.files, **found}))
 
 

@@ -69,6 +69,8 @@ class Snapshot:
         self.store = Store(root, create=False)
         self._lists = file_lists(self._connection)
         self._cached: dict[object, Any] = {}
+        self._making: dict[object, threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def ask(self, name: str, /, **values: Any) -> list[dict[str, Any]]:
         """The rows of a named query (`sql/queries/`), each by column.
@@ -111,11 +113,19 @@ class Snapshot:
 
     def cached(self, key: object, make: Callable[[], T]) -> T:
         """What `make` returns, made once per key while the snapshot is the newest."""
-        if key not in self._cached:
-            if len(self._cached) >= _MAX_CACHED:
-                self._cached.clear()
-            self._cached[key] = make()
-        return self._cached[key]
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:  # whoever asks for what is being made waits for it
+            with self._lock:
+                if key in self._cached:
+                    return self._cached[key]
+            made = make()
+            with self._lock:
+                if len(self._cached) >= _MAX_CACHED:
+                    self._cached.clear()
+                    self._making.clear()
+                self._cached[key] = made
+            return made
 
     @contextmanager
     def _limited(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -12,6 +12,7 @@ from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.tables.comparison import comparison_sentence, comparison_table
 from flows.tables.formats import check_format
 from flows.tables.output import open_catalog, open_console, runs_words
+from flows.view.links import say_page
 from storage.queries import ask
 from tasks.evaluation.comparison import compare_rates
 
@@ -51,3 +52,4 @@ def compare(
     console = open_console()
     console.print(comparison_table(found))
     console.print(Text(comparison_sentence(found)), soft_wrap=True)
+    say_page(root, "compare", run=first, **{"with": second}, strategy=strategy)

@@ -16,6 +16,7 @@ from rich.text import Text
 from flows.commands.options import DEFAULT_ROOT, Format, Root
 from flows.tables.formats import check_format
 from flows.tables.output import open_catalog, open_console, runs_words, visible
+from flows.view.links import say_page
 from storage.queries import ask
 
 _KEY = ("run_id", "stage", "strategy", "role", "model")
@@ -37,6 +38,8 @@ def cost(
 ) -> None:
     """Print what was spent: tokens, seconds of engine time, tokens per row that was kept."""
     show_cost(open_catalog(root), run_id, output, by=by)
+    if output == "table":
+        say_page(root, "run" if run_id else "runs", run=run_id)
 
 
 def show_cost(

@@ -123,6 +123,7 @@ def improve_and_show(
     from flows.tables.gates import gate_summary
     from flows.tables.output import open_console
     from flows.tables.rounds import rounds_summary
+    from flows.view.links import say_page
 
     store = Store(root)
     metrics, gates = read_rounds(store, run_id, loop), read_gates(store, run_id, loop)
@@ -139,3 +140,4 @@ def improve_and_show(
     places = {"model": shlex.quote(made), "root": shlex.quote(root), "run_id": run_id}
     ending = f"{config_class.makes}: {made}\nnext: {config_class.next_command.format(**places)}"
     console.print(ending, soft_wrap=True, highlight=False, markup=False)
+    say_page(root, "rounds", run=run_id)

@@ -45,6 +45,7 @@ from flows.tables.searches import (
 )
 from flows.tables.sentences import bins_words, result_words, rounds_words, truth_words
 from flows.tables.truth import pick_summary, truth_summary
+from flows.view.links import say_page
 from schemas.evaluation import BinKind
 from schemas.metric_names import GRADING
 from schemas.rows import METRICS, MeasuredRelation, Metric, from_table
@@ -74,6 +75,8 @@ def report(
     Of an experiment, which relations hold.
     """
     show_report(open_catalog(root), run_id, output, by=by, budget=budget, set_name=set_name)
+    if output == "table":
+        say_page(root, "results", run=run_id, set=set_name)
 
 
 def show_report(

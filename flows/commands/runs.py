@@ -6,6 +6,7 @@ import typer
 
 from flows.commands.options import DEFAULT_ROOT, Root
 from flows.tables.output import open_catalog, write_relation
+from flows.view.links import say_page
 from storage.queries import relation
 
 
@@ -19,3 +20,5 @@ def runs(
     has a row per flow and set.
     """
     write_relation(relation(open_catalog(root), "runs_of_store"), output)
+    if output == "table":
+        say_page(root, "runs")

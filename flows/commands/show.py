@@ -9,6 +9,7 @@ from flows.tables.output import open_catalog
 from flows.tables.search_tree import show_tree
 from flows.tables.token_rewards import show_rewards
 from flows.tables.trajectory import show_trajectory
+from flows.view.links import say_page
 
 
 def show(
@@ -54,3 +55,9 @@ def show(
         )
     else:
         show_trajectory(open_catalog(root), name, output)
+    if output == "text" and tree and run_id is not None:
+        say_page(root, "tree", run=run_id, id=name)
+    elif output == "text":
+        column = "problem_id" if tree else "trajectory_id"
+        page = "problems" if tree else "solutions"
+        say_page(root, page, where=f"starts_with({column}, '{name}')")

@@ -10,6 +10,10 @@ from flows.commands.options import DEFAULT_ROOT, Root
 
 
 def view(
+    page: Annotated[
+        str, typer.Argument(help="The page whose address is printed, such as 'run?run=first'.")
+    ] = "",
+    *,
     host: Annotated[
         str,
         typer.Option(help="The address to listen at; with another than this machine's, a token."),
@@ -37,7 +41,7 @@ def view(
     run: Annotated[str | None, typer.Option(help="The run to export.")] = None,
     problems: Annotated[
         int, typer.Option(min=0, help="How many problems to export, the first by id.")
-    ] = 20,
+    ] = 10,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Show the store in a browser: runs, problems, solutions step by step; it only reads."""
@@ -49,7 +53,7 @@ def view(
     from flows.view.server import serve_view
 
     annotator = None if annotate is None else Annotator(annotate)
-    serve_view(root, host=host, port=port, names=tuple(name or ()), annotator=annotator)
+    serve_view(root, host=host, port=port, names=tuple(name or ()), annotator=annotator, page=page)
 
 
 def _export(root: str, folder: Path, run_id: str | None, num_problems: int) -> None:

@@ -20,7 +20,10 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext
 
 from flows.runs.progress import say
+from flows.view.links import view_command
 
+_PAGES = {"accuracy": "results", "search": "results", "report": "results", "rounds": "rounds"}
+"""By the beginning of a key, the viewer's page that shows more; else that of the run."""
 _EVERY_S = 3.0
 _TIMEOUT_S = 3.0
 _REQUEST_S = 5.0
@@ -92,11 +95,24 @@ class ProgressArtifact:
 
 
 def _publish(kind: str, key: str, data: str, description: str) -> None:
+    if (more := _page_words(key)) is not None:
+        description = f"{description}\n\n{more}"
+
     def send(client: SyncPrefectClient, flow_run_id: str) -> None:
         client.create_artifact(_draft(kind, key, data, description, flow_run_id))
 
     if (sender := _in_background(send)) is not None:
         sender.join(_TIMEOUT_S)
+
+
+def _page_words(key: str) -> str | None:
+    """The command that opens the page of the flow's run in the viewer; None outside a flow."""
+    context = FlowRunContext.get()
+    given = context.parameters if context is not None else None
+    if not given or not isinstance(given.get("root"), str) or not given.get("run_id"):
+        return None
+    page = next((page for start, page in _PAGES.items() if key.startswith(start)), "run")
+    return f"More: `{view_command(given['root'], page, run=given['run_id'])}`"
 
 
 def _draft(

@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 
 from flows.view.annotation import Annotator
 from flows.view.guard import Access, Guard
+from flows.view.links import path_link
 from flows.view.marks import WRITERS, Form, Write, read_form
 from flows.view.pages import PAGES, Page
-from flows.view.site import NotThere, Site, View, path_link, render, static_text
+from flows.view.site import NotThere, Site, View, render, static_text
 from schemas.errors import StepmillError
 from storage.viewing import LiveCatalog, Snapshot, TooSlow
 

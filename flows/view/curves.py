@@ -11,7 +11,7 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 660, 340
 MAX_SERIES = 8
 """Colours, with a marker each, that are told apart."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 26, 44
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,12 @@ class Access:
         query = f"?{urlencode({'token': self.token})}" if self.token else ""
         return f"http://{shown}:{self.port}/{query}"
 
+    def address(self, page: str) -> str:
+        """The address of a page, given as its path and query, token included."""
+        start, _, query = self.url.partition("?")
+        place = f"{start}{page.lstrip('/')}"
+        return f"{place}{'&' if '?' in place else '?'}{query}" if query else place
+
     @property
     def cookie(self) -> str:
         """The name of the cookie that holds the token; browsers share cookies between ports."""

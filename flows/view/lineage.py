@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 WIDTH, HEIGHT = 196, 40
 _COLUMN, _LINE, _MARGIN = 262, 58, 8
+_AROUND = 26
+"""Room above and below for lines that go around what stands between their ends."""
 _MAX_THINGS = 60
 
 Kind = Literal["model", "base", "set", "run"]
@@ -45,6 +47,16 @@ class Lineage:
     def edges(self) -> list[tuple[Thing, Thing, str]]:
         """What is made from what: source, made thing, and in what way."""
         return [(source, thing, how) for thing in self.things for source, how in thing.sources]
+
+    def path(self, source: Thing, made: Thing, how: str) -> str:
+        """The line of an edge, as an SVG path: over other things to a model, else below them."""
+        x1, y1 = source.x + WIDTH, source.y + HEIGHT / 2
+        x2, y2 = made.x, made.y + HEIGHT / 2
+        if x2 - x1 < _COLUMN:
+            return f"M{x1} {y1} C{x1 + 34} {y1} {x2 - 34} {y2} {x2} {y2}"
+        middle = _MARGIN if how == "began as" else self.height - _MARGIN
+        bend = round((middle - (y1 + y2) / 8) / 0.75, 1)  # the middle of a cubic curve
+        return f"M{x1} {y1} C{x1 + 50} {bend} {x2 - 50} {bend} {x2} {y2}"
 
 
 def draw_lineage(
@@ -88,7 +100,7 @@ def draw_lineage(
     return Lineage(
         things=list(things.values()),
         width=2 * _MARGIN + WIDTH + max(each.x for each in things.values()),
-        height=2 * _MARGIN + HEIGHT + max(each.y for each in things.values()),
+        height=_MARGIN + _AROUND + HEIGHT + max(each.y for each in things.values()),
         is_cut=is_cut,
     )
 
@@ -156,4 +168,4 @@ def _place(top: Thing, things: list[Thing]) -> None:
         line = lines[each.column] = lines.get(each.column, -1) + 1
         num = sum(other.column == each.column for other in things)
         each.x = _MARGIN + _COLUMN * columns.index(each.column)
-        each.y = _MARGIN + _LINE * (line + (most - num) / 2)
+        each.y = _MARGIN + _AROUND + _LINE * (line + (most - num) / 2)

@@ -73,6 +73,11 @@ def is_value(column: str, value: object) -> str:
     return f"{column} is null" if value is None else f"{column} = {literal(value)}"
 
 
+def reads_text(listing: Listing, where: str) -> bool:
+    """Whether a filter reads the texts of all rows."""
+    return re.search(rf"\b{listing.text}\b", where) is not None
+
+
 def page_statement(
     listing: Listing, where: str, order: Order, after: Sequence[Any] | None, extra: str = ""
 ) -> str:

@@ -1,10 +1,16 @@
 """The viewer's server: it prints its address, and answers until it is interrupted."""
 
+import contextlib
 import socket
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 from flows.view.annotation import Annotator
 from flows.view.guard import Access, is_loopback
+
+if TYPE_CHECKING:
+    from storage.viewing import LiveCatalog
 from flows.view.site import Site
 
 
@@ -15,6 +21,7 @@ def serve_view(
     port: int,
     names: tuple[str, ...] = (),
     annotator: Annotator | None = None,
+    page: str = "",
 ) -> None:
     """Serve the pages of a store until the process is interrupted.
 
@@ -24,6 +31,7 @@ def serve_view(
         port: the port; 0 for a free one.
         names: further names by which the viewer is reached.
         annotator: who may write labels; None if nothing is to be written.
+        page: the path and query of the page whose address is printed; empty for the first.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -34,22 +42,33 @@ def serve_view(
     url = Store(root, create=False).url
     listening = _listen(host, port)
     access = Access.of(host, listening.getsockname()[1], names)
-    sys.stdout.write(f"{access.url}\n")
+    sys.stdout.write(f"{access.address(page)}\n")
     if not is_loopback(host):
         sys.stderr.write("whoever has this address reads the store, and so do those on its way\n")
     sys.stdout.flush()
 
     # After the address is printed: these take most of the time to start.
+    from storage.viewing import LiveCatalog
+
+    catalog = LiveCatalog(url)
+    threading.Thread(target=_open, args=[catalog], daemon=True).start()
     import uvicorn
 
     from flows.view.app import make_app
-    from storage.viewing import LiveCatalog
 
-    app = make_app(LiveCatalog(url), Site(url, annotator), access)
+    app = make_app(catalog, Site(url, annotator), access)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _open(catalog: "LiveCatalog") -> None:
+    """Open the store and make the first page's figures, before anybody asks for them."""
+    from flows.view.pages.runs import figures_of
+
+    with contextlib.suppress(Exception):  # whoever asks is told
+        catalog.answer(figures_of)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -12,7 +12,6 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -70,13 +69,6 @@ class View:
 
 class NotThere(ValueError):
     """What a page is about is not in the store."""
-
-
-def path_link(page: str, /, **query: object) -> str:
-    """The address of a page on a server."""
-    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
-    start = "/" if page == "runs" else f"/{page}"
-    return f"{start}?{urlencode(given, quote_via=quote)}" if given else start
 
 
 def render(template: str, link: Link, site: Site, **context: Any) -> str:

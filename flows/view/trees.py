@@ -78,6 +78,7 @@ class Drawing:
     num_steps: int
     """Steps before folding."""
     last_born: int
+    counts_visits: bool
 
     def place(self, number: int) -> str:
         """The place of a node in a path; number 0 is the root."""
@@ -114,6 +115,7 @@ def draw(root: Branch, picks: Mapping[str, str]) -> Drawing:
         height=2 * _MARGIN + LINE * max(1, next_line[0]),
         num_steps=sum(node.count for node in below),
         last_born=max((node.born for node in below), default=0),
+        counts_visits=counts_visits,
     )
 
 

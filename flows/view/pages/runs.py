@@ -5,19 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.view.site import View
+from storage.viewing import Snapshot
 
 
 def build(view: View) -> Mapping[str, Any]:
     """The runs with their totals; a run going on is marked."""
-    snapshot = view.snapshot
-    totals = snapshot.cached(
-        "totals", lambda: {row["run_id"]: row for row in snapshot.ask("totals_of_runs")}
-    )
-    quarantined = snapshot.cached("quarantined", lambda: snapshot.rows(_FAILED_UNITS))
+    found, totals, quarantined = figures_of(view.snapshot)
     failed = Counter({row["run_id"]: row["num_units"] for row in quarantined})
     runs = [
-        {**row, "state": state_of(row), "num_failed_units": failed[row["run_id"]]}
-        for row in snapshot.cached("runs", lambda: snapshot.ask("runs_by_time"))
+        {**row, "state": state_of(row), "num_failed_units": failed[row["run_id"]]} for row in found
     ]
     known = {row["run_id"] for row in runs}
     unrecorded = [{"run_id": name, **row} for name, row in totals.items() if name not in known]
@@ -27,6 +23,20 @@ def build(view: View) -> Mapping[str, Any]:
         "totals": totals,
         "is_live": any(row["state"] == "going on" for row in runs),
     }
+
+
+Rows = list[dict[str, Any]]
+
+
+def figures_of(snapshot: Snapshot) -> tuple[Rows, dict[str, dict[str, Any]], Rows]:
+    """The runs by time, their totals by run, and how many units of each failed."""
+    return (
+        snapshot.cached("runs", lambda: snapshot.ask("runs_by_time")),
+        snapshot.cached(
+            "totals", lambda: {row["run_id"]: row for row in snapshot.ask("totals_of_runs")}
+        ),
+        snapshot.cached("quarantined", lambda: snapshot.rows(_FAILED_UNITS)),
+    )
 
 
 def state_of(run: Mapping[str, Any]) -> str:

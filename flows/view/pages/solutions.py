@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.view.listing import (
     PAGE_ROWS,
+    Bar,
     Listing,
     Order,
     facets_statement,
@@ -17,6 +18,7 @@ from flows.view.listing import (
     narrow,
     page_statement,
     read_facets,
+    reads_text,
 )
 from flows.view.site import View
 
@@ -121,11 +123,9 @@ def list_page(view: View, listing: Listing, extra: str, *, default: str) -> dict
     after = _read_key(view.get("after"))
     statement = page_statement(listing, where, order, after, extra)
     rows = view.snapshot.rows(statement, timeout_s=_TIMEOUT_S)
-    counting = facets_statement(listing, where, extra)
-    counted = view.snapshot.cached(
-        counting, lambda: view.snapshot.rows(counting, timeout_s=_TIMEOUT_S)
-    )
-    total, values, bars = read_facets(listing, counted)
+    # To count what has certain words all texts are read, as often as a page of it is.
+    is_counted = not reads_text(listing, where) or bool(view.get("counted"))
+    total, values, bars = _count(view, listing, where, extra) if is_counted else (None, {}, {})
     last = rows[PAGE_ROWS - 1] if len(rows) > PAGE_ROWS else None
     return {
         "where": where,
@@ -135,6 +135,7 @@ def list_page(view: View, listing: Listing, extra: str, *, default: str) -> dict
         "shell": _command(view.site.root, statement),
         "rows": rows[:PAGE_ROWS],
         "total": total,
+        "text": listing.text,
         "facets": _facets(values, where),
         "histograms": {
             name: _histogram(name, found, where) for name, found in bars.items() if found
@@ -142,6 +143,16 @@ def list_page(view: View, listing: Listing, extra: str, *, default: str) -> dict
         "is_later": after is not None,
         "next": None if last is None else json.dumps(key_of(listing, order, last), default=str),
     }
+
+
+def _count(
+    view: View, listing: Listing, where: str, extra: str
+) -> tuple[int, dict[str, list[tuple[Any, int]]], dict[str, list[Bar]]]:
+    counting = facets_statement(listing, where, extra)
+    counted = view.snapshot.cached(
+        counting, lambda: view.snapshot.rows(counting, timeout_s=_TIMEOUT_S)
+    )
+    return read_facets(listing, counted)
 
 
 def _read_key(text: str) -> Sequence[Any] | None:

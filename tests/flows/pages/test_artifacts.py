@@ -16,16 +16,16 @@ from schemas.units import Receipt
 from storage import connect, query
 
 
-def in_flow(work):
+def in_flow(work, **given):
     """Run the work in its own flow run; the flow run's id, and the work's return value."""
     from prefect import flow
     from prefect.runtime import flow_run
 
     @flow(name="shown")
-    def shown():
+    def shown(root: str = "", run_id: str | None = None):
         return flow_run.id, work()
 
-    return shown()
+    return shown(**given)
 
 
 def artifacts_of(flow_run_id) -> dict[Any, Any]:
@@ -133,7 +133,9 @@ def test_units_show_failures_first_then_the_slowest(prefect_server, store, unit_
         slow: receipt_of(slow, seconds=8.0, was_there=True),
         broken: ValueError("row 7:\nno answer " + "x" * 200),
     }
-    flow_run_id, _ = in_flow(lambda: publish_units("sample eval", store, outcomes))
+    flow_run_id, _ = in_flow(
+        lambda: publish_units("sample eval", store, outcomes), root=store.url, run_id="run"
+    )
     table = artifacts_of(flow_run_id)["units-sample-eval"]
     first, second, third = json.loads(table.data)
     assert (first["unit"], first["state"], first["rows"]) == ("eval.2", "failed", "")
@@ -151,6 +153,8 @@ def test_units_show_failures_first_then_the_slowest(prefect_server, store, unit_
     }
     assert table.description.startswith("3 units, 1 failed\n\nRun `run`")
     assert f"{store.url}/trajectories/run_id=run/stage=sampling/" in table.description
+    command = f"stepmill view --root {store.url} 'run?run=run'"
+    assert table.description.endswith(f"\n\nMore: `{command}`")
 
 
 def test_a_long_table_of_units_is_cut_and_says_so(prefect_server, store, unit_of, receipt_of):

@@ -235,33 +235,46 @@ def record(store, unit_of, run_id, state, at, config="{}", flow="sampling"):
 
 @pytest.fixture
 def searched(store, unit_of, make_problem, make_trajectory):
-    """A beam search: A B twice, right and picked; A C pruned; D wrong."""
-    store.commit(unit_of("problems", name="eval", stage="problems"), [make_problem("p0")])
-
-    def row(name, index, texts, **fields):
-        steps = tuple(
-            Step(text=f"{text}\n", num_tokens=1, logprob=-1.0, score=score) for text, score in texts
-        )
-        return make_trajectory(
-            name, sample_index=index, steps=steps, strategy="beam", budget=4, verifier="prm",
-            **fields,
-        )  # fmt: skip
-
-    cell = "eval.beam-n4-421984db8386.00000"
-    rows = [
-        row("r0", 0, [("A", 0.5), ("B", 0.75)]),
-        row("r1", 1, [("C <i>", 0.1)], parent_id="r0", branch_step=1, status="pruned",
-            reason="ranked 3 of 2", correct=None, answer=None),
-        row("r2", 2, [("A", 0.75), ("B", 1.0)]),
-        row("r3", 3, [("D", None)], correct=False, answer="5"),
-    ]  # fmt: skip
-    store.commit(unit_of("trajectories", name=cell, stage="search"), rows)
-    decision = Decision(
-        problem_id="p0", set_name="eval", policy="policy-0", verifier="prm", strategy="beam",
-        budget=4, pick="best", is_main=True, status="decided", trajectory_id="r2", answer="4",
-        correct=True, num_candidates=3, num_finished=3, num_rows=4, prompt_tokens=1,
-        cached_tokens=0, generated_tokens=9, scored_tokens=7, created_at=AT,
-    )  # fmt: skip
-    unit = unit_of("decisions", name=cell, stage="search")
-    store.commit(unit, [decision])
+    """A store with a search."""
+    fill_searched(store, unit_of, make_problem, make_trajectory)
     return store
+
+
+def fill_searched(
+    store, unit_of, make_problem, make_trajectory, run_id="run", strategies=("beam",)
+):
+    """Searches of a problem: A B twice, right and picked; A C pruned; D wrong."""
+    problems = unit_of("problems", name="eval", stage="problems", run_id=run_id)
+    store.commit(problems, [make_problem("p0")])
+    for strategy in strategies:
+
+        def row(name, index, texts, strategy=strategy, **fields):
+            steps = tuple(
+                Step(text=f"{text}\n", num_tokens=1, logprob=-1.0, score=score)
+                for text, score in texts
+            )
+            prefix = "" if strategy == "beam" else f"{strategy}-"
+            if "parent_id" in fields:
+                fields["parent_id"] = f"{prefix}{fields['parent_id']}"
+            return make_trajectory(
+                f"{prefix}{name}", sample_index=index, steps=steps, strategy=strategy, budget=4,
+                verifier="prm", **fields,
+            )  # fmt: skip
+
+        cell = f"eval.{strategy}-n4-421984db8386.00000"
+        rows = [
+            row("r0", 0, [("A", 0.5), ("B", 0.75)]),
+            row("r1", 1, [("C <i>", 0.1)], parent_id="r0", branch_step=1, status="pruned",
+                reason="ranked 3 of 2", correct=None, answer=None),
+            row("r2", 2, [("A", 0.75), ("B", 1.0)]),
+            row("r3", 3, [("D", None)], correct=False, answer="5"),
+        ]  # fmt: skip
+        store.commit(unit_of("trajectories", name=cell, stage="search", run_id=run_id), rows)
+        decision = Decision(
+            problem_id="p0", set_name="eval", policy="policy-0", verifier="prm",
+            strategy=strategy, budget=4, pick="best", is_main=True, status="decided",
+            trajectory_id=rows[2].trajectory_id, answer="4", correct=True, num_candidates=3,
+            num_finished=3, num_rows=4, prompt_tokens=1, cached_tokens=0, generated_tokens=9,
+            scored_tokens=7, created_at=AT,
+        )  # fmt: skip
+        store.commit(unit_of("decisions", name=cell, stage="search", run_id=run_id), [decision])

@@ -10,22 +10,22 @@ _ADDRESSES = ("href", "src", "action")
 
 
 @pytest.fixture(scope="module")
-def _folders():
+def made():
     return {}
 
 
 @pytest.fixture
-def bundle(filled, _folders, tmp_path_factory):
-    if not _folders:
+def bundle(filled, made, tmp_path_factory):
+    if not made:
         folder = tmp_path_factory.mktemp("bundle") / "made"
-        _folders["num"] = write_bundle(filled.url, folder, "run", 1)
-        _folders["folder"] = folder
-    return _folders["folder"]
+        made["num"] = write_bundle(filled.url, folder, "run", 1)
+        made["folder"] = folder
+    return made["folder"]
 
 
-def test_every_link_is_to_a_file_of_the_bundle(bundle, _folders):
+def test_every_link_is_to_a_file_of_the_bundle(bundle, made):
     pages = sorted(bundle.glob("*.html"))
-    assert len(pages) == _folders["num"]
+    assert len(pages) == made["num"]
     assert {path.name for path in bundle.iterdir()} - {page.name for page in pages} == {
         "view.css", "view.js",
     }  # fmt: skip

@@ -9,7 +9,8 @@ from flows.view.guard import Access
 from tests.flows.view.conftest import HOSTILE
 
 PAGES = ("/", "/problems", "/solutions", "/sql", "/run?run=run", "/problem?run=run&id=p0",
-         "/solution?run=run&id=hostile", "/solution?run=run&id=t2")  # fmt: skip
+         "/solution?run=run&id=hostile", "/solution?run=run&id=t2", "/models", "/model?id=second",
+         "/training-set?name=rest-1", "/rounds?run=loop", "/annotations?run=run")  # fmt: skip
 
 
 class Tags(HTMLParser):

@@ -46,6 +46,18 @@ def test_words_are_found_in_texts_whatever_their_case(viewer):
     assert "p0" in viewer.text("/problems", text="is WHAT")
 
 
+def test_what_has_certain_words_is_counted_when_asked(viewer):
+    found = {"where": "role is null", "text": "2 + 2"}
+    text = viewer.text("/solutions", **found)
+    assert "<h3>" not in text
+    assert "<strong>9</strong> rows · <a" in text
+    counted = re.search(r'href="([^"]+counted=1)"', text)
+    assert counted is not None
+    text = viewer.get(html.unescape(counted[1])).text
+    assert "<strong>9</strong> rows</p>" in text
+    assert "<h3>" in text
+
+
 def test_facets_count_the_rows_that_fit_and_narrow_them(viewer):
     text = viewer.text("/solutions", run="run")
     (href,) = re.findall(r'<a href="([^"]+)">3</a> <span class="n">2</span>', text)
