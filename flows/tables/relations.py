@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
+from statistics import fmean
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,6 +13,8 @@ from rich.text import Text
 from schemas.experiments import ExperimentConfig, Relation, experiment_configs
 from schemas.rows import MeasuredRelation
 from schemas.rows.relations import Verdict
+from tasks.evaluation.statistics.intervals import mean_interval
+from tasks.evaluation.statistics.relations import verdict_of
 
 UNKNOWN = "not measured"
 """The verdict of a row without one."""
@@ -19,6 +22,8 @@ FROM_PAGE = "†"
 """Marks what was measured before it was an experiment."""
 _MAX_POINTS = 6
 """Claims with more are summed up in the table of RESULTS.md."""
+_MIN_SEEDS = 3
+"""From so many seeds up, the mean of their differences decides."""
 _MINUS, _DASH = "\u2212", "\u2013"
 
 
@@ -42,11 +47,14 @@ def side_words(value: float | None, low: float | None, high: float | None) -> st
 
 def difference_words(row: MeasuredRelation) -> str:
     """The difference with its interval, as in `+.406 (+.371, +.442)`."""
-    text = number_words(row.difference, signed=True)
-    if row.difference_low is None or row.difference_high is None:
+    return _signed_words(row.difference, row.difference_low, row.difference_high)
+
+
+def _signed_words(value: float | None, low: float | None, high: float | None) -> str:
+    text = number_words(value, signed=True)
+    if low is None or high is None:
         return text
-    ends = (number_words(end, signed=True) for end in (row.difference_low, row.difference_high))
-    return f"{text} ({', '.join(ends)})"
+    return f"{text} ({', '.join(number_words(end, signed=True) for end in (low, high))})"
 
 
 def sentence(row: MeasuredRelation) -> str:
@@ -147,9 +155,21 @@ def _of_each_seed(known: Sequence[MeasuredRelation]) -> list[MeasuredRelation]:
 
 
 def common_verdict(seeds: Sequence[MeasuredRelation]) -> Verdict | None:
-    """The verdict of all seeds; `within the noise` if they differ."""
+    """What several seeds say of a relation at a point.
+
+    From three seeds up it is the verdict on the mean of their differences, with Student's interval.
+    Two seeds must agree: if they differ, the relation is within the noise.
+    """
+    if len(seeds) >= _MIN_SEEDS:
+        return verdict_of(*_mean_over(seeds)[1:], seeds[0].margin)
     verdicts = {row.verdict for row in seeds}
     return verdicts.pop() if len(verdicts) == 1 else "within the noise"
+
+
+def _mean_over(seeds: Sequence[MeasuredRelation]) -> tuple[float, float, float]:
+    """The mean difference over seeds, and the 95% interval of that mean."""
+    differences = [row.difference for row in seeds if row.difference is not None]
+    return fmean(differences), *mean_interval(differences)
 
 
 def key_of(config: type[ExperimentConfig], relation: Relation) -> tuple[str, str, str]:
@@ -222,7 +242,7 @@ def _range_words(points: Sequence[Sequence[MeasuredRelation]]) -> str:
 
 
 def _point_words(seeds: Sequence[MeasuredRelation]) -> str:
-    """Both sides at the first seed, and the difference at each."""
+    """Both sides at the first seed, the difference at each, and the mean of three or more."""
     row = seeds[0]
     if row.said is not None:
         return f"{row.said} {FROM_PAGE}"
@@ -232,8 +252,11 @@ def _point_words(seeds: Sequence[MeasuredRelation]) -> str:
         return f"{point}{row.reason or UNKNOWN}"
     larger = side_words(row.larger_value, row.larger_low, row.larger_high)
     smaller = side_words(row.smaller_value, row.smaller_low, row.smaller_high)
-    others = (f", at seed {other.seed} {difference_words(other)}" for other in seeds[1:])
-    return f"{point}{larger} against {smaller}, {difference_words(row)}{''.join(others)}"
+    words = [f"{point}{larger} against {smaller}", difference_words(row)]
+    words += [f"at seed {other.seed} {difference_words(other)}" for other in seeds[1:]]
+    if len(seeds) >= _MIN_SEEDS:
+        words.append(f"mean {_signed_words(*_mean_over(seeds))}")
+    return ", ".join(words)
 
 
 def _claims() -> Iterator[tuple[type[ExperimentConfig], list[list[Relation]]]]:

@@ -128,6 +128,21 @@ def test_a_verdict_is_that_of_every_seed(verdicts, common):
     assert common_verdict([row(verdict=each) for each in verdicts]) == common
 
 
+@pytest.mark.parametrize(
+    ("differences", "verdict", "mean"),
+    [
+        # Mean .026, half width t(3) 3.182446 x .023810 / 2 = .037887.
+        ([0.060, 0.009, 0.010, 0.026], "within the noise", "mean +.026 (\u2212.012, +.064)"),
+        # Mean .041, half width t(3) 3.182446 x .022765 / 2 = .036225.
+        ([0.058, 0.010, 0.037, 0.058], "holds", "mean +.041 (+.005, +.077)"),
+    ],
+)
+def test_from_three_seeds_up_the_mean_decides(differences, verdict, mean):
+    seeds = [row(seed=i, difference=value) for i, value in enumerate(differences)]
+    assert common_verdict(seeds) == verdict
+    assert _here_words([seeds]).endswith(f", {mean}")
+
+
 def test_a_point_names_its_difference_at_each_seed():
     other = row(seed=2, difference=0.01, difference_low=-0.02, verdict="within the noise")
     words = ".848 (.82\u2013.87) against .450 (.41\u2013.49), +.398 (+.363, +.431)"
