@@ -20,7 +20,7 @@ from schemas.errors import StepmillError
 
 _FIRST_PORT = 4200
 _NUM_PORTS = 10
-_START_TIMEOUT_S = 90.0
+_START_TIMEOUT_S = 300.0
 _END_TIMEOUT_S = 15.0
 _POLL_EVERY_S = 0.25
 
