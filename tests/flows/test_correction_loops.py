@@ -8,13 +8,13 @@ from schemas.loops.score import ScoreLoopConfig
 from schemas.loops.self_correction import SelfCorrectionConfig
 from storage import connect, query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SMALL = {
     "train_problems": {"num_problems": 16},
     "eval_problems": {"num_problems": 8},
     "eval_sampling": {"num_samples": 2, "max_tokens": 200},
     "evaluation": {"budgets": [1, 2], "num_bootstrap": 20},
-    "pool": {"num_actors": 0},
+    "pool": {"num_actors": 1},
 }
 TRAINING = {"num_workers": 0, "max_steps": 2, "warmup_steps": 1}
 
@@ -23,7 +23,7 @@ def ask(root, sql):
     return query(connect(root), sql).fetchall()
 
 
-def test_arms_of_self_correction_learn_from_the_same_solutions(tmp_path, prefect_server):
+def test_arms_of_self_correction_learn_from_the_same_solutions(tmp_path, prefect_server, local_ray):
     from flows.loops.self_correction import self_correction
 
     root = tmp_path / "store"
@@ -65,7 +65,7 @@ def test_arms_of_self_correction_learn_from_the_same_solutions(tmp_path, prefect
     assert ask(root, "select count(*) from trajectories") == num_rows
 
 
-def test_score_reports_what_each_verifier_gains(tmp_path, prefect_server):
+def test_score_reports_what_each_verifier_gains(tmp_path, prefect_server, local_ray):
     from flows.loops.score import score
 
     root = tmp_path / "store"

@@ -13,14 +13,14 @@ from schemas.loops import (
 from schemas.loops.easy_to_hard import EasyToHardLoopConfig
 from storage import connect, query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SMALL = {
     "train_problems": {"num_problems": 20},
     "eval_problems": {"num_problems": 5},
     "train_sampling": {"num_samples": 6},
     "eval_sampling": {"num_samples": 4},
     "evaluation": {"budgets": [1, 4], "num_bootstrap": 20},
-    "pool": {"num_actors": 0},
+    "pool": {"num_actors": 1},
 }
 TRAINING = {"num_workers": 0, "max_steps": 2, "warmup_steps": 1}
 
@@ -39,7 +39,7 @@ def rounds_of(root, flow):
     )
 
 
-def test_v_star_ends_with_a_verifier_whose_likelihood_ranks(tmp_path, prefect_server):
+def test_v_star_ends_with_a_verifier_whose_likelihood_ranks(tmp_path, prefect_server, local_ray):
     from flows.loops.v_star import v_star
 
     root = tmp_path / "store"
@@ -67,7 +67,7 @@ def test_v_star_ends_with_a_verifier_whose_likelihood_ranks(tmp_path, prefect_se
 
 
 def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_solutions(
-    tmp_path, prefect_server
+    tmp_path, prefect_server, local_ray
 ):
     from flows.loops.reverse_curriculum import reverse_curriculum
 
@@ -100,7 +100,7 @@ def test_arms_of_a_curriculum_draw_as_many_tokens_from_states_of_the_same_soluti
 
 
 def test_hard_problems_are_learned_from_a_verifier_of_easy_ones_that_hides_their_answers(
-    tmp_path, prefect_server
+    tmp_path, prefect_server, local_ray
 ):
     from flows.loops.easy_to_hard import easy_to_hard
 
@@ -138,7 +138,7 @@ def test_hard_problems_are_learned_from_a_verifier_of_easy_ones_that_hides_their
 
 
 def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(
-    tmp_path, prefect_server
+    tmp_path, prefect_server, local_ray
 ):
     from flows.loops.dpo_rounds import dpo_rounds
 
@@ -153,7 +153,7 @@ def test_rounds_of_dpo_learn_from_pairs_and_their_control_from_right_solutions(
 
 
 def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
-    tmp_path, prefect_server
+    tmp_path, prefect_server, local_ray
 ):
     """The shipped policy's own likelihood is the verifier; the control's rows are not scored."""
     from flows.loops.rest import rest
@@ -195,7 +195,7 @@ def test_improve_steps_learn_from_what_a_verifier_scores_higher_and_higher(
     assert {path.parts[-4] for path in made} == {"runs"}
 
 
-def test_actors_stay_when_the_policy_changes(tmp_path, prefect_server):
+def test_actors_stay_when_the_policy_changes(tmp_path, prefect_server, local_ray):
     """What a loop does between two rounds, observed through the processes of its actors."""
     from flows.loops.loop import Loop
     from storage import Store

@@ -146,8 +146,7 @@ def test_a_loop_that_is_killed_in_any_stage_ends_with_the_same_sets(
     expected, _ = undisturbed
     alone = {**CONFIG, "with_control": False}
     root, config_file = tmp_path / "store", tmp_path / "config.yaml"
-    # Killed without actors, gone on with them: the rows are the same.
-    config_file.write_text(yaml.safe_dump({**alone, "pool": {"num_actors": 0}}))
+    config_file.write_text(yaml.safe_dump(alone))
     improve = ["improve", "rest", "--run-id", "loop", "--root", str(root)]
     moments = (
         lambda line: "train rest-r1:" in line,

@@ -8,7 +8,7 @@ from schemas.loops.critique_in_the_loop import CritiqueInTheLoopConfig
 from schemas.loops.self_rewarding import SelfRewardingLoopConfig
 from storage import connect, query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 TRAINING = {"num_workers": 0, "max_steps": 2, "warmup_steps": 1}
 SMALL = {
     "train_problems": {"num_problems": 20},
@@ -17,7 +17,7 @@ SMALL = {
     "eval_sampling": {"num_samples": 4},
     "evaluation": {"budgets": [1, 4], "num_bootstrap": 20},
     "training": TRAINING,
-    "pool": {"num_actors": 0},
+    "pool": {"num_actors": 1},
 }
 CRITIQUE = {
     **SMALL,
@@ -41,7 +41,7 @@ def figures_of(root, metric):
 
 
 @pytest.fixture(scope="module")
-def critiqued(tmp_path_factory, prefect_server):
+def critiqued(tmp_path_factory, prefect_server, local_ray):
     """A loop with all arms that ran without interruption, and the folder of its best policy."""
     from flows.loops.critique_in_the_loop import critique_in_the_loop
 
@@ -150,7 +150,9 @@ def test_a_loop_with_a_critic_that_is_killed_ends_with_the_same_sets(
     assert ask(root, "select count(*) from duplicate_ids") == [(0,)]
 
 
-def test_a_critic_that_cannot_be_read_is_said_and_the_arm_goes_on(tmp_path, prefect_server, capsys):
+def test_a_critic_that_cannot_be_read_is_said_and_the_arm_goes_on(
+    tmp_path, prefect_server, local_ray, capsys
+):
     from flows.loops.critique_in_the_loop import critique_in_the_loop
 
     root = tmp_path / "store"
@@ -171,7 +173,7 @@ def test_a_critic_that_cannot_be_read_is_said_and_the_arm_goes_on(tmp_path, pref
 
 
 @pytest.fixture(scope="module")
-def rewarded(tmp_path_factory, prefect_server):
+def rewarded(tmp_path_factory, prefect_server, local_ray):
     """A self-rewarding loop that ran without interruption."""
     from flows.loops.self_rewarding import self_rewarding
 
@@ -223,7 +225,7 @@ def test_a_self_rewarding_loop_that_is_killed_ends_with_the_same_sets(
     assert ask(root, MODELS) == ask(rewarded, MODELS)
 
 
-def test_a_judge_without_a_verdict_ends_the_loop_whole(tmp_path, prefect_server, capsys):
+def test_a_judge_without_a_verdict_ends_the_loop_whole(tmp_path, prefect_server, local_ray, capsys):
     from flows.loops.self_rewarding import self_rewarding
 
     root = tmp_path / "store"

@@ -23,6 +23,7 @@ JOB = {
     "problems": {"type": "world"},
     "policy": {"type": "markov"},
     "sampling": {"num_samples": NUM_SAMPLES, "max_tokens": 10, "trajectories_per_unit": 40},
+    "pool": {"num_actors": 2},
 }
 FAULTS = ("500", "slow down", "cut", "cut after", "half", "slow")
 GAP = 7
@@ -64,8 +65,7 @@ def sample(stepmill, s3_store, tmp_path):
     s3_store.commit(unit, markov_problems(NUM_PROBLEMS, seed=3))
     config = tmp_path / "sampling.yaml"
     config.write_text(yaml.safe_dump(JOB))
-    run = ("run", "sampling", "--run-id", "run", "--config", str(config))
-    return lambda *more: stepmill(*run, *more)
+    return lambda: stepmill("run", "sampling", "--run-id", "run", "--config", str(config))
 
 
 def finish(process):
@@ -106,7 +106,7 @@ def test_a_run_on_s3_is_killed_and_gone_on_with_through_faults(
         return "500" if is_put and len(puts_of_trajectories(s3_proxy)) > 5 else None
 
     s3_proxy.choose_fault = let_five_in
-    killed = sample("--set", "pool.num_actors=2")
+    killed = sample()
     deadline = time.monotonic() + PATIENCE_S
     while len(trajectory_objects()) < 5:
         assert killed.poll() is None, killed.communicate()[1][-4000:]

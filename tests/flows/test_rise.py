@@ -5,14 +5,16 @@ import pytest
 from schemas.loops import RiseLoopConfig
 from storage import connect, query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 def ask(root, sql):
     return query(connect(root), sql).fetchall()
 
 
-def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(tmp_path, prefect_server):
+def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(
+    tmp_path, prefect_server, local_ray
+):
     from flows.loops.rise import rise
 
     root = tmp_path / "store"
@@ -23,7 +25,7 @@ def test_a_round_learns_from_second_attempts_and_is_measured_over_turns(tmp_path
         "eval_sampling": {"num_samples": 4},
         "improving": {"num_retries": 4},
         "evaluation": {"budgets": [1, 4], "num_bootstrap": 20},
-        "pool": {"num_actors": 0},
+        "pool": {"num_actors": 1},
         "rounds": 1,
         "turns": 3,
         "num_chains": 2,

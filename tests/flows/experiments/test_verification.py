@@ -6,7 +6,7 @@ from flows.experiments.verification import experiment_verification
 from schemas.experiments.verification import VerificationExperimentConfig
 from storage import Store, connect, query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 TINY = {
     "reference": 0.8,
@@ -27,7 +27,7 @@ TINY = {
     "imitation": {"rates": [0.002], "max_epochs": 1, "num_dev_questions": 8},
     "verifier": {"max_epochs": 1},
     "reinforce": {"num_steps": 2, "batch_questions": 4, "group_size": 4},
-    "pool": {"num_actors": 0},
+    "pool": {"num_actors": 1},
 }
 
 
