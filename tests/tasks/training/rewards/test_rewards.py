@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from schemas.engines import PlantedConfig, ScoringRequest, StepScoring
+from schemas.engines import MarkovConfig, PlantedConfig, ScoringRequest, StepScoring
 from schemas.training.rewards import GradeRewardConfig, RefinementRewardConfig
+from tasks.engines.markov_engine import MarkovEngine, markov_problems
 from tasks.graders import Grade
 from tasks.training.rewards import Drawn, total
 from tasks.training.rewards.grade import grade_reward
@@ -89,3 +90,19 @@ def test_a_reward_that_is_not_finite_is_refused(value):
         GradeRewardConfig(right=value)
     with pytest.raises(ValueError, match=r"faulty\s.*finite"):
         RefinementRewardConfig(faulty=value, actor=PlantedConfig())
+
+
+def test_what_a_refused_solution_earns_is_not_known_and_the_others_are_paid():
+    config = MarkovConfig(num_steps=1, p_right=0.75)
+    (problem,) = markov_problems(1, seed=0)
+    texts = (f"Step 1: ok 3\nAnswer: {problem.answer}", "no line of this world\nAnswer: 1")
+    drawn = Drawn(
+        texts=texts,
+        grades=[Grade("1", True) for _ in texts],
+        finished=[True, True],
+        prompt_ids=(5,),
+        token_ids=[(), ()],
+    )
+    reward = VerifierReward(MarkovEngine(config), separator="\n", has_chat_template=False)
+    earned = asyncio.run(reward.judge({"prompt": problem.question}, drawn))
+    assert earned == [1.0, None]
