@@ -62,8 +62,12 @@ def seen_words(metrics: Sequence[Metric]) -> list[str]:
 
 
 def fixed_strategy(strategies: Iterable[str]) -> str:
-    """The strategy of the headline: by the verifier, else the vote, else the first in the table."""
-    names = [name for name in sort_strategies(strategies) if name != UPPER_BOUND]
+    """The strategy of the headline: by the verifier, else the vote, else the first in the table.
+
+    Where nothing chooses among candidates, as among programs without a score, it is `pass`.
+    """
+    known = sort_strategies(strategies)
+    names = [name for name in known if name != UPPER_BOUND] or known
     by_verifier = [name for name in names if strategy_type(name) == _BY_VERIFIER]
     votes = [name for name in names if name == _VOTE]
     return next(iter([*by_verifier, *votes, *names]))
@@ -174,7 +178,7 @@ def _whole(metrics: Iterable[Metric]) -> list[Metric]:
 def _fixed_curve(metrics: Sequence[Metric]) -> list[Metric]:
     """The accuracies of the fixed strategy by N, at least one."""
     rows = [row for row in _whole(metrics) if row.metric == "accuracy"]
-    reached = [row for row in rows if row.strategy != UPPER_BOUND]
+    reached = [row for row in rows if row.strategy != UPPER_BOUND] or rows
     if not reached:
         raise ValueError(f"expected accuracies, got none among {len(metrics)} figures")
     largest = max(row.budget or 0 for row in reached)

@@ -47,6 +47,11 @@ def test_the_headline_is_of_a_fixed_strategy_and_never_of_the_highest():
     ]
     assert headline_words(rows) == "best_of_n[min] at N = 4: 0.700 (.67-.73), 200 problems."
     assert headline_words(rows[:4]) == "majority at N = 4: 0.600 (.57-.63), 200 problems."
+    alone = result_words(curve("pass", 0.1, 0.3))
+    assert alone == (
+        "pass at N = 4: 0.300 (.27-.33), 200 problems. pass rises from 0.100 (.07-.13) at N = 1 to "
+        "0.300 (.27-.33) at N = 4."
+    )
     with pytest.raises(ValueError, match="expected accuracies, got none among 0 figures"):
         headline_words([])
 
@@ -58,6 +63,7 @@ def test_the_headline_is_of_a_fixed_strategy_and_never_of_the_highest():
         ({"dvts[width=2]", "beam[width=4]"}, "beam[width=4]"),
         ({"beam", "best_of_n"}, "best_of_n"),
         ({"likelihood[sum]"}, "likelihood[sum]"),
+        ({"pass"}, "pass"),
     ],
 )
 def test_the_fixed_strategy_depends_on_names_alone(strategies, fixed):
