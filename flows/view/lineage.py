@@ -127,9 +127,8 @@ def _made_from(
         return found
     if thing.kind == "set" and (made := sets.get(thing.name)):
         writers = [name for name in str(made["policy"]).split(",") if name]
-        return [("run", run_id, "solutions of") for run_id in made["runs"]] + [
-            ("model", name, "written by") for name in writers
-        ]
+        runs: list[tuple[Kind, str, str]] = [("run", name, "solutions of") for name in made["runs"]]
+        return [*runs, *(("model", name, "written by") for name in writers)]
     return []
 
 
