@@ -1,6 +1,5 @@
 """The rows of a built training set, a page at a time, from the files of its folder in the store."""
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -64,12 +63,12 @@ def set_files(store: Store, path: str) -> list[str]:
     return names
 
 
-def _rows_of(stream: pa.NativeFile, start: int, num: int) -> tuple[int, list[Mapping[str, Any]]]:
+def _rows_of(stream: pa.NativeFile, start: int, num: int) -> tuple[int, list[dict[str, Any]]]:
     """How many rows are still to be skipped after a file, and its rows after those before them."""
     file = pq.ParquetFile(stream)
     names = [name for name in file.schema_arrow.names if not name.endswith("_ids")]
     names += ["source_ids"] if "source_ids" in file.schema_arrow.names else []
-    rows: list[Mapping[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         if start >= size:

@@ -88,15 +88,14 @@ def draw_lineage(
         waiting.append(made)
         return made
 
-    top = thing("model", model_id)
-    assert top is not None
+    thing("model", model_id)
     while waiting:
         each = waiting.pop(0)
         for kind, name, how in _made_from(each, models, sets):
             source = thing(kind, name)
             if source is not None and source is not each:
                 each.sources.append((source, how))
-    _place(top, list(things.values()))
+    _place(list(things.values()))
     return Lineage(
         things=list(things.values()),
         width=2 * _MARGIN + WIDTH + max(each.x for each in things.values()),
@@ -127,9 +126,8 @@ def _made_from(
         return found
     if thing.kind == "set" and (made := sets.get(thing.name)):
         writers = [name for name in str(made["policy"]).split(",") if name]
-        return [("run", run_id, "solutions of") for run_id in made["runs"]] + [
-            ("model", name, "written by") for name in writers
-        ]
+        runs: list[tuple[Kind, str, str]] = [("run", name, "solutions of") for name in made["runs"]]
+        return [*runs, *(("model", name, "written by") for name in writers)]
     return []
 
 
@@ -148,7 +146,7 @@ def _under(
     return {"base": "not of this store", "set": "", "run": "run"}[kind]
 
 
-def _place(top: Thing, things: list[Thing]) -> None:
+def _place(things: list[Thing]) -> None:
     """Set the places: each thing left of all that were made from it, by a bounded number of looks.
 
     A store that was made by hand may say that two things were made from each other.

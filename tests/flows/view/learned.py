@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from schemas.rows import Metric, Model, RunEvent, TrainingSet
+from schemas.rows import Metric, Model, ModelRole, RunEvent, TrainingSet
 from schemas.training_rows import CompletionRow
 from tasks.dataset_export.write import spool_rows
 
@@ -77,7 +77,7 @@ def _rows():
         )  # fmt: skip
 
 
-def _model(model_id, *, base, training_set, role="policy", **figures):
+def _model(model_id, *, base, training_set, role: ModelRole = "policy", **figures):
     return Model(
         model_id=model_id, role=role, path=f"checkpoints/{model_id}", base=base,
         training_set=training_set, created_at=AT,
