@@ -88,7 +88,8 @@ def stepmill(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
                 )
             except SystemExit as end:
                 code = end.code
-        return Ended(code or 0, *capfd.readouterr())
+        printed = capfd.readouterr()
+        return Ended(code or 0, printed.out, printed.err)
 
     return run
 

@@ -234,8 +234,9 @@ def test_its_search_continues_and_finds_everything(old, prefect_server):
     assert Store(old.url).schema_version == SCHEMA_VERSION
 
 
+@pytest.mark.ray
 @pytest.mark.slow
-def test_its_factory_continues_and_finds_everything(old, prefect_server):
+def test_its_factory_continues_and_finds_everything(old, prefect_server, local_ray):
     from flows.factory import factory
 
     # The later verdicts on its solutions would be measured.
