@@ -21,7 +21,7 @@ from storage import connect, query
 from storage.queries import ask
 
 _HEIGHT = 800
-_NUM_COLOURS = 48
+_NUM_COLOURS = 160
 _RUNS = """
 select run_id from runs group by run_id
 order by run_id in (select run_id from step_labels) desc, count(*) desc limit 1

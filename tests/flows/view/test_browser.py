@@ -155,7 +155,7 @@ def test_a_tree_is_folded_played_and_read_by_keys(base, browser):
         assert trees.count() == 2
         left, right = (trees.nth(n).bounding_box() for n in (0, 1))
         assert left["x"] + left["width"] <= right["x"]
-        trees.nth(1).locator("[data-node]").first.click()
+        trees.nth(1).locator("[data-node] circle").first.click()
         assert trees.nth(1).locator("[data-node]:visible").count() == 2
         assert trees.nth(0).locator("[data-node]:visible").count() == 4
 
@@ -188,7 +188,7 @@ def test_a_bundle_opens_from_disk_and_asks_for_nothing_else(base, running, brows
         page.click("text=beam")
         nodes = page.locator("[data-node]:visible")
         assert nodes.count() == 4
-        nodes.first.click()
+        nodes.first.locator("circle").click()
         assert nodes.count() == 2
         page.go_back()
         page.click("tbody a >> text=4")
