@@ -37,7 +37,8 @@ def publish(page: Path, measured: Iterable[MeasuredRelation]) -> int:
     rows = list(_in_order(rows_that_count([*known, *measured])))
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("".join(f"{_to_json(row)}\n" for row in rows), encoding="utf-8")
-    page.write_text(f"{before}{printed(rows)}{after}", encoding="utf-8")
+    # As they were written, rounded: the table is that of the file.
+    page.write_text(f"{before}{printed(read_rows(place))}{after}", encoding="utf-8")
     return len(rows)
 
 

@@ -222,6 +222,14 @@ def test_publishing_keeps_what_is_not_measured_anew(tmp_path):
     assert table_of(page) == printed(rows)
 
 
+def test_the_published_table_is_that_of_the_written_rows(tmp_path):
+    page = tmp_path / "RESULTS.md"
+    page.write_text(EMPTY_PAGE)
+    publish(page, [row(difference=0.0625000001)])  # in itself .063, written as .0625, which is .062
+    assert ", +.062 (" in table_of(page)
+    assert table_of(page) == printed(read_rows(tmp_path / "docs/results/relations.jsonl"))
+
+
 def test_a_relation_without_both_sides_is_not_published(tmp_path):
     page = tmp_path / "RESULTS.md"
     page.write_text(EMPTY_PAGE)
