@@ -162,8 +162,8 @@ def common_verdict(seeds: Sequence[MeasuredRelation]) -> Verdict | None:
     """
     if len(seeds) >= _MIN_SEEDS:
         return verdict_of(*_mean_over(seeds)[1:], seeds[0].margin)
-    verdicts = {row.verdict for row in seeds}
-    return verdicts.pop() if len(verdicts) == 1 else "within the noise"
+    first = seeds[0].verdict
+    return first if all(row.verdict == first for row in seeds) else "within the noise"
 
 
 def _mean_over(seeds: Sequence[MeasuredRelation]) -> tuple[float, float, float]:

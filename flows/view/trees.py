@@ -13,7 +13,7 @@ from typing import Any
 
 from flows.tables.search_tree import Branch
 
-COLUMN = 150
+COLUMN = 200
 LINE = 22
 _MARGIN = 14
 _SHADES = 5

@@ -106,7 +106,9 @@ def _chart(
     """A picture with a series per strategy, pick and arm, and per N where that is not the axis."""
     series: dict[str, dict[str, Figure]] = {}
     order = {name: n for n, name in enumerate(sort_strategies({row.strategy for row in rows}))}
-    for row, place in sorted(zip(rows, there, strict=True), key=lambda p: order[p[0].strategy]):
+    for row, place in sorted(
+        zip(rows, there, strict=True), key=lambda p: (order[p[0].strategy], p[0].arm or "")
+    ):
         name = row.strategy + (f" @{row.budget}" if by_n and row.budget is not None else "")
         more = [part for part in (row.pick, row.arm, row.against and f"over {row.against}") if part]
         name = ", ".join([name, *more])

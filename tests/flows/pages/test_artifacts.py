@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -16,7 +17,7 @@ from schemas.units import Receipt
 from storage import connect, query
 
 
-def in_flow(work, **given):
+def in_flow(work: Callable[[], Any], **given: Any) -> tuple[Any, Any]:
     """Run the work in its own flow run; the flow run's id, and the work's return value."""
     from prefect import flow
     from prefect.runtime import flow_run
@@ -25,7 +26,8 @@ def in_flow(work, **given):
     def shown(root: str = "", run_id: str | None = None):
         return flow_run.id, work()
 
-    return shown(**given)
+    run: Callable[..., tuple[Any, Any]] = shown
+    return run(**given)
 
 
 def artifacts_of(flow_run_id) -> dict[Any, Any]:
