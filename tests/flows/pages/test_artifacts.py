@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,8 +26,7 @@ def in_flow(work: Callable[[], Any], **given: Any) -> tuple[Any, Any]:
     def shown(root: str = "", run_id: str | None = None):
         return flow_run.id, work()
 
-    run: Callable[..., tuple[Any, Any]] = shown
-    return run(**given)
+    return cast(Any, shown)(**given)
 
 
 def artifacts_of(flow_run_id) -> dict[Any, Any]:
