@@ -253,6 +253,7 @@ class OwnDriver:
         """Free the model (see Driver)."""
         self._closed = True
         self._engine.shutdown()
+        _close_sockets(self._engine)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, token_ids: list[int], params: Any) -> Any:
@@ -314,6 +315,20 @@ def open_driver(
             return OwnDriver(arguments, lora) if own else HostDriver(arguments, lora)
     except refusals(starting=True) as error:
         raise ModelUnusable(f"{role} {model}: vLLM cannot serve it: {error}") from error
+
+
+def _close_sockets(engine: Any) -> None:
+    """Close what is left of an engine's sockets, whose process may have died.
+
+    On noticing the death vLLM has the event loop close them, at a turn that may never come; this
+    process would then hang as soon as ZeroMQ's context is collected.
+    """
+    from zmq import Socket
+
+    resources = getattr(engine.engine_core, "resources", None)
+    for each in () if resources is None else vars(resources).values():
+        if isinstance(each, Socket):
+            each.close(linger=0)
 
 
 def _check_idle(num_in_flight: int) -> None:

@@ -1,6 +1,7 @@
 """Real vLLM on a small random model, checked against transformers on the same weights."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import accumulate
@@ -442,6 +443,13 @@ def test_a_context_beyond_the_models_own_is_unusable(
         runner.run(open_vllm_engine(config, "policy", separator="\n"))
 
 
+def open_sockets() -> list[Any]:
+    """ZeroMQ's open sockets in this process, for which the collection of its context would wait."""
+    import zmq
+
+    return [each for each in gc.get_objects() if isinstance(each, zmq.Socket) and not each.closed]
+
+
 @pytest.mark.slow
 def test_an_engine_process_that_is_killed_while_its_weights_change_fails(
     runner: asyncio.Runner, policy_folder: Path
@@ -461,6 +469,7 @@ def test_an_engine_process_that_is_killed_while_its_weights_change_fails(
 
     with pytest.raises(EngineFailed, match="vLLM's engine process died"):
         runner.run(change())
+    assert not open_sockets()
 
 
 @pytest.mark.slow
@@ -491,3 +500,4 @@ def test_an_engine_process_that_is_killed_fails_its_requests(
         assert replace(ours, logprobs=None) == replace(theirs, logprobs=None)
         assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-3)
     assert {type(outcome) for outcome in outcomes} == {EngineFailed}
+    assert not open_sockets()
