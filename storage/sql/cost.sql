@@ -19,7 +19,7 @@ with labelled as (
     where
         hard is not null
         and not starts_with(method, 'second[') and not starts_with(method, 'consensus[')
-        and evidence not in ('judge', 'checker') and method <> 'outcome'
+        and evidence not in ('judge', 'checker', 'human') and method <> 'outcome'
     group by all
 ),
 by_writer as (

@@ -14,7 +14,7 @@ labelled as (
     from step_labels as l
     inner join whole_solutions as w
         on l.run_id = w.run_id and l.trajectory_id = w.trajectory_id
-    where l.run_id = $run_id and l.hard is not null and l.evidence not in ('checker', 'judge', 'imported')
+    where l.run_id = $run_id and l.hard is not null and l.evidence not in ('checker', 'judge', 'imported', 'human')
     group by w.problem_id
 )
 select s.problem_id, s.tokens, coalesce(l.num_labels, 0) as num_labels
