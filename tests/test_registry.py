@@ -332,7 +332,7 @@ def test_describe_prints_every_field_with_type_default_and_meaning(stepmill):
     text = printed(stepmill("describe", "beam"))
     assert text.startswith("beam (strategy, BeamConfig): Keep the best N / width prefixes")
     assert "width: int >= 1, default 4\n    Continuations of each kept prefix (M)." in text
-    text = printed(stepmill("describe", "regrading"))
+    text = printed(stepmill("describe", "regrading", COLUMNS="100"))
     for line in (
         'set_name: str like ^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$, default "eval"',
         "    type: exact - Answers that are strings: right when equal after normalisation.",

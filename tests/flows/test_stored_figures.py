@@ -81,6 +81,8 @@ def evaluation_unit(store: Store, part: str) -> tuple[Unit, EvaluationJob]:
     from flows.runs.stored import name_models
 
     config = configs_of(store, "first", "evaluation")[part]
+    if verifier := config["verifier"]:  # the store was made elsewhere
+        verifier["model"] = str(store.root / "checkpoints" / PurePath(verifier["model"]).name)
     job = EvaluationJob.from_partial(config)
     files = sampled_files(store, "first", job.set_name)
     job, sampled = name_models(store, "first", job, files)

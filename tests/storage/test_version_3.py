@@ -7,11 +7,13 @@ Run `first` is a factory run with a regraded set and a built training set; `sear
 import json
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows.runs.search_units import search_plan
+from schemas.engines import VLLMConfig
 from schemas.factory import FactoryConfig
 from schemas.rows import SCHEMA_VERSION, TRAJECTORIES
 from schemas.search import SearchJob
@@ -40,6 +42,24 @@ def old(tmp_path) -> Store:
     with tarfile.open(_STORE) as archive:
         archive.extractall(tmp_path, filter="data")
     return Store(tmp_path / "store", create=False)
+
+
+@pytest.fixture
+def where_it_was_made(old) -> Iterator[None]:
+    """The store, also at the place where it was made: there its search has its verifier."""
+    verifier = recorded_job(old).verifier
+    assert isinstance(verifier, VLLMConfig)
+    made_in = Path(verifier.model).parents[1]
+    missing = [folder for folder in made_in.parents if not folder.exists()]
+    try:
+        made_in.parent.mkdir(parents=True, exist_ok=True)
+        made_in.symlink_to(old.root)
+    except OSError as error:
+        pytest.skip(f"{made_in}, where the store was made, cannot be made again: {error}")
+    yield
+    made_in.unlink()
+    for folder in missing:
+        folder.rmdir()
 
 
 def ask(store: Store, sql: str) -> list[tuple]:
@@ -223,7 +243,7 @@ def test_the_cells_of_its_search_have_the_same_names(old):
     assert sorted(plan) == sorted(str(TreesName.of(path).cell) for path in stored)
 
 
-def test_its_search_continues_and_finds_everything(old, prefect_server):
+def test_its_search_continues_and_finds_everything(old, where_it_was_made, prefect_server):
     from flows.search import search
 
     before = files_of(old)
