@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect import Task
+from prefect.context import TagsContext
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -104,7 +105,8 @@ def run_units(
             if not pool.is_open:
                 with clock.opening(pool.words):
                     pool.start()
-            futures = {unit_task.submit(pool, unit, job): unit for unit in missing}
+            with _untagged():
+                futures = {unit_task.submit(pool, unit, job): unit for unit in missing}
             for future in as_completed(list(futures)):
                 outcomes[futures[future]] = future.result(raise_on_failure=False)
         publish_units(title, store, {**receipts, **outcomes})
@@ -154,6 +156,15 @@ def keep_receipts(
     if own and not receipts:
         raise UnitsFailed(f"{title}: every unit failed. First: {_lines(own)[0]}")
     return receipts
+
+
+def _untagged() -> TagsContext:
+    """Spares units the tags of their run.
+
+    For each tag of a task Prefect asks its server for a slot and keeps it by renewing a lease, also
+    where no limit exists; a server too busy to answer then ends the run.
+    """
+    return TagsContext(current_tags=set())
 
 
 def _guess_rows(num_units: int, outcomes: Sequence[Receipt | BaseException]) -> int:
