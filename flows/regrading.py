@@ -66,11 +66,12 @@ def regrade(job: RegradingJob, root: str, run_id: str) -> Counter[Change]:
             paths += error_path_files(store, run_id, job.set_name)
         regrader = Regrader(store, job.grader)
         changes: Counter[Change] = Counter()
-        units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)
-        for judge in judges_in(job.grader):
-            units = have_judged(judge, units, store, job.set_name)
-        total = sum(store.num_rows(unit.inputs[0]) for unit in units)
         try:
+            regrader.check_problems(problems_path(run_id, job.set_name))
+            units = regrading_units(store, run_id, paths, sampled, regrader.grader_id, job.set_name)
+            for judge in judges_in(job.grader):
+                units = have_judged(judge, units, store, job.set_name)
+            total = sum(store.num_rows(unit.inputs[0]) for unit in units)
             with stage_progress(
                 f"regrade {job.set_name}", lambda: (changes.total(), total, 0), unit="verdicts"
             ):

@@ -81,6 +81,28 @@ class Regrader:
             if member.grader is not None:
                 member.grader.close()
 
+    def check_problems(self, path: str) -> None:
+        """Refuse problems of which the grader can judge by none, before it overrules verdicts.
+
+        Args:
+            path: the file of the problems.
+
+        Raises:
+            ValueError: it can judge by none; why not by the first.
+        """
+        faults = []
+        for member in self._members:
+            for problem in self._problems_of(path).values():
+                fault = None if member.grader is None else member.grader.check_gold(problem)
+                if fault is None:
+                    return
+                faults.append(f"problem {problem.problem_id}: {fault}")
+        if faults:
+            raise ValueError(
+                f"grader {self.name}: expected a problem that it can judge by, found none in "
+                f"{path} ({faults[0]})"
+            )
+
     async def judge(self, unit: Unit) -> list[Verdict]:
         """The verdicts on a unit's trajectories, in their order.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.graders import MathGraderConfig
+from schemas.graders import MathGraderConfig, ProgramGraderConfig
 from schemas.regrading import RegradingJob
 from storage import Store
 
@@ -33,3 +33,13 @@ def test_grading_rollouts_again_with_the_same_grader_changes_no_verdict(stored, 
     solutions = stored.files("trajectories", run_id="first", stage="sampling", prefix="train.")
     num_solutions = sum(map(stored.num_rows, solutions))
     assert Counter(changes).total() == num_solutions + len(rows)
+
+
+def test_a_grader_that_can_judge_none_of_the_problems_overrules_no_verdict(stored, prefect_server):
+    from flows.regrading import regrade
+
+    verdicts = stored.files("verdicts", run_id="first", stage="regrading")
+    job = RegradingJob(set_name="train", grader=ProgramGraderConfig())
+    with pytest.raises(ValueError, match=r"found none in .*train.*: expected a problem with tests"):
+        regrade(job, stored.url, "first")
+    assert stored.files("verdicts", run_id="first", stage="regrading") == verdicts
