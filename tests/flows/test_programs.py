@@ -12,19 +12,16 @@ from schemas.evaluation import EvaluationConfig, EvaluationJob
 from schemas.graders import BehaviourGraderConfig, ProgramGraderConfig
 from schemas.problems import WorldProblemsConfig
 from schemas.regrading import RegradingJob
-from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.step_labels import MonteCarloConfig
-from schemas.units import Unit
 from storage import Store, connect, query
-from storage.runs import recorded_run
 from tasks.engines.lines_engine import WRONG_LINES, LinesEngine, lines_problems
 from tasks.graders import make_grader
 from tasks.prompts.formats import make_prompt_format
-from tasks.sampling.sample import sample_problem
 from tasks.sandbox import sandbox_fault
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
+from tests.flows.sampled import text_of, write_sampled
 
 pytestmark = pytest.mark.skipif(sandbox_fault() is not None, reason=str(sandbox_fault()))
 POLICY = LinesConfig(num_lines=3, p_right=0.7)
@@ -45,32 +42,12 @@ FORMAT = make_prompt_format(JOB.prompt, POLICY)
 def written(tmp_path_factory):
     """A store with eight programs for each of four problems, and their rows."""
     store = Store(tmp_path_factory.mktemp("programs") / "store")
-    grader = make_grader(JOB.grader)
-
-    async def sample():
-        return [
-            row
-            for problem in PROBLEMS_HERE
-            for row in await sample_problem(
-                problem, ENGINE, grader, FORMAT, JOB, scope="run/sampling"
-            )
-        ]
-
-    rows = asyncio.run(sample())
-    problems = Unit(run_id="run", stage="problems", name="train", table=PROBLEMS.name)
-    programs = Unit(run_id="run", stage="sampling", name="train.00000", table=TRAJECTORIES.name)
-    with recorded_run(store, "run", "sampling", JOB, part="train"):
-        store.commit(problems, PROBLEMS_HERE)
-        store.commit(programs, rows)
+    rows = write_sampled(store, JOB, PROBLEMS_HERE, ENGINE, make_grader(JOB.grader))
     return store, rows
 
 
 def is_right(text):
     return not any(line.rstrip() in text for line in WRONG_LINES)
-
-
-def text_of(row):
-    return "".join(step.text for step in row.steps)
 
 
 def test_a_program_is_right_exactly_when_all_its_lines_are(written):

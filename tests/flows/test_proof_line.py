@@ -10,20 +10,17 @@ from schemas.engines import TacticsConfig
 from schemas.evaluation import EvaluationConfig, EvaluationJob
 from schemas.graders import ProofGraderConfig
 from schemas.problems import TheoremProblemsConfig
-from schemas.rows import PROBLEMS, TRAJECTORIES
 from schemas.sampling import SamplingConfig, SamplingJob
 from schemas.step_labels import MonteCarloConfig
-from schemas.units import Unit
 from storage import Store, connect, query
-from storage.runs import recorded_run
 from tasks.engines.tactics_engine import TACTICS, TacticsEngine, tactic_proofs
 from tasks.graders import make_grader
 from tasks.graders.coq_checker import coq_fault, coq_version
 from tasks.problems.theorems import theorem_problems
 from tasks.prompts.formats import make_prompt_format
-from tasks.sampling.sample import sample_problem
 from tasks.step_labels.labels import label_steps
 from tasks.step_labels.rollouts import roll_out_trajectories
+from tests.flows.sampled import text_of, write_sampled
 
 pytestmark = pytest.mark.skipif(coq_fault() is not None, reason=str(coq_fault()))
 NUM_SAMPLES = 6
@@ -44,22 +41,7 @@ GRADER = make_grader(JOB.grader)
 def written(tmp_path_factory):
     """A store with six proofs of each of two theorems, and their rows."""
     store = Store(tmp_path_factory.mktemp("proofs") / "store")
-
-    async def sample():
-        return [
-            row
-            for problem in PROBLEMS_HERE
-            for row in await sample_problem(
-                problem, ENGINE, GRADER, FORMAT, JOB, scope="run/sampling"
-            )
-        ]
-
-    rows = asyncio.run(sample())
-    problems = Unit(run_id="run", stage="problems", name="train", table=PROBLEMS.name)
-    proofs = Unit(run_id="run", stage="sampling", name="train.00000", table=TRAJECTORIES.name)
-    with recorded_run(store, "run", "sampling", JOB, part="train"):
-        store.commit(problems, PROBLEMS_HERE)
-        store.commit(proofs, rows)
+    rows = write_sampled(store, JOB, PROBLEMS_HERE, ENGINE, GRADER)
     return store, rows
 
 
@@ -69,10 +51,6 @@ def is_proof(problem, text):
     statement = problem.question.rpartition("Theorem goal : ")[2].removesuffix(".")
     digits = "".join(str(TACTICS.index(line)) for line in tactics)
     return end == "Qed." and digits in tactic_proofs()[statement]
-
-
-def text_of(row):
-    return "".join(step.text for step in row.steps)
 
 
 def problem_of(row):
