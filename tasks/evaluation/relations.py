@@ -35,6 +35,7 @@ from tasks.evaluation.statistics.relations import (
     Measured,
     compare,
     mean_of_units,
+    on_shared_units,
     weighted_sum,
 )
 
@@ -92,6 +93,7 @@ def measure(
     smaller, missing_smaller = figures.find(relation.smaller)
     found: Comparison | None = None
     if larger is not None and smaller is not None:
+        larger, smaller = on_shared_units(larger, smaller)
         stored = None if relation.difference is None else figures.find(relation.difference)[0]
         seed = derive_seed(config.name, relation.name, relation.point)
         found = compare(larger, smaller, stored=stored, margin=relation.margin, seed=seed)

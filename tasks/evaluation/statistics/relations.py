@@ -20,7 +20,7 @@ The interval is, the first that is possible:
 Without any of them there is no verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from math import hypot
 from typing import Literal
@@ -106,6 +106,16 @@ def compare(
     return replace(found, verdict=verdict_of(found.low, found.high, margin))
 
 
+def on_shared_units(first: Measured, second: Measured) -> tuple[Measured, Measured]:
+    """Both figures over the problems, or seeds, that both have, if these are enough to pair by."""
+    if first.units is None or second.units is None or first.pairing != second.pairing:
+        return first, second
+    shared = first.units.keys() & second.units.keys()
+    if len(shared) < (MIN_PROBLEMS if first.pairing == "problem" else 2):
+        return first, second
+    return _over(first, shared), _over(second, shared)
+
+
 def mean_of_units(units: Mapping[str, float], pairing: Pairing, *, seed: int = 0) -> Measured:
     """The mean over problems or seeds with its interval, which few units do not have.
 
@@ -150,6 +160,13 @@ def weighted_sum(terms: Sequence[tuple[float, Measured]], *, seed: int = 0) -> M
         below.append(min(ends))
         above.append(max(ends))
     return Measured(value=value, low=value - hypot(*below), high=value + hypot(*above))
+
+
+def _over(figure: Measured, names: Set[str]) -> Measured:
+    if figure.units is None or figure.units.keys() == names:
+        return figure
+    units = {name: figure.units[name] for name in names}
+    return mean_of_units(units, figure.pairing)
 
 
 def _paired(larger: Measured, smaller: Measured, seed: int) -> Comparison | None:

@@ -301,6 +301,7 @@ def test_tokens_of_a_label_count_each_labelled_prefix_once(
         make_trajectory("a", problem_id="p0", steps=steps("1\n", "2\n", "3")),
         make_trajectory("b", problem_id="p0", steps=steps("1\n", "x\n", "y")),
         make_trajectory("c", problem_id="p1", steps=steps("1\n", "2")),
+        make_trajectory("d", problem_id="p2", steps=steps("1\n", "2")),
     ]
     rollouts = [
         make_trajectory(
@@ -316,10 +317,11 @@ def test_tokens_of_a_label_count_each_labelled_prefix_once(
             num_correct=1, soft=1.0, hard=hard, ci_low=None, ci_high=None, evidence="rollouts",
         )  # fmt: skip
 
-    # Of p0 the prefixes `1`, `1 2` and `1 x` are labelled, of p1 the prefix `1`; no other is.
+    # Of p0 the prefixes `1`, `1 2` and `1 x` are labelled, of p1 and p2 the prefix `1`; no other
+    # is. That of p2 took no rollout: its own solution is right.
     labels = [
         label("a", 0, True), label("b", 0, True), label("a", 1, False), label("b", 1, False),
-        label("a", 2, None), label("c", 0, True),
+        label("a", 2, None), label("c", 0, True), label("d", 0, True),
     ]  # fmt: skip
     where = {"run_id": f"{RUN}.labels"}
     store.commit(unit_of("trajectories", **where), solutions)
@@ -327,6 +329,6 @@ def test_tokens_of_a_label_count_each_labelled_prefix_once(
     store.commit(unit_of("step_labels", stage="step_labels", **where), labels)
     found = StoredFigures(store, RUN)
     spent = TokensSpent(label="x", part="labels", stage="step_labels")
-    assert found.read(spent).units == {"p0": 12.0, "p1": 6.0}
+    assert found.read(spent).units == {"p0": 12.0, "p1": 6.0, "p2": 0.0}
     each = TokensSpent(label="x", part="labels", stage="step_labels", per_label=True, times=0.5)
-    assert found.read(each).units == {"p0": 2.0, "p1": 3.0}
+    assert found.read(each).units == {"p0": 2.0, "p1": 3.0, "p2": 0.0}

@@ -10,6 +10,7 @@ from tasks.evaluation.statistics.relations import (
     Pairing,
     compare,
     mean_of_units,
+    on_shared_units,
     verdict_of,
     weighted_sum,
 )
@@ -48,6 +49,16 @@ def test_problems_that_both_sides_measured_are_paired():
     assert (found.verdict, found.num_units) == ("holds", 12)
     assert found.rule == "paired by problem, bootstrap"
     assert compare(smaller, larger).verdict == "does not hold"
+
+
+def test_sides_of_other_problems_are_shown_over_those_that_both_have():
+    first = mean_of_units({f"p{i}": float(i) for i in range(12)}, "problem")
+    second = mean_of_units({f"p{i}": 2.0 * i for i in range(2, 20)}, "problem")
+    larger, smaller = on_shared_units(first, second)
+    assert (larger.value, smaller.value) == (6.5, 13.0)  # of 2 to 11
+    assert compare(first, second).difference == larger.value - smaller.value
+    few = mean_of_units({f"p{i}": 1.0 for i in range(9)}, "problem")
+    assert on_shared_units(first, few) == (first, few)
 
 
 def test_the_bootstrap_of_a_coin_is_binomial():
