@@ -1,4 +1,5 @@
-// What the pages do beyond links and forms: copying, and following a run that is going on.
+// What the pages do beyond links and forms: copying, following a run that is going on or a store that
+// is being opened, playing a search tree, hiding a curve.
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -28,12 +29,13 @@ if (live) {
             document.querySelector("header .dim").textContent = page.querySelector("header .dim").textContent;
           }
           if (!main.hasAttribute("data-live")) return;
+          live.dataset.live = main.dataset.live;
         }
       } catch { /* the viewer does not answer now */ }
     }
-    setTimeout(look, 3000);
+    setTimeout(look, 1000 * live.dataset.live);
   };
-  setTimeout(look, 3000);
+  setTimeout(look, 1000 * live.dataset.live);
 }
 
 for (const tree of document.querySelectorAll("[data-tree]")) {
