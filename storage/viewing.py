@@ -3,8 +3,9 @@
 A snapshot is a connection (`storage.catalog`) with the files of one moment. `LiveCatalog` opens a
 new one when the store's files have changed, in the background: whoever asks gets the newest that is
 open. The first one has to look at every file, which takes seconds in a large store; what runs
-recorded of themselves is there before (`LiveCatalog.first`). Unlike other connections they do not keep `stepmill compact` waiting, for they may stay open
-for days; a query that meets a file that is gone is asked again of a new snapshot.
+recorded of themselves is there before (`LiveCatalog.first`). Unlike other connections they do not
+keep `stepmill compact` waiting, for they may stay open for days; a query that meets a file that is
+gone is asked again of a new snapshot.
 
 Statements have a limit of time and of rows. A file that proves to be damaged when it is read is
 left out from then on and listed in `skipped_files`, like those whose damage shows when a store is

@@ -1,7 +1,7 @@
 """The first page: the store's runs, whatever server they ran on, the newest first.
 
-While a large store is being opened or its rows are counted, it shows what runs recorded, and says what
-is missing.
+While a large store is being opened or its rows are counted, it shows what runs recorded, and says
+what is missing.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def build(view: View) -> Mapping[str, Any]:
     """The runs with their totals, as far as they are known; a run going on is marked."""
     snapshot = view.snapshot
     found = snapshot.cached("runs", lambda: snapshot.ask("runs_by_time"))
-    files = snapshot.cached("files", lambda: snapshot.rows(_FILES))
+    files = snapshot.cached("files", lambda: snapshot.rows(FILES_OF_RUNS))
     counted = snapshot.soon("counts", lambda: count_rows(snapshot)) if snapshot.is_whole else None
     totals, failed = counted or ({}, {})
     names = [row["run_id"] for row in (*found, *files)]
@@ -54,5 +54,6 @@ def state_of(run: Mapping[str, Any]) -> str:
     return "failed" if run["num_failed"] else "completed"
 
 
-_FILES = "select run_id, count(*) as num_files from files group by run_id order by run_id"
+FILES_OF_RUNS = "select run_id, count(*) as num_files from files group by run_id order by run_id"
+"""The runs by name, with their numbers of files."""
 _FAILED_UNITS = "select run_id, count(*) as num_units from quarantined group by run_id"

@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from flows.view.app import make_page
+from flows.view.links import path_link
 from flows.view.pages import PAGES
 from flows.view.pages.problem import by_answer, picks_of
 from flows.view.pages.solution import changes
-from flows.view.site import term
+from flows.view.site import Site, View, term
+from storage.viewing import Snapshot
 from tests.flows.view.conftest import AT, record
 from tests.flows.view.test_guard import Tags
 
@@ -22,6 +25,23 @@ def test_the_first_page_has_every_run_with_its_state(viewer):
     assert re.search(r"other sampling completed 1 of 1", said)
     assert re.search(r"run sampling going on 0 of 1", said)
     assert "1 unit" in said
+
+
+def test_the_first_page_says_what_it_does_not_know_while_a_store_is_opened_and_counted(
+    filled, searched
+):
+    def page(store, tables=None):
+        snapshot = Snapshot(store.url, memory_limit=None, damaged={}, tables=tables)
+        text = make_page(PAGES["runs"], View(Site(store.url), snapshot), path_link)
+        snapshot.interrupt()
+        assert 'data-live="1"' in text
+        return words(text)
+
+    for tables, reason in ((("runs",), "files are looked at"), (None, "are being counted")):
+        said = page(filled, tables)
+        assert reason in said
+        assert "other sampling completed 1 of 1 … … 2 min" in said
+        assert "run not recorded … … …" in page(searched, tables)
 
 
 def test_a_run_going_on_is_seen_to_move(own_viewer, unit_of, make_trajectory):
