@@ -57,7 +57,14 @@ for (const tree of document.querySelectorAll("[data-tree]")) {
   };
   const choose = (node) => {
     for (const each of nodes) { each.classList.toggle("chosen", each === node); each.tabIndex = each === node ? 0 : -1; }
-    said.textContent = node.querySelector("title").textContent.trim();
+    said.textContent = node.querySelector("title").textContent.trim().replace(/\n{2,}/g, "\n");
+    const row = node.querySelector("a");
+    if (row) {
+      const link = document.createElement("a");
+      link.href = row.getAttribute("href");
+      link.textContent = "open the row that ends here";
+      said.append("\n", link);
+    }
   };
   const fold = (node) => {
     if (node.hasAttribute("aria-expanded")) node.setAttribute("aria-expanded", String(node.getAttribute("aria-expanded") === "false"));
