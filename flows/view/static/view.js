@@ -100,8 +100,12 @@ for (const tree of document.querySelectorAll("[data-tree]")) {
 
 for (const chart of document.querySelectorAll("[data-chart]")) {
   for (const key of chart.querySelectorAll("[data-key]")) {
+    const series = chart.querySelector(`[data-series="${key.dataset.key}"]`);
+    for (const [event, is] of [["pointerenter", true], ["focus", true], ["pointerleave", false], ["blur", false]]) {
+      key.addEventListener(event, () => series.classList.toggle("lit", is));
+    }
     key.addEventListener("click", () => {
-      const off = chart.querySelector(`[data-series="${key.dataset.key}"]`).classList.toggle("off");
+      const off = series.classList.toggle("off");
       key.setAttribute("aria-pressed", String(!off));
     });
   }
