@@ -12,7 +12,7 @@ from flows.view.pages.problem import by_answer, picks_of
 from flows.view.pages.solution import changes
 from flows.view.site import Site, View, term
 from storage.viewing import Snapshot
-from tests.flows.view.conftest import AT, record
+from tests.flows.view.conftest import AT, fill_searched, record
 from tests.flows.view.test_guard import Tags
 
 
@@ -73,7 +73,16 @@ def test_a_problem_groups_its_solutions_by_answer(viewer):
     assert re.search(r"4 2 2 ✓ right 0\.375 0\.38", said)  # the mean of .25 and .5
     assert re.search(r"5 1 1 ✗ wrong 0\.875 0\.88", said)
     assert "best_of_n[min] prm 5 ✗ wrong 2" in said
-    assert "majority 4 policy-0 majority 4 ✓ right" in said
+    assert "majority 4 policy-0 majority ✓ 4 9 0" in said
+
+
+def test_picks_of_searches_stand_side_by_side(
+    store, unit_of, make_problem, make_trajectory, make_viewer
+):
+    fill_searched(store, unit_of, make_problem, make_trajectory, strategies=("beam", "dvts"))
+    said = words(make_viewer(store).text("/problem", run="run", id="p0"))
+    assert "beam 4 policy-0 prm best ✓ 4 9 7 dvts 4 policy-0 prm best ✓ 4 9 7" in said
+    assert "pick beam, N = 4 dvts, N = 4 best ✓ 4 ✓ 4" in said
 
 
 def test_a_solution_has_its_steps_with_all_that_is_known(viewer):
