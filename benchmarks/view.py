@@ -1,9 +1,10 @@
 """What the viewer's pages cost over a store of a million trajectories in a thousand files.
 
 Starts `stepmill view` on it and asks for pages as a browser would: the first page, filtered ones
-with their facets, words in all texts, a solution, and a search tree of 2,000 nodes, which Chromium
-draws if it is there. Seconds are by the wall clock and of the server's processor time, which other
-work on the machine hardly affects. Prints one JSON object on its last line.
+with their facets, words in all texts (one that every text has, one that none has), solutions of a
+small and of a large run, and a search tree of 2,000 nodes, which Chromium draws if it is there.
+Seconds are by the wall clock and of the server's processor time, which other work on the machine
+hardly affects. Prints one JSON object on its last line.
 
     python -m benchmarks.view --files 1000 --rows 1000000
 """
@@ -20,6 +21,8 @@ import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
+
+import pyarrow.parquet as pq
 
 from benchmarks.many_files import fill
 from schemas.rows import Decision, RunEvent, Step, Trajectory
@@ -76,15 +79,16 @@ def measure(root: str) -> dict[str, object]:
     try:
         base = process.stdout.readline().strip().rstrip("/")
         found: dict[str, object] = {"address_s": round(time.perf_counter() - start, 2)}
-        for name, path in _pages().items():
+        large = _solution_of(Store(root), "run-3")
+        for name, path in (_pages() | {"solution_of_large_run": large}).items():
             began, spent = time.perf_counter(), _processor_s(process.pid)
-            with urllib.request.urlopen(f"{base}{path}") as answer:
-                size = len(answer.read())
-            found[name] = {
-                "wall_s": round(time.perf_counter() - began, 2),
-                "processor_s": round(_processor_s(process.pid) - spent, 2),
-                "kilobytes": size // 1024,
-            }
+            size = len(_get(f"{base}{path}"))
+            found[name] = _since(process.pid, began, spent) | {"kilobytes": size // 1024}
+            if name == "first_page":
+                while b"data-live" in _get(f"{base}/"):
+                    time.sleep(0.05)
+                found["all_of_first_page"] = _since(process.pid, began, spent)
+                _wait_idle(process.pid)  # what other pages need is made ready meanwhile
         if CHROMIUM is not None:
             found["drawn"] = draw_in_browser(f"{base}{_pages()['tree']}")
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -136,16 +140,44 @@ _MARKS = """() => {
 def _pages() -> dict[str, str]:
     run = "role is null"  # of every run
     return {
-        "opening_and_first_page": "/",
-        "first_page": "/?again",
+        "first_page": "/",
         "filtered_page": f"/solutions?where={quote(run + ' and not is_right')}",
         "filtered_again": f"/solutions?where={quote(run + ' and generated_tokens > 60')}",
         "by_length": f"/solutions?order=longest&where={quote(run)}",
         "words": f"/solutions?text=crates&where={quote(run)}",
+        "words_of_none": f"/solutions?text=zebra&where={quote(run)}",
         "words_counted": f"/solutions?text=crates&counted=1&where={quote(run)}",
         "solution": "/solution?run=benchmark&id=branch-7",
         "tree": "/tree?run=benchmark&id=searched",
     }
+
+
+def _solution_of(store: Store, run_id: str) -> str:
+    """The page of a solution of a run."""
+    path = next(p for p in sorted(store.files_root.files()) if f"run_id={run_id}/" in p)
+    found = pq.read_table(store.root / path, columns=["trajectory_id"])
+    return f"/solution?run={run_id}&id={found['trajectory_id'][0].as_py()}"
+
+
+def _get(address: str) -> bytes:
+    with urllib.request.urlopen(address) as answer:
+        return answer.read()
+
+
+def _since(pid: int, began: float, spent: float) -> dict[str, float]:
+    """Seconds since then, by the wall clock and of a process's processor time."""
+    return {
+        "wall_s": round(time.perf_counter() - began, 2),
+        "processor_s": round(_processor_s(pid) - spent, 2),
+    }
+
+
+def _wait_idle(pid: int) -> None:
+    """Wait until a process has used no processor time for a while."""
+    spent = -1.0
+    while (now := _processor_s(pid)) != spent:
+        spent = now
+        time.sleep(1)
 
 
 def _processor_s(pid: int) -> float:

@@ -36,6 +36,7 @@ group by all
 having count(*) filter (not hard) > 0 and count(*) filter (hard) > 0
 order by count(*) desc, trajectory_id limit 1
 """
+_TREES = ("beam", "dvts", "mcts", "rebase", "lookahead")
 _SEARCHED = """
 select run_id, problem_id from decisions where strategy in ('beam', 'dvts', 'mcts', 'rebase')
 group by all order by count(distinct (strategy, budget)) desc, problem_id limit 1
@@ -81,10 +82,11 @@ def pages_of(root: str) -> Iterator[tuple[str, str]]:
                 for name, each in searches_of(
                     ask(connection, "decisions_of_problem", **key)
                 ).items()
-                if each["strategy"].split("[")[0] in ("beam", "dvts", "mcts", "rebase")
+                if each["strategy"].split("[")[0] in _TREES
             ]
             tree = {"run": searched[0], "id": searched[1], "search": names[0]}
             yield "tree", path_link("tree", **tree)
+            yield "searches", path_link("problem", run=searched[0], id=searched[1])
             if len(names) > 1:
                 yield "trees", path_link("tree", **tree, **{"with": names[-1]})
         yield "models", path_link("models")

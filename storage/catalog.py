@@ -53,6 +53,7 @@ def connect(
     memory_limit: str | None = None,
     keeps_files: bool = True,
     left_out: Mapping[str, str] | None = None,
+    tables: Collection[str] | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open a store for reading: a view per table (with `run_id` and `stage`) and all SQL views.
 
@@ -67,6 +68,8 @@ def connect(
         keeps_files: whether a local store waits with compaction until the connection is closed;
             otherwise a statement may meet a file that is gone.
         left_out: paths of files that are not to be read, with the reason.
+        tables: those that have rows; None for all. The table `files` lists the files of the others
+            too, but nobody has looked at them.
 
     Raises:
         StoreUnusable: the root is not a store.
@@ -78,6 +81,12 @@ def connect(
     if keeps_files and isinstance(store.files_root, LocalRoot):
         weakref.finalize(connection, os.close, share(store.root / MARKER))
     listing, skipped = unit_files(store)
+    unread: dict[str, int] = {}
+    if tables is not None:
+        unread = {p: n for p, n in listing.sizes.items() if p.split("/", 1)[0] not in tables}
+        read = {p: n for p, n in listing.sizes.items() if p not in unread}
+        listing = Listing(read, listing.marks, {})
+        skipped = {p: why for p, why in skipped.items() if p.split("/", 1)[0] in tables}
     tails: dict[str, bytes] = {}
     if isinstance(store.files_root, ObjectRoot):
         from storage.object_files import ObjectFiles
@@ -94,7 +103,7 @@ def connect(
     files = {path: size for path, size in listing.sizes.items() if path not in looks.damaged}
     if len(files) <= _MAX_KEPT_FOOTERS:
         connection.execute("set parquet_metadata_cache = true")  # a committed file never changes
-    _create_all(connection, store, files, skipped, looks.without_units)
+    _create_all(connection, store, files, skipped, looks.without_units, unread=unread)
     comment_catalog(connection)
     connection.execute("set lock_configuration = true")
     return connection
@@ -132,10 +141,12 @@ def _create_all(
     files: dict[str, int],
     skipped: dict[str, str],
     without_units: Collection[str],
+    *,
+    unread: dict[str, int],
 ) -> None:
     """Create all tables and views of a connection."""
     connection.execute(_FILE_TABLES)
-    _fill_file_tables(connection, files, skipped)
+    _fill_file_tables(connection, files | unread, skipped)
     by_table: dict[str, list[str]] = {}
     for path in files:
         by_table.setdefault(path.split("/", 1)[0], []).append(path)

@@ -53,6 +53,8 @@ class Looks:
         self.without_units: list[str] = []
         """Files whose footer may not name the units in them."""
         self._store, self._new = store, {}
+        self._fitting: dict[str, pa.Schema] = {}
+        """By table, a schema that is exactly its own: most files share it."""
         if isinstance(store.files_root, LocalRoot):
             self._look_at_new(listing)
         else:
@@ -129,10 +131,17 @@ class Looks:
     def _look_at_columns(self, path: str, schema: pa.Schema) -> str | None:
         """Why a file of this schema cannot be one of its table."""
         spec = TABLES[path.split("/", 1)[0]]
+        known = self._fitting.get(spec.name)
+        if known is not None and known.equals(schema):
+            return None
         wanted = {field.name: field.type for field in spec.schema}
-        if any(wanted.get(field.name) != field.type for field in schema):
+        is_doubtful = any(wanted.get(field.name) != field.type for field in schema)
+        if is_doubtful:
             self.doubtful.append(path)
-        return misfit(spec, schema)
+        reason = misfit(spec, schema)
+        if reason is None and not is_doubtful:
+            self._fitting[spec.name] = schema
+        return reason
 
     def _look_at_ends(self, files: dict[str, int], tails: dict[str, bytes]) -> None:
         for path in files:

@@ -2,8 +2,10 @@
 
 A snapshot is a connection (`storage.catalog`) with the files of one moment. `LiveCatalog` opens a
 new one when the store's files have changed, in the background: whoever asks gets the newest that is
-open. Unlike other connections they do not keep `stepmill compact` waiting, for they may stay open
-for days; a query that meets a file that is gone is asked again of a new snapshot.
+open. The first one has to look at every file, which takes seconds in a large store; what runs
+recorded of themselves is there before (`LiveCatalog.first`). Unlike other connections they do not
+keep `stepmill compact` waiting, for they may stay open for days; a query that meets a file that is
+gone is asked again of a new snapshot.
 
 Statements have a limit of time and of rows. A file that proves to be damaged when it is read is
 left out from then on and listed in `skipped_files`, like those whose damage shows when a store is
@@ -12,8 +14,9 @@ opened.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,8 +39,12 @@ TIMEOUT_S = 10.0
 """The time limit of a statement of a page."""
 _LOOK_EVERY_S = 2.0
 _WAIT_S = 0.5
+_PATIENCE_S = 0.3
+_END_S = 5.0
 _MAX_CELL_LETTERS = 2000
 _MAX_CACHED = 200
+_FIRST_TABLES = ("runs",)
+"""What a first look reads: few small files."""
 
 
 class TooSlow(StepmillError):
@@ -59,17 +66,37 @@ class Snapshot:
     """The files of a store at one moment, open for SQL from several threads."""
 
     def __init__(
-        self, root: str | Path, *, memory_limit: str | None, damaged: dict[str, str]
+        self,
+        root: str | Path,
+        *,
+        memory_limit: str | None,
+        damaged: dict[str, str],
+        patience_s: float = 0.0,
+        tables: Collection[str] | None = None,
     ) -> None:
-        """Open the store without the files known to be damaged, given with the reasons."""
+        """Open the store without the files known to be damaged, given with the reasons.
+
+        Args:
+            root: the store.
+            memory_limit: see `connect`.
+            damaged: paths and reasons.
+            patience_s: how long `soon` waits.
+            tables: those that have rows; None for all.
+        """
         self.opened_at = datetime.now(UTC)
+        self.is_whole = tables is None
+        """Whether all files were looked at; otherwise only what runs recorded is known."""
         self._connection = connect(
-            root, memory_limit=memory_limit, keeps_files=False, left_out=damaged
+            root, memory_limit=memory_limit, keeps_files=False, left_out=damaged, tables=tables
         )
         self.store = Store(root, create=False)
+        self._patience_s = patience_s
         self._lists = file_lists(self._connection)
         self._cached: dict[object, Any] = {}
         self._making: dict[object, threading.Lock] = {}
+        self._soon: dict[object, Future[Any]] = {}
+        self._threads: set[threading.Thread] = set()
+        self._asked: set[duckdb.DuckDBPyConnection] = set()
         self._lock = threading.Lock()
 
     def ask(self, name: str, /, **values: Any) -> list[dict[str, Any]]:
@@ -127,9 +154,44 @@ class Snapshot:
                 self._cached[key] = made
             return made
 
+    def soon(self, key: object, make: Callable[[], T]) -> T | None:
+        """What `cached` returns, if that takes no patience; None while it is still being made."""
+        with self._lock:
+            if key in self._cached:
+                return self._cached[key]
+            if (found := self._soon.get(key)) is None:
+                found = self._soon[key] = Future()
+                making = threading.Thread(target=self._make, args=[found, key, make], daemon=True)
+                self._threads.add(making)
+                making.start()
+        try:
+            return found.result(self._patience_s)
+        except TimeoutError:
+            return None
+        finally:
+            if found.done():
+                with self._lock:
+                    self._soon.pop(key, None)
+
+    def interrupt(self) -> None:
+        """End what is being asked and made."""
+        for cursor in tuple(self._asked):
+            cursor.interrupt()
+        for making in tuple(self._threads):
+            making.join(_END_S)
+
+    def _make(self, found: Future[Any], key: object, make: Callable[[], Any]) -> None:
+        try:
+            found.set_result(self.cached(key, make))
+        except BaseException as error:  # whoever asks is told
+            found.set_exception(error)
+        finally:
+            self._threads.discard(threading.current_thread())
+
     @contextmanager
     def _limited(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
         cursor = open_cursor(self._connection, self._lists)
+        self._asked.add(cursor)
         timer = threading.Timer(timeout_s, cursor.interrupt)
         timer.daemon = True
         timer.start()
@@ -141,6 +203,7 @@ class Snapshot:
             ) from error
         finally:
             timer.cancel()
+            self._asked.discard(cursor)
             cursor.close()
 
 
@@ -153,13 +216,26 @@ class LiveCatalog:
         *,
         memory_limit: str | None = "1GB",
         look_every_s: float = _LOOK_EVERY_S,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
-        """Open nothing yet."""
+        """Open nothing yet.
+
+        Args:
+            root: the store.
+            memory_limit: see `connect`.
+            look_every_s: after how long the store is looked at again.
+            patience_s: how long a page waits for what it can be shown without.
+        """
         self.root = root
+        self._patience_s = patience_s
         self._look_every_s = look_every_s
         self._memory_limit = memory_limit
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._first: Snapshot | None = None
+        self._first_lock = threading.Lock()
+        self._opening: threading.Thread | None = None
+        self._opening_since = 0.0
         self._listing: dict[str, int] = {}
         self._looked_at = 0.0
         self._looking: threading.Thread | None = None
@@ -187,6 +263,44 @@ class LiveCatalog:
             assert self._snapshot is not None
             return self._snapshot
 
+    def first(self) -> Snapshot:
+        """The newest snapshot; before one is open, what runs recorded, with `is_whole` false.
+
+        The store is opened meanwhile.
+
+        Raises:
+            StoreUnusable: the root is not a store.
+        """
+        if self._snapshot is None:
+            with self._first_lock:
+                first = self._first = self._first or self._open(_FIRST_TABLES)
+            opening = self.open_soon()
+            opening.join(max(0.0, self._opening_since + self._patience_s - time.monotonic()))
+            if opening.is_alive():
+                return first
+        self._first = None
+        return self.snapshot()
+
+    def open_soon(self) -> threading.Thread:
+        """Open the store in the background; the thread that does."""
+        with self._first_lock:
+            if self._opening is None:
+                self._opening = threading.Thread(target=self._open_whole, daemon=True)
+                self._opening_since = time.monotonic()
+                self._opening.start()
+            return self._opening
+
+    def _open_whole(self) -> None:
+        with suppress(Exception):  # whoever asks for a snapshot is told
+            self.snapshot()
+
+    def close(self) -> None:
+        """End what goes on: Python cannot end while a thread of it is in a statement."""
+        if self._opening is not None:
+            self._opening.join(_END_S)
+        if (snapshot := self._snapshot) is not None:
+            snapshot.interrupt()
+
     def wait(self) -> None:
         """Wait until a look at the store that is going on has ended."""
         if (looking := self._looking) is not None:
@@ -197,13 +311,17 @@ class LiveCatalog:
         self.wait()
         self._look()
 
-    def answer(self, read: Callable[[Snapshot], T]) -> T:
+    def answer(self, read: Callable[[Snapshot], T], *, is_first: bool = False) -> T:
         """What `read` returns; once more after a file was gone, or without those that are damaged.
+
+        Args:
+            read: makes something of a snapshot.
+            is_first: whether it can do with what runs recorded while the store is being opened.
 
         Raises:
             duckdb.Error: as `read` raised it, if no file is at fault.
         """
-        snapshot = self.snapshot()
+        snapshot = self.first() if is_first else self.snapshot()
         try:
             return read(snapshot)
         except (TooSlow, duckdb.InterruptException):
@@ -246,8 +364,14 @@ class LiveCatalog:
         there = Store(self.root, create=False).files_root.files()
         return {path: size for path, size in there.items() if table_of(path) is not None}
 
-    def _open(self) -> Snapshot:
-        return Snapshot(self.root, memory_limit=self._memory_limit, damaged=self._damaged)
+    def _open(self, tables: Collection[str] | None = None) -> Snapshot:
+        return Snapshot(
+            self.root,
+            memory_limit=self._memory_limit,
+            damaged=self._damaged,
+            patience_s=self._patience_s,
+            tables=tables,
+        )
 
 
 def _by_column(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

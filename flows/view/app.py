@@ -71,7 +71,7 @@ def _endpoint(catalog: LiveCatalog, site: Site, page: Page) -> Callable[[Request
             return make_page(page, View(site, snapshot, query), path_link)
 
         try:
-            return HTMLResponse(catalog.answer(make))
+            return HTMLResponse(catalog.answer(make, is_first=page.is_first))
         except NotThere as error:
             return _page_of_error(site, str(error), 404)
         except TooSlow as error:

@@ -11,6 +11,8 @@ from typing import Any
 
 PAGE_ROWS = 50
 _MAX_VALUES = 12
+_FIRST_FILES, _GROWTH = 64, 4
+"""A page by id is looked for in runs of so many files, then in those of so many times more."""
 _OR = re.compile(r"\bor\b|--|/\*", re.IGNORECASE)
 
 
@@ -79,7 +81,13 @@ def reads_text(listing: Listing, where: str) -> bool:
 
 
 def page_statement(
-    listing: Listing, where: str, order: Order, after: Sequence[Any] | None, extra: str = ""
+    listing: Listing,
+    where: str,
+    order: Order,
+    after: Sequence[Any] | None,
+    extra: str = "",
+    *,
+    runs: tuple[str, str] | None = None,
 ) -> str:
     """The statement of a page, with one row more than it shows.
 
@@ -90,8 +98,11 @@ def page_statement(
         after: the values of the order's column, if it has one, and of the key in the last row of
             the page before; None for the first page.
         extra: a join that provides further columns.
+        runs: the first and the last run, by name, whose rows are wanted; None for all.
     """
     conditions = [f"({where}\n)" if _OR.search(where) else where] if where else []
+    if runs is not None:
+        conditions.append(f"run_id between {literal(runs[0])} and {literal(runs[1])}")
     if order.column is not None:
         conditions.append(f"{order.column} is not null")
     if after is not None:
@@ -111,6 +122,30 @@ def page_statement(
     )
 
 
+def groups_of_runs(files: Sequence[tuple[str, int]], after: str) -> list[tuple[str, str]]:
+    """Ranges of runs to look for the rows of a page in, one after the other, each larger.
+
+    Rows by id are those of the first runs, so that most pages need not look at all files.
+
+    Args:
+        files: the runs by name, with their numbers of files.
+        after: runs with an earlier name are left out.
+
+    Returns:
+        The first and the last run of each range.
+    """
+    found: list[tuple[str, str]] = []
+    wanted, held, first = _FIRST_FILES, 0, ""
+    left = [each for each in files if each[0] >= after]
+    for place, (name, num_files) in enumerate(left):
+        first = first or name
+        held += num_files
+        if held >= wanted or place == len(left) - 1:
+            found.append((first, name))
+            wanted, held, first = wanted * _GROWTH, 0, ""
+    return found
+
+
 def key_of(listing: Listing, order: Order, row: dict[str, Any]) -> list[Any]:
     """What the page after the one that ends with this row is asked for by."""
     names = [order.column] if order.column else []
@@ -120,15 +155,16 @@ def key_of(listing: Listing, order: Order, row: dict[str, Any]) -> list[Any]:
 def facets_statement(listing: Listing, where: str, extra: str = "") -> str:
     """One pass over the rows that fit: how many have each value, and the histograms."""
     bins = [_bin(name) for name in listing.measures]
-    columns = [*listing.facets, *(f"{text} as bin_{n}" for n, text in enumerate(bins))]
-    sets = [f"({name})" for name in listing.facets]
-    sets += [f"(bin_{n})" for n in range(len(bins))]
     names = [*listing.facets, *(f"bin_{n}" for n in range(len(bins)))]
+    columns = [*listing.facets, *(f"{text} as bin_{n}" for n, text in enumerate(bins))]
     filters = f"where ({where}\n)" if where else ""
+    # Rows that are alike are counted first: then only few are counted once for each column.
     return (
-        f"with fitting as (select {', '.join(columns)} from {listing.view}{extra} {filters})\n"
-        f"select {', '.join(names)}, grouping({', '.join(names)}) as which, count(*) as num\n"
-        f"from fitting group by grouping sets ({', '.join(['()', *sets])})"
+        f"with alike as (\n    select {', '.join(columns)}, count(*) as num\n"
+        f"    from {listing.view}{extra} {filters}\n    group by all\n)\n"
+        f"select {', '.join(names)}, grouping({', '.join(names)}) as which,\n"
+        "    coalesce(sum(num), 0)::bigint as num\n"
+        f"from alike group by grouping sets ((), {', '.join(f'({name})' for name in names)})"
     )
 
 

@@ -60,15 +60,23 @@ def serve_view(
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        catalog.close()
 
 
 def _open(catalog: "LiveCatalog") -> None:
-    """Open the store and make the first page's figures, before anybody asks for them."""
-    from flows.view.pages.runs import figures_of
+    """Open the store and make ready what the first pages need, before anybody asks for them."""
+    from flows.view.pages import PAGES
+    from flows.view.pages.runs import count_rows
 
     with contextlib.suppress(Exception):  # whoever asks is told
-        catalog.answer(figures_of)
+        catalog.first()
+        opened = catalog.snapshot()
+        opened.soon("counts", lambda: count_rows(opened))
+        for page in PAGES.values():
+            page.load()
 
 
 def _listen(host: str, port: int) -> socket.socket:

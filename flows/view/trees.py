@@ -32,6 +32,10 @@ class Node:
     values: list[float] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     visits: int | None = None
+    labels: dict[str, list[bool]] = field(default_factory=dict)
+    """By method, whether the labels of the folded steps call them right."""
+    first_error_of: list[str] = field(default_factory=list)
+    """The methods that find no error before it and one in it."""
     ends: list[dict[str, Any]] = field(default_factory=list)
     """The rows whose last step this is."""
     children: "list[Node]" = field(default_factory=list)
@@ -40,6 +44,8 @@ class Node:
     x: float = 0.0
     y: float = 0.0
     born: int = 0
+    row: dict[str, Any] | None = None
+    """Of the rows that end here the picked one, else the first."""
     pick: str | None = None
     is_picked: bool = False
     """Whether the picked answer goes through it."""
@@ -61,6 +67,24 @@ class Node:
         return f"value-{min(_SHADES - 1, max(0, int(self.value * _SHADES)))}"
 
     @property
+    def verdict(self) -> bool | None:
+        """Whether all labels call it right, or all of its graded ends are; None if none says."""
+        said = [right for found in self.labels.values() for right in found]
+        said = said or [row["correct"] for row in self.ends if row["correct"] is not None]
+        return all(said) if said else None
+
+    @property
+    def label_words(self) -> list[str]:
+        """What each method of labels says, in words."""
+        words = []
+        for method, said in self.labels.items():
+            num_right, num_wrong = said.count(True), said.count(False)
+            alike = "right" if not num_wrong else "wrong" if not num_right else ""
+            first = ", its first error" if method in self.first_error_of else ""
+            words.append(f"{method}: {alike or f'{num_right} right, {num_wrong} wrong'}{first}")
+        return words
+
+    @property
     def reason(self) -> str:
         """How the rows that end here ended, in words, each once."""
         said = dict.fromkeys(_end_words(row) for row in self.ends)
@@ -79,6 +103,7 @@ class Drawing:
     """Steps before folding."""
     last_born: int
     counts_visits: bool
+    is_labelled: bool
 
     def place(self, number: int) -> str:
         """The place of a node in a path; number 0 is the root."""
@@ -104,6 +129,7 @@ def draw(root: Branch, picks: Mapping[str, str]) -> Drawing:
     next_line = [0]
     _place(top, 0, next_line)
     _mark(top, picks)
+    _find_errors(top, frozenset())
     for node in nodes:
         for child in node.children:
             child.up = node.number
@@ -116,6 +142,7 @@ def draw(root: Branch, picks: Mapping[str, str]) -> Drawing:
         num_steps=sum(node.count for node in below),
         last_born=max((node.born for node in below), default=0),
         counts_visits=counts_visits,
+        is_labelled=any(node.labels for node in below),
     )
 
 
@@ -129,6 +156,9 @@ def _fold(branches: Sequence[Branch]) -> list[Node]:
     for (text, is_prompted), equal in groups.items():
         steps = [branch.step or {} for branch in equal]
         ranked = [s["value"] if s.get("visits") is not None else s.get("score") for s in steps]
+        labels: dict[str, list[bool]] = {}
+        for each in (label for step in steps for label in step.get("labels", ())):
+            labels.setdefault(each["method"], []).append(each["hard"])
         visits = [s["visits"] for s in steps if s.get("visits") is not None]
         folded.append(
             Node(
@@ -137,6 +167,7 @@ def _fold(branches: Sequence[Branch]) -> list[Node]:
                 values=[value for value in ranked if value is not None],
                 logprobs=[s["logprob"] for s in steps if s.get("logprob") is not None],
                 visits=sum(visits) if visits else None,
+                labels=labels,
                 ends=[row for branch in equal for row in branch.ends],
                 children=_fold([child for branch in equal for child in branch.children]),
                 is_prompted=is_prompted,
@@ -167,13 +198,21 @@ def _mark(node: Node, picks: Mapping[str, str]) -> None:
     """Mark what leads to the pick, and what was pruned, from the leaves up."""
     for child in node.children:
         _mark(child, picks)
-    node.pick = next(
-        (picks[r["trajectory_id"]] for r in node.ends if r["trajectory_id"] in picks), None
-    )
+    picked = [row for row in node.ends if row["trajectory_id"] in picks]
+    node.row = next(iter((*picked, *node.ends)), None)
+    node.pick = picks[picked[0]["trajectory_id"]] if picked else None
     node.is_picked = node.pick is not None or any(child.is_picked for child in node.children)
     fates = [row["status"] == "pruned" for row in node.ends]
     fates += [child.is_pruned for child in node.children]
     node.is_pruned = bool(fates) and all(fates)
+
+
+def _find_errors(node: Node, before: frozenset[str]) -> None:
+    """Mark the first error of each method of labels on each way from the root."""
+    wrong = {method for method, said in node.labels.items() if False in said}
+    node.first_error_of = sorted(wrong - before)
+    for child in node.children:
+        _find_errors(child, before | wrong)
 
 
 def _appear(node: Node, *, counts_visits: bool) -> int:

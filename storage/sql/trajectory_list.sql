@@ -9,7 +9,10 @@ select
     g.generated_tokens, g.prompt_tokens, g.scored_tokens, g.reward, g.temperature,
     g.error, g.reason, g.created_at,
     len(g.steps) as num_steps,
-    array_to_string(list_transform(g.steps, lambda step: step.text), '') as text,
+    -- not `array_to_string`, which makes the list twice
+    coalesce(
+        list_aggregate(list_transform(g.steps, lambda step: step.text), 'string_agg', ''), ''
+    ) as text,
     case
         when len(list_filter(g.steps, lambda step: step.logprob is null)) = 0
             then list_sum(list_transform(g.steps, lambda step: step.logprob))

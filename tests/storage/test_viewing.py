@@ -1,12 +1,14 @@
 """A connection that follows the store: new files, files that are gone, limits."""
 
+import threading
+
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.rows import TRAJECTORIES, to_table
 from storage import connect
 from storage.compaction import compact
-from storage.viewing import LiveCatalog, TooSlow
+from storage.viewing import LiveCatalog, Snapshot, TooSlow
 
 
 @pytest.fixture
@@ -54,6 +56,46 @@ def test_compaction_does_not_wait_for_a_viewer_which_finds_the_rows_again(many):
     compact(many)
     sql = "select count(distinct answer) as num, count(*) as all from trajectories"
     assert catalog.answer(lambda snapshot: snapshot.rows(sql)) == [{"num": 1, "all": 60}]
+
+
+def test_before_all_files_were_looked_at_some_tables_have_rows_and_all_files_are_listed(
+    many, unit_of, make_problem
+):
+    many.commit(unit_of("problems", name="eval", stage="problems"), [make_problem("p0")])
+    first = Snapshot(many.url, memory_limit=None, damaged={}, tables=("problems",))
+    assert not first.is_whole
+    assert first.rows("select problem_id from problems") == [{"problem_id": "p0"}]
+    assert first.rows("select count(*) as num from graded") == [{"num": 0}]
+    listed = "select table_name, count(*) as num from files group by all order by all"
+    assert first.rows(listed) == [
+        {"table_name": "problems", "num": 1}, {"table_name": "trajectories", "num": 30},
+    ]  # fmt: skip
+    catalog = LiveCatalog(many.url, patience_s=60.0)
+    opened = catalog.first()  # it waits as long
+    assert opened.is_whole
+    assert opened.rows(listed) == first.rows(listed)
+
+
+def test_what_takes_long_is_made_while_a_page_does_without(many):
+    snapshot = Snapshot(many.url, memory_limit=None, damaged={})  # it waits for nothing
+    go_on, made = threading.Event(), []
+
+    def make():
+        made.append(1)
+        return go_on.wait(60)
+
+    assert snapshot.soon("key", make) is None
+    assert snapshot.soon("key", make) is None
+    go_on.set()
+    assert snapshot.cached("key", make) is True
+    assert made == [1]
+
+
+def test_a_failure_of_what_was_made_meanwhile_is_told(many):
+    snapshot = Snapshot(many.url, memory_limit=None, damaged={}, patience_s=60.0)
+    with pytest.raises(ZeroDivisionError):
+        snapshot.soon("key", lambda: 1 // 0)
+    assert snapshot.soon("key", lambda: 1) == 1
 
 
 def test_a_slow_statement_is_ended(many):

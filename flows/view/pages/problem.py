@@ -25,7 +25,7 @@ def build(view: View) -> Mapping[str, Any]:
     scores: dict[str, dict[str, list[float]]] = defaultdict(dict)
     for each in ask("scores_of_problem", **key):
         scores[each["verifier"]][each["trajectory_id"]] = each["scores"]
-    decisions = ask("decisions_of_problem", **key)
+    searches = searches_of(ask("decisions_of_problem", **key))
     groups: dict[tuple, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         names = ("stage", "strategy", "policy", "round", "role", "budget", "verifier")
@@ -49,11 +49,22 @@ def build(view: View) -> Mapping[str, Any]:
             }
             for (stage, strategy, policy, number, role, budget, verifier), found in groups.items()
         ],
-        "searches": searches_of(decisions),
+        "searches": searches,
+        "picks": _side_by_side(searches),
+        "num_verifiers": len({search["verifier"] for search in searches.values()}),
         "verifiers": sorted(scores),
         "is_cut": len(rows) == _MAX_SOLUTIONS,
         "shown": _SHOWN_OF_ANSWER,
     }
+
+
+def _side_by_side(
+    searches: Mapping[str, Mapping[str, Any]],
+) -> dict[str, list[Mapping[str, Any] | None]]:
+    """By pick, what it decided in each search; None where the search has no such pick."""
+    by_search = [{row["pick"]: row for row in search["picks"]} for search in searches.values()]
+    names = dict.fromkeys(name for picks in by_search for name in picks)
+    return {name: [picks.get(name) for picks in by_search] for name in names}
 
 
 def by_answer(

@@ -26,7 +26,7 @@ def build(view: View) -> Mapping[str, Any]:
     return {
         "run_id": run_id,
         "state": state if parts else "not recorded",
-        "is_live": state == "going on",
+        "look_s": 3 if state == "going on" else None,
         "parts": parts,
         "num_completed": sum(part["state"] == "completed" for part in parts),
         "stages": stages,

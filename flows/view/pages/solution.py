@@ -38,11 +38,15 @@ def build(view: View) -> Mapping[str, Any]:
     of_steps = [each for each in scores if len(each["scores"]) == len(row["steps"])]
     labels = [each for each in ask("labels_of_trajectory", **key) if _is_said(each)]
     can = can_mark(row)
+    before = _steps_before(view, row)
+    steps = _steps(row, labels, of_steps, critiques, rollouts)
     return {
         "row": row,
         "problem": problem[0] if problem else None,
-        "before": _steps_before(view, row),
-        "steps": _steps(row, labels, of_steps, critiques, rollouts),
+        "before": before,
+        "steps": steps,
+        "has_logprobs": any(step["logprob"] is not None for step in (*before, *steps)),
+        "has_critics": any(step["critics"] for step in steps),
         "annotator": view.site.annotator if any(can) else None,
         "can": can,
         "marks": {each["step_index"]: each["hard"] for each in labels if each["method"] == METHOD},

@@ -1,6 +1,7 @@
 """Solutions, rollouts, attempts: a table with a filter in SQL, facets, histograms, full text."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from flows.view.listing import (
     Listing,
     Order,
     facets_statement,
+    groups_of_runs,
     is_value,
     key_of,
     literal,
@@ -20,7 +22,9 @@ from flows.view.listing import (
     read_facets,
     reads_text,
 )
+from flows.view.pages.runs import FILES_OF_RUNS
 from flows.view.site import View
+from storage.viewing import Snapshot
 
 _TIMEOUT_S = 20.0
 LISTING = Listing(
@@ -122,7 +126,10 @@ def list_page(view: View, listing: Listing, extra: str, *, default: str) -> dict
     order = listing.orders[name]
     after = _read_key(view.get("after"))
     statement = page_statement(listing, where, order, after, extra)
-    rows = view.snapshot.rows(statement, timeout_s=_TIMEOUT_S)
+    if order.column is None and not re.search(r"\brun_id\b", where):
+        rows = _rows_by_run(view.snapshot, listing, where, order, after, extra)
+    else:
+        rows = view.snapshot.rows(statement, timeout_s=_TIMEOUT_S)
     # To count what has certain words all texts are read, as often as a page of it is.
     is_counted = not reads_text(listing, where) or bool(view.get("counted"))
     total, values, bars = _count(view, listing, where, extra) if is_counted else (None, {}, {})
@@ -143,6 +150,26 @@ def list_page(view: View, listing: Listing, extra: str, *, default: str) -> dict
         "is_later": after is not None,
         "next": None if last is None else json.dumps(key_of(listing, order, last), default=str),
     }
+
+
+def _rows_by_run(
+    snapshot: Snapshot,
+    listing: Listing,
+    where: str,
+    order: Order,
+    after: Sequence[Any] | None,
+    extra: str,
+) -> list[dict[str, Any]]:
+    """The rows that the statement of a page by id returns, without a look at all runs."""
+    files = snapshot.cached("files", lambda: snapshot.rows(FILES_OF_RUNS))
+    counts = [(row["run_id"], row["num_files"]) for row in files]
+    rows: list[dict[str, Any]] = []
+    for runs in groups_of_runs(counts, str(after[0]) if after else ""):
+        statement = page_statement(listing, where, order, after, extra, runs=runs)
+        rows += snapshot.rows(statement, timeout_s=_TIMEOUT_S)
+        if len(rows) > PAGE_ROWS:
+            break
+    return rows
 
 
 def _count(

@@ -45,9 +45,31 @@ def searches_of(decisions: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, A
     return found
 
 
+def _with_labels(
+    rows: Sequence[Mapping[str, Any]], labels: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of a search, each step with its labels."""
+    found: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for label in labels:
+        found.setdefault((label["trajectory_id"], label["step_index"]), []).append(label)
+    return [
+        {
+            **row,
+            "steps": [
+                {**step, "labels": found.get((row["trajectory_id"], index), ())}
+                for index, step in enumerate(row["steps"])
+            ],
+        }
+        for row in rows
+    ]
+
+
 def _tree(view: View, key: Mapping[str, str], search: Mapping[str, Any]) -> dict[str, Any]:
     names = ("strategy", "budget", "policy", "verifier")
-    rows = view.snapshot.ask("search_tree", **key, **{name: search[name] for name in names})
+    asked = {**key, **{name: search[name] for name in names}}
+    rows = _with_labels(
+        view.snapshot.ask("search_tree", **asked), view.snapshot.ask("labels_of_search", **asked)
+    )
     main = {
         row["trajectory_id"]: row["pick"]
         for row in search["picks"]

@@ -1,4 +1,5 @@
-// What the pages do beyond links and forms: copying, and following a run that is going on.
+// What the pages do beyond links and forms: copying, following a run that is going on or a store that
+// is being opened, playing a search tree, hiding a curve.
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -28,12 +29,13 @@ if (live) {
             document.querySelector("header .dim").textContent = page.querySelector("header .dim").textContent;
           }
           if (!main.hasAttribute("data-live")) return;
+          live.dataset.live = main.dataset.live;
         }
       } catch { /* the viewer does not answer now */ }
     }
-    setTimeout(look, 3000);
+    setTimeout(look, 1000 * live.dataset.live);
   };
-  setTimeout(look, 3000);
+  setTimeout(look, 1000 * live.dataset.live);
 }
 
 for (const tree of document.querySelectorAll("[data-tree]")) {
@@ -55,7 +57,14 @@ for (const tree of document.querySelectorAll("[data-tree]")) {
   };
   const choose = (node) => {
     for (const each of nodes) { each.classList.toggle("chosen", each === node); each.tabIndex = each === node ? 0 : -1; }
-    said.textContent = node.querySelector("title").textContent.trim();
+    said.textContent = node.querySelector("title").textContent.trim().replace(/\n{2,}/g, "\n");
+    const row = node.querySelector("a");
+    if (row) {
+      const link = document.createElement("a");
+      link.href = row.getAttribute("href");
+      link.textContent = "open the row that ends here";
+      said.append("\n", link);
+    }
   };
   const fold = (node) => {
     if (node.hasAttribute("aria-expanded")) node.setAttribute("aria-expanded", String(node.getAttribute("aria-expanded") === "false"));
@@ -91,8 +100,12 @@ for (const tree of document.querySelectorAll("[data-tree]")) {
 
 for (const chart of document.querySelectorAll("[data-chart]")) {
   for (const key of chart.querySelectorAll("[data-key]")) {
+    const series = chart.querySelector(`[data-series="${key.dataset.key}"]`);
+    for (const [event, is] of [["pointerenter", true], ["focus", true], ["pointerleave", false], ["blur", false]]) {
+      key.addEventListener(event, () => series.classList.toggle("lit", is));
+    }
     key.addEventListener("click", () => {
-      const off = chart.querySelector(`[data-series="${key.dataset.key}"]`).classList.toggle("off");
+      const off = series.classList.toggle("off");
       key.setAttribute("aria-pressed", String(!off));
     });
   }

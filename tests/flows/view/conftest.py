@@ -57,7 +57,7 @@ class Viewer:
 def make_viewer() -> Callable[..., Viewer]:
     def make(store: Any, access: Access | None = None, look_every_s: float = 0.0) -> Viewer:
         access = access or Access("127.0.0.1", 8400)
-        catalog = LiveCatalog(store.url, look_every_s=look_every_s)
+        catalog = LiveCatalog(store.url, look_every_s=look_every_s, patience_s=60.0)
         app = make_app(catalog, Site(store.url), access)
         base = f"http://127.0.0.1:{access.port}"
         return Viewer(TestClient(app, base_url=base, follow_redirects=False), store, catalog)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flows.view.listing import narrow
+from flows.view.listing import groups_of_runs, narrow
 from storage import connect, query
 from tests.flows.view.conftest import Viewer
 
@@ -103,6 +103,36 @@ def test_pages_by_key_have_every_row_once(long, order):
     lengths = [int(name[1:]) // 40 for name in seen]
     if order in ("longest", "shortest"):
         assert lengths == sorted(lengths, reverse=order == "longest")
+
+
+def test_runs_are_looked_at_in_ranges_that_grow_by_their_files():
+    files = [("a", 60), ("b", 10), ("c", 200), ("d", 100), ("e", 1)]
+    assert groups_of_runs(files, "") == [("a", "b"), ("c", "d"), ("e", "e")]
+    assert groups_of_runs(files, "b") == [("b", "c"), ("d", "e")]
+    assert groups_of_runs(files, "z") == []
+
+
+def test_pages_by_id_go_on_from_run_to_run(
+    store, unit_of, make_trajectory, make_viewer, monkeypatch
+):
+    monkeypatch.setattr("flows.view.listing._FIRST_FILES", 1)
+    expected = []
+    for run_id, num_rows in (("a", 30), ("b", 0), ("c", 60), ("d", 20)):
+        names = [f"{run_id}{n:02d}" for n in range(num_rows)]
+        expected += [(run_id, name) for name in names]
+        rows = [make_trajectory(name, sample_index=n) for n, name in enumerate(names)]
+        store.commit(unit_of("trajectories", name="eval.00000", run_id=run_id), rows)
+    viewer, seen, pages = make_viewer(store, look_every_s=1e9), [], []
+    text = viewer.text("/solutions", where="status = 'finished'")
+    for _ in range(4):
+        found = re.findall(r'/solution\?run=([^&"]+)&amp;id=([^"]+)"', text)
+        pages.append(len(found))
+        seen += found
+        if (following := next_page(text)) is None:
+            break
+        text = viewer.get(following).text
+    assert pages == [50, 50, 10]
+    assert seen == expected
 
 
 @pytest.mark.parametrize("after", ["x", "{}", "[1]", "[[1], 2]", json.dumps(["a", "b", "c"])])

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from flows.view.app import make_page
+from flows.view.links import path_link
 from flows.view.pages import PAGES
 from flows.view.pages.problem import by_answer, picks_of
 from flows.view.pages.solution import changes
-from flows.view.site import term
-from tests.flows.view.conftest import AT, record
+from flows.view.site import Site, View, term
+from storage.viewing import Snapshot
+from tests.flows.view.conftest import AT, fill_searched, record
 from tests.flows.view.test_guard import Tags
 
 
@@ -22,6 +25,23 @@ def test_the_first_page_has_every_run_with_its_state(viewer):
     assert re.search(r"other sampling completed 1 of 1", said)
     assert re.search(r"run sampling going on 0 of 1", said)
     assert "1 unit" in said
+
+
+def test_the_first_page_says_what_it_does_not_know_while_a_store_is_opened_and_counted(
+    filled, searched
+):
+    def page(store, tables=None):
+        snapshot = Snapshot(store.url, memory_limit=None, damaged={}, tables=tables)
+        text = make_page(PAGES["runs"], View(Site(store.url), snapshot), path_link)
+        snapshot.interrupt()
+        assert 'data-live="1"' in text
+        return words(text)
+
+    for tables, reason in ((("runs",), "files are looked at"), (None, "are being counted")):
+        said = page(filled, tables)
+        assert reason in said
+        assert "other sampling completed 1 of 1 … … 2 min" in said
+        assert "run not recorded … … …" in page(searched, tables)
 
 
 def test_a_run_going_on_is_seen_to_move(own_viewer, unit_of, make_trajectory):
@@ -53,7 +73,16 @@ def test_a_problem_groups_its_solutions_by_answer(viewer):
     assert re.search(r"4 2 2 ✓ right 0\.375 0\.38", said)  # the mean of .25 and .5
     assert re.search(r"5 1 1 ✗ wrong 0\.875 0\.88", said)
     assert "best_of_n[min] prm 5 ✗ wrong 2" in said
-    assert "majority 4 policy-0 majority 4 ✓ right" in said
+    assert "majority 4 policy-0 majority ✓ 4 9 0" in said
+
+
+def test_picks_of_searches_stand_side_by_side(
+    store, unit_of, make_problem, make_trajectory, make_viewer
+):
+    fill_searched(store, unit_of, make_problem, make_trajectory, strategies=("beam", "dvts"))
+    said = words(make_viewer(store).text("/problem", run="run", id="p0"))
+    assert "beam 4 policy-0 prm best ✓ 4 9 7 dvts 4 policy-0 prm best ✓ 4 9 7" in said
+    assert "pick beam, N = 4 dvts, N = 4 best ✓ 4 ✓ 4" in said
 
 
 def test_a_solution_has_its_steps_with_all_that_is_known(viewer):

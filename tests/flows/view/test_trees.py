@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
+
 from flows.tables.search_tree import build_tree
 from flows.view.trees import COLUMN, LINE, draw
+from schemas.rows import StepLabel
 from storage import connect
 from storage.queries import ask
 
@@ -56,6 +59,62 @@ def test_a_search_that_counts_visits_is_played_in_the_order_of_its_rows():
     nodes = draw(build_tree(rows), {}).nodes
     assert [(n.text, n.born, n.value) for n in nodes] == [
         ("a", 0, 0.5), ("b", 0, 0.5), ("c", 1, 0.5), ("d", 2, 0.5),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def labelled(searched, unit_of):
+    """The search with labels: one method differs about the two equal steps B, one calls D wrong."""
+    said = [
+        ("r0", 0, "checker", True), ("r0", 1, "checker", False), ("r2", 0, "checker", True),
+        ("r2", 1, "checker", True), ("r1", 0, "judge", None), ("r3", 0, "judge", False),
+    ]  # fmt: skip
+    labels = [
+        StepLabel(
+            trajectory_id=name, step_index=index, method=method, completer=method,
+            evidence="checker", hard=hard,
+        )
+        for name, index, method, hard in said
+    ]  # fmt: skip
+    searched.commit(unit_of("step_labels", name="eval.00000-000", stage="step_labels"), labels)
+    return searched
+
+
+def test_a_node_says_what_labels_say_and_marks_first_errors(labelled, make_viewer):
+    text = make_viewer(labelled).text("/tree", run="run", id="p0")
+    nodes = re.findall(r'class="(node [^"]+)" data-node.*?</g>', text, re.S)
+    bodies = re.findall(r"data-node=.*?<title>(.*?)</title>.*?<text [^>]+>(.*?)</text>", text, re.S)
+    assert [("first-error" in classes) for classes in nodes] == [False, True, False, True]
+    assert "checker: right" in bodies[0][0]
+    assert "checker: 1 right, 1 wrong, its first error" in bodies[1][0]
+    assert "judge" not in bodies[2][0]
+    assert "judge: wrong, its first error" in bodies[3][0]
+    assert [re.findall("[✓✗?]", shown) for _, shown in bodies] == [["✓"], ["✗"], [], ["✗"]]
+
+
+def test_an_error_after_another_one_is_not_the_first():
+    steps = [
+        {"text": text, "score": None, "labels": [{"method": "m", "hard": hard}]}
+        for text, hard in (("a", True), ("b", False), ("c", False))
+    ]
+    row = {
+        "trajectory_id": "r", "sample_index": 0, "parent_id": None, "branch_step": None,
+        "steps": steps, "status": "finished", "role": None, "correct": False, "answer": "4",
+        "reason": None,
+    }  # fmt: skip
+    nodes = draw(build_tree([row]), {}).nodes
+    assert [node.first_error_of for node in nodes] == [[], ["m"], []]
+    assert [node.verdict for node in nodes] == [True, False, False]
+
+
+def test_where_a_row_ends_a_link_opens_it_with_its_grade(searched, make_viewer):
+    text = make_viewer(searched).text("/tree", run="run", id="p0")
+    ends = re.findall(
+        r'<a href="/solution\?run=run&amp;id=(\w+)"[^>]*><text class="([^"]+)"[^>]*>(.*?)<', text
+    )
+    assert ends == [
+        ("r2", "pick", "← ✓ best"), ("r1", "end", "pruned: ranked 3 of 2"),
+        ("r3", "end wrong", "wrong: 5"),
     ]  # fmt: skip
 
 
