@@ -93,18 +93,27 @@ class BehaviourGraderConfig(ProgramGraderConfig):
 
 
 class ProofGraderConfig(FrozenConfig):
-    """Proofs of the theorem in a problem's check, by Coq in the sandbox."""
+    """Proofs of the theorem in a problem's check, by Coq or Lean 4 in the sandbox."""
 
     type: Literal["proof"] = "proof"
-    checker: Literal["coq"] = "coq"
-    """`coq`: `coqc`, as installed in /usr."""
+    checker: Literal["coq", "lean"] = "coq"
+    """`coq`: `coqc`, as installed in /usr. `lean`: Lean 4, on the path or in ~/.elan."""
+    project: Annotated[str | None, Since(4)] = None
+    """For `lean`: folder of a Lake project that is built, whose libraries a header may import; None
+    for what comes with Lean."""
     timeout_s: Annotated[int, Field(ge=1, le=600)] = 10
     """Processor seconds for one proof; one that needs more is wrong. If five times as many pass on
     the clock before, the machine is too busy and the proof is ungraded."""
     memory_mb: Annotated[int, Field(ge=256)] = 2048
-    """Address space of the checker."""
+    """Memory of the checker: address space of `coq`, what `lean` counts itself."""
     cache_size: Annotated[int, Field(ge=0)] = 65536
     """Checked proofs whose verdicts are cached."""
+
+    @model_validator(mode="after")
+    def _project_is_for_lean(self) -> Self:
+        if self.project is not None and self.checker != "lean":
+            raise ValueError("project: expected checker=lean with it, got checker=coq")
+        return self
 
 
 MemberConfig = Annotated[

@@ -23,7 +23,6 @@ from schemas.judging import JudgeGraderConfig
 from schemas.rows import Problem
 from tasks.graders.base import Grade, Grader
 from tasks.graders.behaviour_grader import BehaviourGrader
-from tasks.graders.coq_checker import coq_fault
 from tasks.graders.ensemble_grader import EnsembleGrader
 from tasks.graders.exact_grader import ExactGrader
 from tasks.graders.extraction import extract_answer, gold_from_solution
@@ -31,7 +30,7 @@ from tasks.graders.judge_grader import JudgeGrader
 from tasks.graders.math_grader import MathGrader
 from tasks.graders.planted_grader import PlantedGrader
 from tasks.graders.program_grader import ProgramGrader
-from tasks.graders.proof_grader import ProofGrader
+from tasks.graders.proof_grader import ProofGrader, checker_fault
 from tasks.sandbox import sandbox_fault
 
 __all__ = [
@@ -66,10 +65,10 @@ GRADERS: dict[type[FrozenConfig], _GraderClass] = {
     EnsembleGraderConfig: EnsembleGrader,
 }
 
-MACHINE_FAULTS: dict[type[FrozenConfig], Callable[[], str | None]] = {
-    ProgramGraderConfig: sandbox_fault,
-    BehaviourGraderConfig: sandbox_fault,
-    ProofGraderConfig: coq_fault,
+MACHINE_FAULTS: dict[type[FrozenConfig], Callable[[Any], str | None]] = {
+    ProgramGraderConfig: lambda _: sandbox_fault(),
+    BehaviourGraderConfig: lambda _: sandbox_fault(),
+    ProofGraderConfig: checker_fault,
 }
 """For the graders that need more than this package: what says why the machine lacks it."""
 
@@ -78,7 +77,7 @@ def grader_fault(config: GraderConfig) -> str | None:
     """Say why this machine cannot grade so and what to install, or None."""
     for member in members_of(config):
         find = MACHINE_FAULTS.get(type(member))
-        if find is not None and (fault := find()) is not None:
+        if find is not None and (fault := find(member)) is not None:
             return f"grader {member.type}: {fault}"
     return None
 

@@ -16,23 +16,22 @@ from pathlib import Path
 
 from schemas.rows import CheckResult
 from tasks.graders.coq_text import Refused, read_tactics
+from tasks.graders.proof_process import BAD_STATEMENT, BY_OTHERS, KILLED, run_checker
 from tasks.graders.proof_tasks import Theorem, checked
-from tasks.sandbox import Limits, run_command, sandbox_fault
+from tasks.sandbox import Limits, sandbox_fault
 
 _FINDLIB = Path("/etc/ocamlfind.conf")
 """Where Coq's plugins are found; the sandbox has no /etc."""
 _CLOSED = "Closed under the global context"
-_BAD_STATEMENT, _KILLED = 4, 5
 _BEGIN = f"""
 compile() {{
     OCAMLFIND_CONF=/tmp/findlib.conf coqc -q -Q . S "$1"
     code=$?
-    [ $code -ne {128 + 9} ] || exit {_KILLED}
+    [ $code -ne {BY_OTHERS} ] || exit {KILLED}
     return $code
 }}
 """
 """Coq does not hold back SIGXCPU, so only another process ends it by SIGKILL."""
-_NO_MEMORY = re.compile(r"(?:out of|not enough) memory", re.IGNORECASE)
 
 
 def coq_fault() -> str | None:
@@ -83,25 +82,15 @@ def check_coq_statement(theorem: Theorem, limits: Limits) -> CheckResult:
 def _run(theorem: Theorem, files: dict[str, str], command: str, limits: Limits) -> CheckResult:
     if theorem.definitions:
         files["/tmp/Given.v"] = f"{theorem.header}\n{theorem.definitions}\n"
-        command = f"compile Given.v >&2 || exit {_BAD_STATEMENT}; {command}"
+        command = f"compile Given.v >&2 || exit {BAD_STATEMENT}; {command}"
     files["/tmp/findlib.conf"] = _FINDLIB.read_text() if _FINDLIB.exists() else ""
-    done = run_command(["/bin/sh", "-c", _BEGIN + command], limits=limits, files=files)
-    said = done.stderr.decode(errors="replace").strip()[-500:]
-    if done.outcome == "timeout" and done.seconds >= limits.deadline_s:
-        return checked(
-            "undecided",
-            f"no verdict after {limits.deadline_s:g} s, in which Coq did not get its "
-            f"{limits.cpu_s} processor seconds",
-        )
-    if done.outcome != "exited":
-        return checked(done.outcome, said)
-    if done.exit_code == _BAD_STATEMENT:
-        return checked("bad_check", said)
-    if done.exit_code == _KILLED:
-        return checked("undecided", f"another process ended Coq; {said}")
-    if done.exit_code:
-        return checked("memory" if _NO_MEMORY.search(said) else "failed", said)
-    return _read_axioms(done.stdout.decode(errors="replace"), theorem.axioms)
+    return run_checker(
+        _BEGIN + command,
+        lambda printed: _read_axioms(printed, theorem.axioms),
+        name="Coq",
+        files=files,
+        limits=limits,
+    )
 
 
 def _read_axioms(printed: str, allowed: tuple[str, ...]) -> CheckResult:

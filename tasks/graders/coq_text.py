@@ -20,7 +20,7 @@ REFUSED_WORDS = (
 )
 """What assumes that which is to be proved, or evaluates outside the kernel's rules."""
 
-_FENCE = re.compile(r"^ {0,3}```[^\n`]*\n(.*?)(?:^ {0,3}```[ \t]*$|\Z)", re.S | re.M)
+FENCE = re.compile(r"^ {0,3}```[^\n`]*\n(.*?)(?:^ {0,3}```[ \t]*$|\Z)", re.S | re.M)
 _BEGINNING = re.compile(
     r"(?:\s|[-+]+|\*+|[{}]|(?:all|par|!|\[\s*\w+\s*\]|"
     r"\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*)\s*:(?!=))*"
@@ -40,7 +40,7 @@ class Refused(ValueError):
 
 def find_proof(text: str) -> str:
     """The last fenced block of a text, or all of it if it has none; without outer white space."""
-    blocks = _FENCE.findall(text)
+    blocks = FENCE.findall(text)
     return (blocks[-1] if blocks else text).strip()
 
 
@@ -60,7 +60,7 @@ def read_tactics(text: str, statement: str) -> str:
         braces = _CLOSING.match(sentence)[0]  # pyright: ignore[reportOptionalSubscript]
         if re.fullmatch(r"(?:Qed|Defined)\s*\.", sentence[len(braces) :]):
             if rest := sentences[index + 1 :]:
-                raise Refused(f"expected nothing after {sentence} got {_short(rest[0])}")
+                raise Refused(f"expected nothing after {sentence} got {short(rest[0])}")
             sentences = [*sentences[:index], *([braces] if braces else [])]
             break
     if not any(_CLOSING.sub("", sentence) for sentence in sentences):
@@ -91,7 +91,7 @@ def split_sentences(text: str) -> list[str]:
         if re.fullmatch(r"[}\s]*", rest):
             sentences.append(rest)
         else:
-            raise Refused(f"expected a full stop at the end, got {_short(rest)}")
+            raise Refused(f"expected a full stop at the end, got {short(rest)}")
     return [sentence for sentence in sentences if sentence]
 
 
@@ -128,14 +128,19 @@ def _lex(text: str) -> list[tuple[bool, str]]:
             at = end + 1
         else:
             if not depth:
-                code.append(_printable(text[at]))
+                code.append(printable(text[at]))
             at += 1
     if depth:
         raise Refused("expected the end of a comment, got none")
     return [*parts, (True, "".join(code))]
 
 
-def _printable(character: str) -> str:
+def printable(character: str) -> str:
+    """A character.
+
+    Raises:
+        Refused: it is neither printable nor plain white space.
+    """
     if character in " \n\t\r" or (character.isprintable() and not character.isspace()):
         return character
     raise Refused(f"expected printable characters, got {character!r}")
@@ -150,12 +155,12 @@ def _check_tactic(sentence: str) -> str:
     if not body:
         return sentence
     if not re.match(r"[a-z_(\[]", body):
-        raise Refused(f"expected a tactic, got {_short(body)}")
+        raise Refused(f"expected a tactic, got {short(body)}")
     for word in _WORD.findall(code):
         if word in REFUSED_WORDS:
-            raise Refused(f"expected a proof without {word}, got {_short(body)}")
+            raise Refused(f"expected a proof without {word}, got {short(body)}")
     if _CASTS.search(code):
-        raise Refused(f"expected a proof without casts by a virtual machine, got {_short(body)}")
+        raise Refused(f"expected a proof without casts by a virtual machine, got {short(body)}")
     return sentence
 
 
@@ -167,13 +172,14 @@ def _check_statement(sentence: str, statement: str) -> None:
     body = sentence[_THEOREM.match(sentence).end() :]  # pyright: ignore[reportOptionalMemberAccess]
     said = re.sub(r"^(?:[A-Za-z_][\w']*)?\s*:", "", body)
     if _bare(said) != _bare(" ".join(split_sentences(statement + "."))):
-        raise Refused(f"expected the asked statement, got {_short(sentence)}")
+        raise Refused(f"expected the asked statement, got {short(sentence)}")
 
 
 def _bare(text: str) -> str:
     return "".join(text.split()).rstrip(".")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """The beginning of a text on one line, quoted, for messages."""
     line = " ".join(text.split())
     return repr(line if len(line) <= 80 else line[:77] + "...")

@@ -1,21 +1,55 @@
-"""Proofs of the theorem in a problem's check, by Coq.
+"""Proofs of the theorem in a problem's check, by Coq or Lean.
 
 The text is the proof alone, bare or in a fenced block. A proof that needs more processor seconds or
 memory than its limits is not one. Without the checker or the sandbox every proof is ungraded, as is
 one that a busy machine gave too little time. What the machine is the reason of is asked again.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from schemas.graders import ProofGraderConfig
 from schemas.rows import CheckResult, Problem
 from tasks.graders.base import Grade, Incomparable
 from tasks.graders.coq_checker import check_coq, check_coq_statement, coq_fault, coq_version
 from tasks.graders.coq_text import find_proof
+from tasks.graders.lean_checker import check_lean, check_lean_statement, lean_fault, lean_version
+from tasks.graders.lean_text import find_lean_proof
 from tasks.graders.proof_tasks import PASSING, UNDECIDED, Theorem, checked, read_theorem
 from tasks.sandbox import Limits
 
-_RULES = 2
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    """What checks proofs on this machine."""
+
+    version: str
+    rules: int
+    """Changes with what is refused unread."""
+    fault: Callable[[], str | None]
+    """Why it cannot check here and what to install, or None."""
+    find: Callable[[str], str]
+    check: Callable[[Theorem, str, Limits], CheckResult]
+    check_statement: Callable[[Theorem, Limits], CheckResult]
+
+
+def checker_fault(config: ProofGraderConfig) -> str | None:
+    """Say why this machine lacks a grader's checker and what to install, or None."""
+    return _checker(config).fault()
+
+
+def _checker(config: ProofGraderConfig) -> _Checker:
+    if config.checker == "coq":
+        return _Checker(coq_version(), 2, coq_fault, find_proof, check_coq, check_coq_statement)
+    return _Checker(
+        lean_version(config.project),
+        1,
+        partial(lean_fault, config.project),
+        find_lean_proof,
+        partial(check_lean, project=config.project),
+        partial(check_lean_statement, project=config.project),
+    )
 
 
 class ProofGrader(Incomparable):
@@ -23,8 +57,9 @@ class ProofGrader(Incomparable):
 
     def __init__(self, config: ProofGraderConfig) -> None:
         """A grader named after its checker, that one's version and limits; nothing is started."""
+        self._checker = checker = _checker(config)
         self.name = (
-            f"proof-{config.checker}-{coq_version()}+rules-{_RULES}"
+            f"proof-{config.checker}-{checker.version}+rules-{checker.rules}"
             f"+{config.timeout_s}s+{config.memory_mb}mb"
         )
         self._limits = Limits(cpu_s=config.timeout_s, memory_mb=config.memory_mb)
@@ -33,7 +68,7 @@ class ProofGrader(Incomparable):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Judge a proof; a theorem that cannot be read, or a checker that cannot run, is null."""
-        proof = find_proof(text)
+        proof = self._checker.find(text)
         if not proof:
             return Grade(None, False, checked("missing"))
         said = self.check(proof, problem)
@@ -45,7 +80,7 @@ class ProofGrader(Incomparable):
             theorem = read_theorem(problem)
         except ValueError as error:
             return checked("bad_check", str(error))
-        if fault := coq_fault():
+        if fault := self._checker.fault():
             return checked("sandbox_down", fault)
         try:
             said = self._checked(theorem, proof)
@@ -62,7 +97,7 @@ class ProofGrader(Incomparable):
         except ValueError as error:
             return str(error)
         try:
-            return coq_fault() or self._fault(theorem)
+            return self._checker.fault() or self._fault(theorem)
         except _Undecided as error:
             return error.said.message or error.said.status
 
@@ -74,10 +109,10 @@ class ProofGrader(Incomparable):
         return None if said.status == "passed" else said.message or said.status
 
     def _run(self, theorem: Theorem, proof: str) -> CheckResult:
-        return _decided(check_coq(theorem, proof, self._limits))
+        return _decided(self._checker.check(theorem, proof, self._limits))
 
     def _run_statement(self, theorem: Theorem) -> CheckResult:
-        return _decided(check_coq_statement(theorem, self._limits))
+        return _decided(self._checker.check_statement(theorem, self._limits))
 
 
 class _Undecided(Exception):

@@ -1,9 +1,9 @@
 """The command line that runs a program under bubblewrap, and whether it works on this machine.
 
 The program sees /usr without its Python packages, a Python at /python, an empty /tmp in memory and
-a /proc of its own processes; no network, no environment, no capability, no other file. As root it
-runs as a user of its own, since Linux does not count the processes of root; as an ordinary user, in
-a user namespace.
+a /proc of its own processes; no network, no environment, no capability, and no other file but those
+it is given. As root it runs as a user of its own, since Linux does not count the processes of root;
+as an ordinary user, in a user namespace.
 """
 
 import functools
@@ -37,6 +37,7 @@ def command_line(
     limits: Limits,
     *,
     files: Mapping[str, int] | None = None,
+    folders: Mapping[str, str] | None = None,
     with_packages: bool = False,
     status_fd: int | None = None,
 ) -> list[str]:
@@ -46,13 +47,13 @@ def command_line(
         command: program and arguments, as they are inside.
         limits: what it may use.
         files: from a path inside to a descriptor that its content is read from.
+        folders: from a path inside to a folder of this machine that can be read there.
         with_packages: whether the installed Python packages can be read; never for programs that
             tests are hidden from, since packages ship tests and solutions.
         status_fd: descriptor to which bubblewrap says whether the command was started.
     """
-    return _command_line(
-        command, limits, files or {}, with_packages, status_fd, as_root=os.geteuid() == 0
-    )
+    places = _places(files or {}, folders or {}, with_packages, limits.file_mb)
+    return _command_line(command, limits, places, status_fd, as_root=os.geteuid() == 0)
 
 
 @functools.cache
@@ -92,8 +93,7 @@ def sandbox_fault() -> str | None:
 def _command_line(
     command: Sequence[str],
     limits: Limits,
-    files: Mapping[str, int],
-    with_packages: bool,
+    places: Sequence[str],
     status_fd: int | None,
     *,
     as_root: bool,
@@ -105,7 +105,7 @@ def _command_line(
             line += ["--cap-add", capability]
     else:
         line += ["--unshare-user", "--uid", str(user), "--gid", str(user)]
-    line += _places(files, with_packages, limits.file_mb)
+    line += places
     if status_fd is not None:
         line += ["--json-status-fd", str(status_fd)]
     line += ["--", "/usr/bin/prlimit", *_resources(limits), "--", "/usr/bin/setpriv"]
@@ -131,7 +131,7 @@ def forker_line(
         line += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "CAP_SETFCAP"]
     for capability in ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
         line += ["--cap-add", capability]
-    line += _places(files, with_packages, _FORKER_TMP_MB)
+    line += _places(files, {}, with_packages, _FORKER_TMP_MB)
     return [*line, "--", PYTHON, "-I", "-S", *arguments]
 
 
@@ -149,11 +149,15 @@ def _beginning() -> list[str]:
     return line
 
 
-def _places(files: Mapping[str, int], with_packages: bool, tmp_mb: int) -> list[str]:
+def _places(
+    files: Mapping[str, int], folders: Mapping[str, str], with_packages: bool, tmp_mb: int
+) -> list[str]:
     """All that can be seen, read-only but for /tmp."""
     line = [*_system(), *_python(with_packages), "--proc", "/proc", "--dev", "/dev"]
     line += ["--remount-ro", "/dev"]
     line += ["--perms", "1777", "--size", str(tmp_mb << 20), "--tmpfs", "/tmp"]
+    for path, folder in folders.items():
+        line += ["--ro-bind", folder, path]
     for path, descriptor in files.items():
         line += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
     return [*line, "--remount-ro", "/", "--chdir", "/tmp"]

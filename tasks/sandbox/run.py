@@ -142,6 +142,7 @@ def start(
     *,
     limits: Limits | None = None,
     files: Mapping[str, str | bytes] | None = None,
+    folders: Mapping[str, str] | None = None,
     stdin: int = subprocess.PIPE,
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
@@ -153,6 +154,7 @@ def start(
         command: program and arguments, by their paths inside.
         limits: what it may use; None for the defaults.
         files: from an absolute path inside to the content of a file that it can only read.
+        folders: from an absolute path inside to a folder of this machine that it can only read.
         stdin: a descriptor, or what `subprocess` takes for one; so are `stdout` and `stderr`.
         stdout: see `stdin`.
         stderr: see `stdin`.
@@ -172,7 +174,12 @@ def start(
             }
             process = subprocess.Popen(
                 command_line(
-                    command, limits, files=inside, with_packages=with_packages, status_fd=write_end
+                    command,
+                    limits,
+                    files=inside,
+                    folders=folders,
+                    with_packages=with_packages,
+                    status_fd=write_end,
                 ),
                 env={},
                 cwd="/",
@@ -238,12 +245,15 @@ def run_command(
     *,
     stdin: str | bytes = b"",
     files: Mapping[str, str | bytes] | None = None,
+    folders: Mapping[str, str] | None = None,
     limits: Limits | None = None,
     with_packages: bool = False,
 ) -> Finished:
     """Run a command in the sandbox to its end; from any thread. Arguments as of `start`."""
     try:
-        running = start(command, limits=limits, files=files, with_packages=with_packages)
+        running = start(
+            command, limits=limits, files=files, folders=folders, with_packages=with_packages
+        )
     except OSError as error:
         return Finished("sandbox_down", None, b"", str(error).encode(), 0.0)
     try:
