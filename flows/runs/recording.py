@@ -123,6 +123,8 @@ def without_heartbeats() -> AbstractContextManager[Any]:
 
     At the end of a flow Prefect waits up to a second for the thread that sends them.
     """
+    if PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() is None:
+        return contextlib.nullcontext()
     return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
