@@ -32,8 +32,15 @@ if os.fork() == 0:
 """Ends at once, and leaves a daemon that burns two seconds and that nobody waits for."""
 
 
-def measure(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, float]:
+def measure(
+    command: Sequence[str], environment: Mapping[str, str], *, folder: Path | None = None
+) -> dict[str, float]:
     """Wall time of a command, and the processor time of all that it started until that has ended.
+
+    Args:
+        command: its words.
+        environment: its environment.
+        folder: where it runs; None for here.
 
     Raises:
         RuntimeError: it failed, or processes still run five minutes after it; they are killed.
@@ -43,7 +50,11 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> dict[str,
         begun = time.perf_counter()
         joining = f'echo $$ > {group}/cgroup.procs && exec "$@"'
         status = subprocess.call(
-            ["/bin/sh", "-c", joining, "sh", *command], env=environment, stdout=said, stderr=said
+            ["/bin/sh", "-c", joining, "sh", *command],
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=said,
         )
         seconds = time.perf_counter() - begun
         said.seek(0)

@@ -28,18 +28,19 @@ class HttpClients:
         trusted = httpx.create_ssl_context()
         number = -(-num_in_flight // _PER_CLIENT)
         self._clients = [httpx.AsyncClient(verify=trusted, **settings) for _ in range(number)]
-        self._in_flight = [0] * number
+        self.in_flight = [0] * number
+        """Requests of each client that are not answered yet."""
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, *, json: Any) -> AsyncIterator[Any]:
         """Send a request; the response, whose body is still to be read."""
-        place = self._in_flight.index(min(self._in_flight))
-        self._in_flight[place] += 1
+        place = self.in_flight.index(min(self.in_flight))
+        self.in_flight[place] += 1
         try:
             async with self._clients[place].stream(method, path, json=json) as response:
                 yield response
         finally:
-            self._in_flight[place] -= 1
+            self.in_flight[place] -= 1
 
     async def aclose(self) -> None:
         """Close every connection."""
