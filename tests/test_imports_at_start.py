@@ -1,4 +1,4 @@
-"""What commands and actors import: a fresh interpreter's modules, as times depend on the machine."""
+"""What commands and actors import: the modules of a fresh interpreter, as times vary."""
 
 import json
 import subprocess
