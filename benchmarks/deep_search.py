@@ -51,9 +51,21 @@ class InstantEngine:
         """One of two steps, by the seed."""
         assert request.seed is not None
         return Generation(
-            completions=tuple(_completion(request.seed + index) for index in range(request.n)),
+            completions=tuple(self.write(request.seed + index) for index in range(request.n)),
             prompt_tokens=1,
             cached_tokens=0,
+        )
+
+    def write(self, seed: int) -> Completion:
+        """The step of a seed."""
+        text = "1 + 1 = 2\n" if seed % 2 else "2 + 1 = 3\n"
+        return Completion(
+            text=text,
+            token_ids=tuple(range(_TOKENS_PER_STEP)),
+            logprobs=(-0.5,) * _TOKENS_PER_STEP,
+            finish_reason="stop",
+            stop_string="\n",
+            token_texts=tuple(text),
         )
 
     async def score(self, request: ScoringRequest) -> StepScoring:
@@ -69,21 +81,11 @@ class InstantEngine:
         """Nothing is held."""
 
 
-def _completion(seed: int) -> Completion:
-    text = "1 + 1 = 2\n" if seed % 2 else "2 + 1 = 3\n"
-    return Completion(
-        text=text,
-        token_ids=tuple(range(_TOKENS_PER_STEP)),
-        logprobs=(-0.5,) * _TOKENS_PER_STEP,
-        finish_reason="stop",
-        stop_string="\n",
-        token_texts=tuple(text),
-    )
-
-
-async def search_deep(num_steps: int, budget: int = 4) -> list[Trajectory]:
+async def search_deep(
+    num_steps: int, budget: int = 4, engine: InstantEngine | None = None
+) -> list[Trajectory]:
     """The rows of a beam search that is cut after `num_steps` steps."""
-    engine = InstantEngine()
+    engine = engine or InstantEngine()
     context = SearchContext(
         engines={"policy": engine, "verifier": engine},
         prompt_formats={"policy": _FORMAT},

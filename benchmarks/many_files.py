@@ -2,7 +2,8 @@
 
 A synthetic store of ten runs, first in many files, then with the same files folded by
 `stepmill compact`. The files are those of commits, without the flush to disk. `first_connect` looks
-at all files; the others find them remembered. Each figure is the median of the seconds of
+at all files; the others find them remembered. `count` opens every file and
+reads no column. Each figure is the median of the seconds of
 wall-clock time, and of the processor time of both threads, which other work on the machine hardly
 affects; `peak_mb` is the memory of the process so far. Prints one JSON object on its last line.
 
@@ -31,6 +32,7 @@ from storage.folded import UNITS_KEY, UnitRows, units_metadata
 _RUNS = 10
 _QUERIES = {
     "select_1": "select 1",
+    "count": "select count(*) from trajectories",
     "pass_at_k": "select * from pass_at_k",
     "cost": "select * from cost",
     "one_run": "select count(correct) from graded where run_id = 'run-3'",

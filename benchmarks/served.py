@@ -5,7 +5,8 @@ In turns, each in a process of its own: `stepmill run sampling`, whose engine ru
 process; the same with `pool.num_actors: 1`, which starts Ray and an actor; a bare client of the
 same library that writes the texts to a file, as the floor; and distilabel, if a Python is given
 that has it. Prefect's server is started beforehand. A run's processor time is that of its process
-and all that it started, Ray's daemons included, until the last has ended; the servers' is left out.
+and all that it started, Ray's daemons included, until the last has ended; the servers' is left out
+(`processor_time.py`).
 Prints one JSON object on its last line.
 
     python -m benchmarks.served --problems 200 --samples 4 --distilabel-python .venv-peer/bin/python
@@ -13,24 +14,20 @@ Prints one JSON object on its last line.
 
 import argparse
 import asyncio
-import ctypes
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processor_time import measure
 from flows.server.prefect_server import end_group, start_server
 
 _IN_FLIGHT = 64
 _PORT = 4219
 _ANSWER = "12 + 7 = 19\n19 * 3 = 57\nAnswer: 57"
-_PR_SET_CHILD_SUBREAPER = 36
-_LAST_PROCESS_S = 60.0
 
 BARE = """
 import asyncio, json, sys
@@ -120,45 +117,6 @@ def _answer(head: str, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def measure(command: list[str], environment: dict[str, str]) -> dict[str, float]:
-    """Wall time of a command, and the processor time of all that it started.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    with tempfile.TemporaryFile("w+") as said:
-        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        status = subprocess.call(command, env=environment, stdout=said, stderr=said)
-        seconds = time.perf_counter() - begun
-        said.seek(0)
-        if status:
-            raise RuntimeError(f"{command[:4]} ended with {status}: {said.read()[-2000:]}")
-    _reap_orphans()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_s": round(seconds, 2), "processor_s": round(processor_s, 2)}
-
-
-def _reap_orphans() -> None:
-    """Wait for what a command left behind, which this process has inherited."""
-    deadline = time.monotonic() + _LAST_PROCESS_S
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    while time.monotonic() < deadline:
-        orphans = {int(pid) for pid in children.read_text().split()} - _KEPT
-        if all([os.waitpid(pid, os.WNOHANG)[0] for pid in orphans]):
-            return
-        time.sleep(0.1)
-
-
-_KEPT: set[int] = set()
-"""The servers, which outlive the commands."""
-
-
-def keep(*process_ids: int) -> None:
-    """Leave these processes out of what a command has started: servers that outlive it."""
-    _KEPT.update(process_ids)
-
-
 def main() -> None:
     """Measure each client in turns."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -173,7 +131,6 @@ def main() -> None:
     if arguments.serve:
         asyncio.run(serve(arguments.delay_s))
         return
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         os.environ["PREFECT_HOME"] = f"{folder}/prefect"
         prefect = start_server(_PORT)
@@ -183,7 +140,6 @@ def main() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        keep(prefect.pid, model.pid)
         assert model.stdout is not None
         url = f"http://127.0.0.1:{model.stdout.readline().strip()}/v1"
         try:

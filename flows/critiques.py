@@ -3,10 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from prefect import flow
-
 from flows.pages.critics import publish_critics
 from flows.runs.critics import count_chosen, files_to_critique, measure_critics
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (

@@ -3,10 +3,9 @@
 import json
 import shlex
 
-from prefect import flow
-
 from flows.pages.artifacts import publish_table, to_key
 from flows.runs.export_plan import input_files, plan_export
+from flows.runs.late_flow import flow
 from flows.runs.own_commands import as_typed
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, prefect_run_id, recorded_flow

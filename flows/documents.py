@@ -1,7 +1,6 @@
 """Documents into a run, and the index by which searches find them."""
 
-from prefect import flow
-
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from schemas.engines import IndexConfig

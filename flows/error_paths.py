@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from prefect import flow
-
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import problems_path, sampled_files, verdict_files

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from prefect import flow
-
 from flows.pages.critics import publish_critics
 from flows.pages.pictures import draw_pictures
 from flows.pages.results import publish_accuracies, publish_labels
 from flows.runs.critics import measure_critics
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (
     label_files,

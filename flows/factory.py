@@ -3,12 +3,11 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 
-from prefect import flow
-
 from flows.evaluation import evaluate, evaluate_labels
 from flows.pages.results import publish_report
 from flows.prm_training import train_verifier
 from flows.problems import problems_of
+from flows.runs.late_flow import flow
 from flows.runs.progress import say, say_stage
 from flows.runs.recording import name_run, recorded_flow
 from flows.sampling import sample

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from prefect import flow
-
+from flows.runs.late_flow import flow
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.shares import say_rows

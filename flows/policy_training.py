@@ -1,8 +1,7 @@
 """Policy training: another policy from a built set, by imitation, preference or reward."""
 
-from prefect import flow
-
 from flows.pages.token_rewards import publish_token_rewards
+from flows.runs.late_flow import flow
 from flows.runs.progress import say, training_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.shares import say_look

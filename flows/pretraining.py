@@ -1,7 +1,6 @@
 """Pretraining: the small policy of the built-in world, from random weights."""
 
-from prefect import flow
-
+from flows.runs.late_flow import flow
 from flows.runs.progress import say, stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from schemas.pretraining import PretrainingConfig

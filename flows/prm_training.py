@@ -4,9 +4,8 @@ The solutions of a run first become a `stepwise` set, through the same builder a
 other set; a set that was built earlier can be named instead.
 """
 
-from prefect import flow
-
 from flows.dataset_export import build_training_set
+from flows.runs.late_flow import flow
 from flows.runs.progress import training_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import label_files_for, problems_path, sampled_files

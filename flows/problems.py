@@ -1,7 +1,6 @@
 """Problems into a run: from the built-in world, a hub data set, or a file."""
 
-from prefect import flow
-
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from schemas.problems import ProblemsJob

@@ -3,48 +3,23 @@
 The only list of flows. Help texts, `stepmill describe`, `stepmill improve`, the test of
 `prefect.yaml` and the test of the docs read it. Loops, experiments and variants are not listed
 here: loops come from `schemas/loops/`, experiments from `schemas/experiments/`, variants from the
-unions of the configs.
+unions of the configs. Configs are imported when they are asked for, so that a command that runs one
+flow defines the configs of no other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from schemas.base import FrozenConfig
-from schemas.critique_formats import CritiqueFormatConfig
-from schemas.critiques import CriticConfig, CritiquesJob
-from schemas.data_sets import DATA_SETS
-from schemas.dataset_export import DatasetExportJob
-from schemas.dataset_export.builders import Builder
-from schemas.engines import EngineConfig
-from schemas.error_paths import ErrorPath, ErrorPathsJob
-from schemas.evaluation import EvaluationJob
-from schemas.experiments import experiment_configs
-from schemas.factory import FactoryConfig
 from schemas.fields import summary_of, variants_of
-from schemas.graders import GraderConfig
-from schemas.imports import ImportsJob
-from schemas.loops import loop_configs
-from schemas.policy_training import PolicyTrainingJob
-from schemas.pretraining import PretrainingConfig
-from schemas.prm_training import PrmTrainingJob
-from schemas.problems import ProblemsConfig, ProblemsJob
-from schemas.prompt_presets import PRESETS
-from schemas.prompts import GivenPromptConfig
-from schemas.regrading import RegradingJob
-from schemas.retrieval import DocumentsConfig, DocumentsJob, RetrieverConfig
-from schemas.sampling import SamplingJob
-from schemas.scoring import ScoringJob
-from schemas.search import SearchJob
-from schemas.search.strategies import Strategy
-from schemas.self_talk import SelfTalkJob, VoiceConfig
-from schemas.step_labels import StepLabelsConfig, StepLabelsJob
-from schemas.token_rewards import TokenRewardsJob
-from schemas.training.methods import METHODS
-from schemas.training.rewards import RewardConfig
 
+_Value = TypeVar("_Value")
+
+_EXPERIMENT = "experiment_"
 _REPORT = "stepmill report {run_id} --root {root}"
 
 FlowKind = Literal["line", "stage", "loop", "experiment"]
@@ -63,7 +38,8 @@ class Flow:
     """Also its name in Prefect, and that of its deployment."""
     function: str
     """Its function, in `module`."""
-    config: type[FrozenConfig]
+    config_place: str
+    """Its config: the module in `schemas/` and the class, such as `sampling:SamplingJob`."""
     kind: FlowKind = "stage"
     shows_report: bool = False
     """Whether `stepmill run` prints the report of the run at the end."""
@@ -73,8 +49,13 @@ class Flow:
     @property
     def module(self) -> str:
         """The module that holds it."""
-        name = self.name.removeprefix("experiment_") if self.kind == "experiment" else self.name
+        name = self.name.removeprefix(_EXPERIMENT) if self.kind == "experiment" else self.name
         return f"flows.{_FOLDERS.get(self.kind, '')}{name}"
+
+    @property
+    def config(self) -> type[FrozenConfig]:
+        """Its config."""
+        return _import(self.config_place)
 
     @property
     def summary(self) -> str:
@@ -86,75 +67,63 @@ class Flow:
         return getattr(import_module(self.module), self.function)
 
 
-_FLOWS = (
-    Flow(
-        "factory",
-        "factory",
-        FactoryConfig,
-        "line",
-        shows_report=True,
-        next_commands=(
-            'stepmill sql --root {root} "select * from cost"',
-            'stepmill sql --root {root} "select trajectory_id, correct from trajectories '
-            "where strategy = 'sample' limit 5\"",
-            "stepmill show --root {root} TRAJECTORY_ID",
-        ),
-    ),
-    Flow("problems", "problems", ProblemsJob),
-    Flow("documents", "load_documents", DocumentsJob),
-    Flow("pretraining", "pretrain", PretrainingConfig),
-    Flow("sampling", "sample", SamplingJob),
-    Flow("imports", "import_solutions", ImportsJob),
-    Flow("regrading", "regrade", RegradingJob),
-    Flow("step_labels", "label_steps", StepLabelsJob),
-    Flow("prm_training", "train_verifier", PrmTrainingJob),
-    Flow("policy_training", "train_policy", PolicyTrainingJob),
-    Flow("scoring", "score", ScoringJob),
-    Flow("token_rewards", "reward_tokens", TokenRewardsJob),
-    Flow("error_paths", "make_error_paths", ErrorPathsJob),
-    Flow("critiques", "critique", CritiquesJob),
-    Flow("self_talk", "write_self_talk", SelfTalkJob),
-    Flow("search", "search", SearchJob, next_commands=(_REPORT,)),
-    Flow("evaluation", "evaluate", EvaluationJob, next_commands=(_REPORT,)),
-    Flow("dataset_export", "build_training_set", DatasetExportJob),
-    *(Flow(name, name, config, "loop") for name, config in loop_configs().items()),
-    *(
+_STAGES = {
+    flow.name: flow
+    for flow in (
         Flow(
-            config.flow_name(),
-            config.flow_name(),
-            config,
-            "experiment",
-            next_commands=(_REPORT,),
-        )
-        for config in experiment_configs().values()
-    ),
-)
-
-FLOWS: dict[str, Flow] = {flow.name: flow for flow in _FLOWS}
-"""Every flow by its name."""
-
-_UNIONS: dict[str, Any] = {
-    "strategy": Strategy,
-    "builder": Builder,
-    "reward": RewardConfig,
-    "grader": GraderConfig,
-    "step labels": StepLabelsConfig,
-    "error path": ErrorPath,
-    "critic": CriticConfig,
-    "critique format": CritiqueFormatConfig,
-    "voice": VoiceConfig,
-    "problems": ProblemsConfig,
-    "prompt": GivenPromptConfig,
-    "engine": EngineConfig,
-    "documents": DocumentsConfig,
-    "retriever": RetrieverConfig,
+            "factory",
+            "factory",
+            "factory:FactoryConfig",
+            "line",
+            shows_report=True,
+            next_commands=(
+                'stepmill sql --root {root} "select * from cost"',
+                'stepmill sql --root {root} "select trajectory_id, correct from trajectories '
+                "where strategy = 'sample' limit 5\"",
+                "stepmill show --root {root} TRAJECTORY_ID",
+            ),
+        ),
+        Flow("problems", "problems", "problems:ProblemsJob"),
+        Flow("documents", "load_documents", "retrieval:DocumentsJob"),
+        Flow("pretraining", "pretrain", "pretraining:PretrainingConfig"),
+        Flow("sampling", "sample", "sampling:SamplingJob"),
+        Flow("imports", "import_solutions", "imports:ImportsJob"),
+        Flow("regrading", "regrade", "regrading:RegradingJob"),
+        Flow("step_labels", "label_steps", "step_labels:StepLabelsJob"),
+        Flow("prm_training", "train_verifier", "prm_training:PrmTrainingJob"),
+        Flow("policy_training", "train_policy", "policy_training:PolicyTrainingJob"),
+        Flow("scoring", "score", "scoring:ScoringJob"),
+        Flow("token_rewards", "reward_tokens", "token_rewards:TokenRewardsJob"),
+        Flow("error_paths", "make_error_paths", "error_paths:ErrorPathsJob"),
+        Flow("critiques", "critique", "critiques:CritiquesJob"),
+        Flow("self_talk", "write_self_talk", "self_talk:SelfTalkJob"),
+        Flow("search", "search", "search:SearchJob", next_commands=(_REPORT,)),
+        Flow("evaluation", "evaluate", "evaluation:EvaluationJob", next_commands=(_REPORT,)),
+        Flow("dataset_export", "build_training_set", "dataset_export:DatasetExportJob"),
+    )
 }
+"""The line and the stages."""
 
-VARIANTS: dict[str, dict[str, type[FrozenConfig]]] = {
-    **{kind: variants_of(union) for kind, union in _UNIONS.items()},
-    "training method": dict(METHODS),
+_VARIANTS = {
+    "strategy": "search.strategies:Strategy",
+    "builder": "dataset_export.builders:Builder",
+    "reward": "training.rewards:RewardConfig",
+    "grader": "graders:GraderConfig",
+    "step labels": "step_labels:StepLabelsConfig",
+    "error path": "error_paths:ErrorPath",
+    "critic": "critiques:CriticConfig",
+    "critique format": "critique_formats:CritiqueFormatConfig",
+    "voice": "self_talk:VoiceConfig",
+    "problems": "problems:ProblemsConfig",
+    "prompt": "prompts:GivenPromptConfig",
+    "engine": "engines:EngineConfig",
+    "documents": "retrieval:DocumentsConfig",
+    "retriever": "retrieval:RetrieverConfig",
+    "training method": "training.methods:METHODS",
 }
-"""What configs choose from by `type`: for each kind the config of each variant, by its name."""
+"""Unions of configs on `type`, or configs by their `type`."""
+
+_RECORDS = {"data set": "data_sets:DATA_SETS", "prompt preset": "prompt_presets:PRESETS"}
 
 
 class Record(Protocol):
@@ -171,7 +140,42 @@ class Record(Protocol):
         ...
 
 
-RECORDS: dict[str, Mapping[str, Record]] = {"data set": DATA_SETS, "prompt preset": PRESETS}
+class _Flows(Mapping[str, Flow]):
+    """Every flow by its name; loops and experiments are looked for when a name is no stage's."""
+
+    def __getitem__(self, name: str) -> Flow:
+        return _STAGES[name] if name in _STAGES else _all_flows()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_all_flows())
+
+    def __len__(self) -> int:
+        return len(_all_flows())
+
+
+class _Late(Mapping[str, Mapping[str, _Value]], Generic[_Value]):
+    """Mappings by kind, each made when it is first asked for."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+
+    def __getitem__(self, kind: str) -> Mapping[str, _Value]:
+        return _members(self._places[kind])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+FLOWS: Mapping[str, Flow] = _Flows()
+"""Every flow by its name."""
+
+VARIANTS: Mapping[str, Mapping[str, type[FrozenConfig]]] = _Late(_VARIANTS)
+"""What configs choose from by `type`: for each kind the config of each variant, by its name."""
+
+RECORDS: Mapping[str, Mapping[str, Record]] = _Late(_RECORDS)
 """What configs choose from by `name`: for each kind the record of each, by its name."""
 
 
@@ -181,8 +185,8 @@ def flow_named(name: str, kind: FlowKind | None = None) -> Flow:
     Raises:
         ValueError: no flow has this name and kind.
     """
-    known = [flow.name for flow in _FLOWS if kind in (None, flow.kind)]
-    if name not in known:
+    if name not in FLOWS or kind not in (None, FLOWS[name].kind):
+        known = [flow.name for flow in FLOWS.values() if kind in (None, flow.kind)]
         raise ValueError(
             f"there is no {kind or 'flow'} {name!r}: expected one of {', '.join(known)}"
             f"{suggest(name, known)}"
@@ -196,12 +200,13 @@ def names_of(kind: str) -> list[str]:
     An experiment has a shorter name than its flow. Variants that are not offered are left out.
     """
     if kind == "experiment":
-        return list(experiment_configs())
+        flows = [flow for flow in FLOWS.values() if flow.kind == kind]
+        return [flow.name.removeprefix(_EXPERIMENT) for flow in flows]
     if kind in VARIANTS:
         return [name for name, config in VARIANTS[kind].items() if config.is_offered]
     if kind in RECORDS:
         return list(RECORDS[kind])
-    return [flow.name for flow in _FLOWS if kind in ("flow", flow.kind)]
+    return [flow.name for flow in FLOWS.values() if kind in ("flow", flow.kind)]
 
 
 def find_records(name: str) -> list[tuple[str, Record]]:
@@ -232,3 +237,38 @@ def suggest(name: str, known: Any) -> str:
     """The known names that are most like a mistyped one, as the end of a message."""
     close = get_close_matches(name, sorted(known), n=3)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+@cache
+def _all_flows() -> dict[str, Flow]:
+    """Stages, then loops, then experiments."""
+    from schemas.experiments import experiment_configs
+    from schemas.loops import loop_configs
+
+    loops = (Flow(name, name, _place(config), "loop") for name, config in loop_configs().items())
+    experiments = (
+        Flow(
+            config.flow_name(),
+            config.flow_name(),
+            _place(config),
+            "experiment",
+            next_commands=(_REPORT,),
+        )
+        for config in experiment_configs().values()
+    )
+    return {**_STAGES, **{flow.name: flow for flow in (*loops, *experiments)}}
+
+
+@cache
+def _members(place: str) -> Mapping[str, Any]:
+    found = _import(place)
+    return found if isinstance(found, Mapping) else variants_of(found)
+
+
+def _place(config: type[FrozenConfig]) -> str:
+    return f"{config.__module__.removeprefix('schemas.')}:{config.__name__}"
+
+
+def _import(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"schemas.{module}"), name)

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prefect import flow
-
 from flows.pages.graders import publish_graders
 from flows.runs.critics import refinement_files
 from flows.runs.graders import check_reference, measure_graders
+from flows.runs.late_flow import flow
 from flows.runs.progress import stage_progress
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import (

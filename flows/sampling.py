@@ -1,8 +1,7 @@
 """Sampling: N graded solutions per problem."""
 
-from prefect import flow
-
 from flows.problems import problems_of
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.shares import say_rows
 from flows.runs.units import run_on_engines, split_rows, unit_runner

@@ -1,7 +1,6 @@
 """Scoring: one verifier reads every step of a run's sampled solutions."""
 
-from prefect import flow
-
+from flows.runs.late_flow import flow
 from flows.runs.reading import reading_units
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.units import run_on_engines, unit_runner

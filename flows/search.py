@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from prefect import flow
-
 from flows.documents import retriever_of
 from flows.pages.pictures import draw_searches
 from flows.pages.searches import publish_searches
 from flows.problems import problems_of
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.search_units import (
     Plan,

@@ -8,9 +8,8 @@ stage `critiques`, which may have been there before. A stopped run goes on at th
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefect import flow
-
 from flows.critiques import critiques_digest, critiques_units, refinements_digest
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.units import run_units, unit_runner
 from schemas.rows import TRAJECTORIES

@@ -5,9 +5,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from prefect import flow
-
 from flows.runs.labellings import labelling_part, later_type
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run, recorded_flow
 from flows.runs.sets import problems_path, sampled_files

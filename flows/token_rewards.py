@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from prefect import flow
-
 from flows.pages.token_rewards import publish_token_rewards
+from flows.runs.late_flow import flow
 from flows.runs.progress import stage_progress
 from flows.runs.reading import reading_units
 from flows.runs.recording import name_run, recorded_flow

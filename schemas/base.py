@@ -67,6 +67,7 @@ class FrozenConfig(BaseModel):
         use_attribute_docstrings=True,
         validate_default=True,
         allow_inf_nan=False,
+        defer_build=True,
     )
 
     identity_order: ClassVar[tuple[str, ...]] = ()

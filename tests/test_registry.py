@@ -119,8 +119,8 @@ def test_every_flow_is_deployed_and_nothing_else():
     )
     check_all(
         deployed.keys() - expected,
-        "prefect.yaml deploys {name}, which is neither a line of `_FLOWS` in flows/registry.py nor "
-        "the `name` of a config in schemas/loops/ or schemas/experiments/",
+        "prefect.yaml deploys {name}, which is neither a line of `_STAGES` in flows/registry.py "
+        "nor the `name` of a config in schemas/loops/ or schemas/experiments/",
     )
     assert deployed == expected
 

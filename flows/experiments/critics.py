@@ -1,9 +1,8 @@
 """The experiment `critics`: a trained critic, the policy's own review, and no critique."""
 
-from prefect import flow
-
 from flows.experiments.critic_training import CRITICS, train_critic
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.critiques import ModelCriticConfig
 from schemas.experiments.critics import CriticsConfig

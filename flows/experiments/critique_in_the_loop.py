@@ -1,8 +1,7 @@
 """The experiment `critique_in_the_loop`: self-improvement with a critic and without."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.critique_in_the_loop import CritiqueInTheLoopExperimentConfig
 

@@ -1,9 +1,8 @@
 """The experiment `critique_search`: critiques at test time against plain votes."""
 
-from prefect import flow
-
 from flows.experiments.critic_training import train_critic
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.engines import RoleConfig, VLLMConfig
 from schemas.experiments.critique_search import CritiqueSearchConfig

@@ -1,10 +1,9 @@
 """The experiment `dense_rewards`: one reward divided among tokens in several ways, by PPO."""
 
-from prefect import flow
-
 from flows.experiments.experiment import Experiment, open_experiment
 from flows.pages.learning_plots import plot_learning
 from flows.pages.pictures import pictures_folder
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.dataset_export import DatasetExportJob
 from schemas.engines import VLLMConfig

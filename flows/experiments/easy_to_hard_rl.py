@@ -1,8 +1,7 @@
 """The experiment `easy_to_hard_rl`: RL on hard problems by a verifier of easy ones."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.easy_to_hard_rl import EasyToHardRlConfig
 

@@ -1,9 +1,8 @@
 """The experiment `generative_verifier`: a critic as a verifier, and a PRM on as many labels."""
 
-from prefect import flow
-
 from flows.experiments.critic_training import CRITICS, train_critic
 from flows.experiments.experiment import Experiment, open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.engines import VLLMConfig
 from schemas.experiments.critics import SET

@@ -1,8 +1,7 @@
 """The experiment `line`: labels against the truth, a verifier's picks against votes."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.line import LineConfig
 

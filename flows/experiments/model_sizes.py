@@ -5,10 +5,9 @@ Each size is a part: its policy, a verifier of its size, samples, and every sear
 
 from collections.abc import Mapping, Sequence
 
-from prefect import flow
-
 from flows.experiments.experiment import Experiment, open_experiment
 from flows.pages.size_plots import draw_sizes
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.runs.sets import problems_path, sampled_files

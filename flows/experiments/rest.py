@@ -1,8 +1,7 @@
 """The experiment `rest`: ReST against its control, and with thresholds that rise."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.rest import RestExperimentConfig
 

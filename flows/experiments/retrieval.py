@@ -1,8 +1,7 @@
 """The experiment `retrieval`: trees of thoughts over documents against simpler search."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.retrieval import RetrievalExperimentConfig
 

@@ -1,8 +1,7 @@
 """The experiment `reverse_curriculum_ppo`: start states from the end, against whole problems."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.reverse_curriculum_ppo import ReverseCurriculumPpoConfig
 

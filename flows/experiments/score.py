@@ -1,8 +1,7 @@
 """The experiment `score`: what refining gains, by which verifier decides what is refined."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.score import ScoreExperimentConfig
 

@@ -1,9 +1,8 @@
 """The experiment `self_correction`: self-talk against other ways to correct oneself."""
 
-from prefect import flow
-
 from flows.experiments.critic_training import train_critic
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.critiques import ModelCriticConfig
 from schemas.experiments.self_correction import SelfCorrectionExperimentConfig

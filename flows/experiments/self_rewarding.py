@@ -1,8 +1,7 @@
 """The experiment `self_rewarding`: rounds of DPO by a policy's own judgement."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.self_rewarding import SelfRewardingExperimentConfig
 

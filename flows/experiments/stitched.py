@@ -1,8 +1,7 @@
 """The experiment `stitched`: imitation of stitched traces against best of N with a verifier."""
 
-from prefect import flow
-
 from flows.experiments.experiment import Experiment, open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.experiments.critics import SET
 from schemas.experiments.experiment import TRAINED

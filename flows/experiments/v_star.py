@@ -1,9 +1,8 @@
 """The experiment `v_star`: its verifier, a PRM and a likelihood, on the same solutions."""
 
-from prefect import flow
-
 from flows.experiments.experiment import open_experiment
 from flows.loops.loop import EVAL
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.evaluation import EvaluationJob
 from schemas.experiments.v_star import VStarExperimentConfig

@@ -7,11 +7,10 @@ unit, so a stopped experiment does only what is missing. The figures come from t
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import flow
-
 from flows.experiments.experiment import Experiment, open_experiment
 from flows.pages.pictures import pictures_folder
 from flows.pages.planted_plots import plot_arms, plot_gaps
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.runs.units import run_units, unit_runner

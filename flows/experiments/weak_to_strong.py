@@ -8,9 +8,9 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from prefect import flow
 
 from flows.experiments.experiment import Experiment, open_experiment
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.runs.sets import problems_path, sampled_files, score_files

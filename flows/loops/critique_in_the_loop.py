@@ -8,8 +8,6 @@ own: 1002 and 2002 are its second and third pass of round 2. Only the control re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from prefect import flow
-
 from flows.loops.critique_training import Critic, make_critic
 from flows.loops.critiquing import (
     critics_of,
@@ -18,6 +16,7 @@ from flows.loops.critiquing import (
     measure_second_attempts,
 )
 from flows.loops.loop import TRAIN, Arm, Grown, Loop, open_loop
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from schemas.critiques import CritiquesJob, ModelCriticConfig

@@ -1,8 +1,7 @@
 """Rounds of DPO: each trains the last policy on pairs of its own right and wrong solutions."""
 
-from prefect import flow
-
 from flows.loops.loop import open_loop
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.loops import DpoRoundsConfig
 

@@ -1,10 +1,9 @@
 """Easy to hard: a verifier of easy problems in place of the answers of hard ones."""
 
-from prefect import flow
-
 from flows.dataset_export import build_training_set
 from flows.loops.loop import EVAL, Arm, Grown, Loop, open_loop
 from flows.prm_training import train_verifier
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.sampling import sample

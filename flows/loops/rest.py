@@ -1,8 +1,7 @@
 """ReST: each round samples solutions, then trains the last policy on the best, in improve steps."""
 
-from prefect import flow
-
 from flows.loops.loop import open_loop
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.loops import RestLoopConfig
 from schemas.policy_training import SftConfig

@@ -1,8 +1,7 @@
 """ReST-EM: sample from the newest policy, train the first one on the right solutions."""
 
-from prefect import flow
-
 from flows.loops.loop import open_loop
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.loops import RestEmLoopConfig
 

@@ -1,8 +1,7 @@
 """Reverse curriculum: rewards for finishing right solutions, first from near their end."""
 
-from prefect import flow
-
 from flows.loops.loop import Arm, Grown, Loop, open_loop
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.dataset_export.state_builders import ReverseCurriculumConfig
 from schemas.loops import CurriculumArm, ReverseCurriculumLoopConfig

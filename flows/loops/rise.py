@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from prefect import flow
-
 from flows.loops.critiquing import have_critiqued
 from flows.loops.loop import EVAL, TRAIN, Arm, Loop, open_loop
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.runs.search_units import search_plan

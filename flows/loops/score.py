@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from prefect import flow
-
 from flows.loops.critiquing import critics_of, have_critiqued
 from flows.loops.loop import EVAL, TRAIN, Grown, Loop, open_loop
 from flows.prm_training import train_verifier
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.reading import reading_units
 from flows.runs.recording import name_run

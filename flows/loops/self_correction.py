@@ -4,10 +4,9 @@ from collections import defaultdict
 from dataclasses import replace
 from statistics import fmean
 
-from prefect import flow
-
 from flows.loops.critiquing import have_critiqued, length_row
 from flows.loops.loop import EVAL, TRAIN, Arm, Grown, Loop, open_loop
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from flows.runs.sets import problems_path

@@ -6,8 +6,6 @@ against the grader, whose verdicts decide nothing else. Deviations: problems are
 generated; a judgement is a critique with its verdict, not points of a rubric.
 """
 
-from prefect import flow
-
 from flows.loops.critiquing import (
     columns_of,
     critics_of,
@@ -16,6 +14,7 @@ from flows.loops.critiquing import (
     length_row,
 )
 from flows.loops.loop import EVAL, TRAIN, Arm, Loop, open_loop
+from flows.runs.late_flow import flow
 from flows.runs.progress import say
 from flows.runs.recording import name_run
 from schemas.critiques import CritiquesJob, ModelCriticConfig, RefiningConfig

@@ -1,8 +1,7 @@
 """V-StaR: the policy learns from right solutions, a ranking verifier from right and wrong ones."""
 
-from prefect import flow
-
 from flows.loops.loop import EVAL, Grown, open_loop
+from flows.runs.late_flow import flow
 from flows.runs.recording import name_run
 from schemas.loops import VStarLoopConfig
 

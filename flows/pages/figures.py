@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from flows.pages.artifacts import publish_markdown, publish_table, to_key
-from flows.pages.results import markdown_table, picture_link, sql_block
+from flows.pages.markdown import markdown_table, picture_link, sql_block
 from storage import Store
 
 

@@ -4,9 +4,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from flows.pages.artifacts import in_run, publish_markdown, to_key
+from flows.pages.markdown import markdown_table, picture_link, sql_block
 from flows.pages.pictures import pictures_folder
 from flows.pages.relation_plots import plot_relations
-from flows.pages.results import markdown_table, picture_link, sql_block
 from flows.runs.progress import say
 from flows.tables.relations import UNKNOWN, difference_words, sentence, side_words
 from schemas.rows import MeasuredRelation

@@ -4,8 +4,8 @@ import shlex
 from pathlib import PurePath
 
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
+from flows.pages.markdown import markdown_table, picture_link, sql_block
 from flows.pages.pictures import pictures_folder
-from flows.pages.results import markdown_table, picture_link, sql_block
 from flows.pages.round_plots import plot_rounds
 from flows.tables.gates import gate_table_rows, split_gates
 from flows.tables.rounds import round_table_rows

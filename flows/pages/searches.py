@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from flows.pages.artifacts import in_run, publish_markdown, publish_table, to_key
-from flows.pages.results import markdown_table, picture_link, sql_block
+from flows.pages.markdown import markdown_table, picture_link, sql_block
 from flows.tables.critique_searches import critique_words
 from flows.tables.searches import search_rows
 from flows.tables.sentences import headline_words, seen_words

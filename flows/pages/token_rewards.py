@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from flows.pages.artifacts import in_run, publish_markdown, to_key
+from flows.pages.markdown import picture_link, sql_block
 from flows.pages.pictures import pictures_folder
-from flows.pages.results import picture_link, sql_block
 from flows.pages.token_plots import plot_token_rewards
 from schemas.rows import TokenRewards
 from storage import Store

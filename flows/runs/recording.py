@@ -15,7 +15,6 @@ from flows.runs.named_models import check_models_of
 from flows.runs.sets import look_for
 from schemas.base import FrozenConfig
 from schemas.graders import GraderConfig, judges_in
-from schemas.training.drawing import DrawingRecipe
 from schemas.units import Stage
 from storage import Store
 from storage.runs import record_end, recorded_run
@@ -97,8 +96,11 @@ def draws_with_tools(flow: str, config: FrozenConfig) -> bool:
         return False
     if flow == Stage.STEP_LABELS and getattr(config, "rollouts", None) is None:
         return False
-    recipe = getattr(config, "recipe", None)
-    return recipe is None or isinstance(recipe, DrawingRecipe)
+    if (recipe := getattr(config, "recipe", None)) is None:
+        return True
+    from schemas.training.drawing import DrawingRecipe
+
+    return isinstance(recipe, DrawingRecipe)
 
 
 def _is_outermost() -> bool:
@@ -121,6 +123,8 @@ def without_heartbeats() -> AbstractContextManager[Any]:
 
     At the end of a flow Prefect waits up to a second for the thread that sends them.
     """
+    if PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() is None:
+        return contextlib.nullcontext()
     return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 

@@ -14,7 +14,7 @@ from prefect.context import TagsContext
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.pages.results import publish_units
+from flows.pages.units import publish_units
 from flows.runs.progress import say, stage_progress
 from schemas.errors import StepmillError
 from schemas.pool import PoolConfig

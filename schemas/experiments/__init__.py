@@ -37,12 +37,11 @@ __all__ = [
     "experiment_configs",
 ]
 
-for _module in iter_modules(__path__, f"{__name__}."):
-    import_module(_module.name)
-
 
 def experiment_configs() -> dict[str, type[ExperimentConfig]]:
     """The config of every experiment, by its name: by subject, then by name."""
+    for module in iter_modules(__path__, f"{__name__}."):
+        import_module(module.name)
     subjects = get_args(Subject)
     found = sorted(_named(ExperimentConfig), key=lambda c: (subjects.index(c.subject), c.name))
     return {config.name: config for config in found}

@@ -35,13 +35,15 @@ __all__ = [
     "loop_configs",
 ]
 
-for _module in iter_modules(__path__, f"{__name__}."):
-    import_module(_module.name)
+
+_FIRST = f"{__name__}.solving"
 
 
 def loop_configs() -> dict[str, type[LoopConfig]]:
-    """The config of every loop, by its name: those of `solving` first."""
-    found = sorted(_named(LoopConfig), key=lambda each: not each.__module__.endswith(".solving"))
+    """The config of every loop, by its name: those of `solving` first, then by module."""
+    for module in iter_modules(__path__, f"{__name__}."):
+        import_module(module.name)
+    found = sorted(_named(LoopConfig), key=lambda c: (c.__module__ != _FIRST, c.__module__))
     return {config.name: config for config in found}
 
 

@@ -32,6 +32,7 @@ from typing import Any, Generic, TypeVar
 
 from schemas.engines import ServerConfig
 from schemas.errors import AnswerRejected, EngineUnreachable, RequestRejected
+from tasks.engines.http_clients import HttpClients
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 10.0
@@ -114,7 +115,8 @@ class Server:
         self._config = config
         self._clock = clock or Clock()
         self._key = key
-        self._client = httpx.AsyncClient(
+        self._clients = HttpClients(
+            config.max_in_flight,
             base_url=config.base_url,
             headers=_headers(key),
             timeout=httpx.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S),
@@ -173,7 +175,7 @@ class Server:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._clients.aclose()
 
     async def _try(self, asked: Ask[Answer]) -> Answer | _Fault:
         """One attempt, when its turn comes: an answer, or a fault that may pass."""
@@ -202,7 +204,7 @@ class Server:
             RequestRejected: it is longer than any answer is.
         """
         method = "GET" if asked.body is None else "POST"
-        async with self._client.stream(method, asked.path, json=asked.body) as response:
+        async with self._clients.stream(method, asked.path, json=asked.body) as response:
             if response.is_error:
                 beginning, _ = await _read_body(response, _LONGEST_ERROR_BYTES)
                 raise _StatusError(response.status_code, response.headers, beginning)

@@ -126,7 +126,7 @@ def test_a_subflow_in_a_side_thread_has_its_own_progress(prefect_server):
 
 
 def test_units_show_failures_first_then_the_slowest(prefect_server, store, unit_of, receipt_of):
-    from flows.pages.results import publish_units
+    from flows.pages.units import publish_units
 
     quick_one, slow, broken = (unit_of("trajectories", f"eval.{i}") for i in range(3))
     outcomes = {
@@ -159,7 +159,7 @@ def test_units_show_failures_first_then_the_slowest(prefect_server, store, unit_
 
 
 def test_a_long_table_of_units_is_cut_and_says_so(prefect_server, store, unit_of, receipt_of):
-    from flows.pages.results import publish_units
+    from flows.pages.units import publish_units
 
     units = [unit_of("trajectories", f"u{i}") for i in range(450)]
     outcomes = {unit: receipt_of(unit) for unit in units}
@@ -210,7 +210,7 @@ def test_results_show_a_table_the_plot_and_sql_that_runs(prefect_server, store, 
 
 def test_outside_a_run_nothing_is_sent(store, unit_of, receipt_of, capsys):
     from flows.pages.artifacts import publish_markdown
-    from flows.pages.results import publish_units
+    from flows.pages.units import publish_units
     from flows.runs.progress import stage_progress
 
     unit = unit_of("trajectories")
