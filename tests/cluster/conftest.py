@@ -13,6 +13,14 @@ import pytest
 _SWITCH = "switch0"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests of minutes under a Slurm, unless `-m` speaks of them."""
+    if "slurm" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("slurm"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: -m slurm selects it"))
+
+
 class Hosts:
     """Hosts in a private network, joined by a switch and invisible from outside."""
 
